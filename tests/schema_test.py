@@ -1,0 +1,84 @@
+import json
+
+import numpy as np
+import pytest
+
+from interhat_tf import Field, Schema
+
+
+def test_fields_are_ordered_categorical_first(schema):
+    assert schema.field_names == ("app", "site", "price", "age")
+    assert schema.vocabulary_sizes == (7, 4)
+    assert [field.name for field in schema.numerical] == ["price", "age"]
+
+
+def test_survives_json(schema):
+    text = json.dumps(schema.to_dict())
+    assert Schema.from_dict(text) == Schema.from_dict(json.loads(text)) == schema
+    assert hash(Schema.from_dict(text)) == hash(schema)
+    assert schema != Schema(schema.categorical)
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "message"),
+    [
+        ("text", 3, "kind must be"),
+        ("categorical", 0, "at least 1"),
+        ("categorical", -1, "at least 1"),
+        ("numerical", 3, "has none"),
+        ("numerical", -1, "has none"),
+    ],
+)
+def test_field_rejects_bad_arguments(kind, size, message):
+    with pytest.raises(ValueError, match=message):
+        Field("f", kind, size)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ([], "at least one field"),
+        ([Field("a", "numerical"), Field("a", "categorical", 2)], "repeated: a"),
+    ],
+)
+def test_schema_rejects_bad_fields(fields, message):
+    with pytest.raises(ValueError, match=message):
+        Schema(fields)
+
+
+def test_check_accepts_good_batches(schema, batch):
+    schema.check(batch)
+    schema.check({name: values[:0] for name, values in batch.items()})
+    Schema(schema.categorical).check({"categorical": batch["categorical"]})
+    Schema(schema.numerical).check({"numerical": batch["numerical"]})
+
+
+@pytest.mark.parametrize(
+    ("kind", "column", "value", "message"),
+    [
+        ("categorical", 0, 7, r"field 'app', row 5: id 7 is outside the vocabulary \[0, 7\)"),
+        ("categorical", 1, 4, r"field 'site', row 5: id 4 is outside the vocabulary \[0, 4\)"),
+        ("categorical", 1, -1, "field 'site', row 5: id -1"),
+        ("numerical", 0, np.nan, "field 'price', row 5: the number is nan"),
+        ("numerical", 1, np.inf, "field 'age', row 5: the number is inf"),
+    ],
+)
+def test_check_names_field_and_row(schema, batch, kind, column, value, message):
+    batch[kind][5, column] = value
+    with pytest.raises(ValueError, match=message):
+        schema.check(batch)
+    with pytest.raises(ValueError, match=r"log\.csv: field .*, row 1005"):
+        schema.check(batch, where="log.csv", first_row=1000)
+
+
+@pytest.mark.parametrize("kind", ["categorical", "numerical"])
+def test_check_rejects_missing_and_misshapen_entries(schema, batch, kind):
+    with pytest.raises(ValueError, match=f"no '{kind}' entry"):
+        schema.check({name: values for name, values in batch.items() if name != kind})
+    with pytest.raises(ValueError, match=r"shape \(rows, 2\), got \(16, 1\)"):
+        schema.check({**batch, kind: batch[kind][:, :1]})
+
+
+def test_check_rejects_ids_that_are_not_integers(schema, batch):
+    with pytest.raises(ValueError, match="integer ids"):
+        schema.check({**batch, "categorical": batch["categorical"] + 0.5})
