@@ -1,0 +1,115 @@
+"""The embedding layer of Section 3.1: one vector per field of a record."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from interhat_tf.schema import CATEGORICAL, NUMERICAL
+
+
+@keras.saving.register_keras_serializable("interhat_tf")
+class FieldEmbedding(keras.layers.Layer):
+    """Embeds every field of a record as a d-dimensional vector (Section 3.1).
+
+    A categorical field's value v has a trained vector of its own; all fields
+    share one table, in which each field's rows start at its offset. A
+    numerical field f with value v_f is `x_num = v_f * x_num_0`, with one
+    trained vector `x_num_0` for the field.
+
+    Id 0 of each categorical field is its out-of-vocabulary id: values that are
+    unseen or rarer than the data set's threshold share its row, which is
+    trained like any other.
+
+    Args:
+        vocabulary_sizes: Number of ids of each categorical field, id 0 included.
+        num_numerical: Number of numerical fields. Defaults to 0.
+        embedding_dim: Embedding size d.
+        embeddings_initializer: Initializer of both tables. Defaults to
+            `"glorot_uniform"`.
+        embeddings_regularizer: Regularizer of both tables. Defaults to `None`.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: Dictionary of `categorical`, (B, C) integers, each within
+            [0, vocabulary size) of its field, and `numerical`, (B, N) floats.
+            A kind without fields may be absent. Ranges are not checked here,
+            where compiled code could not report them: see `Schema.check`.
+
+    Returns:
+        X_0, (B, m, d) with m = C + N: the categorical fields, then the numerical.
+
+    Raises:
+        ValueError: If there is no field or a vocabulary is empty.
+
+    Example:
+
+    >>> embed = FieldEmbedding(vocabulary_sizes=[3, 5], num_numerical=1, embedding_dim=4)
+    >>> embed({"categorical": np.array([[2, 4], [1, 0]]), "numerical": np.ones((2, 1))}).shape
+    TensorShape([2, 3, 4])
+    """
+
+    def __init__(
+        self,
+        vocabulary_sizes,
+        num_numerical=0,
+        *,
+        embedding_dim,
+        embeddings_initializer="glorot_uniform",
+        embeddings_regularizer=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.vocabulary_sizes = tuple(int(size) for size in vocabulary_sizes)
+        self.num_numerical = int(num_numerical)
+        if not self.vocabulary_sizes and not self.num_numerical:
+            raise ValueError("FieldEmbedding needs at least one categorical or numerical field")
+        if any(size < 1 for size in self.vocabulary_sizes):
+            raise ValueError(f"vocabulary sizes must be at least 1, got {self.vocabulary_sizes}")
+        self.embedding_dim = int(embedding_dim)
+        self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
+        self.embeddings_regularizer = keras.regularizers.get(embeddings_regularizer)
+        self.offsets = np.concatenate([[0], np.cumsum(self.vocabulary_sizes)[:-1]]).astype("int32")
+
+    def build(self, input_shape=None):
+        """Creates the tables: (sum of vocabulary sizes, d) and (N, d)."""
+        if self.vocabulary_sizes:
+            self.table = self._add_table("table", sum(self.vocabulary_sizes))
+        if self.num_numerical:
+            self.numerical_table = self._add_table("numerical_table", self.num_numerical)
+        self.built = True
+
+    def _add_table(self, name, rows):
+        return self.add_weight(
+            name=name,
+            shape=(rows, self.embedding_dim),
+            initializer=keras.initializers.get(self.embeddings_initializer),
+            regularizer=self.embeddings_regularizer,
+        )
+
+    def call(self, inputs):
+        """Returns X_0, (B, m, d)."""
+        parts = []
+        if self.vocabulary_sizes:
+            ids = ops.cast(inputs[CATEGORICAL], "int32") + self.offsets  # (B, C)
+            parts.append(ops.take(self.table, ids, axis=0))  # (B, C, d)
+        if self.num_numerical:
+            values = ops.cast(inputs[NUMERICAL], self.compute_dtype)  # (B, N)
+            parts.append(ops.expand_dims(values, -1) * self.numerical_table)  # (B, N, d)
+        embeddings = ops.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
+        return ops.cast(embeddings, self.compute_dtype)  # (B, m, d)
+
+    def compute_output_shape(self, input_shape):
+        """Returns (B, m, d) for a dictionary of input shapes."""
+        batch = next(iter(input_shape.values()))[0]
+        return (batch, len(self.vocabulary_sizes) + self.num_numerical, self.embedding_dim)
+
+    def get_config(self):
+        """Returns the arguments of the layer."""
+        return {
+            **super().get_config(),
+            "vocabulary_sizes": list(self.vocabulary_sizes),
+            "num_numerical": self.num_numerical,
+            "embedding_dim": self.embedding_dim,
+            "embeddings_initializer": keras.initializers.serialize(self.embeddings_initializer),
+            "embeddings_regularizer": keras.regularizers.serialize(self.embeddings_regularizer),
+        }

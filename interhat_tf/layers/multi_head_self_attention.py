@@ -1,0 +1,154 @@
+"""Multi-head self-attention over the fields of a record (Section 3.2)."""
+
+import math
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("interhat_tf")
+class MultiHeadSelfAttention(keras.layers.Layer):
+    """Lets every field of a record attend to every field, in several heads (Section 3.2).
+
+    With the fields as rows, `X` of shape (m, d), head i computes
+
+        Q = act(X W_Q),  K = act(X W_K),  V = act(X W_V)
+        A_i = softmax(Q K^T / sqrt(d_K)),  H_i = A_i V
+
+    and the layer returns `act([H_1; ...; H_h] W_m)`, with `X` added when
+    `residual` is set and normalised over d when `layer_norm` is set. The paper
+    has none of activation, bias, residual and layer norm; the authors'
+    released code has all four, with a ReLU.
+
+    Every field attends to every field: no id is taken for padding.
+
+    Args:
+        num_heads: Number of heads h.
+        key_dim: Width d_K of each head's queries, keys and values.
+        activation: Activation act of the four projections. Defaults to `None`.
+        use_bias: Whether the projections have biases. Defaults to `False`.
+        residual: Whether the input is added to the output. Defaults to `False`.
+        layer_norm: Whether the result is layer-normalised. Defaults to `False`.
+        dropout: Rate at which attention weights are dropped in training.
+            Defaults to 0.
+        kernel_regularizer: Regularizer of kernels and biases. Defaults to `None`.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: X, (B, m, d).
+        training: Whether attention weights are dropped.
+        return_attention: Whether the attention maps are returned as well.
+
+    Returns:
+        (B, m, d); with `return_attention`, also the softmax maps A before
+        dropout, (B, h, m, m), rows (queries) summing to 1.
+
+    Raises:
+        ValueError: If `num_heads` or `key_dim` is not positive.
+
+    Example:
+
+    >>> layer = MultiHeadSelfAttention(num_heads=2, key_dim=5)
+    >>> output, attention = layer(keras.ops.ones((4, 3, 8)), return_attention=True)
+    >>> output.shape, attention.shape
+    (TensorShape([4, 3, 8]), TensorShape([4, 2, 3, 3]))
+    """
+
+    def __init__(
+        self,
+        num_heads,
+        key_dim,
+        *,
+        activation=None,
+        use_bias=False,
+        residual=False,
+        layer_norm=False,
+        dropout=0.0,
+        kernel_regularizer=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if num_heads < 1 or key_dim < 1:
+            raise ValueError(
+                f"num_heads and key_dim must be at least 1, got {num_heads} and {key_dim}"
+            )
+        self.num_heads = int(num_heads)
+        self.key_dim = int(key_dim)
+        self.activation = keras.activations.get(activation)
+        self.use_bias = use_bias
+        self.residual = residual
+        self.layer_norm = layer_norm
+        self.dropout = dropout
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+
+    def build(self, input_shape):
+        """Creates the projections for inputs of shape (B, m, d)."""
+        dim = input_shape[-1]
+        width = self.num_heads * self.key_dim
+        self.query = self._projection("query", width, (None, None, dim))
+        self.key = self._projection("key", width, (None, None, dim))
+        self.value = self._projection("value", width, (None, None, dim))
+        self.output_projection = self._projection("output", dim, (None, None, width))
+        if self.layer_norm:
+            self.normalization = keras.layers.LayerNormalization(
+                epsilon=1e-8, dtype=self.dtype_policy, name="normalization"
+            )
+            self.normalization.build((None, None, dim))
+        self.attention_dropout = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
+        self.built = True
+
+    def _projection(self, name, units, input_shape):
+        projection = keras.layers.Dense(
+            units,
+            activation=self.activation,
+            use_bias=self.use_bias,
+            kernel_regularizer=self.kernel_regularizer,
+            bias_regularizer=self.kernel_regularizer,
+            dtype=self.dtype_policy,
+            name=name,
+        )
+        projection.build(input_shape)
+        return projection
+
+    def call(self, inputs, training=False, return_attention=False):
+        """Returns the attended fields, and the attention maps on request."""
+        query = self._split_heads(self.query(inputs)) / math.sqrt(self.key_dim)
+        key = self._split_heads(self.key(inputs))  # (B, h, m, d_K)
+        value = self._split_heads(self.value(inputs))  # (B, h, m, d_K)
+        scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))  # (B, h, m, m)
+        attention = ops.softmax(scores, axis=-1)  # (B, h, m, m)
+        heads = ops.matmul(self.attention_dropout(attention, training=training), value)
+        heads = ops.transpose(heads, (0, 2, 1, 3))  # (B, m, h, d_K)
+        fields = ops.shape(inputs)[1]
+        heads = ops.reshape(heads, (-1, fields, self.num_heads * self.key_dim))  # (B, m, h*d_K)
+        outputs = self.output_projection(heads)  # (B, m, d)
+        if self.residual:
+            outputs = outputs + inputs
+        if self.layer_norm:
+            outputs = self.normalization(outputs)
+        return (outputs, attention) if return_attention else outputs
+
+    def _split_heads(self, projected):
+        fields = ops.shape(projected)[1]
+        heads = ops.reshape(projected, (-1, fields, self.num_heads, self.key_dim))
+        return ops.transpose(heads, (0, 2, 1, 3))  # (B, h, m, d_K)
+
+    def compute_output_shape(self, input_shape, return_attention=False):
+        """Returns the shape of the attended fields, and of the maps on request."""
+        batch, fields, _ = input_shape
+        attention = (batch, self.num_heads, fields, fields)
+        return (input_shape, attention) if return_attention else input_shape
+
+    def get_config(self):
+        """Returns the arguments of the layer."""
+        return {
+            **super().get_config(),
+            "num_heads": self.num_heads,
+            "key_dim": self.key_dim,
+            "activation": keras.activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            "residual": self.residual,
+            "layer_norm": self.layer_norm,
+            "dropout": self.dropout,
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+        }

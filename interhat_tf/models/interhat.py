@@ -1,0 +1,338 @@
+"""InterHAt: hierarchical attention over feature interactions of rising order."""
+
+import keras
+from keras import ops
+
+from interhat_tf.layers import (
+    AttentionalAggregation,
+    CrossLayer,
+    FeedForward,
+    FieldEmbedding,
+    MultiHeadSelfAttention,
+)
+from interhat_tf.schema import Schema
+
+PRESETS = {
+    # The equations as printed (Sections 3.1 to 3.4); Section 3.4's "shallow MLP"
+    # has no sizes, so it takes the released code's, with the usual biases.
+    "paper": {
+        "attention_activation": None,
+        "attention_bias": False,
+        "residual": False,
+        "aggregation_bias": False,
+        "order_attention_size": None,
+        "order_activation": "relu",
+        "mlp_bias": True,
+    },
+    # The authors' code, which differs from their equations in every line below.
+    "released": {
+        "attention_activation": "relu",
+        "attention_bias": True,
+        "residual": True,
+        "aggregation_bias": True,
+        "order_attention_size": 16,
+        "order_activation": None,
+        "mlp_bias": False,
+    },
+}
+"""Structure of each published form of InterHAt; sizes and penalties are the data set's."""
+
+
+@keras.saving.register_keras_serializable("interhat_tf")
+class InterHAt(keras.Model):
+    """InterHAt, a click-through-rate model that explains itself (Li et al., WSDM 2020).
+
+    Fields are embedded, attend to one another in several heads, and are then
+    pooled order by order: u_i aggregates the features X_i of order i
+    (Equations 1 and 2), X_{i+1} = u_i * X_1 + X_i crosses them (Equation 3),
+    and u_f aggregates u_1 ... u_k (Equations 4 and 5). A shallow MLP maps u_f to
+    the logit. The weights of the aggregations are the explanation.
+
+    The defaults are the preset `released`, the authors' code; `from_preset`
+    gives the paper's printed equations.
+
+    Args:
+        schema: The record's `Schema`, or what its `to_dict` returned.
+        embedding_dim: Embedding size d. Defaults to 12.
+        num_heads: Number of self-attention heads h. Defaults to 4.
+        key_dim: Width d_K of each head. Defaults to `attention_size`, as in the
+            released code.
+        attention_size: Width s of the aggregations' attention space. Defaults
+            to 16.
+        order: Highest order of feature interaction k, at least 1. Defaults to 3.
+        self_attention: Whether there is a self-attention layer; without it the
+            model is the ablation InterHAt-S. Defaults to `True`.
+        attention_activation: Activation of the self-attention's projections.
+            Defaults to `"relu"`.
+        attention_bias: Whether those projections have biases. Defaults to `True`.
+        residual: Whether the self-attention layer has residual paths, layer
+            norms and a feed-forward layer of 4d units; otherwise
+            `X_1 = ReLU(FeedForward(W_m H))`, as printed. Defaults to `True`.
+        aggregation_bias: Whether the aggregations' projections have biases.
+            Defaults to `True`.
+        order_attention_size: Width of the attention over orders; `None` means
+            `attention_size`. Defaults to 16.
+        order_activation: Activation of the attention over orders. Defaults to
+            `None`.
+        mlp_units: Widths of the output MLP's hidden layers. Defaults to
+            `(embedding_dim // 2,)`.
+        mlp_bias: Whether the output MLP has biases. Defaults to `False`.
+        embeddings_initializer: Initializer of the embeddings. Defaults to
+            `"glorot_uniform"`.
+        dropout: Rate at which self-attention weights, the aggregation u_f and
+            the MLP's hidden units are dropped in training. Defaults to 0.
+        embedding_l2: L2 penalty l of the embeddings, `l * sum(w**2)`.
+            Defaults to 0.
+        aggregation_l2: L2 penalty of W and b of the aggregations of order 1 to
+            k. Defaults to 0.
+        dense_l2: L2 penalty of all other weights but the layer norms'.
+            Defaults to 0.
+        **kwargs: Arguments of `keras.Model`.
+
+    Call arguments:
+        inputs: Dictionary of `categorical`, (B, C) ids, and `numerical`, (B, N)
+            floats, as the schema has them.
+        training: Whether dropout is active.
+
+    Returns:
+        Logits, (B, 1).
+
+    Raises:
+        ValueError: If `order` is less than 1.
+
+    Example:
+
+    >>> from interhat_tf import Field
+    >>> schema = Schema([Field("user", "categorical", 9), Field("price", "numerical")])
+    >>> model = InterHAt(schema, order=2)
+    >>> batch = {"categorical": ops.array([[4], [2]]), "numerical": ops.array([[0.3], [0.1]])}
+    >>> model(batch).shape
+    TensorShape([2, 1])
+    >>> model.explain(batch)["field_weights"].shape
+    TensorShape([2, 2, 2])
+    """
+
+    def __init__(
+        self,
+        schema,
+        *,
+        embedding_dim=12,
+        num_heads=4,
+        key_dim=None,
+        attention_size=16,
+        order=3,
+        self_attention=True,
+        attention_activation="relu",
+        attention_bias=True,
+        residual=True,
+        aggregation_bias=True,
+        order_attention_size=16,
+        order_activation=None,
+        mlp_units=None,
+        mlp_bias=False,
+        embeddings_initializer="glorot_uniform",
+        dropout=0.0,
+        embedding_l2=0.0,
+        aggregation_l2=0.0,
+        dense_l2=0.0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if order < 1:
+            raise ValueError(
+                f"order, the highest order of interaction k, must be >= 1, got {order}"
+            )
+        self.schema = schema if isinstance(schema, Schema) else Schema.from_dict(schema)
+        self.order = int(order)
+        self.self_attention = self_attention
+        mlp_units = (max(embedding_dim // 2, 1),) if mlp_units is None else tuple(mlp_units)
+        self._arguments = {
+            "embedding_dim": embedding_dim,
+            "num_heads": num_heads,
+            "key_dim": key_dim,
+            "attention_size": attention_size,
+            "order": order,
+            "self_attention": self_attention,
+            "attention_activation": attention_activation,
+            "attention_bias": attention_bias,
+            "residual": residual,
+            "aggregation_bias": aggregation_bias,
+            "order_attention_size": order_attention_size,
+            "order_activation": order_activation,
+            "mlp_units": mlp_units,
+            "mlp_bias": mlp_bias,
+            "embeddings_initializer": embeddings_initializer,
+            "dropout": dropout,
+            "embedding_l2": embedding_l2,
+            "aggregation_l2": aggregation_l2,
+            "dense_l2": dense_l2,
+        }
+        dense_regularizer = _l2(dense_l2)
+
+        self.embedding = FieldEmbedding(
+            self.schema.vocabulary_sizes,
+            len(self.schema.numerical),
+            embedding_dim=embedding_dim,
+            embeddings_initializer=embeddings_initializer,
+            embeddings_regularizer=_l2(embedding_l2),
+            dtype=self.dtype_policy,
+            name="embedding",
+        )
+        if self_attention:
+            self.attention = MultiHeadSelfAttention(
+                num_heads,
+                key_dim or attention_size,
+                activation=attention_activation,
+                use_bias=attention_bias,
+                residual=residual,
+                layer_norm=residual,
+                dropout=dropout,
+                kernel_regularizer=dense_regularizer,
+                dtype=self.dtype_policy,
+                name="attention",
+            )
+            self.feed_forward = FeedForward(
+                4 * embedding_dim if residual else None,
+                kernel_regularizer=dense_regularizer,
+                dtype=self.dtype_policy,
+                name="feed_forward",
+            )
+        self.aggregations = [
+            AttentionalAggregation(
+                attention_size,
+                use_bias=aggregation_bias,
+                kernel_regularizer=_l2(aggregation_l2),
+                context_regularizer=dense_regularizer,
+                dtype=self.dtype_policy,
+                name=f"aggregation_{i}",
+            )
+            for i in range(1, order + 1)
+        ]
+        self.cross = CrossLayer(dtype=self.dtype_policy, name="cross")
+        self.order_aggregation = AttentionalAggregation(
+            order_attention_size or attention_size,
+            activation=order_activation,
+            use_bias=aggregation_bias,
+            kernel_regularizer=dense_regularizer,
+            context_regularizer=dense_regularizer,
+            dtype=self.dtype_policy,
+            name="order_aggregation",
+        )
+        self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
+        self.mlp = [
+            keras.layers.Dense(
+                units,
+                activation="relu" if i < len(mlp_units) else None,
+                use_bias=mlp_bias,
+                kernel_regularizer=dense_regularizer,
+                bias_regularizer=dense_regularizer,
+                # The loss needs the logit in float32 whatever the compute type.
+                dtype=self.dtype_policy if i < len(mlp_units) else "float32",
+                name=f"mlp_{i + 1}",
+            )
+            for i, units in enumerate((*mlp_units, 1))
+        ]
+        self.build()
+
+    @classmethod
+    def from_preset(cls, preset, schema, **arguments):
+        """Builds one of the published forms of the model.
+
+        Args:
+            preset: `"paper"`, the printed equations, or `"released"`, the
+                authors' code.
+            schema: The record's `Schema`.
+            **arguments: Arguments of `InterHAt`, which win over the preset's.
+
+        Returns:
+            The model.
+
+        Raises:
+            ValueError: If there is no such preset.
+        """
+        if preset not in PRESETS:
+            raise ValueError(f"unknown preset {preset!r}; there are: {', '.join(PRESETS)}")
+        return cls(schema, **{**PRESETS[preset], **arguments})
+
+    def build(self, input_shape=None):
+        """Creates all weights; their shapes follow from the schema alone."""
+        dim = self.embedding.embedding_dim
+        fields = (None, len(self.schema.fields), dim)
+        self.embedding.build()
+        if self.self_attention:
+            self.attention.build(fields)
+            self.feed_forward.build(fields)
+        for aggregation in self.aggregations:
+            aggregation.build(fields)
+        self.order_aggregation.build((None, self.order, dim))
+        for layer in self.mlp:
+            layer.build((None, dim))
+            dim = layer.units
+        self.built = True
+
+    def call(self, inputs, training=False):
+        """Returns logits, (B, 1)."""
+        return self._predict_and_explain(inputs, training)[0]
+
+    def explain(self, inputs, return_heads=False):
+        """Returns the prediction and the attentions that made it, from one forward pass.
+
+        Args:
+            inputs: As for calling the model.
+            return_heads: Whether the self-attention maps are returned as well,
+                h * m * m numbers a record. Defaults to `False`.
+
+        Returns:
+            Dictionary of `logits`, (B,); `order_weights`, alpha_f of Equation 5,
+            (B, k); `field_weights`, alpha_1 ... alpha_k of Equation 2,
+            (B, k, m); and with `return_heads`, for a model with self-attention,
+            `heads`, (B, h, m, m), rows being queries. Fields are in the order
+            of `schema.field_names`.
+        """
+        logits, explanation = self._predict_and_explain(inputs, training=False)
+        if not return_heads:
+            explanation.pop("heads", None)
+        return {"logits": ops.squeeze(logits, -1), **explanation}
+
+    def _predict_and_explain(self, inputs, training):
+        explanation = {}
+        fields = self.embedding(inputs)  # (B, m, d)
+        if self.self_attention:
+            fields, explanation["heads"] = self.attention(
+                fields, training=training, return_attention=True
+            )  # (B, m, d), (B, h, m, m)
+            fields = self.feed_forward(fields)  # (B, m, d)
+        first_order = current_order = fields
+        aggregations, field_weights = [], []
+        for i, aggregate in enumerate(self.aggregations):
+            if i:
+                current_order = self.cross(aggregations[-1], first_order, current_order)
+            aggregation, weights = aggregate(current_order)  # (B, d), (B, m)
+            aggregations.append(aggregation)
+            field_weights.append(weights)
+        explanation["field_weights"] = ops.stack(field_weights, axis=1)  # (B, k, m)
+        output, explanation["order_weights"] = self.order_aggregation(
+            ops.stack(aggregations, axis=1)  # (B, k, d)
+        )  # (B, d), (B, k)
+        output = self.dropout(output, training=training)
+        for layer in self.mlp[:-1]:
+            output = self.dropout(layer(output), training=training)
+        return self.mlp[-1](output), explanation  # (B, 1)
+
+    def compute_output_shape(self, input_shape):
+        """Returns (B, 1)."""
+        return (next(iter(input_shape.values()))[0], 1)
+
+    def get_config(self):
+        """Returns the arguments of the model."""
+        initializer = keras.initializers.get(self._arguments["embeddings_initializer"])
+        return {
+            **super().get_config(),
+            "schema": self.schema.to_dict(),
+            **self._arguments,
+            "embeddings_initializer": keras.initializers.serialize(initializer),
+        }
+
+
+def _l2(strength):
+    return keras.regularizers.L2(strength) if strength else None

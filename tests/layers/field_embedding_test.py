@@ -1,0 +1,62 @@
+import keras
+import numpy as np
+import pytest
+
+from interhat_tf.layers import FieldEmbedding
+from tests.layers.contract import check_layer_contract
+from tests.numpy_reference import field_embedding, randomise, weights_of
+
+KINDS = {"mixed": ((3, 1, 5), 2), "categorical": ((3, 1, 5), 0), "numerical": ((), 2)}
+
+
+def make(kind, **arguments):
+    sizes, num_numerical = KINDS[kind]
+    rng = np.random.default_rng(1)
+    inputs = {}
+    if sizes:
+        inputs["categorical"] = rng.integers(0, sizes, (6, len(sizes)))
+    if num_numerical:
+        inputs["numerical"] = rng.normal(size=(6, num_numerical)).astype("float32")
+    layer = FieldEmbedding(sizes, num_numerical, embedding_dim=4, **arguments)
+    layer(inputs)
+    return randomise(layer), inputs
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_equals_numpy(kind):
+    layer, inputs = make(kind)
+    expected = field_embedding(inputs, weights_of(layer), layer.vocabulary_sizes)
+    np.testing.assert_allclose(layer(inputs), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_follows_the_layer_contract(kind):
+    check_layer_contract(*make(kind, embeddings_regularizer=keras.regularizers.L1(0.1)))
+
+
+def test_fields_with_equal_ids_do_not_share_rows():
+    layer, _ = make("categorical")
+    first, second, third = layer({"categorical": np.zeros((1, 3), int)})[0]
+    assert not np.allclose(first, second)
+    assert not np.allclose(second, third)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "uint8"])
+def test_takes_ids_of_any_integer_type(dtype):
+    layer, inputs = make("categorical")
+    ids = inputs["categorical"].astype(dtype)
+    np.testing.assert_array_equal(layer({"categorical": ids}), layer(inputs))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_regulariser_penalises_every_table(kind):
+    layer, inputs = make(kind, embeddings_regularizer=keras.regularizers.L2(0.1))
+    layer(inputs)
+    expected = 0.1 * sum((w**2).sum() for w in weights_of(layer).values())
+    np.testing.assert_allclose(sum(layer.losses), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("sizes", "message"), [((), "at least one"), ((3, 0), "at least 1, got")])
+def test_rejects_bad_arguments(sizes, message):
+    with pytest.raises(ValueError, match=message):
+        FieldEmbedding(sizes, embedding_dim=4)

@@ -1,0 +1,352 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from interhat_tf import Field, InterHAt, Schema
+from interhat_tf.models import MODELS, PRESETS
+from interhat_tf.optimizers import Adam
+from tests.conftest import random_batch, run_python
+from tests.numpy_reference import aggregate, inside, interhat, randomise, weights_of
+
+SIZES = {"embedding_dim": 8, "num_heads": 2, "key_dim": 3, "attention_size": 5}
+
+every_preset = pytest.mark.parametrize("preset", PRESETS)
+
+
+def make(schema, preset="released", **arguments):
+    return randomise(InterHAt.from_preset(preset, schema, **{**SIZES, **arguments}))
+
+
+def compile_eagerly(model):
+    """Compiles without tracing, which takes longer than the few steps of these tests."""
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    model.compile(Adam(0.01, beta_2=0.98), loss, run_eagerly=True)
+
+
+def assert_same_explanation(actual, expected, atol=1e-5):
+    assert actual.keys() == expected.keys()
+    for name in expected:
+        np.testing.assert_allclose(actual[name], expected[name], rtol=1e-5, atol=atol, err_msg=name)
+
+
+# What the model computes.
+
+
+@every_preset
+@pytest.mark.parametrize("order", [1, 2, 3, 5])
+def test_equals_numpy(schema, batch, preset, order):
+    model = make(schema, preset, order=order)
+    expected = interhat(batch, weights_of(model), schema.vocabulary_sizes, 2, order, preset)
+    assert_same_explanation(model.explain(batch, return_heads=True), expected)
+    np.testing.assert_allclose(model(batch)[:, 0], expected["logits"], rtol=1e-5, atol=1e-5)
+    assert np.std(expected["logits"]) > 0.01, "constant logits prove nothing"
+
+
+@every_preset
+@pytest.mark.parametrize("kind", ["categorical", "numerical"])
+def test_equals_numpy_on_fields_of_one_kind(schema, batch, preset, kind):
+    schema, batch = Schema(getattr(schema, kind)), {kind: batch[kind]}
+    model = make(schema, preset)
+    expected = interhat(batch, weights_of(model), schema.vocabulary_sizes, 2, 3, preset)
+    assert_same_explanation(model.explain(batch, return_heads=True), expected)
+
+
+@every_preset
+def test_permuting_the_fields_permutes_the_explanation_and_leaves_the_logit(schema, batch, preset):
+    swapped = make(Schema(schema.fields[::-1]), preset)
+    model = make(schema, preset)
+    weights = weights_of(model)
+    app, site = np.split(weights["embedding/table"], [7])
+    weights["embedding/table"] = np.concatenate([site, app])
+    weights["embedding/numerical_table"] = weights["embedding/numerical_table"][::-1]
+    swapped.set_weights(list(weights.values()))
+
+    actual = swapped.explain({k: v[:, ::-1] for k, v in batch.items()}, return_heads=True)
+    expected = {k: np.array(v) for k, v in model.explain(batch, return_heads=True).items()}
+    order = [schema.field_names.index(name) for name in swapped.schema.field_names]
+    expected["field_weights"] = expected["field_weights"][:, :, order]
+    expected["heads"] = expected["heads"][:, :, order][..., order]
+    assert_same_explanation(actual, expected)
+
+
+@every_preset
+def test_a_record_does_not_change_another(schema, batch, rng, preset):
+    model = make(schema, preset)
+    other = random_batch(schema, rng)
+    mixed = {kind: np.concatenate([batch[kind][:8], other[kind][8:]]) for kind in batch}
+    before, after = (model.explain(inputs, return_heads=True) for inputs in (batch, mixed))
+    assert not np.allclose(before["logits"][8:], after["logits"][8:])
+    assert_same_explanation(
+        {name: values[:8] for name, values in after.items()},
+        {name: values[:8] for name, values in before.items()},
+        atol=1e-6,
+    )
+
+
+def test_two_heads_are_not_one_wide_head(schema, batch):
+    two = make(schema, num_heads=2, key_dim=3)
+    one = make(schema, num_heads=1, key_dim=6)
+    one.set_weights(two.get_weights())
+    assert np.abs(two(batch) - one(batch)).max() > 1e-3
+
+
+@every_preset
+@pytest.mark.parametrize("order", [1, 2, 3, 5])
+def test_every_attention_sums_to_one(schema, batch, preset, order):
+    explanation = make(schema, preset, order=order).explain(batch, return_heads=True)
+    shapes = {"order_weights": (order,), "field_weights": (order, 4), "heads": (2, 4, 4)}
+    for name, shape in shapes.items():
+        assert explanation[name].shape == (16, *shape)
+        np.testing.assert_allclose(np.sum(explanation[name], axis=-1), 1, rtol=1e-5)
+
+
+def test_explain_has_the_logits_of_the_call_and_heads_only_on_request(schema, batch):
+    model = make(schema, dropout=0.5)
+    explanation = model.explain(batch)
+    assert explanation.keys() == {"logits", "order_weights", "field_weights"}
+    np.testing.assert_array_equal(explanation["logits"], model(batch)[:, 0])
+
+
+def test_dropout_acts_in_training_only(schema, batch):
+    model = make(schema, dropout=0.5)
+    np.testing.assert_array_equal(model(batch), model(batch))
+    assert not np.allclose(model(batch, training=True), model(batch, training=True))
+
+
+@every_preset
+def test_interhat_s_has_no_self_attention(schema, batch, preset):
+    model = MODELS["interhat_s"](schema, **SIZES, **PRESETS[preset])
+    assert not [path for path in weights_of(model) if path.startswith(("attention", "feed"))]
+    assert "heads" not in model.explain(batch, return_heads=True)
+    # The hierarchy stands on the embeddings themselves.
+    weights = inside(weights_of(randomise(model)), "aggregation_1")
+    _, alpha = aggregate(np.asarray(model.embedding(batch)), weights)
+    np.testing.assert_allclose(model.explain(batch)["field_weights"][:, 0], alpha, atol=1e-5)
+
+
+# What the presets are made of.
+
+
+def test_presets_are_the_two_published_models(schema):
+    paper, released = (weights_of(make(schema, preset)) for preset in ("paper", "released"))
+
+    def biased(weights):
+        return {path.removesuffix("/bias") for path in weights if path.endswith("/bias")}
+
+    aggregations = {f"aggregation_{i}/projection" for i in (1, 2, 3)}
+    aggregations |= {"order_aggregation/projection"}
+    projections = {f"attention/{name}" for name in ("query", "key", "value", "output")}
+    assert biased(paper) == {"feed_forward/output", "mlp_1", "mlp_2"}
+    assert biased(released) == aggregations | projections | {
+        "feed_forward/hidden",
+        "feed_forward/output",
+    }
+    assert not [path for path in paper if "normalization" in path or "hidden" in path]
+    assert {path for path in released if "gamma" in path} == {
+        "attention/normalization/gamma",
+        "feed_forward/normalization/gamma",
+    }
+    assert released["feed_forward/hidden/kernel"].shape == (8, 32)
+    assert paper["order_aggregation/context"].shape == (5, 1)
+    assert released["order_aggregation/context"].shape == (16, 1)
+    assert paper["mlp_1/kernel"].shape == released["mlp_1/kernel"].shape == (8, 4)
+
+
+def test_the_default_is_released(schema):
+    default = InterHAt(schema).get_config()
+    released = InterHAt.from_preset("released", schema, name=default["name"]).get_config()
+    assert default == released
+
+
+def test_arguments_win_over_the_preset(schema):
+    model = InterHAt.from_preset("paper", schema, mlp_bias=False, mlp_units=())
+    assert {p for p in weights_of(model) if p.startswith("mlp")} == {"mlp_1/kernel"}
+
+
+def test_unknown_preset_is_a_one_line_error(schema):
+    with pytest.raises(ValueError, match="unknown preset 'papre'; there are: paper") as error:
+        InterHAt.from_preset("papre", schema)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("order", [0, -1])
+def test_rejects_an_order_below_one(schema, order):
+    with pytest.raises(ValueError, match=f"must be >= 1, got {order}"):
+        InterHAt(schema, order=order)
+
+
+def test_number_of_parameters_follows_the_formula(schema):
+    d, h, s, k, features = 12, 4, 16, 3, 7 + 4 + 2
+    width, hidden = h * s, 4 * d
+    paper = (
+        features * d
+        + 4 * d * width
+        + (d * d + d)
+        + (k + 1) * (d * s + s)
+        + (d * d // 2 + d // 2 + d // 2 + 1)
+    )
+    released = (
+        features * d
+        + 3 * (d * width + width)
+        + (width * d + d)
+        + (d * hidden + hidden + hidden * d + d)
+        + 2 * 2 * d
+        + (k + 1) * (d * s + s + s)
+        + (d * d // 2 + d // 2)
+    )
+    assert InterHAt.from_preset("paper", schema).count_params() == paper
+    assert InterHAt.from_preset("released", schema).count_params() == released
+
+
+def aggregation_projections(path):
+    return path.startswith("aggregation_") and "/projection/" in path
+
+
+def embeddings(path):
+    return path.startswith("embedding/")
+
+
+def anything_else(path):
+    others = not (aggregation_projections(path) or embeddings(path))
+    return others and "normalization" not in path
+
+
+@every_preset
+@pytest.mark.parametrize(
+    "penalised",
+    [
+        {},
+        {"aggregation_l2": aggregation_projections},
+        {"embedding_l2": embeddings},
+        {"dense_l2": anything_else},
+        {
+            "aggregation_l2": aggregation_projections,
+            "embedding_l2": embeddings,
+            "dense_l2": anything_else,
+        },
+    ],
+    ids="+".join,
+)
+def test_each_l2_penalises_its_own_weights(schema, batch, preset, penalised):
+    strengths = {"aggregation_l2": 0.1, "embedding_l2": 0.01, "dense_l2": 0.001}
+    model = make(schema, preset, **{name: strengths[name] for name in penalised})
+    model(batch)
+    expected = sum(
+        strengths[name] * (w**2).sum()
+        for name, belongs in penalised.items()
+        for path, w in weights_of(model).items()
+        if belongs(path)
+    )
+    np.testing.assert_allclose(float(sum(model.losses)), expected, rtol=1e-5)
+
+
+# Keras' own ways of copying, saving and training a model.
+
+
+@pytest.mark.parametrize(
+    "copy",
+    [
+        keras.models.clone_model,
+        lambda model: InterHAt.from_config(model.get_config()),
+        lambda model: InterHAt.from_config(json.loads(json.dumps(model.get_config()))),
+        lambda model: keras.models.model_from_json(model.to_json()),
+    ],
+    ids=["clone_model", "from_config", "json_of_config", "model_from_json"],
+)
+@every_preset
+def test_copies_from_the_configuration_alone(schema, batch, preset, copy):
+    model = make(schema, preset, embedding_l2=0.1, dropout=0.2, embeddings_initializer="zeros")
+    same = copy(model)
+    same.set_weights(model.get_weights())
+    np.testing.assert_array_equal(same(batch), model(batch))
+    assert same.schema == schema
+    assert same.get_config() == model.get_config()
+
+
+FRESH_PROCESS = """
+import sys
+import interhat_tf, keras, numpy as np
+folder = sys.argv[1]
+batch = dict(np.load(f"{folder}/batch.npz"))
+for preset in sys.argv[2:]:
+    model = keras.saving.load_model(f"{folder}/{preset}.keras")
+    np.savez(f"{folder}/{preset}.npz", called=model(batch), **model.explain(batch, True))
+"""
+
+
+@pytest.mark.slow
+def test_saved_model_loads_in_a_fresh_process_bit_for_bit(schema, batch, tmp_path):
+    np.savez(tmp_path / "batch.npz", **batch)
+    models = {preset: make(schema, preset, embedding_l2=0.1) for preset in PRESETS}
+    for preset, model in models.items():
+        compile_eagerly(model)
+        model.fit(batch, np.arange(16) % 2, verbose=0)
+        model.save(tmp_path / f"{preset}.keras")
+    run_python("-c", FRESH_PROCESS, tmp_path, *PRESETS)
+    for preset, model in models.items():
+        loaded = np.load(tmp_path / f"{preset}.npz")
+        expected = {"called": model(batch), **model.explain(batch, return_heads=True)}
+        assert set(loaded) == set(expected)
+        for name in expected:
+            np.testing.assert_array_equal(loaded[name], expected[name], err_msg=name)
+
+
+def test_loading_restores_the_optimizer(schema, batch, tmp_path):
+    """The loaded model goes on training as the one that was saved."""
+    labels = np.arange(16) % 2
+    model = make(schema)
+    compile_eagerly(model)
+    model.fit(batch, labels, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    for each in (model, loaded):
+        each.fit(batch, labels, verbose=0)
+    np.testing.assert_allclose(loaded(batch), model(batch), atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
+@every_preset
+def test_half_precision_gives_float32_logits_near_the_exact_ones(schema, batch, preset, dtype):
+    exact, half = make(schema, preset), make(schema, preset, dtype=dtype)
+    logits = half(batch)
+    assert keras.backend.standardize_dtype(logits.dtype) == "float32"
+    assert {w.dtype for w in half.weights} == {"float32"}
+    np.testing.assert_allclose(logits, exact(batch), atol=0.05)
+
+
+@pytest.mark.parametrize(("preset", "labels_shape"), [("paper", (256, 1)), ("released", (256,))])
+def test_compile_fit_evaluate_predict(schema, rng, preset, labels_shape):
+    batch = random_batch(schema, rng, rows=256)
+    labels = (batch["categorical"][:, 0] > 3).astype("float32").reshape(labels_shape)
+    model = InterHAt.from_preset(preset, schema)
+    model.compile(Adam(0.01), keras.losses.BinaryCrossentropy(from_logits=True), jit_compile=False)
+    before = model.evaluate(batch, labels, verbose=0)
+    model.fit(batch, labels, batch_size=32, epochs=5, verbose=0)
+    after = model.evaluate(batch, labels, verbose=0)
+    assert after < 0.5 * before
+    predictions = model.predict(batch, verbose=0)
+    assert predictions.shape == (256, 1)
+    np.testing.assert_allclose(predictions, model(batch), atol=1e-4)
+
+
+def test_every_weight_gets_a_gradient(schema, batch):
+    """A weight that training never moves is a weight that the equations do not use."""
+    model = make(schema)
+    before = weights_of(model)
+    compile_eagerly(model)
+    model.fit(batch, np.arange(16) % 2, epochs=3, verbose=0)
+    after = weights_of(model)
+    assert not [path for path in before if np.array_equal(before[path], after[path])]
+
+
+def test_wide_models_keep_their_fields_apart():
+    """Records of many fields: each field's id reaches its own rows of the shared table."""
+    schema = Schema(Field(f"f{i}", "categorical", 2) for i in range(30))
+    model = make(schema)
+    weights = inside(weights_of(model), "embedding")
+    ids = np.ones((1, 30), int)
+    np.testing.assert_allclose(
+        model.embedding({"categorical": ids})[0], weights["table"][1::2], rtol=1e-6
+    )

@@ -1,0 +1,140 @@
+"""InterHAt's equations in plain NumPy and double precision, to hold the layers against.
+
+`weights` is always a dictionary from a weight's path inside its layer, such as
+`"query/kernel"`, to its values.
+"""
+
+import numpy as np
+
+
+def weights_of(layer):
+    """Returns the weights of a built layer or model by their path inside it."""
+    weights = {
+        weight.path.removeprefix(f"{layer.name}/"): np.asarray(weight, "float64")
+        for weight in layer.weights
+    }
+    assert len(weights) == len(layer.weights), "two weights share a path"
+    return weights
+
+
+def randomise(layer, seed=0):
+    """Gives every weight random values, so that biases and layer norms count too."""
+    rng = np.random.default_rng(seed)
+
+    def values(shape):
+        scale = 0.5 if len(shape) == 1 else (2 / shape[0]) ** 0.5
+        return rng.normal(0, scale, shape)
+
+    layer.set_weights([values(weight.shape) for weight in layer.weights])
+    return layer
+
+
+def inside(weights, name):
+    """Returns the weights of the part called `name`."""
+    start = f"{name}/"
+    return {path[len(start) :]: w for path, w in weights.items() if path.startswith(start)}
+
+
+def linear(x):
+    """Returns x."""
+    return x
+
+
+def relu(x):
+    """Returns max(x, 0)."""
+    return np.maximum(x, 0)
+
+
+def softmax(x):
+    """Returns the softmax over the last axis."""
+    e = np.exp(x - x.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def dense(x, weights, name):
+    """Returns x W + b, without b where the projection has none."""
+    return x @ weights[f"{name}/kernel"] + weights.get(f"{name}/bias", 0)
+
+
+def layer_norm(x, weights):
+    """Returns x normalised over d, with the code's epsilon inside the root."""
+    mean, variance = x.mean(-1, keepdims=True), x.var(-1, keepdims=True)
+    gamma, beta = weights["normalization/gamma"], weights["normalization/beta"]
+    return gamma * (x - mean) / np.sqrt(variance + 1e-8) + beta
+
+
+def field_embedding(inputs, weights, vocabulary_sizes):
+    """Section 3.1, one field after the other."""
+    fields, offset = [], 0
+    for column, size in enumerate(vocabulary_sizes):
+        fields.append(weights["table"][offset : offset + size][inputs["categorical"][:, column]])
+        offset += size
+    for column, vector in enumerate(weights.get("numerical_table", [])):
+        fields.append(inputs["numerical"][:, column, None] * vector)
+    return np.stack(fields, axis=1)
+
+
+def self_attention(x, weights, num_heads, activation=linear, residual=False):
+    """Section 3.2, one head after the other; returns the fields and the maps."""
+    query, key, value = (
+        np.split(activation(dense(x, weights, name)), num_heads, axis=-1)
+        for name in ("query", "key", "value")
+    )
+    maps = [
+        softmax(q @ k.swapaxes(1, 2) / np.sqrt(q.shape[-1]))
+        for q, k in zip(query, key, strict=True)
+    ]
+    heads = [attention @ v for attention, v in zip(maps, value, strict=True)]
+    output = activation(dense(np.concatenate(heads, -1), weights, "output"))
+    if residual:
+        output = output + x
+    if "normalization/gamma" in weights:
+        output = layer_norm(output, weights)
+    return output, np.stack(maps, axis=1)
+
+
+def feed_forward(x, weights):
+    """The paper's ReLU(X W + b), or the released block if there is a hidden layer."""
+    if "hidden/kernel" not in weights:
+        return relu(dense(x, weights, "output"))
+    hidden = relu(dense(x, weights, "hidden"))
+    return layer_norm(x + dense(hidden, weights, "output"), weights)
+
+
+def aggregate(x, weights, activation=relu):
+    """Equations 1 and 2; returns u and alpha."""
+    scores = activation(dense(x, weights, "projection")) @ weights["context"][:, 0]
+    alpha = softmax(scores)
+    return np.einsum("bm,bmd->bd", alpha, x), alpha
+
+
+def interhat(inputs, weights, vocabulary_sizes, num_heads, order, preset):
+    """The whole model; returns what `InterHAt.explain` does, heads included."""
+    released = preset == "released"
+    x = field_embedding(inputs, inside(weights, "embedding"), vocabulary_sizes)
+    x, heads = self_attention(
+        x,
+        inside(weights, "attention"),
+        num_heads,
+        activation=relu if released else linear,
+        residual=released,
+    )
+    first = current = feed_forward(x, inside(weights, "feed_forward"))
+    aggregations, field_weights = [], []
+    for i in range(1, order + 1):
+        u, alpha = aggregate(current, inside(weights, f"aggregation_{i}"))
+        aggregations.append(u)
+        field_weights.append(alpha)
+        current = u[:, None] * first + current
+    u_f, order_weights = aggregate(
+        np.stack(aggregations, axis=1),
+        inside(weights, "order_aggregation"),
+        activation=linear if released else relu,
+    )
+    logits = dense(relu(dense(u_f, weights, "mlp_1")), weights, "mlp_2")[:, 0]
+    return {
+        "logits": logits,
+        "order_weights": order_weights,
+        "field_weights": np.stack(field_weights, axis=1),
+        "heads": heads,
+    }
