@@ -163,5 +163,8 @@ class Schema:
 
 
 def _out_of_range(ids, fields):
-    sizes = np.array([field.vocabulary_size for field in fields])
-    return (ids < 0) | (ids >= sizes)
+    ids = ids if ids.dtype.itemsize >= 4 else ids.astype("int64")
+    unsigned = f"u{ids.dtype.itemsize}"
+    sizes = np.array([field.vocabulary_size for field in fields], unsigned)
+    # Read as unsigned, a negative id is larger than any size: one comparison finds both.
+    return ids.view(unsigned) >= sizes

@@ -1,0 +1,1 @@
+"""Frappe, a log of mobile app usage."""

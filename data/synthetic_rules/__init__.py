@@ -1,0 +1,1 @@
+"""Made-up click records whose labels follow a planted rule."""

@@ -1,0 +1,92 @@
+"""Made-up click records whose labels follow a planted rule (Section 4.2.2)."""
+
+import dataclasses
+
+import numpy as np
+import pyarrow as pa
+import tensorflow_datasets as tfds
+
+from interhat_tf.preparation import Categorical, Chunk, ClickLogBuilder
+
+CHUNK_ROWS = 1 << 16
+
+
+@dataclasses.dataclass(kw_only=True)
+class RuleConfig(tfds.core.BuilderConfig):
+    """A rule and how many records follow it.
+
+    Field f_i takes one of the values b_1 … b_values, uniformly and on its own.
+    A record matches the rule if every field of the group has its own value,
+    f_i = b_i (counted on from b_1 again where i exceeds the number of values):
+
+        Pr(y = 1) = p1 if the record matches, else p2  (Equation 7)
+
+    Args:
+        group: Numbers of the fields of the group G, counted from 1.
+        p1: Probability of a click where the rule matches.
+        p2: Probability of a click elsewhere.
+        records: Number of records; 8 of 10 are for training, 1 for validation.
+        num_fields: Number of fields.
+        num_values: Number of values of each field.
+        seed: Seed of the records and their labels.
+    """
+
+    group: tuple[int, ...]
+    p1: float = 0.9
+    p2: float = 0.2
+    records: int = 100_000
+    num_fields: int = 10
+    num_values: int = 10
+    seed: int = 0
+
+
+class Builder(ClickLogBuilder):
+    """Builds the records of a rule."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "The three rules of Table 4, and a dense third."}  # noqa: RUF012
+    BUILDER_CONFIGS = [  # noqa: RUF012
+        RuleConfig(name="rule_1", description="First order: f1.", group=(1,)),
+        RuleConfig(name="rule_2", description="Second order: f3, f4.", group=(3, 4)),
+        RuleConfig(name="rule_3", description="Third order: f5, f6, f7.", group=(5, 6, 7)),
+        RuleConfig(
+            name="rule_3_dense",
+            description="Third order with 3 values a field, so that 1 record in 27 matches.",
+            group=(5, 6, 7),
+            num_values=3,
+        ),
+        RuleConfig(
+            name="wide",
+            description="36 fields of 1,000 values, for timing the input pipeline.",
+            group=(1,),
+            records=2_000_000,
+            num_fields=36,
+            num_values=1000,
+        ),
+    ]
+
+    @property
+    def fields(self):
+        """The fields f1, f2, …."""
+        return [Categorical(f"f{i + 1}") for i in range(self.builder_config.num_fields)]
+
+    def _chunks(self, dl_manager):
+        config = self.builder_config
+        random = np.random.Generator(np.random.PCG64(config.seed))
+        names = pa.array([f"b{i + 1}" for i in range(config.num_values)])
+        group = np.array(config.group) - 1
+        for start in range(0, config.records, CHUNK_ROWS):
+            rows = np.arange(start, min(start + CHUNK_ROWS, config.records))
+            values = random.integers(config.num_values, size=(len(rows), config.num_fields))
+            matches = (values[:, group] == group % config.num_values).all(axis=1)  # (rows,)
+            labels = random.random(len(rows)) < np.where(matches, config.p1, config.p2)
+            yield Chunk(
+                pa.table(
+                    {f.name: names.take(v) for f, v in zip(self.fields, values.T, strict=True)}
+                ),
+                labels.astype(np.uint8),
+                # Records are independent, so the first ones are as good as any for training.
+                np.searchsorted([0.8, 0.9], rows / config.records, side="right").astype(np.int8),
+                source=self.info.full_name,
+                first_line=start + 1,
+            )

@@ -1,0 +1,322 @@
+"""A prepared data set as batches for training and evaluation."""
+
+import contextlib
+import importlib
+import importlib.util
+import io
+import pkgutil
+import random
+import struct
+import sys
+from pathlib import Path
+
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from interhat_tf.preparation import BLOCK_ROWS
+from interhat_tf.schema import CATEGORICAL, NUMERICAL, Schema
+
+WINDOW_BLOCKS = 16
+"""Blocks whose rows are permuted together for training; some three times as many are in memory."""
+
+PARALLEL_CALLS = 2
+
+READ_BYTES = 256 << 10
+
+
+def prepared_dataset(name, data_dir, raw_dir=None):
+    """Opens a data set by name, and prepares it first if that has not been done.
+
+    Preparation writes to a temporary folder that is renamed when complete, so
+    an interrupted one leaves nothing that could be taken for a data set. If two
+    processes prepare the same set, the first to finish wins and both use its.
+
+    Args:
+        name: `"NAME"` or `"NAME/CONFIG"`, say `"synthetic_rules/rule_1"`.
+        data_dir: Folder of the prepared sets.
+        raw_dir: Folder of the original files, for sets that cannot be
+            downloaded. Defaults to `None`, for sets that need none.
+
+    Returns:
+        The `PreparedDataset`.
+
+    Raises:
+        ValueError: If there is no data set of this name, or an original file
+            is damaged.
+        FileNotFoundError: If an original file is missing.
+    """
+    builder_class, config = _find_builder(name)
+    builder = builder_class(data_dir=data_dir, config=config)
+    if not builder.data_path.exists():
+        print(f"Preparing {name} in {builder.data_dir}", file=sys.stderr)
+        download_config = tfds.download.DownloadConfig(manual_dir=raw_dir)
+        try:
+            # tfds announces its work on standard output, where a program's own results
+            # go, and its bars come when most is done; preparation shows one of its own.
+            tfds.disable_progress_bar()
+            with contextlib.redirect_stdout(io.StringIO()), _unseeded_random():
+                builder.download_and_prepare(download_config=download_config)
+        except OSError:
+            builder = builder_class(data_dir=data_dir, config=config)
+            if not builder.data_path.exists():  # not because another process was faster
+                raise
+    return PreparedDataset(builder)
+
+
+class PreparedDataset:
+    """A prepared data set: what its records are, and their batches.
+
+    A batch is a pair of the inputs, a dictionary of `categorical` (B, C) int32
+    and `numerical` (B, N) float32 in which a kind without fields is left out,
+    and the labels, (B,) float32.
+
+    Args:
+        builder: The tfds builder of a prepared set that a `ClickLogBuilder` wrote.
+
+    Attributes:
+        name: The set's name, configuration and version.
+        schema: The `Schema` of the inputs.
+        vocabularies: For each categorical field, the raw values of ids 1, 2, ….
+        statistics: The figures of the paper's Table 1, and each split's size.
+    """
+
+    def __init__(self, builder):
+        metadata = builder.info.metadata
+        self.name = builder.info.full_name
+        self.schema = Schema.from_dict(metadata["schema"])
+        self.vocabularies = metadata["vocabularies"]
+        self.statistics = metadata["statistics"]
+        self._info = builder.info
+
+    def num_rows(self, split):
+        """Returns the number of rows of a split."""
+        return self.statistics["splits"][split]["rows"]
+
+    def id_of(self, field, value):
+        """Returns the id of a raw value of a categorical field.
+
+        Raises:
+            ValueError: If there is no such field, or its vocabulary does not
+                hold the value.
+        """
+        if field not in self.vocabularies:
+            raise ValueError(
+                f"{self.name} has no categorical field {field!r}; "
+                f"it has {', '.join(self.vocabularies)}"
+            )
+        if value not in self.vocabularies[field]:
+            raise ValueError(f"field {field!r} of {self.name} never is {value!r} in training")
+        return self.vocabularies[field].index(value) + 1
+
+    def files(self, split):
+        """Returns the paths of a split's files."""
+        if split not in self._info.splits:
+            raise ValueError(
+                f"{self.name} has no split {split!r}; it has {', '.join(self._info.splits)}"
+            )
+        return [str(path) for path in self._info.splits[split].filepaths]
+
+    def training_batches(self, batch_size, seed, first_epoch=0, skip_batches=0):
+        """Returns the training rows in a random order, one epoch after the other, without end.
+
+        The order of an epoch follows from `seed` and the epoch's number alone,
+        so that an interrupted training goes on with the very batches it would
+        have seen. An epoch has every row once and ends with a batch of the rows
+        left over; it has `ceil(num_rows("train") / batch_size)` batches. Blocks
+        come in random order, and rows are permuted within a window of
+        `WINDOW_BLOCKS` blocks; which rows share a block was drawn at random
+        when the set was prepared.
+
+        Args:
+            batch_size: Rows of a batch.
+            seed: Seed of the order.
+            first_epoch: Number of the first epoch, counted from 0.
+            skip_batches: Number of batches of the first epoch to leave out.
+
+        Returns:
+            A `tf.data.Dataset` of batches.
+        """
+        files, offsets = self._block_positions("train")
+        window_rows = batch_size * max(1, WINDOW_BLOCKS * BLOCK_ROWS // batch_size)
+
+        def epoch_batches(epoch):
+            epoch_seed = tf.stack([tf.constant(seed, tf.int64), epoch])
+            order = _permute(tf.range(len(files)), epoch_seed)  # (blocks,)
+            positions = tf.gather(files, order), tf.gather(offsets, order)
+            records = tf.data.Dataset.from_tensor_slices(positions).flat_map(_read_record)
+            blocks = self._decode(records)
+            # A whole number of batches, so that only an epoch's last one is short.
+            windows = blocks.rebatch(window_rows).prefetch(1)
+            return windows.enumerate().flat_map(
+                lambda window, rows: window_batches(
+                    rows, tf.random.experimental.stateless_fold_in(epoch_seed, window)
+                )
+            )
+
+        def window_batches(rows, window_seed):
+            count = tf.shape(rows["label"], tf.int64)[0]
+            order = _permute(tf.range(count), window_seed)  # (rows,)
+            return tf.data.Dataset.range(0, count, batch_size).map(
+                lambda start: _inputs_and_labels(
+                    tf.nest.map_structure(
+                        lambda column: tf.gather(column, order[start : start + batch_size]), rows
+                    )
+                ),
+                num_parallel_calls=PARALLEL_CALLS,
+            )
+
+        epochs = tf.data.Dataset.range(first_epoch, tf.int64.max)
+        batches = epochs.flat_map(epoch_batches).skip(skip_batches)
+        return batches.prefetch(8).with_options(_options())
+
+    def evaluation_batches(self, split, batch_size):
+        """Returns the rows of a split once, in the order in which they are stored.
+
+        Args:
+            split: `"train"`, `"validation"` or `"test"`.
+            batch_size: Rows of a batch; the last one may have fewer.
+
+        Returns:
+            A `tf.data.Dataset` of batches.
+        """
+        batches = self._blocks(split).rebatch(batch_size).map(_inputs_and_labels)
+        return batches.prefetch(8).with_options(_options())
+
+    def check(self, split):
+        """Reads a split once and raises an error if a row does not follow the schema.
+
+        Args:
+            split: `"train"`, `"validation"` or `"test"`.
+
+        Raises:
+            ValueError: If an id is outside its field's vocabulary, a number is
+                not finite, a label is neither 0 nor 1, or rows are missing. The
+                message names the data set, the split, the field and the row.
+        """
+        where, row = f"{self.name}, {split}", 0
+        for block in self._blocks(split).with_options(_options()).as_numpy_iterator():
+            self.schema.check(block, where=where, first_row=row)
+            wrong = block["label"] > 1
+            if wrong.any():
+                position = int(wrong.argmax())
+                raise ValueError(
+                    f"{where}: label, row {row + position}: {block['label'][position]} "
+                    f"is neither 0 nor 1"
+                )
+            row += len(wrong)
+        if row != self.num_rows(split):
+            raise ValueError(
+                f"{where}: {row} rows found, {self.num_rows(split)} expected; prepare the set again"
+            )
+
+    def _block_positions(self, split):
+        """Returns the file and the byte offset of each block of a split."""
+        files, offsets = [], []
+        for path in self.files(split):
+            offset, end = 0, tf.io.gfile.stat(path).length
+            with tf.io.gfile.GFile(path, "rb") as file:
+                while offset < end:
+                    files.append(path)
+                    offsets.append(offset)
+                    file.seek(offset)
+                    (length,) = struct.unpack("<Q", file.read(8))
+                    # A TFRecord is the length, its checksum, the data, their checksum.
+                    offset += 8 + 4 + length + 4
+        return tf.constant(files), tf.constant(offsets, tf.int64)
+
+    def _blocks(self, split):
+        return self._decode(tf.data.TFRecordDataset(self.files(split)))
+
+    def _decode(self, records):
+        columns = {
+            CATEGORICAL: (tf.int32, (-1, len(self.schema.categorical))),
+            NUMERICAL: (tf.float32, (-1, len(self.schema.numerical))),
+            "label": (tf.uint8, (-1,)),
+        }
+        columns = {name: column for name, column in columns.items() if column[1] != (-1, 0)}
+
+        def decode(record):
+            features = dict.fromkeys(columns, tf.io.FixedLenFeature((), tf.string))
+            texts = tf.io.parse_single_example(record, features)
+            return {
+                name: tf.reshape(tf.io.decode_raw(texts[name], dtype), shape)  # (rows, fields)
+                for name, (dtype, shape) in columns.items()
+            }
+
+        return records.map(decode, num_parallel_calls=PARALLEL_CALLS)
+
+
+@contextlib.contextmanager
+def _unseeded_random():
+    """Makes Python's random numbers differ between programs, and restores their state.
+
+    tfds draws the name of its temporary folder with them. Two programs with the
+    same seed would write into the same one.
+    """
+    state = random.getstate()
+    random.seed()
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
+def _read_record(file, offset):
+    """Returns a data set of the one record that starts at an offset of a file.
+
+    `tf.data.TFRecordDataset` can do this, but does not offer it.
+    """
+    records = tf.raw_ops.TFRecordDatasetV2(
+        filenames=[file], compression_type="", buffer_size=READ_BYTES, byte_offsets=[offset]
+    )
+    return tf.data.experimental.from_variant(records, tf.TensorSpec((), tf.string)).take(1)
+
+
+def _inputs_and_labels(rows):
+    inputs = {kind: rows[kind] for kind in (CATEGORICAL, NUMERICAL) if kind in rows}
+    return inputs, tf.cast(rows["label"], tf.float32)
+
+
+def _permute(values, seed):
+    return tf.random.experimental.stateless_shuffle(values, seed, alg="philox")
+
+
+def _options():
+    options = tf.data.Options()
+    # At an iteration's end the autotuner may sleep on, for longer the longer it
+    # ran, so that epochs end late, at 0.6, 1.3, 2.6, 5.1, 10.2 … seconds.
+    options.autotune.enabled = False
+    options.deterministic = True
+    return options
+
+
+def _find_builder(name):
+    """Returns the builder class of a data set's name, and its configuration's name or None."""
+    package = _datasets_package()
+    known = sorted(module.name for module in pkgutil.iter_modules(package.__path__) if module.ispkg)
+    dataset, _, config = name.partition("/")
+    if dataset not in known:
+        raise ValueError(f"there is no data set {dataset!r}; known ones: {', '.join(known)}")
+    builder_class = tfds.core.community.builder_cls_from_module(
+        f"{package.__name__}.{dataset}.{dataset}_dataset_builder"
+    )
+    configs = [config.name for config in builder_class.BUILDER_CONFIGS]
+    if config and config not in configs:
+        raise ValueError(f"{dataset} has no configuration {config!r}; it has {', '.join(configs)}")
+    return builder_class, config or None
+
+
+def _datasets_package():
+    """Imports `interhat_tf.datasets`, which in a source checkout is the folder `data`."""
+    name = "interhat_tf.datasets"
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError:
+        folder = Path(__file__).parents[1] / "data"
+        spec = importlib.util.spec_from_file_location(
+            name, folder / "__init__.py", submodule_search_locations=[str(folder)]
+        )
+        package = importlib.util.module_from_spec(spec)
+        sys.modules[name] = package
+        spec.loader.exec_module(package)
+        return package
