@@ -1,0 +1,100 @@
+"""Exports a model as a TensorFlow SavedModel that takes a record's fields by name."""
+
+import os
+import pathlib
+import shutil
+import tempfile
+
+import tensorflow as tf
+
+from interhat_tf.schema import CATEGORICAL, NUMERICAL, OUT_OF_VOCABULARY
+
+
+def export_saved_model(model, path, vocabularies=None):
+    """Writes a SavedModel whose signature maps named fields to a prediction and its reasons.
+
+    The signature `serving_default` takes one tensor of shape (B,) for every
+    field of the model's schema, under the field's name. A categorical field is
+    given as raw text if its vocabulary is known and as an id if not; a numerical
+    field is the normalised float that the model was trained on. It returns
+    `probability`, (B,), `order_weights`, (B, k), and `field_weights`, (B, k, m),
+    as `model.explain` defines them. A value or an id that the vocabulary does
+    not hold is out of vocabulary, id 0.
+
+    Args:
+        model: A model with `schema` and `explain`.
+        path: The folder to write; it must not exist.
+        vocabularies: Raw values of each categorical field by its name, the
+            value of id 1 first, as a prepared data set's `vocabularies` gives
+            them. Defaults to `None`: categorical fields are given as ids.
+
+    Raises:
+        FileExistsError: If `path` exists.
+        ValueError: If a vocabulary does not have the size that the schema says.
+    """
+    path = pathlib.Path(path)
+    if path.exists():
+        raise FileExistsError(f"{path} exists; choose another folder for the exported model")
+    server = _Server(model, vocabularies or {})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        tf.saved_model.save(server, unfinished, signatures={"serving_default": server.signature()})
+        os.chmod(unfinished, 0o755)
+        os.replace(unfinished, path)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+
+
+class _Server(tf.Module):
+    """The model behind look-ups of raw values."""
+
+    def __init__(self, model, vocabularies):
+        super().__init__()
+        self.model = model
+        self.tables = {}
+        for field in model.schema.categorical:
+            if (values := vocabularies.get(field.name)) is None:
+                continue
+            if len(values) + 1 != field.vocabulary_size:
+                raise ValueError(
+                    f"field {field.name!r}: the vocabulary has {len(values)} values, "
+                    f"the schema has room for {field.vocabulary_size - 1}"
+                )
+            self.tables[field.name] = tf.lookup.StaticHashTable(
+                tf.lookup.KeyValueTensorInitializer(
+                    tf.constant(values, tf.string), tf.range(1, len(values) + 1, dtype=tf.int32)
+                ),
+                default_value=OUT_OF_VOCABULARY,
+            )
+
+    def signature(self):
+        """Returns the traced function of named fields."""
+        specs = {}
+        for field in self.model.schema.fields:
+            dtype = tf.float32 if field.kind == NUMERICAL else tf.int32
+            dtype = tf.string if field.name in self.tables else dtype
+            specs[field.name] = tf.TensorSpec([None], dtype, name=field.name)
+        return tf.function(self._serve).get_concrete_function(**specs)
+
+    def _serve(self, **values):
+        schema, inputs = self.model.schema, {}
+        if schema.categorical:
+            ids = [self._ids(field, values[field.name]) for field in schema.categorical]
+            inputs[CATEGORICAL] = tf.stack(ids, axis=1)  # (B, C)
+        if schema.numerical:
+            numbers = [values[field.name] for field in schema.numerical]
+            inputs[NUMERICAL] = tf.stack(numbers, axis=1)  # (B, N)
+        explanation = self.model.explain(inputs)
+        return {
+            "probability": tf.sigmoid(explanation["logits"]),
+            "order_weights": explanation["order_weights"],
+            "field_weights": explanation["field_weights"],
+        }
+
+    def _ids(self, field, values):
+        if field.name in self.tables:
+            return self.tables[field.name].lookup(values)
+        known = (values >= 0) & (values < field.vocabulary_size)
+        return tf.where(known, values, OUT_OF_VOCABULARY)

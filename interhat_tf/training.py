@@ -1,0 +1,373 @@
+"""Trains a model on a prepared data set: early stopping, checkpoints, resuming, the run's record.
+
+A run writes one folder:
+
+    config.json       what was asked for
+    checkpoint.npz    the whole state of the training; overwritten as it goes on
+    tensorboard/      the history, for TensorBoard
+    model.keras       the model with its best weights
+    report.json       config, versions, history and final metrics; written last
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+import platform
+import subprocess
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm.auto import tqdm
+
+import interhat_tf
+from interhat_tf import metrics
+from interhat_tf.files import atomic_write, read_json, write_json
+from interhat_tf.optimizers import Adam
+
+EVALUATION_BATCH_SIZE = 8192
+STEPS_PER_CALL = 16
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingSettings:
+    """How a model is trained.
+
+    Args:
+        learning_rate: Adam's step size.
+        beta_2: Adam's decay of the second moment.
+        batch_size: Records a step.
+        max_epochs: Number of epochs after which training stops in any case.
+        patience: Epochs without a gain on validation after which it stops.
+        learning_rate_factor: What the learning rate is multiplied by after each
+            epoch without a gain.
+        seed: Seed of the order of the records and of dropout.
+        jit_compile: Whether XLA compiles the training step.
+        checkpoint_minutes: Time between checkpoints within an epoch; there is
+            one after every epoch as well.
+    """
+
+    learning_rate: float = 1e-3
+    beta_2: float = 0.999
+    batch_size: int = 2048
+    max_epochs: int = 100
+    patience: int = 2
+    learning_rate_factor: float = 0.1
+    seed: int = 0
+    jit_compile: bool = False
+    checkpoint_minutes: float = 5.0
+
+
+@dataclasses.dataclass
+class TrainingState:
+    """Where a training stands, apart from the variables."""
+
+    epoch: int = 0
+    step: int = 0
+    best_epoch: int = -1
+    best_score: float = -float("inf")
+    epochs_without_gain: int = 0
+    finished: bool = False
+    seconds: float = 0.0
+    epoch_seconds: list = dataclasses.field(default_factory=list)
+    history: list = dataclasses.field(default_factory=list)
+
+
+def train(model, data, output_dir, settings, *, config=None, callbacks=(), resume=False, test=True):
+    """Trains a model, keeps the weights that are best on validation, and reports.
+
+    The learning rate drops after an epoch without a gain of `auc - logloss` on
+    validation, and training stops after `settings.patience` such epochs in a
+    row. The test split is read once, after that.
+
+    A run that was killed at any moment goes on with `resume=True` and ends, on
+    a CPU, with the very weights and report of an unbroken run.
+
+    Args:
+        model: A model that gives logits, (B, 1).
+        data: The `input_pipeline.PreparedDataset` to train on.
+        output_dir: The run's folder.
+        settings: `TrainingSettings`.
+        config: JSON-serialisable record of what was asked for, kept in the
+            report; a resumed run must have the same.
+        callbacks: Keras callbacks; `on_train_begin`, `on_epoch_begin`,
+            `on_epoch_end` and `on_train_end` are called, the last with the best
+            weights in place.
+        resume: Whether to go on with the run in `output_dir`, if there is one.
+        test: Whether the test split is evaluated.
+
+    Returns:
+        The report, as `report.json` holds it.
+
+    Raises:
+        FileExistsError: If `output_dir` holds a run and `resume` is not set.
+        ValueError: If the run in `output_dir` has another configuration, or the
+            model's schema is not the data set's.
+    """
+    folder = pathlib.Path(output_dir)
+    config = {**(config or {}), "training": dataclasses.asdict(settings)}
+    _open_run(folder, config, resume)
+    if (folder / "report.json").exists():
+        return read_json(folder / "report.json")
+    if model.schema != data.schema:
+        raise ValueError(f"the model's schema is not that of the data set {data.name}")
+
+    loop = _Loop(model, data, settings, folder)
+    if resume:
+        loop.restore()
+    for split in ("train", "validation", "test") if test else ("train", "validation"):
+        data.check(split)
+    callbacks = keras.callbacks.CallbackList(list(callbacks), model=model)
+    callbacks.on_train_begin()
+    loop.run(callbacks)
+    loop.use_best_weights()
+    callbacks.on_train_end()
+
+    _save_model(model, folder / "model.keras")
+    report = loop.report(config, test)
+    write_json(folder / "report.json", report)
+    return report
+
+
+def evaluate(model, data, split):
+    """Returns the exact `auc` and `logloss` of a model on a split of a data set."""
+    labels, logits = predict_logits(model, data, split)
+    return {"auc": metrics.auc(labels, logits), "logloss": metrics.logloss(labels, logits)}
+
+
+def predict_logits(model, data, split):
+    """Returns the labels and the logits of a split's records, (n,) each, in stored order."""
+    labels, logits = [], []
+    for inputs, batch_labels in data.evaluation_batches(split, EVALUATION_BATCH_SIZE):
+        labels.append(batch_labels.numpy())
+        logits.append(np.asarray(model.predict_on_batch(inputs))[:, 0])
+    return np.concatenate(labels), np.concatenate(logits)
+
+
+class _Loop:
+    """The training loop and all of its state."""
+
+    def __init__(self, model, data, settings, folder):
+        self.model, self.data, self.settings, self.folder = model, data, settings, folder
+        self.state = TrainingState()
+        self.optimizer = Adam(settings.learning_rate, beta_2=settings.beta_2)
+        self.optimizer.build(model.trainable_variables)
+        self.loss_sum = tf.Variable(0.0, dtype=tf.float64, trainable=False)
+        self.best_weights = [np.asarray(weight) for weight in model.weights]
+        self.num_rows = data.num_rows("train")
+        self.steps_per_epoch = -(-self.num_rows // settings.batch_size)
+
+    def run(self, callbacks):
+        """Trains until there is no gain on validation any more."""
+        state = self.state
+        batches = iter(
+            self.data.training_batches(
+                self.settings.batch_size,
+                seed=self.settings.seed,
+                first_epoch=state.epoch,
+                skip_batches=state.step,
+            )
+        )
+        train_steps = self._compile()
+        writer = tf.summary.create_file_writer(str(self.folder / "tensorboard"))
+        while not state.finished:
+            callbacks.on_epoch_begin(state.epoch)
+            self._run_epoch(train_steps, batches)
+            logs = self._close_epoch(writer)
+            callbacks.on_epoch_end(state.epoch - 1, logs)
+            # After the last epoch the report follows; a run that is killed
+            # before it is there repeats that epoch, its callbacks included.
+            if not state.finished:
+                self._save()
+
+    def _compile(self):
+        model, optimizer, loss_sum = self.model, self.optimizer, self.loss_sum
+        variables = model.trainable_variables
+
+        @tf.function(jit_compile=self.settings.jit_compile, reduce_retracing=True)
+        def train_step(inputs, labels):
+            with tf.GradientTape() as tape:
+                logits = model(inputs, training=True)[:, 0]  # (B,)
+                losses = tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)  # (B,)
+                objective = tf.reduce_mean(losses) + sum(model.losses, start=0.0)
+            optimizer.apply(tape.gradient(objective, variables), variables)
+            return tf.reduce_sum(tf.cast(losses, tf.float64))
+
+        @tf.function
+        def train_steps(batches, steps):
+            for _ in tf.range(steps):
+                loss_sum.assign_add(train_step(*next(batches)))
+
+        return train_steps
+
+    def _run_epoch(self, train_steps, batches):
+        state = self.state
+        started = saved = time.monotonic()
+        earlier = state.seconds
+        with tqdm(
+            total=self.steps_per_epoch,
+            initial=state.step,
+            desc=f"epoch {state.epoch + 1}",
+            unit="step",
+            leave=False,
+            disable=None,
+        ) as progress:
+            while state.step < self.steps_per_epoch:
+                steps = min(STEPS_PER_CALL, self.steps_per_epoch - state.step)
+                train_steps(batches, tf.constant(steps))
+                state.step += steps
+                progress.update(steps)
+                now = time.monotonic()
+                state.seconds = earlier + now - started
+                if now - saved > 60 * self.settings.checkpoint_minutes:
+                    self._save()
+                    saved = now
+
+    def _close_epoch(self, writer):
+        state, settings = self.state, self.settings
+        loss = float(self.loss_sum.numpy()) / self.num_rows
+        self.loss_sum.assign(0.0)
+        state.epoch_seconds.append(state.seconds - sum(state.epoch_seconds))
+        learning_rate = float(self.optimizer.learning_rate.numpy())
+        logs = {"loss": loss, "learning_rate": learning_rate}
+        validation = evaluate(self.model, self.data, "validation")
+        logs |= {f"validation_{name}": value for name, value in validation.items()}
+        state.history.append({"epoch": state.epoch + 1, **logs})
+        with writer.as_default(step=state.epoch + 1):
+            for name, value in logs.items():
+                tf.summary.scalar(name, value)
+        writer.flush()
+        print(
+            f"epoch {state.epoch + 1}: loss {loss:.5f}, validation auc {validation['auc']:.5f}, "
+            f"logloss {validation['logloss']:.5f}, learning rate {learning_rate:.1e}, "
+            f"{state.seconds:.0f} s",
+            flush=True,
+        )
+
+        score = validation["auc"] - validation["logloss"]
+        if score > state.best_score:
+            state.best_score, state.best_epoch = score, state.epoch
+            state.epochs_without_gain = 0
+            self.best_weights = [np.asarray(weight) for weight in self.model.weights]
+        else:
+            state.epochs_without_gain += 1
+            self.optimizer.learning_rate = learning_rate * settings.learning_rate_factor
+        state.epoch, state.step = state.epoch + 1, 0
+        state.finished = (
+            state.epochs_without_gain >= settings.patience or state.epoch >= settings.max_epochs
+        )
+        return logs
+
+    def use_best_weights(self):
+        """Gives the model the weights that were best on validation."""
+        self.model.set_weights(self.best_weights)
+
+    def report(self, config, test):
+        """Returns the record of the finished run, read off the model's present weights."""
+        state = self.state
+        epochs = len(state.history)
+        return {
+            "config": config,
+            "versions": versions(),
+            "parameters": self.model.count_params(),
+            "history": state.history,
+            "best_epoch": state.best_epoch + 1,
+            "validation": evaluate(self.model, self.data, "validation"),
+            **({"test": evaluate(self.model, self.data, "test")} if test else {}),
+            "training": {
+                "seconds": state.seconds,
+                "epoch_seconds": state.epoch_seconds,
+                "epochs": epochs,
+                "rows_per_second": epochs * self.num_rows / state.seconds,
+            },
+        }
+
+    def _variables(self):
+        # The model's variables include the states of its random generators.
+        return [*self.model.variables, *self.optimizer.variables, self.loss_sum]
+
+    def _save(self):
+        arrays = {f"variable_{i}": np.asarray(v) for i, v in enumerate(self._variables())}
+        arrays |= {f"best_{i}": weight for i, weight in enumerate(self.best_weights)}
+        with atomic_write(self.folder / "checkpoint.npz") as file:
+            np.savez(file, state=json.dumps(dataclasses.asdict(self.state)), **arrays)
+
+    def restore(self):
+        """Takes up the state of the run's last checkpoint, if it has one."""
+        path = self.folder / "checkpoint.npz"
+        if not path.exists():
+            return
+        with np.load(path) as arrays:
+            variables = self._variables()
+            for i, variable in enumerate(variables):
+                saved = arrays.get(f"variable_{i}")
+                if saved is None or saved.shape != tuple(variable.shape):
+                    raise ValueError(
+                        f"{path} is a checkpoint of another model; nothing was changed"
+                    )
+            for i, variable in enumerate(variables):
+                variable.assign(arrays[f"variable_{i}"])
+            self.best_weights = [arrays[f"best_{i}"] for i in range(len(self.best_weights))]
+            self.state = TrainingState(**json.loads(str(arrays["state"])))
+
+
+def _open_run(folder, config, resume):
+    path = folder / "config.json"
+    if path.exists():
+        if not resume:
+            raise FileExistsError(
+                f"{folder} already holds a run: resume it, or choose another output folder"
+            )
+        earlier = read_json(path)
+        if changed := _differences(earlier, json.loads(json.dumps(config))):
+            raise ValueError(f"{folder} holds a run of another configuration: {changed}")
+    write_json(path, config)
+
+
+def _differences(earlier, now, prefix=""):
+    if isinstance(earlier, dict) and isinstance(now, dict):
+        keys = sorted(earlier.keys() | now.keys())
+        parts = [_differences(earlier.get(key), now.get(key), f"{prefix}{key}.") for key in keys]
+        return "; ".join(part for part in parts if part)
+    return "" if earlier == now else f"{prefix[:-1]} was {earlier!r}, is {now!r}"
+
+
+def _save_model(model, path):
+    temporary = path.with_name(f".unfinished.{path.name}")
+    model.save(temporary)
+    os.replace(temporary, path)
+
+
+def versions():
+    """Returns what a result depends on beside its configuration: code, libraries, machine."""
+    return {
+        "interhat_tf": interhat_tf.__version__,
+        "commit": _git_commit(),
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+        "machine": _machine(),
+    }
+
+
+def _git_commit():
+    folder = pathlib.Path(interhat_tf.__file__).parent
+    git = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"]
+    result = subprocess.run(git, capture_output=True, text=True, check=False)
+    return result.stdout.strip() or None
+
+
+def _machine():
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
+    cpus = pathlib.Path("/proc/cpuinfo")
+    names = [
+        line.split(":", 1)[1].strip()
+        for line in (cpus.read_text().splitlines() if cpus.exists() else [])
+        if line.startswith("model name")
+    ]
+    return f"{os.cpu_count()} cores, {names[0] if names else platform.processor()}"
