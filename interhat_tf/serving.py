@@ -1,7 +1,9 @@
 """Exports a model as a TensorFlow SavedModel that takes a record's fields by name."""
 
+import keyword
 import os
 import pathlib
+import re
 import shutil
 import tempfile
 
@@ -14,7 +16,8 @@ def export_saved_model(model, path, vocabularies=None):
     """Writes a SavedModel whose signature maps named fields to a prediction and its reasons.
 
     The signature `serving_default` takes one tensor of shape (B,) for every
-    field of the model's schema, under the field's name. A categorical field is
+    field of the model's schema, under the field's name (see `input_names` for
+    names that TensorFlow does not take). A categorical field is
     given as raw text if its vocabulary is known and as an id if not; a numerical
     field is the normalised float that the model was trained on. It returns
     `probability`, (B,), `order_weights`, (B, k), and `field_weights`, (B, k, m),
@@ -30,7 +33,8 @@ def export_saved_model(model, path, vocabularies=None):
 
     Raises:
         FileExistsError: If `path` exists.
-        ValueError: If a vocabulary does not have the size that the schema says.
+        ValueError: If a vocabulary does not have the size that the schema says,
+            or two fields would get the same input name.
     """
     path = pathlib.Path(path)
     if path.exists():
@@ -47,6 +51,43 @@ def export_saved_model(model, path, vocabularies=None):
         raise
 
 
+def input_names(schema):
+    """Returns the name of each field's input in the exported signature.
+
+    It is the field's name with every character but ASCII letters, digits and
+    underscores replaced by an underscore. If that does not begin with a letter,
+    or means something to Python, `field_` is put before it.
+
+    Args:
+        schema: The model's `Schema`.
+
+    Returns:
+        Dictionary from the field's name to the input's.
+
+    Raises:
+        ValueError: If two fields would get the same name but for capitals,
+            which TensorFlow does not tell apart here.
+
+    Example:
+
+    >>> from interhat_tf import Field, Schema
+    >>> input_names(Schema([Field("M.ID", "categorical", 3), Field("2nd price", "numerical")]))
+    {'M.ID': 'M_ID', '2nd price': 'field_2nd_price'}
+    """
+    names, owners = {}, {}
+    for field in schema.field_names:
+        name = re.sub(r"[^0-9A-Za-z_]", "_", field)
+        if not name[:1].isalpha() or keyword.iskeyword(name) or name == "self":
+            name = f"field_{name}"
+        owner = owners.setdefault(name.lower(), field)
+        if owner != field:
+            raise ValueError(
+                f"fields {owner!r} and {field!r} would both be the input {name!r}; rename one"
+            )
+        names[field] = name
+    return names
+
+
 class _Server(tf.Module):
     """The model behind look-ups of raw values."""
 
@@ -54,6 +95,7 @@ class _Server(tf.Module):
         super().__init__()
         self.model = model
         self.tables = {}
+        names = input_names(model.schema)
         for field in model.schema.categorical:
             if (values := vocabularies.get(field.name)) is None:
                 continue
@@ -62,7 +104,7 @@ class _Server(tf.Module):
                     f"field {field.name!r}: the vocabulary has {len(values)} values, "
                     f"the schema has room for {field.vocabulary_size - 1}"
                 )
-            self.tables[field.name] = tf.lookup.StaticHashTable(
+            self.tables[names[field.name]] = tf.lookup.StaticHashTable(
                 tf.lookup.KeyValueTensorInitializer(
                     tf.constant(values, tf.string), tf.range(1, len(values) + 1, dtype=tf.int32)
                 ),
@@ -72,19 +114,21 @@ class _Server(tf.Module):
     def signature(self):
         """Returns the traced function of named fields."""
         specs = {}
+        names = input_names(self.model.schema)
         for field in self.model.schema.fields:
+            name = names[field.name]
             dtype = tf.float32 if field.kind == NUMERICAL else tf.int32
-            dtype = tf.string if field.name in self.tables else dtype
-            specs[field.name] = tf.TensorSpec([None], dtype, name=field.name)
+            dtype = tf.string if name in self.tables else dtype
+            specs[name] = tf.TensorSpec([None], dtype, name=name)
         return tf.function(self._serve).get_concrete_function(**specs)
 
     def _serve(self, **values):
-        schema, inputs = self.model.schema, {}
+        schema, names, inputs = self.model.schema, input_names(self.model.schema), {}
         if schema.categorical:
-            ids = [self._ids(field, values[field.name]) for field in schema.categorical]
+            ids = [self._ids(names[f.name], f, values[names[f.name]]) for f in schema.categorical]
             inputs[CATEGORICAL] = tf.stack(ids, axis=1)  # (B, C)
         if schema.numerical:
-            numbers = [values[field.name] for field in schema.numerical]
+            numbers = [values[names[field.name]] for field in schema.numerical]
             inputs[NUMERICAL] = tf.stack(numbers, axis=1)  # (B, N)
         explanation = self.model.explain(inputs)
         return {
@@ -93,8 +137,8 @@ class _Server(tf.Module):
             "field_weights": explanation["field_weights"],
         }
 
-    def _ids(self, field, values):
-        if field.name in self.tables:
-            return self.tables[field.name].lookup(values)
+    def _ids(self, name, field, values):
+        if name in self.tables:
+            return self.tables[name].lookup(values)
         known = (values >= 0) & (values < field.vocabulary_size)
         return tf.where(known, values, OUT_OF_VOCABULARY)

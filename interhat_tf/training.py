@@ -16,6 +16,7 @@ import pathlib
 import platform
 import subprocess
 import time
+import zipfile
 
 import keras
 import numpy as np
@@ -43,7 +44,7 @@ class TrainingSettings:
         patience: Epochs without a gain on validation after which it stops.
         learning_rate_factor: What the learning rate is multiplied by after each
             epoch without a gain.
-        seed: Seed of the order of the records and of dropout.
+        seed: Seed of the order of the records.
         jit_compile: Whether XLA compiles the training step.
         checkpoint_minutes: Time between checkpoints within an epoch; there is
             one after every epoch as well.
@@ -104,21 +105,24 @@ def train(model, data, output_dir, settings, *, config=None, callbacks=(), resum
     Raises:
         FileExistsError: If `output_dir` holds a run and `resume` is not set.
         ValueError: If the run in `output_dir` has another configuration, or the
-            model's schema is not the data set's.
+            model's schema is not the data set's, or a record does not follow it,
+            or the checkpoint is damaged or of another model.
     """
     folder = pathlib.Path(output_dir)
     config = {**(config or {}), "training": dataclasses.asdict(settings)}
-    _open_run(folder, config, resume)
+    _check_run(folder, config, resume)
     if (folder / "report.json").exists():
         return read_json(folder / "report.json")
     if model.schema != data.schema:
         raise ValueError(f"the model's schema is not that of the data set {data.name}")
+    for split in ("train", "validation", "test") if test else ("train", "validation"):
+        data.check(split)
 
+    # What is refused above leaves the folder as it was.
+    write_json(folder / "config.json", config)
     loop = _Loop(model, data, settings, folder)
     if resume:
         loop.restore()
-    for split in ("train", "validation", "test") if test else ("train", "validation"):
-        data.check(split)
     callbacks = keras.callbacks.CallbackList(list(callbacks), model=model)
     callbacks.on_train_begin()
     loop.run(callbacks)
@@ -288,42 +292,47 @@ class _Loop:
         # The model's variables include the states of its random generators.
         return [*self.model.variables, *self.optimizer.variables, self.loss_sum]
 
-    def _save(self):
+    def _arrays(self):
         arrays = {f"variable_{i}": np.asarray(v) for i, v in enumerate(self._variables())}
-        arrays |= {f"best_{i}": weight for i, weight in enumerate(self.best_weights)}
+        return arrays | {f"best_{i}": weight for i, weight in enumerate(self.best_weights)}
+
+    def _save(self):
         with atomic_write(self.folder / "checkpoint.npz") as file:
-            np.savez(file, state=json.dumps(dataclasses.asdict(self.state)), **arrays)
+            np.savez(file, state=json.dumps(dataclasses.asdict(self.state)), **self._arrays())
 
     def restore(self):
         """Takes up the state of the run's last checkpoint, if it has one."""
         path = self.folder / "checkpoint.npz"
+        for leftover in self.folder.glob(f".{path.name}.*"):  # of a run killed while it saved
+            leftover.unlink()
         if not path.exists():
             return
-        with np.load(path) as arrays:
-            variables = self._variables()
-            for i, variable in enumerate(variables):
-                saved = arrays.get(f"variable_{i}")
-                if saved is None or saved.shape != tuple(variable.shape):
-                    raise ValueError(
-                        f"{path} is a checkpoint of another model; nothing was changed"
-                    )
-            for i, variable in enumerate(variables):
-                variable.assign(arrays[f"variable_{i}"])
-            self.best_weights = [arrays[f"best_{i}"] for i in range(len(self.best_weights))]
-            self.state = TrainingState(**json.loads(str(arrays["state"])))
+        try:
+            with np.load(path) as file:
+                arrays = dict(file)
+        except (zipfile.BadZipFile, ValueError, EOFError) as error:
+            raise ValueError(f"{path} is damaged; remove it to start the run again") from error
+        state = TrainingState(**json.loads(str(arrays.pop("state"))))
+        if {name: array.shape for name, array in arrays.items()} != {
+            name: array.shape for name, array in self._arrays().items()
+        }:
+            raise ValueError(f"{path} is a checkpoint of another model; nothing was changed")
+        for i, variable in enumerate(self._variables()):
+            variable.assign(arrays[f"variable_{i}"])
+        self.best_weights = [arrays[f"best_{i}"] for i in range(len(self.best_weights))]
+        self.state = state
 
 
-def _open_run(folder, config, resume):
+def _check_run(folder, config, resume):
     path = folder / "config.json"
-    if path.exists():
-        if not resume:
-            raise FileExistsError(
-                f"{folder} already holds a run: resume it, or choose another output folder"
-            )
-        earlier = read_json(path)
-        if changed := _differences(earlier, json.loads(json.dumps(config))):
-            raise ValueError(f"{folder} holds a run of another configuration: {changed}")
-    write_json(path, config)
+    if not path.exists():
+        return
+    if not resume:
+        raise FileExistsError(
+            f"{folder} already holds a run: resume it, or choose another output folder"
+        )
+    if changed := _differences(read_json(path), json.loads(json.dumps(config))):
+        raise ValueError(f"{folder} holds a run of another configuration: {changed}")
 
 
 def _differences(earlier, now, prefix=""):
@@ -354,10 +363,14 @@ def versions():
 
 
 def _git_commit():
-    folder = pathlib.Path(interhat_tf.__file__).parent
-    git = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"]
-    result = subprocess.run(git, capture_output=True, text=True, check=False)
-    return result.stdout.strip() or None
+    def git(*arguments):
+        command = ["git", "-C", str(pathlib.Path(interhat_tf.__file__).parent), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    # An installed package may lie inside somebody else's repository.
+    if git("ls-files", "--error-unmatch", "__init__.py").returncode:
+        return None
+    return git("describe", "--always", "--dirty", "--abbrev=12").stdout.strip()
 
 
 def _machine():

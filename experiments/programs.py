@@ -1,0 +1,80 @@
+"""What the programs share: how they end, how they start training runs, how they report."""
+
+import concurrent.futures
+import pathlib
+import statistics
+import subprocess
+import sys
+
+from absl import app, flags, logging
+from tqdm.auto import tqdm
+
+from interhat_tf.files import read_json
+
+
+def run_program(main):
+    """Runs an absl program; an expected error is one line on standard error, not a traceback."""
+    # tfds notes every step of its work.
+    logging.set_verbosity(logging.ERROR)
+    try:
+        app.run(main, flags_parser=_parse_flags)
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+
+
+def _parse_flags(arguments):
+    try:
+        program, *rest = flags.FLAGS(arguments)
+    except flags.Error as error:
+        sys.exit(f"error: {' '.join(str(error).split())}")
+    if rest:
+        sys.exit(f"error: unexpected argument {rest[0]!r}; a flag is given as --name=value")
+    return [program]
+
+
+def train_runs(runs, workers):
+    """Trains several runs in processes of their own; one that is done is not run again.
+
+    Args:
+        runs: For each run, the flags of `experiments.train` as a dictionary,
+            `output_dir` among them; a list is a flag given several times.
+        workers: Runs that go on side by side.
+
+    Yields:
+        Pairs of a run and its report, as they finish.
+
+    Raises:
+        ValueError: If a run fails; the message is the run's own.
+    """
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        futures = {pool.submit(_train, run): run for run in runs}
+        try:
+            done = concurrent.futures.as_completed(futures)
+            for future in tqdm(done, total=len(futures), desc="runs", unit="run", disable=None):
+                yield futures[future], future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _train(run):
+    command = [sys.executable, "-m", "experiments.train", "--resume"]
+    for name, value in run.items():
+        command += [f"--{name}={v}" for v in (value if isinstance(value, list) else [value])]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise ValueError(f"{run['output_dir']}: {result.stderr.strip().splitlines()[-1]}")
+    return read_json(pathlib.Path(run["output_dir"]) / "report.json")
+
+
+def mean_and_std(values):
+    """Returns the mean and the sample standard deviation of values, (0 for a single one)."""
+    return {
+        "mean": statistics.fmean(values),
+        "std": statistics.stdev(values) if len(values) > 1 else 0.0,
+    }
+
+
+def markdown_table(header, rows):
+    """Returns a Markdown table of the cells' texts; the columns behind the first lie right."""
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines) + "\n"

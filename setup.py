@@ -1,0 +1,54 @@
+"""Installs the library; the data set builders in data/ come along as interhat_tf.datasets."""
+
+import pathlib
+import re
+
+from setuptools import find_packages, setup
+
+HERE = pathlib.Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (HERE / "interhat_tf/__init__.py").read_text())[1]
+DATASETS = ["interhat_tf.datasets", *(f"interhat_tf.datasets.{p}" for p in find_packages("data"))]
+
+setup(
+    name="interhat-tf",
+    version=VERSION,
+    description="InterHAt: interpretable click-through-rate prediction with hierarchical attention",
+    long_description=(HERE / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=[*find_packages(include=["interhat_tf", "interhat_tf.*"]), *DATASETS],
+    package_dir={"interhat_tf.datasets": "data"},
+    package_data={package: ["*.md", "*.bib", "*.txt"] for package in DATASETS},
+    install_requires=[
+        "absl-py>=2",
+        # tfds 4.9.10 imports it without declaring it.
+        "importlib_resources>=6",
+        "keras>=3.12,<4",
+        "matplotlib>=3.9",
+        "numpy>=2",
+        "pyarrow>=18",
+        "tensorflow>=2.20",
+        "tensorflow-datasets>=4.9.9",
+        "tqdm>=4.66",
+    ],
+    extras_require={
+        "gpu": ["tensorflow[and-cuda]>=2.20"],
+        # The command `tfds build` imports mlcroissant without declaring it.
+        "beam": ["apache-beam>=2.60", "mlcroissant>=1"],
+        "notebooks": ["ipykernel>=6", "jupyterlab>=4", "nbclient>=0.10"],
+        "dev": [
+            "jax[cpu]>=0.5",
+            "pytest>=8",
+            "pytest-xdist>=3.6",
+            "ruff>=0.8",
+            "scikit-learn>=1.5",
+            "tensorboard>=2.20",
+        ],
+    },
+    classifiers=[
+        "License :: OSI Approved :: Apache Software License",
+        "Programming Language :: Python :: 3",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)
