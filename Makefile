@@ -5,6 +5,7 @@ VENV ?= .venv
 # The seed of a reproduction; several as SEEDS="0 1 2".
 SEEDS ?= 0
 FRAPPE ?=
+NOTE ?=
 
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
@@ -29,9 +30,8 @@ reproduce: $(READY)  ## train on the paper's synthetic Rules 1 to 3, draw Figure
 	$(PY) -m experiments.synthetic $(foreach seed,$(SEEDS),--seeds=$(seed))
 
 reproduce-frappe: $(READY)  ## train on Frappe beside the paper's Table 3: FRAPPE=<folder>
-	@test -n "$(FRAPPE)" || { echo "error: name the folder of the original files: make $@ FRAPPE=<folder>"; \
-	  $(PY) -m experiments.frappe --how_to_get; exit 1; }
-	$(PY) -m experiments.frappe --raw_dir=$(FRAPPE)
+	@$(if $(FRAPPE),,echo "usage: make $@ FRAPPE=<folder of the original files>")
+	$(PY) -m experiments.frappe --raw_dir=$(FRAPPE) --note="$(NOTE)"
 
 test: $(READY)  ## run all tests
 	$(PY) -m pytest -n 2

@@ -1,6 +1,6 @@
 """Searches InterHAt's hyperparameters on validation; the test split is never read.
 
-    python -m experiments.search --dataset=frappe --raw_dir=FOLDER --trials=10 --workers=2
+    python -m experiments.search --dataset=frappe --raw_dir=FOLDER --trials=6 --workers=2
 
 Draws `--trials` settings from SPACE at random, trains each with one seed by
 `experiments.train --notest`, and writes all of them, best first, to
@@ -22,16 +22,16 @@ from interhat_tf.input_pipeline import prepared_dataset
 # stronger penalty on the embeddings helped; dropout, more blocks and larger MLPs
 # did not.
 SPACE = {
-    "embedding_dim": (32, 64),
+    "embedding_dim": (48, 64),
     "num_heads": (1, 2),
-    "order": (2, 3),
+    "order": (2, 3, 4),
     "attention_activation": ("linear", "relu"),
     "embedding_l2": (1e-2, 2e-2),
 }
 # The rest is as in `released`, without its penalty on the aggregations.
 FIXED = {
     "preset": "released",
-    "attention_size": 64,
+    "attention_size": 32,
     "aggregation_l2": 0.0,
     "learning_rate": 1e-3,
     "beta_2": 0.999,
@@ -43,7 +43,7 @@ RAW_DIR = flags.DEFINE_string("raw_dir", None, "folder of the data set's origina
 DATA_DIR = flags.DEFINE_string("data_dir", "prepared", "folder of the prepared data sets")
 RUNS_DIR = flags.DEFINE_string("runs_dir", "runs/search", "folder of the trials' runs")
 RESULTS_DIR = flags.DEFINE_string("results_dir", "experiments/results", "folder of the results")
-TRIALS = flags.DEFINE_integer("trials", 10, "number of settings to try")
+TRIALS = flags.DEFINE_integer("trials", 6, "number of settings to try")
 SEED = flags.DEFINE_integer("search_seed", 0, "seed of the draws")
 WORKERS = flags.DEFINE_integer("workers", 1, "trials that run side by side")
 

@@ -7,7 +7,9 @@ import keras
 import numpy as np
 import pytest
 
+from data.synthetic_rules.synthetic_rules_dataset_builder import Builder, RuleConfig
 from interhat_tf import Field, Schema
+from interhat_tf.input_pipeline import PreparedDataset
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +38,15 @@ def schema():
 @pytest.fixture
 def batch(schema, rng):
     return random_batch(schema, rng)
+
+
+@pytest.fixture(scope="session")
+def rule_data(tmp_path_factory):
+    """A prepared set of 3,200 training records on which an epoch takes a moment."""
+    config = RuleConfig(name="small", group=(1, 2), records=4_000, num_fields=4, num_values=4)
+    builder = Builder(config=config, data_dir=tmp_path_factory.mktemp("prepared"))
+    builder.download_and_prepare()
+    return PreparedDataset(builder)
 
 
 def random_batch(schema, rng, rows=16):

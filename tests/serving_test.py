@@ -1,0 +1,160 @@
+"""Tests of the exported SavedModel."""
+
+import os
+import textwrap
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from interhat_tf import Field, InterHAt, Schema
+from interhat_tf.serving import export_saved_model, input_names
+from tests.conftest import random_batch, run_python
+
+APPS = ["maps", "größe", "", "a b", "mail", "x"]
+# None of the categorical names but `site` may be an argument's name in TensorFlow.
+AWKWARD = {"M.ID": "M_ID", "first name": "first_name", "f-1": "f_1", "größe": "gr__e"}
+AWKWARD |= {"class": "field_class", "self": "field_self", "2nd": "field_2nd", "": "field_"}
+OUTPUTS = ("probability", "order_weights", "field_weights")
+
+
+def make_model(schema):
+    return InterHAt(schema, embedding_dim=4, num_heads=2, attention_size=4, order=2)
+
+
+def serve(path, **inputs):
+    signature = tf.saved_model.load(str(path)).signatures["serving_default"]
+    outputs = signature(**{name: tf.constant(values) for name, values in inputs.items()})
+    return {name: value.numpy() for name, value in outputs.items()}
+
+
+def expected(model, inputs):
+    explanation = model.explain(inputs)
+    probability = 1 / (1 + np.exp(-np.asarray(explanation["logits"])))
+    return {"probability": probability, **{n: explanation[n] for n in OUTPUTS[1:]}}
+
+
+def assert_same(outputs, others):
+    assert set(outputs) == set(OUTPUTS)
+    for name in OUTPUTS:
+        np.testing.assert_allclose(outputs[name], others[name], rtol=0, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A model of two categorical and two numerical fields; `app` has a vocabulary."""
+    keras.utils.set_random_seed(0)
+    fields = [Field("app", "categorical", 7), Field("site", "categorical", 4)]
+    model = make_model(Schema([*fields, Field("price", "numerical"), Field("age", "numerical")]))
+    path = tmp_path_factory.mktemp("exported") / "new" / "model"
+    export_saved_model(model, path, {"app": APPS, "someone else's": ["a"]})
+    return model, path
+
+
+@pytest.mark.parametrize("rows", [1, 100])
+def test_raw_values_give_the_models_own_explanation(exported, rng, rows):
+    model, path = exported
+    batch = random_batch(model.schema, rng, rows)
+    outputs = serve(
+        path,
+        app=np.array(["not in the vocabulary", *APPS], object)[batch["categorical"][:, 0]],
+        site=batch["categorical"][:, 1].astype("int32"),
+        price=batch["numerical"][:, 0],
+        age=batch["numerical"][:, 1],
+    )
+    assert outputs["probability"].shape == (rows,)
+    assert outputs["order_weights"].shape == (rows, 2)
+    assert outputs["field_weights"].shape == (rows, 2, 4)
+    assert_same(outputs, expected(model, batch))
+
+
+def test_what_no_vocabulary_holds_is_id_0(exported):
+    model, path = exported
+    sites = np.array([-1, 4, 2**31 - 1, -(2**31)], "int32")
+    zeros = np.zeros(4, "float32")
+    outputs = serve(path, app=["?", "Maps", "maps ", "b"], site=sites, price=zeros, age=zeros)
+    inputs = {"categorical": np.zeros((4, 2), "int32"), "numerical": np.zeros((4, 2), "float32")}
+    assert_same(outputs, expected(model, inputs))
+
+
+@pytest.mark.slow
+def test_a_process_without_this_library_serves_it(exported, tmp_path, rng):
+    model, path = exported
+    batch = random_batch(model.schema, rng)
+    np.savez(tmp_path / "inputs.npz", **batch)
+    script = """
+        import sys
+        import numpy as np
+        import tensorflow as tf
+
+        path, folder = sys.argv[1:]
+        signature = tf.saved_model.load(path).signatures["serving_default"]
+        batch = np.load(folder + "/inputs.npz")
+        apps = np.array(["?", "maps", "größe", "", "a b", "mail", "x"], object)
+        outputs = signature(
+            app=tf.constant(apps[batch["categorical"][:, 0]]),
+            site=tf.constant(batch["categorical"][:, 1], tf.int32),
+            price=tf.constant(batch["numerical"][:, 0]),
+            age=tf.constant(batch["numerical"][:, 1]),
+        )
+        np.savez(folder + "/outputs.npz", **{k: v.numpy() for k, v in outputs.items()})
+        assert not {"interhat_tf", "keras"} & set(sys.modules)
+    """
+    run_python("-c", textwrap.dedent(script), path, tmp_path, PYTHONPATH="")
+    assert_same(dict(np.load(tmp_path / "outputs.npz")), expected(model, batch))
+
+
+def test_awkward_names_are_mapped(tmp_path):
+    schema = Schema([Field(name, "categorical", 4) for name in [*AWKWARD, "site"]])
+    assert input_names(schema) == {**AWKWARD, "site": "site"}
+    model = make_model(schema)
+    vocabularies = {name: ["a", "b", "c"] for name in AWKWARD}
+    export_saved_model(model, tmp_path / "model", vocabularies)
+    outputs = serve(
+        tmp_path / "model",
+        **{name: ["b"] for name in AWKWARD.values()},
+        site=np.array([2], "int32"),
+    )
+    assert_same(outputs, expected(model, {"categorical": np.full((1, 9), 2)}))
+
+
+@pytest.mark.parametrize("names", [("a.b", "a_b"), ("M", "m")])
+def test_names_that_collide_are_refused(tmp_path, names):
+    model = make_model(Schema([Field(name, "categorical", 4) for name in names]))
+    with pytest.raises(ValueError, match="would both be the input .*; rename one"):
+        export_saved_model(model, tmp_path / "model")
+    assert not os.listdir(tmp_path)
+
+
+def test_numerical_fields_alone(tmp_path):
+    model = make_model(Schema([Field("price", "numerical"), Field("age", "numerical")]))
+    export_saved_model(model, tmp_path / "model")
+    outputs = serve(tmp_path / "model", price=np.float32([0.1, 1]), age=np.float32([0.5, -2]))
+    assert_same(outputs, expected(model, {"numerical": np.float32([[0.1, 0.5], [1, -2]])}))
+
+
+def test_a_vocabulary_of_another_size_is_refused(schema, tmp_path):
+    message = "field 'app': the vocabulary has 2 values, the schema has room for 6"
+    with pytest.raises(ValueError, match=message):
+        export_saved_model(make_model(schema), tmp_path / "model", {"app": ["a", "b"]})
+    assert not os.listdir(tmp_path)
+
+
+def test_an_existing_folder_is_left_alone(exported):
+    model, path = exported
+    before = sorted(path.rglob("*"))
+    with pytest.raises(FileExistsError, match=r"exists; choose another folder"):
+        export_saved_model(model, path)
+    assert sorted(path.rglob("*")) == before
+
+
+def test_a_failed_export_leaves_nothing(schema, tmp_path, monkeypatch):
+    def fail(_, path, **__):
+        (tmp_path / path / "half").touch()
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(tf.saved_model, "save", fail)
+    with pytest.raises(OSError, match="No space left"):
+        export_saved_model(make_model(schema), tmp_path / "model")
+    assert not os.listdir(tmp_path)
