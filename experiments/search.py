@@ -44,7 +44,7 @@ DATA_DIR = flags.DEFINE_string("data_dir", "prepared", "folder of the prepared d
 RUNS_DIR = flags.DEFINE_string("runs_dir", "runs/search", "folder of the trials' runs")
 RESULTS_DIR = flags.DEFINE_string("results_dir", "experiments/results", "folder of the results")
 TRIALS = flags.DEFINE_integer("trials", 6, "number of settings to try")
-SEED = flags.DEFINE_integer("search_seed", 0, "seed of the draws")
+SEED = flags.DEFINE_integer("search_seed", 2, "seed of the draws")
 WORKERS = flags.DEFINE_integer("workers", 1, "trials that run side by side")
 
 
