@@ -66,7 +66,8 @@ def _train(run, environment):
         command += [f"--{name}={v}" for v in (value if isinstance(value, list) else [value])]
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if result.returncode:
-        raise ValueError(f"{run['output_dir']}: {result.stderr.strip().splitlines()[-1]}")
+        lines = [f"exit status {result.returncode}", *result.stderr.strip().splitlines()]
+        raise ValueError(f"{run['output_dir']}: {lines[-1]}")
     return read_json(pathlib.Path(run["output_dir"]) / "report.json")
 
 
