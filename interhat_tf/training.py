@@ -31,6 +31,9 @@ from interhat_tf.optimizers import Adam
 EVALUATION_BATCH_SIZE = 8192
 STEPS_PER_CALL = 16
 
+MIN_GAIN = 1e-5
+"""Smaller gains on validation count as none: with a small learning rate they would never end."""
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainingSettings:
@@ -251,7 +254,7 @@ class _Loop:
         )
 
         score = validation["auc"] - validation["logloss"]
-        if score > state.best_score:
+        if score > state.best_score + MIN_GAIN:
             state.best_score, state.best_epoch = score, state.epoch
             state.epochs_without_gain = 0
             self.best_weights = [np.asarray(weight) for weight in self.model.weights]
