@@ -35,12 +35,11 @@ TUNED = {
         {
             "embedding_dim": 32,
             "attention_size": 32,
-            "num_heads": 1,
-            "order": 2,
-            "attention_activation": "linear",
+            "num_heads": 2,
+            "order": 3,
             "embedding_l2": 5e-3,
         },
-        {"learning_rate": 1e-3, "beta_2": 0.999, "batch_size": 1024},
+        {"learning_rate": 2e-3, "beta_2": 0.999, "batch_size": 1024},
     ),
 }
 
