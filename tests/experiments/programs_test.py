@@ -1,0 +1,91 @@
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+from absl import flags
+
+from experiments import programs
+from experiments.programs import markdown_table, mean_and_std, run_program, train_runs
+
+
+@pytest.fixture(autouse=True)
+def no_arguments(monkeypatch):
+    monkeypatch.setattr(programs, "_parse_flags", lambda _: flags.FLAGS.mark_as_parsed())
+
+
+@pytest.mark.parametrize("error", [ValueError, FileNotFoundError, FileExistsError])
+def test_an_expected_error_is_one_line(error):
+    def main(_):
+        raise error("a.csv:3: wrong")
+
+    with pytest.raises(SystemExit) as exit_:
+        run_program(main)
+    assert exit_.value.code == "error: a.csv:3: wrong"
+
+
+def test_a_bug_keeps_its_traceback():
+    def main(_):
+        raise KeyError("x")
+
+    with pytest.raises(KeyError):
+        run_program(main)
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_the_status_is_mains(status):
+    with pytest.raises(SystemExit) as exit_:
+        run_program(lambda _: status)
+    assert exit_.value.code == status
+
+
+def fake_training(monkeypatch, **results):
+    """Replaces the processes; a run named in `results` fails with that status and text."""
+    commands = []
+
+    def run(command, **_):
+        commands.append(command)
+        folder = pathlib.Path(command[-1].removeprefix("--output_dir="))
+        status, errors = results.get(folder.name, (0, ""))
+        folder.mkdir(exist_ok=True)
+        (folder / "report.json").write_text(json.dumps({"of": folder.name}))
+        return subprocess.CompletedProcess(command, status, "", errors)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    return commands
+
+
+def test_runs_are_trained_and_their_reports_read(monkeypatch, tmp_path):
+    commands = fake_training(monkeypatch)
+    runs = [
+        {"test": False, "mlp_units": [8, 4], "output_dir": f"{tmp_path}/{name}"} for name in "ab"
+    ]
+    reports = {report["of"]: run for run, report in train_runs(runs, workers=2)}
+    assert reports == {"a": runs[0], "b": runs[1]}
+    train = [sys.executable, "-m", "experiments.train", "--resume"]
+    flags = ["--test=False", "--mlp_units=8", "--mlp_units=4", f"--output_dir={tmp_path}/a"]
+    assert [*train, *flags] in commands
+
+
+@pytest.mark.parametrize(
+    ("status", "errors", "message"),
+    [(1, "I0000 a note\nerror: wrong\n", "error: wrong"), (-9, "", "exit status -9")],
+)
+def test_a_run_that_fails_ends_all(monkeypatch, tmp_path, status, errors, message):
+    commands = fake_training(monkeypatch, a=(status, errors))
+    with pytest.raises(ValueError) as error:
+        list(train_runs([{"output_dir": f"{tmp_path}/{name}"} for name in "abcdefgh"], workers=1))
+    assert str(error.value) == f"{tmp_path}/a: {message}"
+    assert len(commands) < 8
+
+
+def test_mean_and_std():
+    assert mean_and_std([1.0, 2.0, 3.0]) == {"mean": 2.0, "std": 1.0}
+    assert mean_and_std([5.0]) == {"mean": 5.0, "std": 0.0}
+
+
+def test_markdown_table():
+    assert markdown_table(["name", "AUC"], [["a", 0.5]]) == (
+        "| name | AUC |\n| --- | ---: |\n| a | 0.5 |\n"
+    )

@@ -1,0 +1,250 @@
+"""Tests of the front door, on a small Frappe in the format of the NFM files."""
+
+import dataclasses
+import inspect
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+from absl import flags
+from absl.testing import flagsaver
+
+from data.frappe.frappe_dataset_builder_test import NFM_FILES, nfm_lines, write_index_map
+from experiments import train
+from experiments.hyperparameters import hyperparameters
+from experiments.programs import run_program
+from interhat_tf import InterHAt
+from interhat_tf.explanation import Attention
+from interhat_tf.files import read_json
+from interhat_tf.training import TrainingSettings
+
+SMALL = ("--embedding_dim=4", "--num_heads=2", "--order=2", "--batch_size=64", "--max_epochs=2")
+
+
+def write_raw(folder):
+    folder.mkdir()
+    for seed, (name, rows) in enumerate(zip(NFM_FILES, [300, 40, 50], strict=True)):
+        (folder / name).write_text("\n".join(nfm_lines(rows, seed)) + "\n")
+    write_index_map(folder)
+    return folder
+
+
+@pytest.fixture
+def raw_dir(tmp_path):
+    return write_raw(tmp_path / "raw")
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """The flags that name a prepared Frappe."""
+    folder = tmp_path_factory.mktemp("frappe")
+    raw_dir = write_raw(folder / "raw")
+    return f"--data_dir={folder / 'prepared'}", f"--raw_dir={raw_dir}"
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    """Runs the program in this process; returns what it exits with."""
+
+    def run_train(*arguments, dataset="frappe"):
+        arguments = (f"--dataset={dataset}", f"--output_dir={tmp_path / 'run'}", *arguments)
+        monkeypatch.setattr(sys, "argv", ["train", *arguments])
+        with flagsaver.flagsaver(), pytest.raises(SystemExit) as error:
+            run_program(train.main)
+        return error.value.code
+
+    return run_train
+
+
+def test_trains_and_reports(run, prepared, tmp_path, capsys):
+    assert run(*prepared, *SMALL, "--heatmap_where=cost=cost 1,user=user 2") is None
+    output = capsys.readouterr().out.splitlines()
+    report = read_json(tmp_path / "run/report.json")
+    assert output[-1].startswith(f"test: auc {report['test']['auc']:.5f}, logloss")
+    assert report["config"]["dataset"] == "frappe"
+    assert report["config"]["preset"] == "released"
+    assert report["config"]["arguments"]["embedding_dim"] == 4  # a flag
+    assert report["config"]["arguments"]["attention_size"] == 16  # Table 2
+    assert report["config"]["arguments"]["residual"] is True  # the preset
+    assert report["config"]["training"]["beta_2"] == 0.98
+    names = sorted(os.listdir(tmp_path / "run/attention/epoch_001"))
+    assert [name for name in names if name.endswith(".npz")] == [
+        *("all.npz", "cost=cost_1_user=user_2.npz")
+    ]
+    everything = Attention.load(tmp_path / "run/attention/epoch_001/all.npz")
+    assert everything.records == 40
+
+
+def test_flags_win_over_the_preset(run, prepared, tmp_path):
+    changes = ["--preset=paper", "--residual", "--attention_activation=tanh", "--learning_rate=.1"]
+    changes += ["--mlp_units=5", "--mlp_units=3", "--embedding_l2=0", "--seed=7", "--notest"]
+    assert run(*prepared, *SMALL, *changes, "--model=interhat_s") is None
+    report = read_json(tmp_path / "run/report.json")
+    arguments, training = report["config"]["arguments"], report["config"]["training"]
+    assert arguments["residual"] is True
+    assert arguments["aggregation_bias"] is False  # the preset's
+    assert arguments["attention_activation"] == "tanh"
+    assert arguments["mlp_units"] == [5, 3]
+    assert (arguments["embedding_l2"], arguments["dense_l2"]) == (0, 2e-3)
+    assert (training["learning_rate"], training["seed"]) == (0.1, 7)
+    assert report["config"]["model"] == "interhat_s"
+    assert "test" not in report
+
+
+def test_every_hyperparameter_has_a_flag():
+    arguments = set(inspect.signature(InterHAt.__init__).parameters)
+    # The registry's name decides about self-attention.
+    arguments -= {"self", "schema", "self_attention", "kwargs"}
+    assert {flag.name for flag in train.MODEL_FLAGS} == arguments
+    settings = {field.name for field in dataclasses.fields(TrainingSettings)}
+    assert {flag.name for flag in train.TRAINING_FLAGS} == settings - {"seed"}
+
+
+@pytest.mark.parametrize(
+    ("dataset", "dim", "size", "heads", "l2"),
+    [("criteo", 12, 30, 12, 2e-4), ("avazu", 8, 20, 8, 2e-4), ("frappe", 12, 16, 4, 2e-3)],
+)
+def test_table_2(dataset, dim, size, heads, l2):
+    for preset, penalties in {
+        "paper": {"embedding_l2": l2, "aggregation_l2": l2, "dense_l2": l2},
+        "released": {"embedding_l2": l2, "aggregation_l2": l2 / 2},  # TensorFlow 1 halves it
+    }.items():
+        arguments, _ = hyperparameters(dataset, preset)
+        assert arguments["embedding_dim"] == dim
+        assert arguments["attention_size"] == size
+        assert arguments["num_heads"] == heads
+        assert {name: v for name, v in arguments.items() if name.endswith("_l2")} == penalties
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--nonsense=1", "Unknown command line flag 'nonsense'"),
+        ("--preset=best", "value should be one of <paper|released"),
+        ("--batch_size=many", "flag --batch_size=many"),
+        ("--dataset=mnist", "there is no data set 'mnist'; known ones: "),
+        ("--dataset=frappe/x", "frappe has no configuration 'x'; it has nfm, usage_log"),
+        ("False", "unexpected argument 'False'; a flag is given as --name=value"),
+        ("--heatmap_where=app=x", "app"),
+        ("--heatmap_where=cost=gold", "gold"),
+    ],
+)
+def test_a_wrong_flag_is_one_line(run, prepared, tmp_path, flag, message):
+    assert_one_line(run(*prepared, *SMALL, flag), message)
+    assert not (tmp_path / "run").exists()
+
+
+def test_missing_flags_are_named(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["train"])
+    flags.FLAGS.unparse_flags()
+    with flagsaver.flagsaver(), pytest.raises(SystemExit) as error:
+        run_program(train.main)
+    assert_one_line(error.value.code, "Flag --dataset must have a value other than None")
+
+
+def test_a_folder_in_use_is_left_alone(run, prepared, tmp_path):
+    assert run(*prepared, *SMALL) is None
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")}
+    assert_one_line(run(*prepared, *SMALL), "already holds a run: resume it, or choose another")
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")} == before
+
+
+def remove(folder):
+    (folder / "frappe.validation.libfm").unlink()
+
+
+def remove_all(folder):
+    shutil.rmtree(folder)
+
+
+def edit(name, change):
+    def damage(folder):
+        (folder / name).write_text(change((folder / name).read_text()))
+
+    return damage
+
+
+def replace_line(number, line):
+    def change(text):
+        lines = text.splitlines()
+        return "\n".join([*lines[: number - 1], line, *lines[number:]]) + "\n"
+
+    return change
+
+
+FULL = " ".join(f"{10 * column}:1" for column in range(10))
+DAMAGES = {
+    "missing file": (
+        remove,
+        "frappe.validation.libfm is missing: get it from github.com/hexiangnan/",
+        "and store it as frappe.validation.libfm in the folder of the original files",
+    ),
+    "missing folder": (remove_all, "frappe.train.libfm is missing: get it from github.com/"),
+    "empty file": (edit("frappe.test.libfm", lambda text: ""), "frappe.test.libfm: "),
+    "truncated": (edit("frappe.test.libfm", lambda text: text[:-9]), "frappe.test.libfm:50: "),
+    "too few fields": (
+        edit("frappe.train.libfm", replace_line(7, "1 0:1 10:1")),
+        "frappe.train.libfm:7: expected 11 values, found 3",
+    ),
+    "too many fields": (
+        edit("frappe.train.libfm", replace_line(7, f"1 {FULL} 95:1")),
+        "frappe.train.libfm:7: expected 11 values, found 12",
+    ),
+    "bad label": (
+        edit("frappe.validation.libfm", replace_line(3, f"2 {FULL}")),
+        "frappe.validation.libfm:3: label is '2'; a label is 0 or 1, or -1 or 1",
+    ),
+    "not an id": (
+        edit("frappe.train.libfm", replace_line(9, f"1 x:1 {FULL[4:]}")),
+        "frappe.train.libfm:9: user is 'x:1'",
+    ),
+    "id not in the index map": (
+        edit("frappe.train.libfm", replace_line(300, f"1 999:1 {FULL[4:]}")),
+        "frappe.train.libfm:300: user is index 999, which is not in index_map.csv",
+    ),
+    "id of another field": (
+        edit("frappe.train.libfm", replace_line(1, f"1 10:1 {FULL[4:]}")),
+        "frappe.train.libfm:1: user is index 10, which belongs to item",
+    ),
+    "wrong index map": (
+        edit("index_map.csv", replace_line(1, "id,field,value")),
+        "index_map.csv:1: the header must be index, field, value",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_original_is_one_line(run, raw_dir, tmp_path, damage):
+    do, *messages = DAMAGES[damage]
+    do(raw_dir)
+    arguments = (f"--raw_dir={raw_dir}", f"--data_dir={tmp_path / 'prepared'}", *SMALL)
+    assert_one_line(run(*arguments), *messages)
+    assert not (tmp_path / "run").exists()
+    assert not list((tmp_path / "prepared").rglob("*.tfrecord*"))
+
+
+def assert_one_line(code, *messages):
+    assert isinstance(code, str)
+    assert code.startswith("error: ")
+    assert "\n" not in code
+    for message in messages:
+        assert message in code
+
+
+@pytest.mark.slow
+def test_the_command_fails_with_one_line(tmp_path):
+    command = [sys.executable, "-m", "experiments.train", "--dataset=frappe"]
+    command += [f"--raw_dir={tmp_path}", f"--data_dir={tmp_path}/p", f"--output_dir={tmp_path}/r"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert result.stdout == ""
+    own = [line for line in result.stderr.splitlines() if not is_tensorflows(line)]
+    assert own[0] == f"Preparing frappe in {tmp_path}/p/frappe/nfm/1.0.0"
+    assert_one_line("\n".join(own[1:]), f"{tmp_path}/frappe.train.libfm is missing: get it from")
+
+
+def is_tensorflows(line):
+    """Whether a line is a note of TensorFlow's from when its libraries are loaded."""
+    return line.startswith(("I0000 ", "WARNING: All log messages before absl::InitializeLog()"))
