@@ -34,10 +34,10 @@ reproduce-frappe: $(READY)  ## train on Frappe beside the paper's Table 3: FRAPP
 	$(PY) -m experiments.frappe --raw_dir=$(FRAPPE) --note="$(NOTE)"
 
 test: $(READY)  ## run all tests
-	$(PY) -m pytest -n 2
+	$(PY) -m pytest -n 2 --dist=loadfile
 
 test-fast: $(READY)  ## run the tests that take less than two minutes together
-	$(PY) -m pytest -n 2 -m "not slow"
+	$(PY) -m pytest -n 2 --dist=loadfile -m "not slow"
 
 lint: $(READY)  ## check style and format
 	$(PY) -m ruff check

@@ -43,6 +43,7 @@ setup(
             "pytest-xdist>=3.6",
             "ruff>=0.8",
             "scikit-learn>=1.5",
+            "setuptools>=68",
             "tensorboard>=2.20",
         ],
     },

@@ -212,8 +212,8 @@ weights in the row of the rule's own order, as the paper's figure shows it. *Hig
 same with the rows weighted by alpha_f, as the model weighs them. The matching records click with
 probability 0.90, all others with 0.20.
 
-What to know of the rules (REPRODUCTION.md, 11 to 13): under Rule 2, 1 record in 100 matches, and one
-member of the pair is enough to tell most of it once self-attention has mixed the fields; under
+What to know of the rules (REPRODUCTION.md, 11 to 13): under Rule 2, 1 record in 100 matches, and
+one member of the pair is enough to tell most of it once self-attention has mixed the fields; under
 Rule 3 as printed, 1 in 1,000 matches, and nothing can be learnt of it from 80,000 records. The
 denser Rule 3 can be learnt.
 

@@ -1,6 +1,6 @@
 """Kills training runs at any moment, resumes them, and compares them with an unbroken run.
 
-    python -m experiments.kill_test --kills=20 --seed=0
+    python -m experiments.resume --kills=20 --seed=0
 
 Trains a small model with dropout on the paper's Rule 2, some 20 seconds, then
 kills (SIGKILL) as many fresh runs of the same configuration: at start-up, at a
@@ -42,7 +42,7 @@ SEED = flags.DEFINE_integer("seed", 0, "seed of the moments")
 EPOCHS = flags.DEFINE_integer("max_epochs", 4, "epochs of a run at most", lower_bound=1)
 DATASET = flags.DEFINE_string("dataset", "synthetic_rules/rule_2", "data set to train on")
 DATA_DIR = flags.DEFINE_string("data_dir", "prepared", "folder of the prepared data sets")
-RUNS_DIR = flags.DEFINE_string("runs_dir", "runs/kill_test", "folder of the runs; must be new")
+RUNS_DIR = flags.DEFINE_string("runs_dir", "runs/resume", "folder of the runs; must be new")
 RESULTS = flags.DEFINE_string("results", "experiments/results/resume.json", "what is written")
 
 
