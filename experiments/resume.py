@@ -28,7 +28,7 @@ from absl import flags
 from experiments.programs import run_program
 from interhat_tf.files import read_json, write_json
 from interhat_tf.input_pipeline import prepared_dataset
-from interhat_tf.training import versions
+from interhat_tf.training import STEPS_PER_CALL, versions
 
 BATCH_SIZE = 512
 MODEL = {"embedding_dim": 8, "num_heads": 2, "attention_size": 8, "order": 2, "dropout": 0.1}
@@ -77,7 +77,7 @@ def main(_):
         "versions": versions(),
         "unbroken_seconds": round(seconds, 1),
         "runs": len(kills),
-        "kills": sum(len(kill["killed"]) for kill in kills),
+        "kills": sum(text.startswith("killed") for kill in kills for text in kill["killed"]),
         "equal": equal,
         "each": kills,
     }
@@ -119,6 +119,7 @@ class Run:
             return f"had ended after {seconds:.1f} s"
         state = checkpoint_state(self.folder)
         found = f"epoch {state['epoch'] + 1}, step {state['step']}" if state else "no checkpoint"
+        found += ", another half written" if unfinished_checkpoints(self.folder) else ""
         return f"killed after {seconds:.1f} s, {found}"
 
     def _start(self):
@@ -141,14 +142,22 @@ def moment(phase, draw, folder, unbroken, steps):
         return lambda: time.monotonic() > end or ends(folder)
     if phase == "end":
         return lambda: ends(folder)
-    epoch = draw.randrange(EPOCHS.value)
     if phase == "evaluation":
         # The checkpoint behind an epoch's last step is followed by the evaluation.
+        epoch = draw.randrange(EPOCHS.value)
         return lambda: at_least(checkpoint_state(folder), epoch, steps)
-    step = draw.randrange(steps)
-    return lambda: (
-        at_least(checkpoint_state(folder), epoch, step) and any(folder.glob(".checkpoint.npz.*"))
-    )
+    seen, number = set(), draw.randint(1, EPOCHS.value * steps // STEPS_PER_CALL // 2)
+
+    def is_saving():
+        seen.update(unfinished_checkpoints(folder))
+        return len(seen) >= number or ends(folder)
+
+    return is_saving
+
+
+def unfinished_checkpoints(folder):
+    """Returns the checkpoints that a run is writing, or was writing when it was killed."""
+    return list(folder.glob(".checkpoint.npz.*"))
 
 
 def ends(folder):

@@ -30,6 +30,7 @@ class Rule:
     Args:
         title: What the page calls it.
         group: Numbers of the planted fields.
+        num_values: Number of values of each field.
         order: Highest order k of the model.
         best_auc: AUC of the true probabilities, over all records that could be.
         figure: Name of the picture.
@@ -37,6 +38,7 @@ class Rule:
 
     title: str
     group: tuple
+    num_values: int
     order: int
     best_auc: float
     figure: str
@@ -50,10 +52,10 @@ def best_auc(matches, p1=0.9, p2=0.2):
 
 
 RULES = {
-    "rule_1": Rule("Rule 1, Figure 8", (1,), 3, best_auc(1 / 10), "figure_8"),
-    "rule_2": Rule("Rule 2, Figure 9", (3, 4), 3, best_auc(1 / 100), "figure_9"),
-    "rule_3": Rule("Rule 3, Figure 10", (5, 6, 7), 4, best_auc(1 / 1000), "figure_10"),
-    "rule_3_dense": Rule("Rule 3, dense", (5, 6, 7), 4, best_auc(1 / 27), "rule_3_dense"),
+    "rule_1": Rule("Rule 1, Figure 8", (1,), 10, 3, best_auc(1 / 10), "figure_8"),
+    "rule_2": Rule("Rule 2, Figure 9", (3, 4), 10, 3, best_auc(1 / 100), "figure_9"),
+    "rule_3": Rule("Rule 3, Figure 10", (5, 6, 7), 10, 4, best_auc(1 / 1000), "figure_10"),
+    "rule_3_dense": Rule("Rule 3, dense", (5, 6, 7), 3, 4, best_auc(1 / 27), "rule_3_dense"),
 }
 
 SEEDS = flags.DEFINE_multi_integer("seeds", [0], "seeds")
@@ -96,7 +98,7 @@ def main(_):
 
 def condition(rule):
     """Returns the condition that a record matches a rule, as `--heatmap_where` takes it."""
-    return ",".join(f"f{i}=b{i}" for i in rule.group)
+    return ",".join(f"f{i}=b{(i - 1) % rule.num_values + 1}" for i in rule.group)
 
 
 def describe(name, seed, attention, report):
