@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -247,4 +248,5 @@ def test_the_command_fails_with_one_line(tmp_path):
 
 def is_tensorflows(line):
     """Whether a line is a note of TensorFlow's from when its libraries are loaded."""
-    return line.startswith(("I0000 ", "WARNING: All log messages before absl::InitializeLog()"))
+    note = r"[IWE]0000 |WARNING: All log messages before absl::InitializeLog\(\)"
+    return re.match(note, line) is not None
