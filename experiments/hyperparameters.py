@@ -29,21 +29,8 @@ LEARNING = {
     "synthetic_rules": {"learning_rate": 2e-3, "batch_size": 512},
 }
 
-# The best of `experiments.search` on validation, on the structure of `released`.
-TUNED = {
-    "frappe": (
-        {
-            "embedding_dim": 32,
-            "attention_size": 32,
-            "num_heads": 2,
-            "order": 3,
-            "embedding_l2": 5e-3,
-        },
-        {"learning_rate": 2e-3, "beta_2": 0.999, "batch_size": 1024},
-    ),
-}
-
-PRESET_NAMES = (*PRESETS, "tuned")
+# The best of `experiments.search` on Frappe's validation.
+TUNED = {"learning_rate": 2e-3, "beta_2": 0.999, "batch_size": 1024}
 
 
 def hyperparameters(dataset, preset):
@@ -51,7 +38,7 @@ def hyperparameters(dataset, preset):
 
     Args:
         dataset: Name of the data set, without its config. One that is not in
-            the tables is trained with Frappe's sizes, as `tuned` as well.
+            the table is trained with Frappe's sizes.
         preset: `"paper"`, `"released"` or `"tuned"`.
 
     Returns:
@@ -66,11 +53,10 @@ def hyperparameters(dataset, preset):
     >>> model["embedding_dim"], training["beta_2"]
     (8, 0.98)
     """
-    if preset not in PRESET_NAMES:
-        raise ValueError(f"unknown preset {preset!r}; there are: {', '.join(PRESET_NAMES)}")
+    if preset not in PRESETS:
+        raise ValueError(f"unknown preset {preset!r}; there are: {', '.join(PRESETS)}")
     if preset == "tuned":
-        arguments, training = TUNED.get(dataset, TUNED["frappe"])
-        return {**PRESETS["released"], **arguments}, dict(training)
+        return dict(PRESETS["tuned"]), dict(TUNED)
     sizes = dict(TABLE_2.get(dataset, TABLE_2["frappe"]))
     l2 = sizes.pop("l2")
     penalties = {name: share * l2 for name, share in PENALISED[preset].items()}

@@ -13,12 +13,12 @@ import keras
 import tensorflow as tf
 from absl import flags
 
-from experiments.hyperparameters import PRESET_NAMES, hyperparameters
+from experiments.hyperparameters import hyperparameters
 from experiments.programs import run_program
 from interhat_tf.callbacks import AttentionHeatmaps
 from interhat_tf.explanation import where
 from interhat_tf.input_pipeline import prepared_dataset
-from interhat_tf.models import MODELS
+from interhat_tf.models import MODELS, PRESETS
 from interhat_tf.preparation import SPLITS
 from interhat_tf.training import EVALUATION_BATCH_SIZE, TrainingSettings, train
 
@@ -27,7 +27,7 @@ RAW_DIR = flags.DEFINE_string("raw_dir", None, "folder of the data set's origina
 DATA_DIR = flags.DEFINE_string("data_dir", "prepared", "folder of the prepared data sets")
 OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "the run's folder", required=True)
 MODEL = flags.DEFINE_enum("model", "interhat", list(MODELS), "model to train")
-PRESET = flags.DEFINE_enum("preset", "released", PRESET_NAMES, "form of the model")
+PRESET = flags.DEFINE_enum("preset", "released", list(PRESETS), "form of the model")
 SEED = flags.DEFINE_integer("seed", 0, "seed of the weights, the records' order and dropout")
 RESUME = flags.DEFINE_bool("resume", False, "go on with the run in output_dir, if there is one")
 TEST = flags.DEFINE_bool("test", True, "evaluate the test split after training")
