@@ -12,7 +12,8 @@ from tests.numpy_reference import aggregate, inside, interhat, randomise, weight
 
 SIZES = {"embedding_dim": 8, "num_heads": 2, "key_dim": 3, "attention_size": 5}
 
-every_preset = pytest.mark.parametrize("preset", PRESETS)
+# `tuned` has the structure of `released`, with sizes of its own.
+every_preset = pytest.mark.parametrize("preset", ["paper", "released"])
 
 
 def make(schema, preset="released", **arguments):
@@ -350,3 +351,12 @@ def test_wide_models_keep_their_fields_apart():
     np.testing.assert_allclose(
         model.embedding({"categorical": ids})[0], weights["table"][1::2], rtol=1e-6
     )
+
+
+def test_tuned_is_released_with_sizes_and_a_penalty_of_its_own(schema):
+    tuned = InterHAt.from_preset("tuned", schema)
+    sizes = {"embedding_dim": 32, "attention_size": 32, "num_heads": 2, "order": 3}
+    released = InterHAt.from_preset("released", schema, **sizes)
+    assert [w.shape for w in tuned.weights] == [w.shape for w in released.weights]
+    assert len(tuned.losses) == len(tuned.embedding.trainable_weights)
+    assert not released.losses
