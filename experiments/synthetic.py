@@ -90,7 +90,7 @@ def main(_):
         if run["seed"] == 0:
             draw(name, attention, results)
     rows = with_earlier_rows(rows, results / "summary.json")
-    write_json(results / "summary.json", {"date": today(), "runs": rows})
+    write_json(results / "summary.json", {"date": datetime.date.today().isoformat(), "runs": rows})
     with atomic_write(results / "README.md") as file:
         file.write(page(rows).encode())
     print(page(rows))
@@ -162,11 +162,6 @@ def without_seed(config):
     return {**config, "training": {**config["training"], "seed": None}}
 
 
-def today():
-    """Returns today's date, as ISO 8601 writes it."""
-    return datetime.date.today().isoformat()
-
-
 def page(rows):
     """Returns the page of results, as Markdown."""
     lines = []
@@ -204,8 +199,8 @@ def page(rows):
     return f"""# Synthetic rules: Table 4, Figures 8 to 10
 
 InterHAt, preset `{rows[0]["config"]["preset"]}`, batch {training["batch_size"]}, learning rate
-{training["learning_rate"]}. Written on {today()} by `make reproduce`; training of one seed took
-{seconds:.0f} s in all on {rows[0]["machine"]}.
+{training["learning_rate"]}. Written on {datetime.date.today()} by `make reproduce`;
+training of one seed took {seconds:.0f} s in all on {rows[0]["machine"]}.
 
 {markdown_table(header, lines)}
 Mean ± standard deviation over seeds. Each figure is about the records that match the rule, in all
