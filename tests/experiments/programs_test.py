@@ -2,6 +2,7 @@ import json
 import pathlib
 import subprocess
 import sys
+import time
 
 import pytest
 from absl import flags
@@ -40,7 +41,7 @@ def test_the_status_is_mains(status):
     assert exit_.value.code == status
 
 
-def fake_training(monkeypatch, **results):
+def fake_training(monkeypatch, seconds=0, **results):
     """Replaces the processes; a run named in `results` fails with that status and text."""
     commands = []
 
@@ -48,6 +49,7 @@ def fake_training(monkeypatch, **results):
         commands.append(command)
         folder = pathlib.Path(command[-1].removeprefix("--output_dir="))
         status, errors = results.get(folder.name, (0, ""))
+        time.sleep(0 if status else seconds)
         folder.mkdir(exist_ok=True)
         (folder / "report.json").write_text(json.dumps({"of": folder.name}))
         return subprocess.CompletedProcess(command, status, "", errors)
@@ -73,7 +75,8 @@ def test_runs_are_trained_and_their_reports_read(monkeypatch, tmp_path):
     [(1, "I0000 a note\nerror: wrong\n", "error: wrong"), (-9, "", "exit status -9")],
 )
 def test_a_run_that_fails_ends_all(monkeypatch, tmp_path, status, errors, message):
-    commands = fake_training(monkeypatch, a=(status, errors))
+    # The others take long enough for the failure to be seen before they are through.
+    commands = fake_training(monkeypatch, seconds=0.5, a=(status, errors))
     with pytest.raises(ValueError) as error:
         list(train_runs([{"output_dir": f"{tmp_path}/{name}"} for name in "abcdefgh"], workers=1))
     assert str(error.value) == f"{tmp_path}/a: {message}"
