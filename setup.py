@@ -7,6 +7,7 @@ from setuptools import find_packages, setup
 
 HERE = pathlib.Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "interhat_tf/__init__.py").read_text())[1]
+LIBRARY = find_packages(include=["interhat_tf*"], exclude=["interhat_tf.datasets"])
 DATASETS = ["interhat_tf.datasets", *(f"interhat_tf.datasets.{p}" for p in find_packages("data"))]
 
 setup(
@@ -17,7 +18,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.11",
-    packages=[*find_packages(include=["interhat_tf", "interhat_tf.*"]), *DATASETS],
+    packages=[*LIBRARY, *DATASETS],
     package_dir={"interhat_tf.datasets": "data"},
     package_data={package: ["*.md", "*.bib", "*.txt"] for package in DATASETS},
     install_requires=[
@@ -36,8 +37,11 @@ setup(
         "gpu": ["tensorflow[and-cuda]>=2.20"],
         # The command `tfds build` imports mlcroissant without declaring it.
         "beam": ["apache-beam>=2.60", "mlcroissant>=1"],
+        # What `experiments.readers` compares with.
+        "readers": ["duckdb>=1", "polars>=1"],
         "notebooks": ["ipykernel>=6", "jupyterlab>=4", "nbclient>=0.10"],
         "dev": [
+            "apache-beam>=2.60",
             "jax[cpu]>=0.5",
             "pytest>=8",
             "pytest-xdist>=3.6",

@@ -44,6 +44,17 @@ def atomic_write(path):
         raise
 
 
+@contextlib.contextmanager
+def naming_errors(path):
+    """Lets an error of writing a file, say of a full disk, name it as one of opening it does."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
+
+
 def write_json(path, data):
     """Writes indented JSON to `path`, all of it or nothing."""
     with atomic_write(path) as file:

@@ -1,18 +1,22 @@
 """A prepared data set as batches for training and evaluation."""
 
 import contextlib
-import importlib
-import importlib.util
+import fcntl
 import io
 import pkgutil
 import random
 import struct
 import sys
-from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from etils import epath
 
+from interhat_tf import datasets
+from interhat_tf.encoding import Categorical, Encoding, as_text, encode_values
 from interhat_tf.preparation import BLOCK_ROWS
 from interhat_tf.schema import CATEGORICAL, NUMERICAL, Schema
 
@@ -23,19 +27,27 @@ PARALLEL_CALLS = 2
 
 READ_BYTES = 256 << 10
 
+NUMBER = r"(?i)^\s*[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|inf|infinity)\s*$"
+"""What pyarrow reads as a number."""
 
-def prepared_dataset(name, data_dir, raw_dir=None):
+
+def prepared_dataset(name, data_dir, raw_dir=None, **download_config):
     """Opens a data set by name, and prepares it first if that has not been done.
 
     Preparation writes to a temporary folder that is renamed when complete, so
-    an interrupted one leaves nothing that could be taken for a data set. If two
-    processes prepare the same set, the first to finish wins and both use its.
+    an interrupted one leaves nothing that could be taken for a data set; what
+    it left is removed by the next. If two processes prepare the same set, the
+    second waits for the first and uses its.
 
     Args:
-        name: `"NAME"` or `"NAME/CONFIG"`, say `"synthetic_rules/rule_1"`.
+        name: `"NAME"` or `"NAME/CONFIG"`, say `"synthetic_rules/rule_1"`, or
+            the name of a set that `prepare_click_log` prepared.
         data_dir: Folder of the prepared sets.
         raw_dir: Folder of the original files, for sets that cannot be
-            downloaded. Defaults to `None`, for sets that need none.
+            downloaded. Defaults to `None`, for sets that need none. A set that
+            is prepared already is not compared with them.
+        **download_config: Further arguments of `tfds.download.DownloadConfig`,
+            say `beam_options`.
 
     Returns:
         The `PreparedDataset`.
@@ -45,22 +57,40 @@ def prepared_dataset(name, data_dir, raw_dir=None):
             is damaged.
         FileNotFoundError: If an original file is missing.
     """
+    if name.partition("/")[0] not in dataset_names():
+        return PreparedDataset(_prepared_builder(name, data_dir))
     builder_class, config = _find_builder(name)
-    builder = builder_class(data_dir=data_dir, config=config)
+    return prepare(builder_class(data_dir=data_dir, config=config), raw_dir, **download_config)
+
+
+def dataset_names():
+    """Returns the names of the data sets that have a builder."""
+    return sorted(module.name for module in pkgutil.iter_modules(datasets.__path__) if module.ispkg)
+
+
+def prepare(builder, raw_dir=None, **download_config):
+    """Prepares a builder's data set if that has not been done; see `prepared_dataset`.
+
+    Args:
+        builder: The `ClickLogBuilder`.
+        raw_dir: Folder of the original files.
+        **download_config: Further arguments of `tfds.download.DownloadConfig`.
+
+    Returns:
+        The `PreparedDataset`.
+    """
     if not builder.data_path.exists():
-        print(f"Preparing {name} in {builder.data_dir}", file=sys.stderr)
-        download_config = tfds.download.DownloadConfig(manual_dir=raw_dir)
-        try:
-            # tfds announces its work on standard output, where a program's own results
-            # go, and its bars come when most is done; preparation shows one of its own.
-            tfds.disable_progress_bar()
-            with contextlib.redirect_stdout(io.StringIO()), _unseeded_random():
-                builder.download_and_prepare(download_config=download_config)
-        except OSError:
-            builder = builder_class(data_dir=data_dir, config=config)
+        with _alone(builder):
             if not builder.data_path.exists():  # not because another process was faster
-                raise
-    return PreparedDataset(builder)
+                _remove_leftovers(builder)
+                print(f"Preparing {builder.info.full_name} in {builder.data_dir}", file=sys.stderr)
+                config = tfds.download.DownloadConfig(manual_dir=raw_dir, **download_config)
+                # tfds announces its work on standard output, where a program's own results
+                # go, and its bars come when most is done; preparation shows one of its own.
+                tfds.disable_progress_bar()
+                with contextlib.redirect_stdout(io.StringIO()), _unseeded_random():
+                    builder.download_and_prepare(download_config=config)
+    return PreparedDataset(tfds.builder_from_directory(builder.data_path))
 
 
 class PreparedDataset:
@@ -76,7 +106,9 @@ class PreparedDataset:
     Attributes:
         name: The set's name, configuration and version.
         schema: The `Schema` of the inputs.
-        vocabularies: For each categorical field, the raw values of ids 1, 2, ….
+        encoding: The `Encoding` that raw values were turned into ids and numbers with.
+        vocabularies: For each categorical field, the raw values of ids 1, 2, …;
+            of a `Bucketed` field, the ranges of numbers.
         statistics: The figures of the paper's Table 1, and each split's size.
     """
 
@@ -84,9 +116,35 @@ class PreparedDataset:
         metadata = builder.info.metadata
         self.name = builder.info.full_name
         self.schema = Schema.from_dict(metadata["schema"])
-        self.vocabularies = metadata["vocabularies"]
+        self.encoding = Encoding.from_dict(metadata["encoding"])
+        self.vocabularies = metadata["encoding"]["vocabularies"]
         self.statistics = metadata["statistics"]
         self._info = builder.info
+
+    def encode(self, records):
+        """Turns raw records into a model's inputs, as they were when the set was prepared.
+
+        Args:
+            records: A `pyarrow.Table`, or a dictionary of lists, with a column
+                for each raw field; `None` where a value is missing. A number
+                may be text, and a categorical value a number that is written
+                as in the log.
+
+        Returns:
+            The inputs, a dictionary of `categorical` (B, C) int32 and
+            `numerical` (B, N) float32; a kind without fields is left out.
+
+        Raises:
+            ValueError: If a field is missing, or a value is not of its kind.
+                The message names the field.
+        """
+        given = records.column_names if isinstance(records, pa.Table) else list(records)
+        missing = {field.name for field in self.encoding.fields} - set(given)
+        if missing:
+            raise ValueError(f"the records have no {', '.join(sorted(missing))}")
+        values = {field.name: _raw_column(records, field) for field in self.encoding.fields}
+        columns = encode_values(pa.table(values), self.encoding)
+        return {kind: np.ascontiguousarray(values.T) for kind, values in columns.items()}
 
     def num_rows(self, split):
         """Returns the number of rows of a split."""
@@ -247,6 +305,34 @@ class PreparedDataset:
 
 
 @contextlib.contextmanager
+def _alone(builder):
+    """Waits until no other process of this machine prepares the same data set.
+
+    The lock ends with the process, however that ends. Object storage has none;
+    there the first to finish wins.
+    """
+    folder = builder.data_path.parent
+    if "://" in str(folder):
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / f".{builder.version}.lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _remove_leftovers(builder):
+    """Removes what killed preparations of this data set have left.
+
+    On object storage, without a lock, another one may be at work in them.
+    """
+    if "://" in str(builder.data_path):
+        return
+    for folder in builder.data_path.parent.glob(f"incomplete.*_{builder.data_path.name}"):
+        folder.rmtree()
+
+
+@contextlib.contextmanager
 def _unseeded_random():
     """Makes Python's random numbers differ between programs, and restores their state.
 
@@ -272,6 +358,52 @@ def _read_record(file, offset):
     return tf.data.experimental.from_variant(records, tf.TensorSpec((), tf.string)).take(1)
 
 
+def parse_numbers(column):
+    """Returns a column of numbers, or of numbers as text, as float64.
+
+    Args:
+        column: The column; a missing value is null, or an empty text.
+
+    Returns:
+        The numbers, a column that is null where they are missing, and whether
+        each value is a number or missing, an array.
+    """
+    dtype = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if pa.types.is_integer(dtype) or pa.types.is_floating(dtype) or pa.types.is_decimal(dtype):
+        return column.cast(pa.float64()), np.ones(len(column), bool)
+    text = pc.utf8_trim_whitespace(as_text(column))
+    number = pc.match_substring_regex(text, NUMBER)
+    numbers = pc.if_else(number, text, pa.scalar(None, pa.string())).cast(pa.float64())
+    return numbers, np.asarray(pc.or_(number, pc.equal(text, "")))
+
+
+def _raw_column(records, field):
+    """Returns a field's raw values as `encode_values` takes them: text, or finite numbers."""
+    values = records[field.name]
+    try:
+        if isinstance(values, str):
+            raise TypeError("a text is no list")
+        column = values if isinstance(records, pa.Table) else pa.array(values)
+        if isinstance(field, Categorical):
+            return as_text(column)
+        numbers, right = parse_numbers(column)
+    except (pa.ArrowException, TypeError, OverflowError) as error:
+        raise ValueError(
+            f"field {field.name!r}: the values are not a list of texts or of numbers ({error})"
+        ) from error
+    finite = right & np.asarray(pc.fill_null(pc.is_finite(numbers), True))
+    if not finite.all():
+        row = int(finite.argmin())
+        value = column[row].as_py()
+        problem = (
+            f"the number is {value}; it must be finite"
+            if right[row]
+            else f"{value!r} is no number; a missing one is None"
+        )
+        raise ValueError(f"field {field.name!r}, row {row}: {problem}")
+    return numbers
+
+
 def _inputs_and_labels(rows):
     inputs = {kind: rows[kind] for kind in (CATEGORICAL, NUMERICAL) if kind in rows}
     return inputs, tf.cast(rows["label"], tf.float32)
@@ -290,33 +422,24 @@ def _options():
     return options
 
 
+def _prepared_builder(name, data_dir):
+    """Returns the tfds builder of a set that has no builder of its own but is prepared."""
+    found = sorted(epath.Path(data_dir).glob(f"{name}/*/dataset_info.json"))
+    if not found:
+        raise ValueError(
+            f"there is no data set {name!r}; known ones: {', '.join(dataset_names())}, "
+            f"and those prepared in {data_dir} by prepare_click_log"
+        )
+    return tfds.builder_from_directory(found[-1].parent)
+
+
 def _find_builder(name):
     """Returns the builder class of a data set's name, and its configuration's name or None."""
-    package = _datasets_package()
-    known = sorted(module.name for module in pkgutil.iter_modules(package.__path__) if module.ispkg)
     dataset, _, config = name.partition("/")
-    if dataset not in known:
-        raise ValueError(f"there is no data set {dataset!r}; known ones: {', '.join(known)}")
     builder_class = tfds.core.community.builder_cls_from_module(
-        f"{package.__name__}.{dataset}.{dataset}_dataset_builder"
+        f"{datasets.__name__}.{dataset}.{dataset}_dataset_builder"
     )
     configs = [config.name for config in builder_class.BUILDER_CONFIGS]
     if config and config not in configs:
         raise ValueError(f"{dataset} has no configuration {config!r}; it has {', '.join(configs)}")
     return builder_class, config or None
-
-
-def _datasets_package():
-    """Imports `interhat_tf.datasets`, which in a source checkout is the folder `data`."""
-    name = "interhat_tf.datasets"
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError:
-        folder = Path(__file__).parents[1] / "data"
-        spec = importlib.util.spec_from_file_location(
-            name, folder / "__init__.py", submodule_search_locations=[str(folder)]
-        )
-        package = importlib.util.module_from_spec(spec)
-        sys.modules[name] = package
-        spec.loader.exec_module(package)
-        return package

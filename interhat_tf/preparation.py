@@ -1,243 +1,46 @@
-"""Raw click logs to row blocks: vocabularies and scaling from the training rows, then encoding.
+"""Raw click logs to row blocks: two passes over the log, then the shuffled blocks.
 
-A log is read twice, in chunks. The first pass (`count_chunk`, `Counts`) sees
-what values the fields take, the second (`encode_chunk`) turns them into ids and
-numbers. `ClickLogBuilder` runs both in a tfds builder; the functions know
-nothing of files or of tfds, so that they run on a cluster's workers as well.
+A log is read twice, in pieces, by as many threads as there are cores. The first
+pass counts values (`counting.py`), the second encodes rows (`encoding.py`) and
+deals them out to buckets on disk, each of which is sorted into its final order
+and written as one file of the prepared set. Memory is bounded however long the
+log is. `ClickLogBuilder` is the tfds builder that does this; given a Beam
+runner, it leaves both passes to a cluster (`beam_preparation.py`).
 """
 
 import abc
+import collections
+import concurrent.futures
 import dataclasses
-import shutil
+import os
 import sys
-from collections.abc import Iterator
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
+import tensorflow as tf
 import tensorflow_datasets as tfds
 from etils import epath
 from tqdm import tqdm
 
-from interhat_tf.schema import CATEGORICAL, NUMERICAL, Field, Schema
-
-SPLITS = ("train", "validation", "test")
+from interhat_tf.counting import CountStore, count_chunk, statistics
+from interhat_tf.encoding import SPLITS, Encoding, encode_chunk, random_bits, row_dtype
+from interhat_tf.files import naming_errors
 
 BLOCK_ROWS = 8192
-"""Rows of one example of the prepared set; a split's last block may have fewer."""
+"""Rows of one example of the prepared set; a file's last block may have fewer."""
 
 BUCKET_ROWS = 64 * BLOCK_ROWS
-"""Rows that are held in memory at once while the rows are shuffled, on average."""
+"""Rows of one file of the prepared set, on average; as many are sorted in memory at once."""
 
-SHUFFLE_SEED = 0
-
-
-@dataclasses.dataclass(frozen=True)
-class Categorical:
-    """A raw field whose values are names.
-
-    Values get ids 1, 2, … by falling frequency in the training rows, equally
-    frequent ones in the order of their UTF-8 bytes. A missing value is the
-    empty string, a value like any other.
-
-    Args:
-        name: The field's name.
-        min_count: Values in fewer training rows than this are out of
-            vocabulary. Defaults to 1: all training values have an id.
-    """
-
-    name: str
-    min_count: int = 1
+SHUFFLE_SEED = 1
 
 
-@dataclasses.dataclass(frozen=True)
-class Numerical:
-    """A raw field whose values are numbers.
-
-    It is scaled to [0, 1] by the training rows' minimum and maximum; other
-    rows' values beyond them are clipped. A missing value, and every value of a
-    field that is constant in the training rows, is 0.
-
-    Args:
-        name: The field's name.
-    """
-
-    name: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Chunk:
-    """Consecutive rows of a raw log.
-
-    Args:
-        values: The rows' values, a `pyarrow.Table` with a column for each
-            field: text or anything that casts to it for a categorical field,
-            numbers for a numerical one, null where missing.
-        labels: 0 or 1, (rows,) uint8.
-        splits: Each row's split as its position in `SPLITS`, (rows,) int8.
-        source: The rows' file, for messages.
-        first_line: The first row's line in it, for messages.
-    """
-
-    values: pa.Table
-    labels: np.ndarray
-    splits: np.ndarray
-    source: str
-    first_line: int = 1
-
-
-def count_chunk(chunk, fields):
-    """First pass: counts the values of a chunk.
-
-    Args:
-        chunk: The `Chunk`.
-        fields: The log's `Categorical` and `Numerical` fields.
-
-    Returns:
-        Its `Counts`.
-
-    Raises:
-        ValueError: If a number is NaN or infinite. The message names file,
-            line and field.
-    """
-    train = chunk.splits == SPLITS.index("train")
-    values, ranges = {}, {}
-    for field in fields:
-        column = chunk.values[field.name]
-        if isinstance(field, Categorical):
-            values[field.name] = [_count_values(_as_text(column), train)]
-        else:
-            numbers, missing = _as_numbers(column)
-            _check_finite(numbers, chunk, field)
-            numbers = numbers[train & ~missing]
-            ranges[field.name] = (
-                numbers.min(initial=np.inf),
-                numbers.max(initial=-np.inf),
-            )
-    rows = np.bincount(chunk.splits, minlength=len(SPLITS))
-    positives = np.bincount(chunk.splits[chunk.labels == 1], minlength=len(SPLITS))
-    return Counts(values, ranges, rows, positives)
-
-
-@dataclasses.dataclass
-class Counts:
-    """What the first pass knows of the rows it has seen.
-
-    Args:
-        values: For each categorical field, tables of `value`, `train` (its
-            training rows) and `all` (its rows); a value may be in several.
-        ranges: For each numerical field, the training rows' minimum and maximum.
-        rows: Number of rows of each split.
-        positives: Number of rows with label 1 of each split.
-    """
-
-    values: dict
-    ranges: dict
-    rows: np.ndarray
-    positives: np.ndarray
-
-    def __iadd__(self, other):
-        for name, tables in other.values.items():
-            self.values[name] = _merge_tables(self.values[name] + tables)
-        for name, (low, high) in other.ranges.items():
-            self.ranges[name] = min(self.ranges[name][0], low), max(self.ranges[name][1], high)
-        self.rows = self.rows + other.rows
-        self.positives = self.positives + other.positives
-        return self
-
-    def vocabulary(self, field):
-        """Returns the values of ids 1, 2, … of a `Categorical` field, a string array."""
-        table = _merged(self.values[field.name])
-        table = table.filter(pc.greater_equal(table["train"], max(field.min_count, 1)))
-        table = table.sort_by([("train", "descending"), ("value", "ascending")])
-        return table["value"].combine_chunks()
-
-    def statistics(self):
-        """Returns the figures of the paper's Table 1, and each split's size.
-
-        `distinct_features` counts every value of every categorical field in
-        all rows, and one for each numerical field.
-        """
-        distinct = sum(len(_merged(tables)) for tables in self.values.values())
-        return {
-            "categorical_fields": len(self.values),
-            "numerical_fields": len(self.ranges),
-            "records": int(self.rows.sum()),
-            "distinct_features": distinct + len(self.ranges),
-            "splits": {
-                split: {"rows": int(rows), "positives": int(positives)}
-                for split, rows, positives in zip(SPLITS, self.rows, self.positives, strict=True)
-            },
-        }
-
-
-@dataclasses.dataclass(frozen=True)
-class Encoding:
-    """How raw values become ids and numbers; fitted on training rows.
-
-    Args:
-        vocabularies: For each categorical field, the values of ids 1, 2, ….
-        ranges: For each numerical field, minimum and maximum.
-    """
-
-    vocabularies: dict
-    ranges: dict
-
-    @classmethod
-    def fit(cls, counts, fields):
-        """Returns the encoding for `fields` that follows from `counts`."""
-        categorical = [field for field in fields if isinstance(field, Categorical)]
-        return cls({field.name: counts.vocabulary(field) for field in categorical}, counts.ranges)
-
-    def schema(self):
-        """Returns the `Schema` of the encoded rows."""
-        return Schema(
-            [Field(name, CATEGORICAL, len(ids) + 1) for name, ids in self.vocabularies.items()]
-            + [Field(name, NUMERICAL) for name in self.ranges]
-        )
-
-
-def encode_chunk(chunk, encoding):
-    """Second pass: turns a chunk's values into ids and numbers.
-
-    Args:
-        chunk: The `Chunk`.
-        encoding: The `Encoding`.
-
-    Returns:
-        A structured array, (rows,), with `categorical` (C,) int32, `numerical`
-        (N,) float32 and `label` uint8; a kind without fields is left out.
-    """
-    rows = np.empty(len(chunk.labels), row_dtype(len(encoding.vocabularies), len(encoding.ranges)))
-    rows["label"] = chunk.labels
-    for position, (name, vocabulary) in enumerate(encoding.vocabularies.items()):
-        ids = pc.index_in(_as_text(chunk.values[name]), value_set=vocabulary)
-        # Absent values are null here, and id 0, out of vocabulary, there.
-        rows["categorical"][:, position] = np.asarray(pc.fill_null(ids, -1)) + 1
-    for position, (name, (low, high)) in enumerate(encoding.ranges.items()):
-        numbers, missing = _as_numbers(chunk.values[name])
-        scaled = np.clip((numbers - low) / (high - low), 0, 1) if high > low else 0.0 * numbers
-        rows["numerical"][:, position] = np.where(missing, 0, scaled)
-    return rows
-
-
-def row_dtype(categorical, numerical):
-    """Returns the type of an encoded row with so many fields of each kind."""
-    kinds = [
-        ("categorical", np.int32, (categorical,)),
-        ("numerical", np.float32, (numerical,)),
-    ]
-    return np.dtype([kind for kind in kinds if kind[2] != (0,)] + [("label", np.uint8)])
-
-
-class ClickLogBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+class ClickLogBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
     """A tfds builder of a click log: a subclass names the fields and reads the raw format.
 
     One example of the prepared set is a row block of up to `BLOCK_ROWS` rows.
-    The rows of a split are in random order, drawn with a fixed seed. The
-    metadata holds `schema` (`Schema.to_dict`), `vocabularies` (for each
-    categorical field the values of ids 1, 2, …) and `statistics`
-    (`Counts.statistics`).
+    The rows of a split are in a random order that depends on their position in
+    the log alone. The metadata holds `schema` (`Schema.to_dict`), `encoding`
+    (`Encoding.to_dict`) and `statistics`.
     """
 
     def __init_subclass__(cls, **kwargs):
@@ -251,17 +54,22 @@ class ClickLogBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     @property
     @abc.abstractmethod
     def fields(self):
-        """The log's `Categorical` and `Numerical` fields, in order."""
+        """The log's `Categorical`, `Numerical` and `Bucketed` fields, in order."""
 
     @abc.abstractmethod
-    def _chunks(self, dl_manager) -> Iterator[Chunk]:
-        """Yields the log's rows. It is called twice and must give the same rows both times."""
+    def _pieces(self, dl_manager):
+        """Returns the pieces of the log in order, an iterable that can be gone through twice.
+
+        A piece is anything that can be pickled, that `_chunk` can read on its
+        own, and that has its number of `rows`.
+        """
+
+    @abc.abstractmethod
+    def _chunk(self, piece):
+        """Returns a piece of the log as a `Chunk`; called by several threads at once."""
 
     def _info(self):
-        row = row_dtype(
-            sum(isinstance(field, Categorical) for field in self.fields),
-            sum(isinstance(field, Numerical) for field in self.fields),
-        )
+        row = row_dtype(self.fields)
         features = {
             name: tfds.features.Tensor(
                 shape=(None, *row[name].shape), dtype=row[name].base, encoding="bytes"
@@ -272,137 +80,215 @@ class ClickLogBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             features=tfds.features.FeaturesDict(features), metadata=tfds.core.MetadataDict()
         )
 
-    def _split_generators(self, dl_manager):
-        counts = None
-        for chunk in _show_progress(self._chunks(dl_manager), "Counting values"):
-            counted = count_chunk(chunk, self.fields)
-            if counts is None:
-                counts = counted
-            else:
-                counts += counted
+    def _download_and_prepare(self, dl_manager, download_config=None):
+        self._beam = None
+        if download_config and (download_config.beam_runner or download_config.beam_options):
+            from interhat_tf.beam_preparation import BeamPasses
+
+            self._beam = BeamPasses(download_config.beam_runner, download_config.beam_options)
+            download_config = dataclasses.replace(download_config, beam_runner=self._beam.runner)
+        try:
+            super()._download_and_prepare(dl_manager, download_config)
+        except tf.errors.OpError as error:  # TensorFlow writes the files
+            raise OSError(f"{self.data_path}: {error.message}") from error
+        for folder in (self._folder("counts"), self._folder("buckets")):
+            if folder.exists():
+                folder.rmtree()
+
+    def _shard_iterators_per_split(self, dl_manager):
+        passes = self._beam or LocalPasses()
+        pieces = self._pieces(dl_manager)
+        counts, values = passes.count(pieces, self._chunk, self.fields, self._folder("counts"))
         for split, rows in zip(SPLITS, counts.rows, strict=True):
             if rows == 0:
                 raise ValueError(f"{self.info.full_name}: the {split} split has no rows")
-
-        encoding = Encoding.fit(counts, self.fields)
+        encoding = Encoding.fit(self.fields, values, counts.ranges)
         self.info.metadata.update(
             schema=encoding.schema().to_dict(),
-            vocabularies={
-                name: vocabulary.to_pylist() for name, vocabulary in encoding.vocabularies.items()
-            },
-            statistics=counts.statistics(),
+            encoding=encoding.to_dict(),
+            statistics=statistics(counts, values, self.fields),
         )
-        # tfds writes one split after the other, so all are encoded before.
-        shuffles = [
-            _Shuffle(self.data_path / f"rows.{split}.tmp", rows, seed=(SHUFFLE_SEED, number))
-            for number, (split, rows) in enumerate(zip(SPLITS, counts.rows, strict=True))
-        ]
-        for chunk in _show_progress(self._chunks(dl_manager), "Encoding"):
-            rows = encode_chunk(chunk, encoding)
-            for number, shuffle in enumerate(shuffles):
-                shuffle.add(rows[chunk.splits == number])
+        del values
+        buckets = Buckets(self._folder("buckets"), tuple(-(-counts.rows // BUCKET_ROWS)))
+        passes.encode(pieces, self._chunk, encoding, buckets)
         return {
-            split: self._generate_examples(shuffle)
-            for split, shuffle in zip(SPLITS, shuffles, strict=True)
+            split: [
+                Bucket(buckets.path(number, bucket), self.fields)
+                for bucket in range(buckets.numbers[number])
+            ]
+            for number, split in enumerate(SPLITS)
         }
 
-    def _generate_examples(self, shuffle):
-        for number, block in enumerate(shuffle.blocks()):
-            yield number, {name: np.ascontiguousarray(block[name]) for name in block.dtype.names}
+    def _example_writer(self):
+        return _InOneOrder(super()._example_writer())
+
+    def _folder(self, name):
+        return epath.Path(self.data_path) / f"{name}.tmp"
 
 
-class _Shuffle:
-    """Puts rows in random order without holding them all: buckets on disk, then within each.
+class _InOneOrder:
+    """Writes examples with their features in one order.
 
-    Every row goes to a bucket drawn at random, and every bucket is permuted
-    when read, which makes all orders of the rows equally likely.
+    Protocol buffers put them in an order of each process's own, with which the
+    files of a set would differ from one preparation to the next.
+
+    Args:
+        writer: The `ExampleWriter` that writes the files.
     """
 
-    def __init__(self, folder, rows, seed):
-        self.folder = folder
-        self.folder.mkdir()
-        self.buckets = int(-(-rows // BUCKET_ROWS))
-        self.random = np.random.Generator(np.random.PCG64(seed))
-        self.dtype = None
+    def __init__(self, writer):
+        self.writer = writer
 
-    def add(self, rows):
-        """Adds encoded rows."""
-        self.dtype = rows.dtype
-        bucket = self.random.integers(self.buckets, size=len(rows))
-        rows = rows[np.argsort(bucket, kind="stable")]
-        ends = np.cumsum(np.bincount(bucket, minlength=self.buckets))
-        for number, part in enumerate(np.split(rows, ends[:-1])):
-            with open(self.folder / str(number), "ab") as file:
-                part.tofile(file)
+    def write(self, path, examples):
+        def in_order():
+            for key, data in examples:
+                example = tf.train.Example.FromString(data)
+                yield key, example.SerializeToString(deterministic=True)
 
-    def blocks(self):
-        """Yields all rows in random order, in blocks; removes the files."""
-        rest = np.empty(0, self.dtype)
+        return self.writer.write(path, in_order())
+
+
+class LocalPasses:
+    """Both passes on this machine, by a thread for each core."""
+
+    def count(self, pieces, read, fields, folder):
+        """First pass.
+
+        Args:
+            pieces: The pieces of the log.
+            read: Function that returns a piece's `Chunk`.
+            fields: The log's fields.
+            folder: Folder for values that do not fit into memory.
+
+        Returns:
+            The totals (`Counts` without values), and for each field that
+            becomes a category its `ValueCounts`.
+        """
+        store = CountStore(fields, folder)
+
+        def count(piece):
+            return count_chunk(read(piece), fields)
+
+        for counts in read_pieces(pieces, count, "Counting values"):
+            store.add(counts)
+        if store.totals is None:
+            raise ValueError("the log has no pieces")
+        return store.totals, store.value_counts()
+
+    def encode(self, pieces, read, encoding, buckets):
+        """Second pass: writes the encoded rows to the buckets.
+
+        Args:
+            pieces: The pieces of the log.
+            read: Function that returns a piece's `Chunk`.
+            encoding: The `Encoding`.
+            buckets: The `Buckets`.
+        """
+        buckets.folder.mkdir()
+
+        def deal(piece):
+            return list(buckets.deal(read(piece), encoding))
+
+        for parts in read_pieces(pieces, deal, "Encoding"):
+            for split, bucket, rows in parts:
+                path = buckets.path(split, bucket)
+                with naming_errors(path), open(path, "ab") as file:
+                    file.write(memoryview(rows))
+
+
+@dataclasses.dataclass(frozen=True)
+class Buckets:
+    """Where the encoded rows go: every row has a random key, and a bucket has a range of keys.
+
+    With the rows of each bucket sorted by key, all orders of a split's rows
+    are equally likely.
+
+    Args:
+        folder: Folder of the buckets' files.
+        numbers: Number of buckets of each split.
+    """
+
+    folder: epath.Path
+    numbers: tuple
+
+    def path(self, split, bucket):
+        """Returns the file of a bucket of a split, both by number."""
+        return self.folder / f"{SPLITS[split]}-{bucket}"
+
+    def deal(self, chunk, encoding):
+        """Encodes a chunk and yields the split, the bucket and the rows of each bucket it meets."""
+        rows = np.empty(len(chunk.labels), keyed_dtype(encoding.fields))
+        rows["key"] = random_bits(chunk.first_row, len(rows), SHUFFLE_SEED)
+        rows["row"] = encode_chunk(chunk, encoding)
+        numbers = np.array(self.numbers, np.uint64)[chunk.splits]
+        # The key as a fraction of 2^64, times the number of buckets.
+        bucket = ((rows["key"] >> np.uint64(32)) * numbers) >> np.uint64(32)
+        starts = np.concatenate([[0], np.cumsum(self.numbers)])
+        flat = starts[chunk.splits] + bucket.astype(np.int64)
+        rows = rows[np.argsort(flat, kind="stable")]
+        ends = np.cumsum(np.bincount(flat, minlength=starts[-1]))
+        for split, number in enumerate(self.numbers):
+            for bucket in range(number):
+                flat = starts[split] + bucket
+                part = rows[ends[flat - 1] if flat else 0 : ends[flat]]
+                if len(part):
+                    yield split, bucket, part
+
+
+@dataclasses.dataclass(frozen=True)
+class Bucket:
+    """One file of the prepared set: called, it yields its row blocks.
+
+    Args:
+        path: File of the bucket's rows.
+        fields: The log's fields.
+    """
+
+    path: epath.Path
+    fields: tuple
+
+    def __call__(self):
+        """Yields the number of a block's first row within the file, and the block."""
+        rows = np.frombuffer(self.path.read_bytes(), keyed_dtype(self.fields))
+        rows = rows["row"][np.argsort(rows["key"])]
+        for start in range(0, len(rows), BLOCK_ROWS):
+            block = rows[start : start + BLOCK_ROWS]
+            yield start, {name: np.ascontiguousarray(block[name]) for name in block.dtype.names}
+
+
+def keyed_dtype(fields):
+    """Returns the type of an encoded row with the key that it is sorted by."""
+    return np.dtype([("key", np.uint64), ("row", row_dtype(fields))])
+
+
+def read_pieces(pieces, function, description):
+    """Yields a function's result for each piece, in order, some made ahead by threads.
+
+    A bar shows the rows, on a terminal only; the time left as well where the
+    pieces are a list.
+    """
+    total = sum(piece.rows for piece in pieces) if isinstance(pieces, list) else None
+    workers = os.cpu_count() or 1
+    waiting = collections.deque()
+    with (
+        tqdm(
+            desc=description, total=total, unit=" rows", unit_scale=True, leave=False, disable=None
+        ) as bar,
+        concurrent.futures.ThreadPoolExecutor(workers) as pool,
+    ):
+
+        def first_result():
+            rows, future = waiting.popleft()
+            result = future.result()
+            bar.update(rows)
+            return result
+
         try:
-            for number in range(self.buckets):
-                rows = np.fromfile(self.folder / str(number), self.dtype)
-                rows = np.concatenate([rest, rows[self.random.permutation(len(rows))]])
-                full = len(rows) - len(rows) % BLOCK_ROWS
-                for start in range(0, full, BLOCK_ROWS):
-                    yield rows[start : start + BLOCK_ROWS]
-                rest = rows[full:]
-            if len(rest):
-                yield rest
+            for piece in pieces:
+                waiting.append((piece.rows, pool.submit(function, piece)))
+                if len(waiting) > workers:
+                    yield first_result()
+            while waiting:
+                yield first_result()
         finally:
-            shutil.rmtree(self.folder)
-
-
-def _show_progress(chunks, description):
-    # `disable=None` shows the bar on a terminal only.
-    with tqdm(desc=description, unit=" rows", unit_scale=True, leave=False, disable=None) as bar:
-        for chunk in chunks:
-            yield chunk
-            bar.update(len(chunk.labels))
-
-
-def _as_text(column):
-    return pc.fill_null(column.cast(pa.string()), "")
-
-
-def _as_numbers(column):
-    missing = np.asarray(column.is_null())
-    return np.asarray(pc.fill_null(column.cast(pa.float64()), 0.0)), missing
-
-
-def _check_finite(numbers, chunk, field):
-    wrong = ~np.isfinite(numbers)
-    if wrong.any():
-        row = int(wrong.argmax())
-        raise ValueError(
-            f"{chunk.source}:{chunk.first_line + row}: {field.name} is {numbers[row]}; "
-            f"a number must be finite, leave it empty where it is missing"
-        )
-
-
-def _count_values(column, train):
-    encoded = column.combine_chunks().dictionary_encode()
-    codes, size = np.asarray(encoded.indices), len(encoded.dictionary)
-    return pa.table(
-        {
-            "value": encoded.dictionary,
-            "train": np.bincount(codes[train], minlength=size),
-            "all": np.bincount(codes, minlength=size),
-        }
-    )
-
-
-def _merge_tables(tables):
-    """Merges the tables when the later ones have outgrown the first.
-
-    A field of millions of values is then merged a few times, not at each chunk.
-    """
-    grown = sum(len(table) for table in tables[1:])
-    return [_merged(tables)] if grown > len(tables[0]) else tables
-
-
-def _merged(tables):
-    if len(tables) == 1:
-        return tables[0]
-    grouped = pa.concat_tables(tables).group_by("value")
-    merged = grouped.aggregate([("train", "sum"), ("all", "sum")])
-    return merged.rename_columns({"train_sum": "train", "all_sum": "all"})
+            pool.shutdown(cancel_futures=True)

@@ -2,14 +2,20 @@
 
 import itertools
 import multiprocessing
+import os
+import pathlib
 import random
+import threading
+import time
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import tensorflow as tf
+import tensorflow_datasets as tfds
 
 from interhat_tf import input_pipeline, preparation
-from interhat_tf.input_pipeline import PreparedDataset, prepared_dataset
+from interhat_tf.input_pipeline import PreparedDataset, prepare, prepared_dataset
 from tests.preparation_test import LogBuilder
 
 ROWS, BATCH_SIZE, BATCHES = 1_600, 100, 16  # of the training split
@@ -136,14 +142,19 @@ def test_check_accepts_what_was_prepared(dataset):
 )
 def test_check_names_the_row(tmp_path, monkeypatch, column, row, value, message):
     class DamagedBuilder(SmallLogBuilder, skip_registration=True):
-        def _generate_examples(self, shuffle):
-            for number, example in super()._generate_examples(shuffle):
-                if shuffle.folder.name == "rows.test.tmp":
-                    example[column].reshape(200, -1)[row, -1] = value
-                yield number, example
+        def _shard_iterators_per_split(self, dl_manager):
+            iterators = super()._shard_iterators_per_split(dl_manager)
+            (blocks,) = iterators["test"]
 
-    # In one block, so that the rows stay in order: tfds orders the blocks itself.
-    monkeypatch.setattr(preparation, "BLOCK_ROWS", 200)
+            def damaged():
+                for key, block in blocks():
+                    if key <= row < key + 64:
+                        block[column].reshape(len(block["label"]), -1)[row - key, -1] = value
+                    yield key, block
+
+            return {**iterators, "test": [damaged]}
+
+    monkeypatch.setattr(preparation, "BLOCK_ROWS", 64)
     builder = DamagedBuilder(data_dir=tmp_path)
     builder.download_and_prepare()
     with pytest.raises(ValueError) as error:
@@ -162,61 +173,167 @@ def test_unknown_names(dataset, tmp_path):
         dataset.evaluation_batches("dev", 8)
 
 
+@pytest.mark.parametrize("records", [{"app": ["a"], "price": [1]}, pa.table({"app": ["a"]})])
+def test_records_without_a_field(dataset, records):
+    missing = "city" if "price" in records else "city, price"
+    with pytest.raises(ValueError, match=rf"^the records have no {missing}$"):
+        dataset.encode(records)
+
+
+def test_records_whose_number_is_none(dataset):
+    record = {"app": ["app1"] * 2, "city": ["city1"] * 2}
+    for number in (np.nan, np.inf, -np.inf):
+        message = rf"^field 'price', row 1: the number is {number}; it must be finite$"
+        with pytest.raises(ValueError, match=message):
+            dataset.encode({**record, "price": [1.0, number]})
+    with pytest.raises(ValueError, match=r"^field 'price', row 1: 'many' is no number"):
+        dataset.encode({**record, "price": ["1", "many"]})
+    numbers = dataset.encode({**record, "price": ["999", None]})["numerical"]
+    np.testing.assert_array_equal(numbers, [[np.float32(999 / 1997)], [0]])
+
+
+def test_ids_of_raw_values(dataset):
+    for field, values in dataset.vocabularies.items():
+        column = list(dataset.vocabularies).index(field)
+        record = {"app": ["?"], "city": ["?"], "price": [None]}
+        for value in values:
+            ids = dataset.encode({**record, field: [value]})["categorical"][0]
+            assert ids[column] == dataset.id_of(field, value) > 0
+            assert ids[1 - column] == 0
+    with pytest.raises(ValueError, match=r"^field 'city' of .* never is 'Atlantis' in training$"):
+        dataset.id_of("city", "Atlantis")
+    with pytest.raises(ValueError, match=r"no categorical field 'price'; it has app, city$"):
+        dataset.id_of("price", "1")
+
+
 def test_prepared_once_and_quietly(tmp_path, capfd):
     first = prepared_dataset("synthetic_rules/rule_1", tmp_path)
     out, err = capfd.readouterr()
     assert out == ""
-    folder = tmp_path / "synthetic_rules/rule_1/1.0.0"
-    assert err == f"Preparing synthetic_rules/rule_1 in {folder}\n"
-    written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*tfrecord*")}
+    assert err == f"Preparing {first.name} in {tmp_path / first.name}\n"
+    written = modification_times(tmp_path)
     second = prepared_dataset("synthetic_rules/rule_1", tmp_path)
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*tfrecord*")} == written
+    assert modification_times(tmp_path) == written
     assert second.schema == first.schema
-    assert capfd.readouterr().err == ""
+    assert second.name == first.name
+    assert capfd.readouterr() == ("", "")
+
+
+def modification_times(folder):
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
 
 def test_preparation_leaves_the_random_state(tmp_path):
     state = random.getstate()
-    prepared_dataset("synthetic_rules/rule_1", tmp_path)
+    prepare(SmallLogBuilder(data_dir=tmp_path))
     assert random.getstate() == state
 
 
-def test_the_slower_of_two_preparations_uses_the_first(tmp_path, monkeypatch):
-    find = input_pipeline._find_builder
+def test_raw_folder_and_further_options_reach_the_builder(tmp_path):
+    seen = []
 
-    def find_and_overtake(name):
-        builder_class, config = find(name)
+    class ManualBuilder(SmallLogBuilder, skip_registration=True):
+        MANUAL_DOWNLOAD_INSTRUCTIONS = "log.csv"
 
-        class Overtaken(builder_class, skip_registration=True):
-            name = builder_class.name
-            pkg_dir_path = builder_class.pkg_dir_path
-            overtaken = False
+        def _pieces(self, dl_manager):
+            seen.append(dl_manager.manual_dir)
+            return super()._pieces(dl_manager)
 
-            def _split_generators(self, dl_manager):
-                if not Overtaken.overtaken:
-                    Overtaken.overtaken = True
-                    builder_class(data_dir=tmp_path, config=config).download_and_prepare()
-                return super()._split_generators(dl_manager)
+        def _download_and_prepare(self, dl_manager, download_config):
+            seen.append(download_config.num_shards)
+            super()._download_and_prepare(dl_manager, download_config)
 
-        return Overtaken, config
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    (raw / "log.csv").write_text("1")
+    prepare(ManualBuilder(data_dir=tmp_path / "prepared"), raw, num_shards=3)
+    assert seen == [3, raw]
 
-    monkeypatch.setattr(input_pipeline, "_find_builder", find_and_overtake)
-    dataset = prepared_dataset("synthetic_rules/rule_1", tmp_path)
-    dataset.check("train")
-    assert [path.name for path in (tmp_path / "synthetic_rules/rule_1").iterdir()] == ["1.0.0"]
+
+def test_second_preparation_waits_and_uses_the_first(tmp_path):
+    """Two of a process, as two of different processes, hold locks of their own."""
+    read = []
+
+    class WatchedBuilder(SmallLogBuilder, skip_registration=True):
+        def _pieces(self, dl_manager):
+            read.append(self)
+            return super()._pieces(dl_manager)
+
+    first, second = WatchedBuilder(data_dir=tmp_path), WatchedBuilder(data_dir=tmp_path)
+    datasets = []
+    waiting = threading.Thread(target=lambda: datasets.append(prepare(second)))
+    with input_pipeline._alone(first):
+        waiting.start()
+        waiting.join(0.5)
+        assert waiting.is_alive()
+        first.download_and_prepare()
+        written = modification_times(tmp_path)
+        waiting.join(0.2)
+        assert waiting.is_alive()
+    waiting.join(60)
+    datasets[0].check("train")
+    assert read == [first]
+    assert modification_times(tmp_path) == written
+
+
+def test_another_version_s_preparation_is_not_waited_for(tmp_path):
+    class OtherBuilder(SmallLogBuilder, skip_registration=True):
+        name = "small_log_builder"
+        VERSION = tfds.core.Version("1.0.1")
+
+    with input_pipeline._alone(SmallLogBuilder(data_dir=tmp_path)):
+        prepare(OtherBuilder(data_dir=tmp_path)).check("test")
+
+
+def test_lock_ends_with_a_failure(tmp_path):
+    broken = SmallLogBuilder(data_dir=tmp_path)
+    broken.fails_at = 0
+    with pytest.raises(ValueError, match="broken"):
+        prepare(broken)
+    prepare(SmallLogBuilder(data_dir=tmp_path)).check("test")
+
+
+class SlowLogBuilder(SmallLogBuilder, skip_registration=True):
+    """Notes who looks for the log, and takes a second for it."""
+
+    def _pieces(self, dl_manager):
+        with open(f"{self._data_dir_root}/readers", "a") as file:
+            file.write(f"{os.getpid()}\n")
+        time.sleep(1)
+        return super()._pieces(dl_manager)
 
 
 @pytest.mark.slow
 def test_two_processes_prepare_at_once(tmp_path):
     context = multiprocessing.get_context("spawn")
-    with context.Pool(2) as pool:
-        arguments = [("synthetic_rules/rule_2", str(tmp_path))] * 2
-        rows = pool.starmap(_prepare_and_count, arguments)
-    assert rows == [80_000, 80_000]
+    with context.Pool(2, _set_barrier, [context.Barrier(2)]) as pool:
+        one, other = pool.map(_prepare_and_read, [str(tmp_path)] * 2, chunksize=1)
+    assert one["process"] != other["process"]
+    (reader,) = (tmp_path / "readers").read_text().split()
+    assert int(reader) in (one["process"], other["process"])
+    assert one["written"] == other["written"]
+    # Both wanted it before there was one.
+    assert max(one["start"], other["start"]) < min(time for _, time in one["written"])
+    np.testing.assert_array_equal(one["rows"], other["rows"])
+    assert len(one["rows"]) == ROWS
 
 
-def _prepare_and_count(name, data_dir):
+def _set_barrier(barrier):
+    global _barrier
+    _barrier = barrier
+
+
+def _prepare_and_read(data_dir):
     random.seed(0)  # as a training program does in both
-    dataset = prepared_dataset(name, data_dir)
-    dataset.check("train")
-    return dataset.num_rows("train")
+    builder = SlowLogBuilder(data_dir=data_dir)
+    _barrier.wait()
+    start = time.time_ns()
+    dataset = prepare(builder)
+    rows = np.concatenate(take(dataset.evaluation_batches("train", 512), None))
+    written = modification_times(pathlib.Path(builder.data_path))
+    return {
+        "process": os.getpid(),
+        "start": start,
+        "written": sorted((str(path), time) for path, time in written.items()),
+        "rows": rows,
+    }

@@ -1,12 +1,24 @@
 """Frappe: which app a user opened in which context; a row is an app and whether it was used."""
 
+import dataclasses
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import tensorflow_datasets as tfds
 
-from interhat_tf.preparation import SPLITS, Categorical, Chunk, ClickLogBuilder
-from interhat_tf.raw_files import binary_labels, check_values, manual_file, read_delimited
+from interhat_tf import raw_files
+from interhat_tf.encoding import SPLITS, Categorical, Chunk
+from interhat_tf.preparation import ClickLogBuilder
+from interhat_tf.raw_files import (
+    binary_labels,
+    check_values,
+    log_files,
+    log_pieces,
+    manual_folder,
+    parse,
+    pieces,
+)
 
 FIELDS = (
     "user",
@@ -42,7 +54,7 @@ class Builder(ClickLogBuilder):
     MANUAL_DOWNLOAD_INSTRUCTIONS = f"""
     nfm: frappe.train.libfm, frappe.validation.libfm and frappe.test.libfm from
     {NFM_SOURCE}; optionally index_map.csv (index,field,value) for readable values.
-    usage_log: frappe.csv or frappe.csv.gz, {LOG_SOURCE}.
+    usage_log: frappe.csv, plain or compressed (.gz, .zst), from {LOG_SOURCE}.
     """
 
     @property
@@ -50,69 +62,116 @@ class Builder(ClickLogBuilder):
         """The ten fields of both configurations."""
         return [Categorical(name) for name in FIELDS]
 
-    def _chunks(self, dl_manager):
-        if self.builder_config.name == "nfm":
-            return _nfm_chunks(dl_manager)
-        return _usage_log_chunks(dl_manager)
+    def _pieces(self, dl_manager):
+        folder = manual_folder(dl_manager)
+        return _nfm_pieces(folder) if self.builder_config.name == "nfm" else _usage_log(folder)
+
+    def _chunk(self, piece):
+        return piece.chunk()
 
 
-def _nfm_chunks(dl_manager):
-    """Yields the rows of the NFM files, `label index:1 … index:1`, a column a field."""
-    paths = [manual_file(dl_manager, [f"frappe.{split}.libfm"], NFM_SOURCE) for split in SPLITS]
-    index_map = paths[0].parent / "index_map.csv"
-    owners, names = _read_index_map(index_map) if index_map.exists() else ({}, None)
-    for split, path in enumerate(paths):
-        for line, piece in read_delimited(path, ["label", *FIELDS], delimiter=" "):
-            labels = binary_labels(piece["label"], path, line)
-            values = {}
-            for field in FIELDS:
-                indices = _parse_indices(piece[field], path, line, field)
-                _check_owners(indices, owners, names is not None, path, line, field)
-                values[field] = indices if names is None else _rename(indices, names)
-            splits = np.full(len(labels), split, np.int8)
-            yield Chunk(pa.table(values), labels, splits, str(path), line)
+@dataclasses.dataclass(frozen=True)
+class NfmPiece:
+    """A piece of an NFM file, whose lines are `label index:1 … index:1`, a column a field.
+
+    Args:
+        lines: The `raw_files.Piece`.
+        split: The file's split as its position in `SPLITS`.
+        index_map: File of the values that the indices stand for, `None` if
+            they stand for themselves.
+    """
+
+    lines: raw_files.Piece
+    split: int
+    index_map: str | None
+
+    @property
+    def rows(self):
+        """Number of the piece's rows."""
+        return self.lines.rows
+
+    def chunk(self):
+        """Returns the piece's `Chunk`."""
+        labels, values = _read_nfm(self.lines)
+        if self.index_map:
+            owners, names = _read_index_map(self.index_map)
+            for field, indices in values.items():
+                _check_owners(indices, owners, True, self.lines, field)
+                values[field] = _rename(indices, names)
+        splits = np.full(self.rows, self.split, np.int8)
+        lines = self.lines
+        return Chunk(
+            pa.table(values), labels, splits, lines.path, lines.first_line, lines.first_row
+        )
+
+
+def _nfm_pieces(folder):
+    """Returns the pieces of the NFM files.
+
+    Without a map, an index belongs to the column in which it is first seen.
+    That is checked here, where all pieces are at hand.
+    """
+    if folder.is_file():
+        folder = folder.parent
+    splits = {
+        path: split
+        for split, name in enumerate(SPLITS)
+        for path in log_files(folder, [f"frappe.{name}.libfm"], NFM_SOURCE)
+    }
+    index_map = folder / "index_map.csv"
+    index_map = str(index_map) if index_map.exists() else None
+    found = [NfmPiece(lines, splits[lines.path], index_map) for lines in log_pieces(list(splits))]
+    if index_map is None:
+        owners = {}
+        for piece in found:
+            for field, indices in _read_nfm(piece.lines)[1].items():
+                _check_owners(indices, owners, False, piece.lines, field)
+    return found
+
+
+def _read_nfm(lines):
+    """Returns the labels and, for each field, the indices as text."""
+    columns = dict.fromkeys(["label", *FIELDS], pa.string())
+    table = parse(lines, columns, delimiter=" ")
+    labels = binary_labels(table["label"], lines)
+    return labels, {field: _parse_indices(table[field], lines, field) for field in FIELDS}
 
 
 def _read_index_map(path):
     """Reads which field each index belongs to, and the value it stands for."""
     owners, names = {}, {}
-    columns = ["index", "field", "value"]
-    for line, piece in read_delimited(path, columns, delimiter=",", header=True):
-        check_values(
-            pc.is_in(piece["field"], pa.array(FIELDS)),
-            piece["field"],
-            path,
-            line,
-            "field",
-            f"the fields are {', '.join(FIELDS)}",
-        )
-        rows = zip(*(piece[column].to_pylist() for column in columns), strict=True)
-        for number, (index, field, value) in enumerate(rows, start=line):
+    columns = dict.fromkeys(["index", "field", "value"], pa.string())
+    for piece in pieces([path], header=columns, delimiter=","):
+        table = parse(piece, columns, delimiter=",")
+        known = pc.is_in(table["field"], pa.array(FIELDS))
+        check_values(known, table["field"], piece, "field", f"the fields are {', '.join(FIELDS)}")
+        rows = zip(*(table[column].to_pylist() for column in columns), strict=True)
+        for number, (index, field, value) in enumerate(rows, start=piece.first_line):
             if index in owners:
                 raise ValueError(f"{path}:{number}: index {index} is listed twice; keep one line")
             owners[index], names[index] = field, value
     return owners, names
 
 
-def _parse_indices(column, path, line, field):
+def _parse_indices(column, lines, field):
     """Returns the indices, as text, of a column of `index:1`."""
     right = pc.match_substring_regex(column, r"^(0|[1-9][0-9]*):1$")
-    check_values(right, column, path, line, field, "expected INDEX:1 with a whole number INDEX")
+    check_values(right, column, lines, field, "expected INDEX:1 with a whole number INDEX")
     return pc.utf8_slice_codeunits(column, 0, -2)
 
 
-def _check_owners(indices, owners, complete, path, line, field):
+def _check_owners(indices, owners, complete, lines, field):
     """Checks that an index is used in one column only; notes new ones unless all are known."""
     for index in pc.unique(indices).to_pylist():
         owner = owners.get(index) if complete else owners.setdefault(index, field)
         if owner != field:
-            number = line + pc.index(indices, index).as_py()
+            number = lines.first_line + pc.index(indices, index).as_py()
             problem = (
                 f"belongs to {owner}; an index has one field, check the order of the columns"
                 if owner
                 else "is not in index_map.csv; use the map that belongs to the file, or remove it"
             )
-            raise ValueError(f"{path}:{number}: {field} is index {index}, which {problem}")
+            raise ValueError(f"{lines.path}:{number}: {field} is index {index}, which {problem}")
 
 
 def _rename(indices, names):
@@ -121,35 +180,55 @@ def _rename(indices, names):
     return values.take(encoded.indices)
 
 
-def _usage_log_chunks(dl_manager):
-    """Yields each row of the log followed by its two negatives.
+@dataclasses.dataclass(frozen=True)
+class UsageLog:
+    """The usage log, some 100,000 rows, as a single piece.
 
-    The whole log, some 100,000 rows, is held in memory. It is sorted first, so
+    Each of its rows is followed by its two negatives. It is sorted first, so
     that negatives and splits do not depend on the order of the file.
+
+    Args:
+        path: The log's file, for messages.
+        pieces: The `raw_files.Piece`s of the log.
+        rows: Number of rows with the negatives.
     """
-    path = manual_file(dl_manager, ["frappe.csv", "frappe.csv.gz"], LOG_SOURCE)
-    pieces = read_delimited(path, LOG_COLUMNS, delimiter="\t", header=True)
-    log = pa.concat_tables(piece for _, piece in pieces)
-    log = log.sort_by([(column, "ascending") for column in LOG_COLUMNS]).select(FIELDS)
 
-    users_column = log["user"].combine_chunks().dictionary_encode()
-    items_column = log["item"].combine_chunks().dictionary_encode()
-    # An app's cost is the same in all its rows: it goes with the app, not with the context.
-    first_rows = np.unique(np.asarray(items_column.indices), return_index=True)[1]
-    costs = log["cost"].take(first_rows)
+    path: str
+    pieces: tuple
+    rows: int
 
-    random = np.random.Generator(np.random.PCG64(SEED))
-    users, apps = np.asarray(users_column.indices), np.asarray(items_column.indices)
-    negatives = _draw_negatives(users, apps, users_column.dictionary, path, random)  # (rows, 2)
-    apps = np.column_stack([apps, negatives]).ravel()  # (rows * 3,)
+    def chunk(self):
+        """Returns the log's `Chunk`."""
+        columns = dict.fromkeys(LOG_COLUMNS, pa.string())
+        log = pa.concat_tables(parse(piece, columns, delimiter="\t") for piece in self.pieces)
+        log = log.sort_by([(column, "ascending") for column in LOG_COLUMNS]).select(FIELDS)
 
-    rows = log.take(np.repeat(np.arange(len(log)), 3))
-    rows = rows.set_column(FIELDS.index("item"), "item", items_column.dictionary.take(apps))
-    rows = rows.set_column(FIELDS.index("cost"), "cost", costs.take(apps))
-    labels = np.tile(np.array([1, 0, 0], np.uint8), len(log))
-    rank = random.permutation(len(log)) / len(log)
-    splits = np.searchsorted([0.8, 0.9], rank, side="right").astype(np.int8)
-    yield Chunk(rows, labels, np.repeat(splits, 3), str(path))
+        users_column = log["user"].combine_chunks().dictionary_encode()
+        items_column = log["item"].combine_chunks().dictionary_encode()
+        # An app's cost is the same in all its rows: it goes with the app, not with the context.
+        first_rows = np.unique(np.asarray(items_column.indices), return_index=True)[1]
+        costs = log["cost"].take(first_rows)
+
+        random = np.random.Generator(np.random.PCG64(SEED))
+        users, apps = np.asarray(users_column.indices), np.asarray(items_column.indices)
+        negatives = _draw_negatives(
+            users, apps, users_column.dictionary, self.path, random
+        )  # (rows, 2)
+        apps = np.column_stack([apps, negatives]).ravel()  # (rows * 3,)
+
+        rows = log.take(np.repeat(np.arange(len(log)), 3))
+        rows = rows.set_column(FIELDS.index("item"), "item", items_column.dictionary.take(apps))
+        rows = rows.set_column(FIELDS.index("cost"), "cost", costs.take(apps))
+        labels = np.tile(np.array([1, 0, 0], np.uint8), len(log))
+        rank = random.permutation(len(log)) / len(log)
+        splits = np.searchsorted([0.8, 0.9], rank, side="right").astype(np.int8)
+        return Chunk(rows, labels, np.repeat(splits, 3), self.path)
+
+
+def _usage_log(folder):
+    paths = log_files(folder, ["frappe.csv"], LOG_SOURCE)
+    found = tuple(log_pieces(paths, header=LOG_COLUMNS, delimiter="\t"))
+    return [UsageLog(paths[0], found, 3 * sum(piece.rows for piece in found))]
 
 
 def _draw_negatives(users, items, user_names, path, random):

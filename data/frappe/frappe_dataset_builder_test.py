@@ -150,7 +150,7 @@ def test_nfm_labels_0_and_1(nfm_dir, tmp_path):
     ("line", "message"),
     [
         ("1 0:1 10:1", "7: expected 11 values, found 3"),
-        ("", "7: label is ''; a label is 0 or 1, or -1 or 1"),
+        ("", "7: the line is empty; remove it"),
         ("2" + nfm_line("", *range(0, 100, 10)), "7: label is '2'; a label is 0 or 1"),
         (nfm_line("1", *range(0, 100, 10)) + " 7:1", "7: expected 11 values, found 12"),
         (nfm_line("1", "x", *range(10, 100, 10)), "7: user is 'x:1'; expected INDEX:1"),
@@ -280,8 +280,10 @@ def test_usage_log_errors(log_dir, tmp_path):
     assert f"{path}: user 0 has used all but 0" in error_of("usage_log", log_dir, tmp_path)
     path.unlink()
     (log_dir / "frappe.csv.gz").write_bytes(gzip.compress(text.encode())[:-30])
-    assert "frappe.csv.gz: the file is empty or cut off" in error_of("usage_log", log_dir, tmp_path)
+    assert "frappe.csv.gz: the gzip file is cut off or damaged" in error_of(
+        "usage_log", log_dir, tmp_path
+    )
     (log_dir / "frappe.csv.gz").unlink()
     (log_dir / "other").touch()
     message = error_of("usage_log", log_dir, tmp_path)
-    assert "arXiv:1505.03014 and store it as frappe.csv or frappe.csv.gz" in message
+    assert "arXiv:1505.03014 and store it as frappe.csv, plain or compressed" in message

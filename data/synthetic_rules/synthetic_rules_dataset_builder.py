@@ -6,9 +6,23 @@ import numpy as np
 import pyarrow as pa
 import tensorflow_datasets as tfds
 
-from interhat_tf.preparation import Categorical, Chunk, ClickLogBuilder
+from interhat_tf.encoding import Categorical, Chunk
+from interhat_tf.preparation import ClickLogBuilder
 
-CHUNK_ROWS = 1 << 16
+PIECE_ROWS = 1 << 16
+
+
+@dataclasses.dataclass(frozen=True)
+class Piece:
+    """Consecutive records.
+
+    Args:
+        start: Number of the first record, from 0.
+        rows: Number of the records.
+    """
+
+    start: int
+    rows: int
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -43,8 +57,11 @@ class RuleConfig(tfds.core.BuilderConfig):
 class Builder(ClickLogBuilder):
     """Builds the records of a rule."""
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "The three rules of Table 4, and a dense third."}  # noqa: RUF012
+    VERSION = tfds.core.Version("2.0.0")
+    RELEASE_NOTES = {  # noqa: RUF012
+        "2.0.0": "Other records of the same rules: each piece of the log is drawn on its own.",
+        "1.0.0": "The three rules of Table 4, and a dense third.",
+    }
     BUILDER_CONFIGS = [  # noqa: RUF012
         RuleConfig(name="rule_1", description="First order: f1.", group=(1,)),
         RuleConfig(name="rule_2", description="Second order: f3, f4.", group=(3, 4)),
@@ -70,23 +87,29 @@ class Builder(ClickLogBuilder):
         """The fields f1, f2, …."""
         return [Categorical(f"f{i + 1}") for i in range(self.builder_config.num_fields)]
 
-    def _chunks(self, dl_manager):
+    def _pieces(self, dl_manager):
+        records = self.builder_config.records
+        return [
+            Piece(start, min(PIECE_ROWS, records - start))
+            for start in range(0, records, PIECE_ROWS)
+        ]
+
+    def _chunk(self, piece):
         config = self.builder_config
-        random = np.random.Generator(np.random.PCG64(config.seed))
+        # A piece's numbers follow from its place alone, whoever draws them.
+        random = np.random.Generator(np.random.PCG64((config.seed, piece.start)))
         names = pa.array([f"b{i + 1}" for i in range(config.num_values)])
         group = np.array(config.group) - 1
-        for start in range(0, config.records, CHUNK_ROWS):
-            rows = np.arange(start, min(start + CHUNK_ROWS, config.records))
-            values = random.integers(config.num_values, size=(len(rows), config.num_fields))
-            matches = (values[:, group] == group % config.num_values).all(axis=1)  # (rows,)
-            labels = random.random(len(rows)) < np.where(matches, config.p1, config.p2)
-            yield Chunk(
-                pa.table(
-                    {f.name: names.take(v) for f, v in zip(self.fields, values.T, strict=True)}
-                ),
-                labels.astype(np.uint8),
-                # Records are independent, so the first ones are as good as any for training.
-                np.searchsorted([0.8, 0.9], rows / config.records, side="right").astype(np.int8),
-                source=self.info.full_name,
-                first_line=start + 1,
-            )
+        values = random.integers(config.num_values, size=(piece.rows, config.num_fields))
+        matches = (values[:, group] == group % config.num_values).all(axis=1)  # (rows,)
+        labels = random.random(piece.rows) < np.where(matches, config.p1, config.p2)
+        rank = np.arange(piece.start, piece.start + piece.rows) / config.records
+        return Chunk(
+            pa.table({f.name: names.take(v) for f, v in zip(self.fields, values.T, strict=True)}),
+            labels.astype(np.uint8),
+            # Records are independent, so the first ones are as good as any for training.
+            np.searchsorted([0.8, 0.9], rank, side="right").astype(np.int8),
+            source=self.info.full_name,
+            first_line=piece.start + 1,
+            first_row=piece.start,
+        )

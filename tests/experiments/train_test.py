@@ -180,7 +180,7 @@ DAMAGES = {
     "missing file": (
         remove,
         "frappe.validation.libfm is missing: get it from github.com/hexiangnan/",
-        "and store it as frappe.validation.libfm in the folder of the original files",
+        "and store it as frappe.validation.libfm, plain or compressed (.gz, .zst), in the ",
     ),
     "missing folder": (remove_all, "frappe.train.libfm is missing: get it from github.com/"),
     "empty file": (edit("frappe.test.libfm", lambda text: ""), "frappe.test.libfm: "),
@@ -242,7 +242,7 @@ def test_the_command_fails_with_one_line(tmp_path):
     assert result.returncode == 1
     assert result.stdout == ""
     own = [line for line in result.stderr.splitlines() if not is_tensorflows(line)]
-    assert own[0] == f"Preparing frappe in {tmp_path}/p/frappe/nfm/1.0.0"
+    assert own[0] == f"Preparing frappe/nfm/1.0.0 in {tmp_path}/p/frappe/nfm/1.0.0"
     assert_one_line("\n".join(own[1:]), f"{tmp_path}/frappe.train.libfm is missing: get it from")
 
 
