@@ -1,0 +1,1 @@
+"""Criteo's Display Advertising Challenge, a log of ads and clicks."""
