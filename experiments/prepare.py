@@ -1,0 +1,40 @@
+"""Prepares a data set, on this machine or on a cluster.
+
+    python -m experiments.prepare --dataset=criteo/all_fields --raw_dir=FOLDER
+
+Prints the set's statistics. `experiments.train` does the same when it needs a
+set; this is for preparing alone and, with `--beam_pipeline_options`, by Apache
+Beam (data/README.md): `--beam_pipeline_options=runner=DirectRunner`.
+"""
+
+import json
+
+from absl import flags
+
+from experiments.programs import run_program
+from interhat_tf.input_pipeline import prepared_dataset
+
+DATASET = flags.DEFINE_string("dataset", None, "data set, as NAME or NAME/CONFIG", required=True)
+RAW_DIR = flags.DEFINE_string("raw_dir", None, "folder of the data set's original files")
+DATA_DIR = flags.DEFINE_string("data_dir", "prepared", "folder of the prepared data sets")
+BEAM = flags.DEFINE_list(
+    "beam_pipeline_options", None, "prepare by Beam with these options, as NAME=VALUE,NAME=VALUE"
+)
+
+
+def main(_):
+    data = prepared_dataset(DATASET.value, DATA_DIR.value, RAW_DIR.value, beam_options())
+    print(json.dumps(data.statistics, indent=2))
+
+
+def beam_options():
+    """Returns the options of Beam's pipelines, or None to prepare without Beam."""
+    if BEAM.value is None:
+        return None
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    return PipelineOptions([f"--{option}" for option in BEAM.value])
+
+
+if __name__ == "__main__":
+    run_program(main)
