@@ -1,0 +1,42 @@
+"""A click log of any length in Criteo's or Avazu's format, whose best possible AUC is known.
+
+    python -m experiments.generate_click_log --format=criteo --rows=13750000 --output=train.txt
+
+The real logs may not be passed on and are large to get; this is a stand-in for them with which to
+try, test and time all that comes after a download. It is no substitute for their results. Written
+are the log, as Kaggle's `train.txt` (criteo) or `train.csv` (avazu) has it, compressed if the name
+ends in .gz or .zst, and beside it `train.txt.truth.json`: the terms of orders 1 to 3 by which
+records click, with the level of each value, and the AUC and logloss of the true probabilities on
+the very rows of the log. No model can do better but by chance.
+
+The log depends on format, rows and seed alone (and on NumPy's arithmetic), not on --workers. It
+appears under its name when it is complete. `experiments/click_log_fields.py` has the fields.
+"""
+
+from absl import flags
+
+from experiments.click_log_fields import FORMATS
+from experiments.click_log_generator import generate
+from experiments.programs import run_program
+
+FORMAT = flags.DEFINE_enum("format", None, list(FORMATS), "format of the log", required=True)
+ROWS = flags.DEFINE_integer("rows", None, "rows of the log", required=True)
+SEED = flags.DEFINE_integer("seed", 0, "seed of the rows and clicks, not of what makes them click")
+OUTPUT = flags.DEFINE_string("output", None, "the log to write", required=True)
+WORKERS = flags.DEFINE_integer("workers", 2, "blocks that are made side by side")
+OVERWRITE = flags.DEFINE_boolean("overwrite", False, "replace an output that is there")
+
+
+def main(_):
+    truth = generate(
+        OUTPUT.value, FORMAT.value, ROWS.value, SEED.value, WORKERS.value, OVERWRITE.value
+    )
+    best = truth["best"]
+    print(f"{OUTPUT.value}: {truth['rows']:,} rows, click rate {truth['click_rate']:.4f}")
+    print(f"best possible: AUC {best['auc']:.4f}, logloss {best['logloss']:.4f}")
+    for term in truth["terms"]:
+        print(f"  order {len(term['fields'])}, AUC {term['auc']:.4f}: {', '.join(term['fields'])}")
+
+
+if __name__ == "__main__":
+    run_program(main)
