@@ -6,11 +6,19 @@ VENV ?= .venv
 SEEDS ?= 0
 FRAPPE ?=
 NOTE ?=
+CRITEO ?=
+AVAZU ?=
+# Rows of a generated log, in place of the real one.
+ROWS ?=
+# Epochs after which training stops; as long as validation gains, if empty.
+EPOCHS ?=
 
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
+REPRODUCE = $(if $(ROWS),--rows=$(ROWS)) $(if $(EPOCHS),--max_epochs=$(EPOCHS)) \
+  $(foreach seed,$(SEEDS),--seeds=$(seed))
 
-.PHONY: help setup reproduce reproduce-frappe test test-fast lint clean
+.PHONY: help setup reproduce reproduce-frappe reproduce-criteo reproduce-avazu test test-fast lint clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -32,6 +40,12 @@ reproduce: $(READY)  ## train on the paper's synthetic Rules 1 to 3, draw Figure
 reproduce-frappe: $(READY)  ## train on Frappe beside the paper's Table 3: FRAPPE=<folder>
 	@$(if $(FRAPPE),,echo "usage: make $@ FRAPPE=<folder of the original files>")
 	$(PY) -m experiments.frappe --raw_dir=$(FRAPPE) --note="$(NOTE)"
+
+reproduce-criteo: $(READY)  ## Criteo beside Tables 1 and 3: CRITEO=<train.txt>, or ROWS=200000 to try
+	$(PY) -m experiments.reproduce --dataset=criteo $(if $(CRITEO),--log="$(CRITEO)") $(REPRODUCE)
+
+reproduce-avazu: $(READY)  ## Avazu beside Tables 1 and 3: AVAZU=<train.csv>, or ROWS=200000 to try
+	$(PY) -m experiments.reproduce --dataset=avazu $(if $(AVAZU),--log="$(AVAZU)") $(REPRODUCE)
 
 test: $(READY)  ## run all tests
 	$(PY) -m pytest -n 2 --dist=loadfile
