@@ -1,17 +1,43 @@
 import pathlib
 import re
 
+import numpy as np
+import pytest
+
 README = pathlib.Path(__file__).parents[1] / "README.md"
+
+
+def run_example(number):
+    """Runs one of the README's examples; returns what it has defined."""
+    examples = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    assert len(examples) == 2
+    names = {}
+    exec(examples[number], names)
+    return names
 
 
 def test_the_example_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (example,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
-    names = {}
-    exec(example, names)
+    names = run_example(0)
     assert names["explanation"]["order_weights"].shape == (1, 3)
     assert names["explanation"]["field_weights"].shape == (1, 3, 3)
     assert (tmp_path / "model.keras").exists()
+
+
+@pytest.mark.slow
+def test_the_example_of_a_click_log_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(0)
+    rows = [
+        f"{random.integers(2)},u{user},{app},{random.random():.2f}"
+        for user in range(20)
+        for app in ["maps", "mail", "chat"] * 5
+    ]
+    pathlib.Path("clicks.csv").write_text("\n".join(["click,user,app,price", *rows]))
+    names = run_example(1)
+    assert names["data"].schema.field_names == ("user", "app", "price")
+    assert names["explanation"]["field_weights"].shape[::2] == (2, 3)
+    assert 0 < names["report"]["test"]["auc"] < 1
 
 
 def test_the_files_it_links_to_are_there():
