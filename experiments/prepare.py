@@ -23,17 +23,13 @@ BEAM = flags.DEFINE_list(
 
 
 def main(_):
-    data = prepared_dataset(DATASET.value, DATA_DIR.value, RAW_DIR.value, beam_options())
+    config = {}
+    if BEAM.value:
+        from apache_beam.options.pipeline_options import PipelineOptions
+
+        config["beam_options"] = PipelineOptions([f"--{option}" for option in BEAM.value])
+    data = prepared_dataset(DATASET.value, DATA_DIR.value, RAW_DIR.value, **config)
     print(json.dumps(data.statistics, indent=2))
-
-
-def beam_options():
-    """Returns the options of Beam's pipelines, or None to prepare without Beam."""
-    if BEAM.value is None:
-        return None
-    from apache_beam.options.pipeline_options import PipelineOptions
-
-    return PipelineOptions([f"--{option}" for option in BEAM.value])
 
 
 if __name__ == "__main__":

@@ -16,10 +16,10 @@ from absl import flags
 from experiments.hyperparameters import hyperparameters
 from experiments.programs import run_program
 from interhat_tf.callbacks import AttentionHeatmaps
+from interhat_tf.encoding import SPLITS
 from interhat_tf.explanation import where
 from interhat_tf.input_pipeline import prepared_dataset
 from interhat_tf.models import MODELS, PRESETS
-from interhat_tf.encoding import SPLITS
 from interhat_tf.training import EVALUATION_BATCH_SIZE, TrainingSettings, train
 
 DATASET = flags.DEFINE_string("dataset", None, "data set, as NAME or NAME/CONFIG", required=True)
