@@ -10,13 +10,11 @@ nothing else should run meanwhile.
 """
 
 import datetime
-import statistics
-import time
 
-import numpy as np
 from absl import flags
 
 from experiments.programs import markdown_table, run_program, train_runs
+from experiments.timing import figure, reading
 from interhat_tf.files import write_json
 from interhat_tf.input_pipeline import prepared_dataset
 from interhat_tf.training import versions
@@ -39,7 +37,7 @@ def main(_):
     }
     figures = []
     for name, data in sets.items():
-        figures += reading(name, data)
+        figures += reading(name, data, BATCH_SIZE, ROUNDS.value)
     figures += training(sets["Frappe"].num_rows("train"))
     write_json(
         RESULTS.value,
@@ -50,31 +48,6 @@ def main(_):
         for f in figures
     ]
     print(markdown_table(["what", "rows/s", "seconds an epoch", "measured"], rows))
-
-
-def reading(name, data):
-    """Times epochs of shuffled batches one after the other, and NumPy copying the same bytes."""
-    rows = data.num_rows("train")
-    steps = -(-rows // BATCH_SIZE)
-    batches = iter(data.training_batches(BATCH_SIZE, seed=0))
-    pipeline, copying = [], []
-    # No pause between the epochs, in which the pipeline could work ahead.
-    for _ in range(ROUNDS.value + 1):
-        start = time.perf_counter()
-        for _ in range(steps):
-            next(batches)
-        pipeline.append(time.perf_counter() - start)
-    del batches
-    for _ in range(ROUNDS.value + 1):
-        start = time.perf_counter()
-        for path in data.files("train"):
-            np.fromfile(path, np.uint8).copy()
-        copying.append(time.perf_counter() - start)
-    # The first round warms the pipeline up and the files' cache.
-    return [
-        figure(f"{name}: shuffled batches", rows, pipeline[1:]),
-        figure(f"{name}: NumPy copying the same bytes", rows, copying[1:]),
-    ]
 
 
 def training(rows):
@@ -97,20 +70,6 @@ def training(rows):
     for run, report in train_runs(runs, workers=1):
         seconds[run["preset"]] += report["training"]["epoch_seconds"][1:]
     return [figure(f"Frappe: training {p}", rows, times) for p, times in seconds.items()]
-
-
-def figure(what, rows, seconds):
-    """Returns the median of measured seconds as a rate, with its spread."""
-    median = statistics.median(seconds)
-    return {
-        "what": what,
-        "rows": rows,
-        "rows_per_second": rows / median,
-        "seconds": median,
-        "seconds_min": min(seconds),
-        "seconds_max": max(seconds),
-        "times": len(seconds),
-    }
 
 
 if __name__ == "__main__":
