@@ -20,11 +20,11 @@ import sys
 import time
 
 from absl import flags
-from interhat_tf.datasets.criteo.criteo_dataset_builder import CATEGORIES, COLUMNS
 
 from experiments.click_log_generator import generate
 from experiments.programs import markdown_table, run_program
 from interhat_tf.counting import CountStore, count_chunk
+from interhat_tf.datasets.criteo.criteo_dataset_builder import CATEGORIES, COLUMNS
 from interhat_tf.encoding import Categorical, Chunk, random_splits
 from interhat_tf.files import write_json
 from interhat_tf.preparation import read_pieces
