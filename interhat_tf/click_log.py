@@ -14,8 +14,16 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 from interhat_tf import raw_files
-from interhat_tf.encoding import Categorical, Chunk, Numerical, as_text, random_splits
-from interhat_tf.input_pipeline import NUMBER, dataset_names, parse_numbers, prepare
+from interhat_tf.encoding import (
+    NUMBER,
+    Categorical,
+    Chunk,
+    Numerical,
+    as_text,
+    parse_numbers,
+    random_splits,
+)
+from interhat_tf.input_pipeline import dataset_names, prepare
 from interhat_tf.preparation import ClickLogBuilder
 from interhat_tf.raw_files import COMPRESSIONS, check_values, log_pieces, parse, read_header
 from interhat_tf.schema import CATEGORICAL, NUMERICAL

@@ -73,6 +73,9 @@ class Bucketed:
 
 MISSING_BUCKET = -1
 
+NUMBER = r"(?i)^\s*[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|inf|infinity)\s*$"
+"""What pyarrow reads as a number."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Chunk:
@@ -156,8 +159,10 @@ class Encoding:
         Args:
             fields: The log's fields.
             values: For each field that becomes a category, its `ValueCounts`.
-            ranges: For each field of numbers, the training rows' minimum and maximum.
+            ranges: For each field of numbers, the training rows' minimum and
+                maximum; of a field that is missing in all of them, infinities.
         """
+        ranges = {name: r if np.isfinite(r).all() else (0.0, 0.0) for name, r in ranges.items()}
         vocabularies, buckets = {}, {}
         for field in fields:
             if isinstance(field, Categorical):
@@ -167,7 +172,7 @@ class Encoding:
                 seen = np.unique(bucket_of(texts, field, *ranges[field.name]))
                 buckets[field.name] = seen
                 vocabularies[field.name] = _bucket_names(seen, field, *ranges[field.name])
-        return cls(tuple(fields), vocabularies, dict(ranges), buckets)
+        return cls(tuple(fields), vocabularies, ranges, buckets)
 
     def schema(self):
         """Returns the `Schema` of the encoded rows: categorical fields, then numerical ones."""
@@ -273,6 +278,25 @@ def as_numbers(column):
     missing = np.asarray(column.is_null())
     # Whole numbers beyond 2^53 are rounded.
     return np.asarray(pc.fill_null(column.cast(pa.float64(), safe=False), 0.0)), missing
+
+
+def parse_numbers(column):
+    """Returns a column of numbers, or of numbers as text, as float64.
+
+    Args:
+        column: The column; a missing value is null, or an empty text.
+
+    Returns:
+        The numbers, a column that is null where they are missing, and whether
+        each value is a number or missing, an array.
+    """
+    dtype = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if pa.types.is_integer(dtype) or pa.types.is_floating(dtype) or pa.types.is_decimal(dtype):
+        return column.cast(pa.float64()), np.ones(len(column), bool)
+    text = pc.utf8_trim_whitespace(as_text(column))
+    number = pc.match_substring_regex(text, NUMBER)
+    numbers = pc.if_else(number, text, pa.scalar(None, pa.string())).cast(pa.float64())
+    return numbers, np.asarray(pc.or_(number, pc.equal(text, "")))
 
 
 def bucket_of(column, field, low, high):

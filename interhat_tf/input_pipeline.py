@@ -16,7 +16,7 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 from interhat_tf import datasets
-from interhat_tf.encoding import Categorical, Encoding, as_text, encode_values
+from interhat_tf.encoding import Categorical, Encoding, as_text, encode_values, parse_numbers
 from interhat_tf.preparation import BLOCK_ROWS
 from interhat_tf.schema import CATEGORICAL, NUMERICAL, Schema
 
@@ -26,9 +26,6 @@ WINDOW_BLOCKS = 16
 PARALLEL_CALLS = 2
 
 READ_BYTES = 256 << 10
-
-NUMBER = r"(?i)^\s*[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|inf|infinity)\s*$"
-"""What pyarrow reads as a number."""
 
 
 def prepared_dataset(name, data_dir, raw_dir=None, **download_config):
@@ -356,25 +353,6 @@ def _read_record(file, offset):
         filenames=[file], compression_type="", buffer_size=READ_BYTES, byte_offsets=[offset]
     )
     return tf.data.experimental.from_variant(records, tf.TensorSpec((), tf.string)).take(1)
-
-
-def parse_numbers(column):
-    """Returns a column of numbers, or of numbers as text, as float64.
-
-    Args:
-        column: The column; a missing value is null, or an empty text.
-
-    Returns:
-        The numbers, a column that is null where they are missing, and whether
-        each value is a number or missing, an array.
-    """
-    dtype = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    if pa.types.is_integer(dtype) or pa.types.is_floating(dtype) or pa.types.is_decimal(dtype):
-        return column.cast(pa.float64()), np.ones(len(column), bool)
-    text = pc.utf8_trim_whitespace(as_text(column))
-    number = pc.match_substring_regex(text, NUMBER)
-    numbers = pc.if_else(number, text, pa.scalar(None, pa.string())).cast(pa.float64())
-    return numbers, np.asarray(pc.or_(number, pc.equal(text, "")))
 
 
 def _raw_column(records, field):

@@ -374,3 +374,19 @@ def test_draws_are_what_they_were():
     raw = np.random.PCG64(0).random_raw(1_000)
     tenths = [int(bits) * 10 // 2**64 for bits in raw]
     np.testing.assert_array_equal(random_splits(0, 1_000), [max(t, 7) - 7 for t in tenths])
+
+
+def test_numbers_that_no_training_row_has_are_json():
+    rows = Chunk(
+        pa.table({"n": pa.array([None, 5.0]), "b": pa.array([None, 5.0])}),
+        np.zeros(2, np.uint8),
+        np.array([TRAIN, TEST], np.int8),
+        "log.csv",
+    )
+    fields = [Numerical("n"), Bucketed("b", 10)]
+    encoding = fit(fields, rows)
+    text = json.dumps(encoding.to_dict(), allow_nan=False)
+    encoded = encode_chunk(rows, Encoding.from_dict(json.loads(text)))
+    np.testing.assert_array_equal(encoded["numerical"], [[0], [0]])
+    # Missing is the only bucket that training rows have.
+    np.testing.assert_array_equal(encoded["categorical"], [[1], [0]])

@@ -6,10 +6,10 @@ import random
 
 import numpy as np
 import pytest
-import tensorflow_datasets as tfds
 
+from interhat_tf import input_pipeline
 from interhat_tf.encoding import random_splits
-from interhat_tf.input_pipeline import PreparedDataset, prepared_dataset
+from interhat_tf.input_pipeline import prepared_dataset
 
 from .avazu_dataset_builder import COLUMNS, AvazuConfig, Builder
 
@@ -47,11 +47,7 @@ def raw_dir(tmp_path_factory):
 
 
 def prepare(config, raw_dir, data_dir):
-    builder = Builder(config=config, data_dir=data_dir)
-    builder.download_and_prepare(
-        download_config=tfds.download.DownloadConfig(manual_dir=str(raw_dir))
-    )
-    return PreparedDataset(builder)
+    return input_pipeline.prepare(Builder(config=config, data_dir=data_dir), str(raw_dir))
 
 
 def read(dataset, split):

@@ -4,9 +4,9 @@ import random
 
 import numpy as np
 import pytest
-import tensorflow_datasets as tfds
 
-from interhat_tf.input_pipeline import PreparedDataset, prepared_dataset
+from interhat_tf import input_pipeline
+from interhat_tf.input_pipeline import prepared_dataset
 
 from .frappe_dataset_builder import FIELDS, Builder, _draw_negatives
 
@@ -85,11 +85,7 @@ def write_log(folder, rows):
 
 
 def prepare(config, raw_dir, data_dir):
-    builder = Builder(config=config, data_dir=data_dir)
-    builder.download_and_prepare(
-        download_config=tfds.download.DownloadConfig(manual_dir=str(raw_dir))
-    )
-    return PreparedDataset(builder)
+    return input_pipeline.prepare(Builder(config=config, data_dir=data_dir), str(raw_dir))
 
 
 def read(dataset, split):
