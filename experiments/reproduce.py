@@ -130,7 +130,7 @@ def log_bytes(log):
 def summarise(name, log, truth, data, reports, attentions):
     """Returns what is written to `summary.json`."""
     combined = np.mean([a.order_weights @ a.field_weights for a in attentions], axis=0)  # (m,)
-    ranks = dict(zip(data.schema.field_names, np.argsort(np.argsort(-combined)) + 1, strict=True))
+    highest = np.mean([a.field_weights.max(axis=0) for a in attentions], axis=0)  # (m,)
     summary = {
         "data": {"set": data.name, "log": log.name, "statistics": data.statistics},
         "date": datetime.date.today().isoformat(),
@@ -160,12 +160,19 @@ def summarise(name, log, truth, data, reports, attentions):
                 {
                     "fields": term["fields"],
                     "auc": term["auc"],
-                    "ranks": [int(ranks[field]) for field in term["fields"]],
+                    "places": places(combined, data.schema.field_names, term["fields"]),
+                    "places_in_any_order": places(highest, data.schema.field_names, term["fields"]),
                 }
                 for term in truth["terms"]
             ],
         }
     return summary
+
+
+def places(weights, field_names, chosen):
+    """Returns the places of the chosen fields by weight; 1 is that of the highest."""
+    order = [field_names[position] for position in np.argsort(-weights)]
+    return [order.index(field) + 1 for field in chosen]
 
 
 def draw(name, truth, attention, path):
@@ -208,8 +215,8 @@ def page(name, data, summary):
         command = f"make reproduce-{name} ROWS={truth['rows']}"
         note = (
             f"The log is made up (`experiments/generate_click_log.py`): {truth['rows']:,} rows in "
-            f"{name.capitalize()}'s format, of which the protocol takes the first 30%. It says "
-            f"nothing about {name.capitalize()} itself."
+            f"{name.capitalize()}'s format,\nof which the protocol takes the first 30%. It says "
+            f"nothing about {name.capitalize()} itself.\n"
         )
     if MAX_EPOCHS.value:
         command += f" EPOCHS={MAX_EPOCHS.value}"
@@ -235,7 +242,7 @@ InterHAt, preset `{summary["config"]["preset"]}`, d {arguments["embedding_dim"]}
 s {arguments["attention_size"]}, {arguments["num_heads"]} heads; \
 {summary["parameters"]:,} parameters.
 Batches of {training["batch_size"]}, learning rate {training["learning_rate"]}, \
-{", ".join(map(str, summary["epochs"]))} epochs, \
+epochs {", ".join(map(str, summary["epochs"]))}, \
 {summary["rows_per_second"]["mean"]:,.0f} rows/s. The test split was read once a run.
 
 ## Attention
@@ -254,14 +261,15 @@ def planted(truth):
             len(term["fields"]),
             ", ".join(term["fields"]),
             f"{term['auc']:.4f}",
-            ", ".join(map(str, term["ranks"])),
+            ", ".join(map(str, term["places"])),
+            ", ".join(map(str, term["places_in_any_order"])),
         ]
         for term in truth["planted"]
     ]
-    header = ["order", "planted fields", "AUC of the term alone", "places in the attention"]
+    header = ["order", "planted fields", "AUC of the term alone", "places", "in any order"]
     return markdown_table(header, rows) + (
-        "\nPlaces are those of the fields' mean weights, the orders' rows combined by alpha_f; "
-        "1 is the highest.\n\n"
+        "\nPlaces of the planted fields among all by mean weight, 1 being the highest: the orders' "
+        "rows\ncombined by alpha_f, and by the highest weight in any order's row.\n\n"
     )
 
 

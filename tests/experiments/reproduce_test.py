@@ -51,8 +51,9 @@ def test_the_whole_path_on_a_generated_log(run, tmp_path, dataset):
     fields = {"criteo": 34, "avazu": 20}[dataset]
     assert len(summary["attention"]) == fields
     assert sum(summary["attention"].values()) == pytest.approx(1, abs=1e-3)
-    ranks = [rank for term in summary["truth"]["planted"] for rank in term["ranks"]]
-    assert len(set(ranks)) == 6 and set(ranks) <= set(range(1, fields + 1))
+    for kind in ("places", "places_in_any_order"):
+        places = [place for term in summary["truth"]["planted"] for place in term[kind]]
+        assert len(set(places)) == 6 and set(places) <= set(range(1, fields + 1))
     assert (results / "attention.png").stat().st_size > 10_000
     page = (results / "README.md").read_text()
     assert f"make reproduce-{dataset} ROWS=40000 EPOCHS=1" in page
