@@ -13,6 +13,8 @@ The log depends on format, rows and seed alone (and on NumPy's arithmetic), not 
 appears under its name when it is complete. `experiments/click_log_fields.py` has the fields.
 """
 
+import time
+
 from absl import flags
 
 from experiments.click_log_fields import FORMATS
@@ -28,11 +30,14 @@ OVERWRITE = flags.DEFINE_boolean("overwrite", False, "replace an output that is 
 
 
 def main(_):
+    started = time.perf_counter()
     truth = generate(
         OUTPUT.value, FORMAT.value, ROWS.value, SEED.value, WORKERS.value, OVERWRITE.value
     )
+    seconds = time.perf_counter() - started
     best = truth["best"]
     print(f"{OUTPUT.value}: {truth['rows']:,} rows, click rate {truth['click_rate']:.4f}")
+    print(f"{seconds:.1f} s, {truth['rows'] / seconds:,.0f} rows/s")
     print(f"best possible: AUC {best['auc']:.4f}, logloss {best['logloss']:.4f}")
     for term in truth["terms"]:
         print(f"  order {len(term['fields'])}, AUC {term['auc']:.4f}: {', '.join(term['fields'])}")

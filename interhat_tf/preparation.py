@@ -265,9 +265,12 @@ def read_pieces(pieces, function, description):
     """Yields a function's result for each piece, in order, some made ahead by threads.
 
     A bar shows the rows, on a terminal only; the time left as well where the
-    pieces are a list.
+    pieces are a list or have their number of `rows`.
     """
-    total = sum(piece.rows for piece in pieces) if isinstance(pieces, list) else None
+    if isinstance(pieces, list):
+        total = sum(piece.rows for piece in pieces)
+    else:
+        total = getattr(pieces, "rows", None)
     workers = os.cpu_count() or 1
     waiting = collections.deque()
     with (
