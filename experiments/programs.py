@@ -39,34 +39,40 @@ def train_runs(runs, workers):
     Args:
         runs: For each run, the flags of `experiments.train` as a dictionary,
             `output_dir` among them; a list is a flag given several times.
-        workers: Runs that go on side by side.
+        workers: Runs that go on side by side. A single one shows its progress.
 
     Yields:
         Pairs of a run and its report, as they finish.
 
     Raises:
-        ValueError: If a run fails; the message is the run's own.
+        ValueError: If a run fails; the message is the run's own, unless that
+            has been shown.
     """
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         # Runs side by side are faster with a core each than with all cores shared.
         threads = str(max(1, (os.cpu_count() or 1) // workers))
         environment = {**os.environ, "TF_NUM_INTRAOP_THREADS": threads}
-        futures = {pool.submit(_train, run, environment): run for run in runs}
+        errors = None if workers == 1 else subprocess.PIPE
+        futures = {pool.submit(_train, run, environment, errors): run for run in runs}
         try:
             done = concurrent.futures.as_completed(futures)
-            for future in tqdm(done, total=len(futures), desc="runs", unit="run", disable=None):
+            # Two bars would write over each other.
+            hidden = True if workers == 1 else None
+            for future in tqdm(done, total=len(futures), desc="runs", unit="run", disable=hidden):
                 yield futures[future], future.result()
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _train(run, environment):
+def _train(run, environment, errors):
     command = [sys.executable, "-m", "experiments.train", "--resume"]
     for name, value in run.items():
         command += [f"--{name}={v}" for v in (value if isinstance(value, list) else [value])]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        command, env=environment, stdout=errors, stderr=errors, text=True, check=False
+    )
     if result.returncode:
-        lines = [f"exit status {result.returncode}", *result.stderr.strip().splitlines()]
+        lines = [f"exit status {result.returncode}", *(result.stderr or "").strip().splitlines()]
         raise ValueError(f"{run['output_dir']}: {lines[-1]}")
     return read_json(pathlib.Path(run["output_dir"]) / "report.json")
 

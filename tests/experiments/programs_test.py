@@ -78,9 +78,23 @@ def test_a_run_that_fails_ends_all(monkeypatch, tmp_path, status, errors, messag
     # The others take long enough for the failure to be seen before they are through.
     commands = fake_training(monkeypatch, seconds=0.5, a=(status, errors))
     with pytest.raises(ValueError) as error:
-        list(train_runs([{"output_dir": f"{tmp_path}/{name}"} for name in "abcdefgh"], workers=1))
+        list(train_runs([{"output_dir": f"{tmp_path}/{name}"} for name in "abcdefgh"], workers=2))
     assert str(error.value) == f"{tmp_path}/a: {message}"
     assert len(commands) < 8
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_single_run_at_a_time_shows_its_progress(monkeypatch, tmp_path, workers):
+    shown = []
+
+    def run(command, stdout, stderr, **_):
+        shown.append(stdout is None and stderr is None)
+        return subprocess.CompletedProcess(command, 1, None, None if stderr is None else "wrong")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    with pytest.raises(ValueError, match="exit status 1" if workers == 1 else "wrong"):
+        list(train_runs([{"output_dir": str(tmp_path)}], workers))
+    assert shown == [workers == 1]
 
 
 def test_mean_and_std():
