@@ -8,7 +8,7 @@ trains InterHAt with the settings of Table 2, and writes
 `experiments/results/DATASET/`: `summary.json`, `README.md` and the heat map of
 the mean attention on validation. With `--rows` instead of a log it generates
 one of so many rows, whose best possible AUC and planted fields are known, and
-writes `experiments/results/DATASET_generated/`. An epoch of the full Criteo log
+writes `experiments/results/DATASET_generated_ROWS/`. An epoch of the full Criteo log
 is 11 million rows; runs that are done are not run again, and one that was
 stopped goes on.
 """
@@ -88,7 +88,9 @@ def main(_):
         path = max(pathlib.Path(run["output_dir"]).glob("attention/*/all.npz"))
         attentions.append(Attention.load(path))
     summary = summarise(name, log, truth, data, reports, attentions)
-    results = pathlib.Path(RESULTS_DIR.value) / (name if truth is None else f"{name}_generated")
+    results = pathlib.Path(RESULTS_DIR.value) / (
+        name if truth is None else f"{name}_generated_{truth['rows']}"
+    )
     write_json(results / "summary.json", summary)
     draw(name, truth, attentions[0], results / "attention.png")
     with atomic_write(results / "README.md") as file:

@@ -43,7 +43,7 @@ def test_a_log_that_is_not_there(run, tmp_path):
 def test_the_whole_path_on_a_generated_log(run, tmp_path, dataset):
     arguments = (f"--dataset={dataset}", "--rows=40000", "--max_epochs=1")
     assert run(*arguments)[0] == 0
-    results = tmp_path / f"results/{dataset}_generated"
+    results = tmp_path / f"results/{dataset}_generated_40000"
     summary = json.loads((results / "summary.json").read_text())
     assert summary["data"]["statistics"]["records"] == 12_000
     assert summary["epochs"] == [1]
@@ -84,8 +84,8 @@ def test_make_passes_on_what_it_is_given():
     root = pathlib.Path(__file__).parents[2]
     command = ["make", "-n", "reproduce-criteo", "CRITEO=a b.txt", "EPOCHS=2", "SEEDS=0 1"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
-    line = done.stdout.splitlines()[-1].split("experiments.reproduce ")[1]
-    assert line.split() == [
+    arguments = done.stdout.split("experiments.reproduce ")[1].splitlines()[0]
+    assert arguments.split() == [
         "--dataset=criteo",
         '--log="a',
         'b.txt"',
