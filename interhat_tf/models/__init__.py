@@ -2,12 +2,54 @@
 
 from functools import partial
 
+from interhat_tf.models.afm import AFM
+from interhat_tf.models.autoint import AutoInt
+from interhat_tf.models.dcn import DCN
+from interhat_tf.models.dcn_v2 import DCNv2
+from interhat_tf.models.deepfm import DeepFM
+from interhat_tf.models.dnn import DNN
+from interhat_tf.models.ffm import FFM
+from interhat_tf.models.fm import FM
 from interhat_tf.models.interhat import PRESETS, InterHAt
+from interhat_tf.models.lr import LR
+from interhat_tf.models.pnn import PNN
+from interhat_tf.models.wide_and_deep import WideAndDeep
+from interhat_tf.models.xdeepfm import XDeepFM
 
 MODELS = {
     "interhat": InterHAt,
     "interhat_s": partial(InterHAt, self_attention=False),
+    "lr": LR,
+    "fm": FM,
+    "dnn": DNN,
+    "wide_deep": WideAndDeep,
+    "dcn": DCN,
+    "dcn_v2": DCNv2,
+    "deepfm": DeepFM,
+    "ipnn": partial(PNN, product="inner"),
+    "opnn": partial(PNN, product="outer"),
+    "pnn": partial(PNN, product="both"),
+    "xdeepfm": XDeepFM,
+    "autoint": AutoInt,
+    "afm": AFM,
+    "ffm": FFM,
 }
 """What builds each model from a schema and its arguments."""
 
-__all__ = ["MODELS", "PRESETS", "InterHAt"]
+__all__ = [
+    "AFM",
+    "DCN",
+    "DNN",
+    "FFM",
+    "FM",
+    "LR",
+    "MODELS",
+    "PNN",
+    "PRESETS",
+    "AutoInt",
+    "DCNv2",
+    "DeepFM",
+    "InterHAt",
+    "WideAndDeep",
+    "XDeepFM",
+]

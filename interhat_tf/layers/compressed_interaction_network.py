@@ -1,0 +1,82 @@
+"""The compressed interaction network (CIN) of xDeepFM."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("interhat_tf")
+class CompressedInteractionNetwork(keras.layers.Layer):
+    """Crosses vectors with the fields, one order higher a layer (Lian et al. 2018, Section 3.1).
+
+        X^k_h = act(sum_i sum_j W^{k,h}_ij (X^{k-1}_i * X^0_j))   (Equation 6)
+        p^k_h = sum_d X^k_hd                                      (Equation 7)
+
+    X^0 is the m fields and X^k the H_k feature maps of layer k, each a vector of
+    size d. The paper's best activation is none. The pooled maps of all layers
+    are the output; no map is held back from it (the "split half" of the
+    authors' code, which is not in the paper, is not here either). The layer has
+    sum_k H_k H_{k-1} m weights, with H_0 = m.
+
+    Args:
+        feature_maps: Number of feature maps H_k of each layer.
+        activation: Activation act. Defaults to `None`.
+        kernel_regularizer: Regularizer of W. Defaults to `None`.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: X^0, (B, m, d).
+
+    Returns:
+        p+ = [p^1, p^2, ...], (B, sum of feature_maps).
+
+    Example:
+
+    >>> CompressedInteractionNetwork((6, 5))(keras.ops.ones((4, 3, 8))).shape
+    TensorShape([4, 11])
+    """
+
+    def __init__(self, feature_maps, *, activation=None, kernel_regularizer=None, **kwargs):
+        super().__init__(**kwargs)
+        self.feature_maps = tuple(int(maps) for maps in feature_maps)
+        self.activation = keras.activations.get(activation)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+
+    def build(self, input_shape):
+        """Creates W of each layer, (H_{k-1} * m, H_k), for inputs of shape (B, m, d)."""
+        fields = input_shape[1]
+        widths = (fields, *self.feature_maps)
+        self.kernels = [
+            self.add_weight(
+                name=f"kernel_{i}",
+                shape=(widths[i - 1] * fields, widths[i]),
+                initializer="glorot_uniform",
+                regularizer=self.kernel_regularizer,
+            )
+            for i in range(1, len(widths))
+        ]
+        self.built = True
+
+    def call(self, inputs):
+        """Returns p+, (B, sum of feature_maps)."""
+        dim = inputs.shape[-1]
+        first = current = ops.transpose(inputs, (0, 2, 1))  # (B, d, m)
+        pooled = []
+        for kernel in self.kernels:
+            pairs = ops.expand_dims(current, 3) * ops.expand_dims(first, 2)  # (B, d, H_{k-1}, m)
+            pairs = ops.reshape(pairs, (-1, dim, kernel.shape[0]))  # (B, d, H_{k-1} * m)
+            current = self.activation(ops.matmul(pairs, kernel))  # (B, d, H_k)
+            pooled.append(ops.sum(current, axis=1))  # (B, H_k)
+        return ops.concatenate(pooled, axis=-1)  # (B, H_1 + H_2 + ...)
+
+    def compute_output_shape(self, input_shape):
+        """Returns (B, sum of feature_maps)."""
+        return (input_shape[0], sum(self.feature_maps))
+
+    def get_config(self):
+        """Returns the arguments of the layer."""
+        return {
+            **super().get_config(),
+            "feature_maps": list(self.feature_maps),
+            "activation": keras.activations.serialize(self.activation),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+        }

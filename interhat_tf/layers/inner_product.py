@@ -1,0 +1,42 @@
+"""The inner product layer of PNN."""
+
+import keras
+import numpy as np
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("interhat_tf")
+class InnerProduct(keras.layers.Layer):
+    """Takes the inner product of each pair of fields (Qu et al. 2016, Section III.B).
+
+        p_ij = <x_i, x_j>  for i < j
+
+    Each pair once, without the products of a field with itself, and not folded
+    into the next layer's weights by the paper's decomposition W_p = theta
+    theta^T: this is the form of the authors' code. The layer has no weights.
+
+    Call arguments:
+        inputs: X, (B, m, d).
+
+    Returns:
+        p, (B, m (m - 1) / 2): p_12, p_13, ..., p_1m, p_23, ...
+
+    Example:
+
+    >>> InnerProduct()(keras.ops.ones((4, 3, 8))).shape
+    TensorShape([4, 3])
+    """
+
+    def call(self, inputs):
+        """Returns p, (B, m (m - 1) / 2)."""
+        fields = inputs.shape[1]
+        products = ops.matmul(inputs, ops.transpose(inputs, (0, 2, 1)))  # (B, m, m)
+        products = ops.reshape(products, (-1, fields * fields))  # (B, m * m)
+        first, second = np.triu_indices(fields, k=1)
+        pairs = (first * fields + second).astype("int32")
+        return ops.take(products, pairs, axis=1)  # (B, m (m - 1) / 2)
+
+    def compute_output_shape(self, input_shape):
+        """Returns (B, m (m - 1) / 2)."""
+        batch, fields, _ = input_shape
+        return (batch, fields * (fields - 1) // 2)

@@ -1,0 +1,90 @@
+"""The first-order term of logistic regression and of the models built on it."""
+
+import keras
+from keras import ops
+
+from interhat_tf.layers.field_embedding import FieldEmbedding
+
+
+@keras.saving.register_keras_serializable("interhat_tf")
+class Linear(keras.layers.Layer):
+    """Adds up one weight for each value of a record (Rendle 2010, Equation 1, first two terms).
+
+        y = w_0 + sum_i w_i x_i
+
+    x_i is 1 for the value that a categorical field has and 0 for its others, and
+    the number itself for a numerical field. The weights are a `FieldEmbedding`
+    of size 1.
+
+    Args:
+        vocabulary_sizes: Number of ids of each categorical field, id 0 included.
+        num_numerical: Number of numerical fields. Defaults to 0.
+        use_bias: Whether w_0 is there. Defaults to `True`.
+        weights_initializer: Initializer of w. Defaults to `"zeros"`, as in libFM.
+        weights_regularizer: Regularizer of w, not of w_0. Defaults to `None`.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: Dictionary of `categorical`, (B, C), and `numerical`, (B, N), as
+            `FieldEmbedding` takes it.
+
+    Returns:
+        y, (B, 1).
+
+    Example:
+
+    >>> linear = Linear(vocabulary_sizes=[3, 5], num_numerical=1)
+    >>> linear({"categorical": ops.array([[2, 4], [1, 0]]), "numerical": ops.ones((2, 1))}).shape
+    TensorShape([2, 1])
+    """
+
+    def __init__(
+        self,
+        vocabulary_sizes,
+        num_numerical=0,
+        *,
+        use_bias=True,
+        weights_initializer="zeros",
+        weights_regularizer=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.use_bias = use_bias
+        self.weights_initializer = keras.initializers.get(weights_initializer)
+        self.weights_regularizer = keras.regularizers.get(weights_regularizer)
+        self.embedding = FieldEmbedding(
+            vocabulary_sizes,
+            num_numerical,
+            embedding_dim=1,
+            embeddings_initializer=self.weights_initializer,
+            embeddings_regularizer=self.weights_regularizer,
+            dtype=self.dtype_policy,
+            name="weights",
+        )
+
+    def build(self, input_shape=None):
+        """Creates w, one number for each id and each numerical field, and w_0."""
+        self.embedding.build()
+        if self.use_bias:
+            self.bias = self.add_weight(name="bias", shape=(1,), initializer="zeros")
+        self.built = True
+
+    def call(self, inputs):
+        """Returns y, (B, 1)."""
+        total = ops.sum(self.embedding(inputs), axis=1)  # (B, 1)
+        return total + self.bias if self.use_bias else total
+
+    def compute_output_shape(self, input_shape):
+        """Returns (B, 1) for a dictionary of input shapes."""
+        return (next(iter(input_shape.values()))[0], 1)
+
+    def get_config(self):
+        """Returns the arguments of the layer."""
+        return {
+            **super().get_config(),
+            "vocabulary_sizes": list(self.embedding.vocabulary_sizes),
+            "num_numerical": self.embedding.num_numerical,
+            "use_bias": self.use_bias,
+            "weights_initializer": keras.initializers.serialize(self.weights_initializer),
+            "weights_regularizer": keras.regularizers.serialize(self.weights_regularizer),
+        }

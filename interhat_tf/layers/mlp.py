@@ -1,0 +1,103 @@
+"""The hidden layers of a multi-layer perceptron: the deep part of most click models."""
+
+import keras
+
+
+@keras.saving.register_keras_serializable("interhat_tf")
+class MLP(keras.layers.Layer):
+    """Stacks dense layers (Cheng et al. 2016, Equation 2).
+
+        a_{l+1} = dropout(act(W_l a_l + b_l))
+
+    With `batch_norm`, a batch normalisation stands before the activation, as in
+    the public benchmark BARS; its momentum and epsilon are PyTorch's, as there.
+    There is no output layer: a model puts its own behind it.
+
+    Args:
+        units: Widths of the layers; none leaves the input as it is.
+        activation: Activation act. Defaults to `"relu"`.
+        dropout: Rate at which units are dropped in training. Defaults to 0.
+        batch_norm: Whether there is batch normalisation. Defaults to `False`.
+        kernel_regularizer: Regularizer of kernels and biases. Defaults to `None`.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: a_0, (B, n).
+        training: Whether units are dropped and batch statistics used.
+
+    Returns:
+        (B, last of units).
+
+    Example:
+
+    >>> MLP((16, 5))(keras.ops.ones((4, 3))).shape
+    TensorShape([4, 5])
+    """
+
+    def __init__(
+        self,
+        units,
+        *,
+        activation="relu",
+        dropout=0.0,
+        batch_norm=False,
+        kernel_regularizer=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.units = tuple(int(width) for width in units)
+        self.activation = keras.activations.get(activation)
+        self.dropout = dropout
+        self.batch_norm = batch_norm
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.dense = [
+            keras.layers.Dense(
+                width,
+                kernel_regularizer=self.kernel_regularizer,
+                bias_regularizer=self.kernel_regularizer,
+                dtype=self.dtype_policy,
+                name=f"dense_{i}",
+            )
+            for i, width in enumerate(self.units, start=1)
+        ]
+        self.normalizations = [
+            keras.layers.BatchNormalization(
+                momentum=0.9, epsilon=1e-5, dtype=self.dtype_policy, name=f"normalization_{i}"
+            )
+            for i in range(1, batch_norm * len(self.units) + 1)
+        ]
+        self.dropout_layer = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
+
+    def build(self, input_shape):
+        """Creates the kernels and biases for inputs of shape (B, n)."""
+        for dense in self.dense:
+            dense.build(input_shape)
+            input_shape = (None, dense.units)
+        for normalization, width in zip(self.normalizations, self.units, strict=False):
+            normalization.build((None, width))
+        self.built = True
+
+    def call(self, inputs, training=False):
+        """Returns the last layer's units."""
+        outputs = inputs
+        for i, dense in enumerate(self.dense):
+            outputs = dense(outputs)  # (B, units[i])
+            if self.batch_norm:
+                outputs = self.normalizations[i](outputs, training=training)
+            outputs = self.dropout_layer(self.activation(outputs), training=training)
+        return outputs
+
+    def compute_output_shape(self, input_shape):
+        """Returns (B, last of units)."""
+        return (input_shape[0], (input_shape[-1], *self.units)[-1])
+
+    def get_config(self):
+        """Returns the arguments of the layer."""
+        return {
+            **super().get_config(),
+            "units": list(self.units),
+            "activation": keras.activations.serialize(self.activation),
+            "dropout": self.dropout,
+            "batch_norm": self.batch_norm,
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+        }

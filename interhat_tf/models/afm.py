@@ -1,0 +1,100 @@
+"""The attentional factorization machine."""
+
+import keras
+
+from interhat_tf.layers import AttentionalAggregation, ElementwiseProduct
+from interhat_tf.models.click_model import ClickModel, l2
+
+
+@keras.saving.register_keras_serializable("interhat_tf")
+class AFM(ClickModel):
+    """The attentional factorization machine (Xiao et al., IJCAI 2017, Equation 6).
+
+        logit = w_0 + sum_i w_i x_i + p^T sum_{i<j} a_ij (v_i * v_j) x_i x_j
+        a_ij = softmax_ij(h^T ReLU(W (v_i * v_j) x_i x_j + b))
+
+    The attention is the layer that InterHAt aggregates its fields with, here on
+    pairs of fields. With an attention of width t it has t d + 2 t weights, and p
+    has d.
+
+    Args:
+        schema: The record's `Schema`, or what its `to_dict` returned.
+        embedding_dim: Embedding size d. Defaults to 10, BARS'.
+        embeddings_initializer: Initializer of the embeddings. Defaults to
+            `"glorot_uniform"`.
+        attention_size: Width t of the attention space. Defaults to 128, BARS' on
+            Frappe; the paper's is 256.
+        dropout: Rate at which the pooled interaction is dropped in training.
+            Defaults to 0.
+        embedding_l2: L2 penalty l of the embeddings and the first-order weights, `l * sum(w**2)`.
+            Defaults to 0.
+        dense_l2: L2 penalty of all other weights but w_0. Defaults to 0.
+        **kwargs: Arguments of `keras.Model`.
+
+    Call arguments:
+        inputs: Dictionary of `categorical`, (B, C) ids, and `numerical`, (B, N)
+            floats, as the schema has them.
+        training: Whether dropout is active.
+
+    Returns:
+        Logits, (B, 1).
+
+    Example:
+
+    >>> from interhat_tf import Field, Schema
+    >>> model = AFM(Schema([Field("user", "categorical", 9), Field("price", "numerical")]))
+    >>> model({"categorical": keras.ops.array([[4]]), "numerical": keras.ops.array([[0.3]])}).shape
+    TensorShape([1, 1])
+    """
+
+    def __init__(
+        self,
+        schema,
+        *,
+        embedding_dim=10,
+        embeddings_initializer="glorot_uniform",
+        attention_size=128,
+        dropout=0.0,
+        embedding_l2=0.0,
+        dense_l2=0.0,
+        **kwargs,
+    ):
+        arguments = {
+            "embedding_dim": embedding_dim,
+            "embeddings_initializer": embeddings_initializer,
+            "attention_size": attention_size,
+            "dropout": dropout,
+            "embedding_l2": embedding_l2,
+            "dense_l2": dense_l2,
+        }
+        super().__init__(schema, arguments, **kwargs)
+        self.linear = self._make_linear(embedding_l2, use_bias=True)
+        self.embedding = self._make_embedding(embedding_dim, embeddings_initializer, embedding_l2)
+        self.pairs = ElementwiseProduct(dtype=self.dtype_policy, name="pairs")
+        self.attention = AttentionalAggregation(
+            attention_size,
+            use_bias=True,
+            kernel_regularizer=l2(dense_l2),
+            context_regularizer=l2(dense_l2),
+            dtype=self.dtype_policy,
+            name="attention",
+        )
+        self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
+        self.logit = self._make_logit(dense_l2, use_bias=False)
+        self.build()
+
+    def build(self, input_shape=None):
+        """Creates all weights; their shapes follow from the schema alone."""
+        fields = (None, self.num_fields, self.embedding.embedding_dim)
+        self.linear.build()
+        self.embedding.build()
+        self.attention.build(self.pairs.compute_output_shape(fields))
+        self.logit.build((None, fields[2]))
+        self.built = True
+
+    def call(self, inputs, training=False):
+        """Returns logits, (B, 1)."""
+        fields = self.embedding(inputs)  # (B, m, d)
+        pooled, _ = self.attention(self.pairs(fields))  # (B, d), (B, m (m - 1) / 2)
+        pooled = self.dropout(pooled, training=training)  # (B, d)
+        return self.linear(inputs) + self.logit(pooled)  # (B, 1)

@@ -1,0 +1,125 @@
+"""AutoInt."""
+
+import keras
+
+from interhat_tf.layers import InteractingLayer
+from interhat_tf.models.click_model import ClickModel, l2
+
+
+@keras.saving.register_keras_serializable("interhat_tf")
+class AutoInt(ClickModel):
+    """AutoInt: layers of self-attention over the fields (Song et al., CIKM 2019).
+
+        e^{l+1} = InteractingLayer(e^l)      (Equations 5 to 8)
+        logit = w^T [e_1; ...; e_m] + b      (Equation 9)
+
+    With `mlp_units` it is the paper's AutoInt+, which adds the logit of an MLP
+    on the embeddings. A layer of inputs of size d has 4 d H d' weights.
+
+    Args:
+        schema: The record's `Schema`, or what its `to_dict` returned.
+        embedding_dim: Embedding size d. Defaults to 10, BARS'; the paper's is 16.
+        embeddings_initializer: Initializer of the embeddings. Defaults to
+            `"glorot_uniform"`.
+        num_layers: Number of interacting layers. Defaults to 3, the paper's.
+        num_heads: Number of heads H. Defaults to 2, the paper's.
+        key_dim: Width d' of each head. Defaults to 32, the paper's.
+        mlp_units: Widths of the hidden layers of AutoInt+'s MLP. Defaults to `()`,
+            no MLP.
+        dropout: Rate at which attention weights and the MLP's hidden units are
+            dropped in training. Defaults to 0.
+        batch_norm: Whether the MLP's layers have batch normalisation. Defaults to
+            `False`.
+        embedding_l2: L2 penalty l of the embeddings, `l * sum(w**2)`.
+            Defaults to 0.
+        dense_l2: L2 penalty of all other weights. Defaults to 0.
+        **kwargs: Arguments of `keras.Model`.
+
+    Call arguments:
+        inputs: Dictionary of `categorical`, (B, C) ids, and `numerical`, (B, N)
+            floats, as the schema has them.
+        training: Whether dropout is active.
+
+    Returns:
+        Logits, (B, 1).
+
+    Example:
+
+    >>> from interhat_tf import Field, Schema
+    >>> model = AutoInt(Schema([Field("user", "categorical", 9), Field("price", "numerical")]))
+    >>> model({"categorical": keras.ops.array([[4]]), "numerical": keras.ops.array([[0.3]])}).shape
+    TensorShape([1, 1])
+    """
+
+    def __init__(
+        self,
+        schema,
+        *,
+        embedding_dim=10,
+        embeddings_initializer="glorot_uniform",
+        num_layers=3,
+        num_heads=2,
+        key_dim=32,
+        mlp_units=(),
+        dropout=0.0,
+        batch_norm=False,
+        embedding_l2=0.0,
+        dense_l2=0.0,
+        **kwargs,
+    ):
+        arguments = {
+            "embedding_dim": embedding_dim,
+            "embeddings_initializer": embeddings_initializer,
+            "num_layers": num_layers,
+            "num_heads": num_heads,
+            "key_dim": key_dim,
+            "mlp_units": mlp_units,
+            "dropout": dropout,
+            "batch_norm": batch_norm,
+            "embedding_l2": embedding_l2,
+            "dense_l2": dense_l2,
+        }
+        super().__init__(schema, arguments, **kwargs)
+        self.embedding = self._make_embedding(embedding_dim, embeddings_initializer, embedding_l2)
+        self.interactions = [
+            InteractingLayer(
+                num_heads,
+                key_dim,
+                dropout=dropout,
+                kernel_regularizer=l2(dense_l2),
+                dtype=self.dtype_policy,
+                name=f"interaction_{i}",
+            )
+            for i in range(1, num_layers + 1)
+        ]
+        self.logit = self._make_logit(dense_l2)
+        self.mlp = None
+        if mlp_units:
+            self.mlp = self._make_mlp(mlp_units, dropout, batch_norm, dense_l2)
+            self.mlp_logit = self._make_logit(dense_l2, use_bias=False, name="mlp_logit")
+        self.build()
+
+    def build(self, input_shape=None):
+        """Creates all weights; their shapes follow from the schema alone."""
+        fields = (None, self.num_fields, self.embedding.embedding_dim)
+        self.embedding.build()
+        if self.mlp:
+            width = (None, fields[1] * fields[2])
+            self.mlp.build(width)
+            self.mlp_logit.build(self.mlp.compute_output_shape(width))
+        for interaction in self.interactions:
+            interaction.build(fields)
+            fields = interaction.compute_output_shape(fields)
+        self.logit.build((None, fields[1] * fields[2]))
+        self.built = True
+
+    def call(self, inputs, training=False):
+        """Returns logits, (B, 1)."""
+        fields = embeddings = self.embedding(inputs)  # (B, m, d)
+        for interaction in self.interactions:
+            fields = interaction(fields, training=training)  # (B, m, H * d')
+        logit = self.logit(self._flatten(fields))  # (B, 1)
+        if self.mlp:
+            hidden = self.mlp(self._flatten(embeddings), training=training)
+            logit += self.mlp_logit(hidden)  # (B, 1)
+        return logit

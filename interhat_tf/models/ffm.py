@@ -1,0 +1,75 @@
+"""The field-aware factorization machine."""
+
+import keras
+
+from interhat_tf.layers import FieldAwareFactorizationMachine
+from interhat_tf.models.click_model import ClickModel
+
+
+@keras.saving.register_keras_serializable("interhat_tf")
+class FFM(ClickModel):
+    """The field-aware factorization machine (Juan et al., RecSys 2016, Equation 4).
+
+        logit = w_0 + sum_i w_i x_i + sum_{i<j} <v_{i,j}, v_{j,i}> x_i x_j
+
+    v_{i,j} is the vector that field i's value has for meeting field j: m vectors
+    a value. The first-order terms, which the paper leaves out of its equation,
+    are those of the FM. With n values and numerical fields there are 1 + n +
+    n m d weights, the paper's n m d for the interactions.
+
+    Args:
+        schema: The record's `Schema`, or what its `to_dict` returned.
+        embedding_dim: Size d of each vector. Defaults to 10, BARS'; the paper's is 4.
+        embeddings_initializer: Initializer of the embeddings. Defaults to
+            `"glorot_uniform"`.
+        embedding_l2: L2 penalty l of the embeddings and the first-order weights, `l * sum(w**2)`.
+            Defaults to 0.
+        **kwargs: Arguments of `keras.Model`.
+
+    Call arguments:
+        inputs: Dictionary of `categorical`, (B, C) ids, and `numerical`, (B, N)
+            floats, as the schema has them.
+
+    Returns:
+        Logits, (B, 1).
+
+    Example:
+
+    >>> from interhat_tf import Field, Schema
+    >>> model = FFM(Schema([Field("user", "categorical", 9), Field("price", "numerical")]))
+    >>> model({"categorical": keras.ops.array([[4]]), "numerical": keras.ops.array([[0.3]])}).shape
+    TensorShape([1, 1])
+    """
+
+    def __init__(
+        self,
+        schema,
+        *,
+        embedding_dim=10,
+        embeddings_initializer="glorot_uniform",
+        embedding_l2=0.0,
+        **kwargs,
+    ):
+        arguments = {
+            "embedding_dim": embedding_dim,
+            "embeddings_initializer": embeddings_initializer,
+            "embedding_l2": embedding_l2,
+        }
+        super().__init__(schema, arguments, **kwargs)
+        self.linear = self._make_linear(embedding_l2, use_bias=True)
+        self.embedding = self._make_embedding(
+            self.num_fields * embedding_dim, embeddings_initializer, embedding_l2
+        )
+        self.interaction = FieldAwareFactorizationMachine(dtype="float32", name="interaction")
+        self.build()
+
+    def build(self, input_shape=None):
+        """Creates all weights; their shapes follow from the schema alone."""
+        self.linear.build()
+        self.embedding.build()
+        self.built = True
+
+    def call(self, inputs):
+        """Returns logits, (B, 1)."""
+        fields = self.embedding(inputs)  # (B, m, m * d)
+        return self.linear(inputs) + self.interaction(fields)  # (B, 1)

@@ -1,0 +1,117 @@
+"""Product-based neural networks."""
+
+import keras
+from keras import ops
+
+from interhat_tf.layers import InnerProduct, OuterProduct
+from interhat_tf.models.click_model import ClickModel
+
+_PRODUCTS = {
+    "inner": (InnerProduct,),
+    "outer": (OuterProduct,),
+    "both": (InnerProduct, OuterProduct),
+}
+
+
+@keras.saving.register_keras_serializable("interhat_tf")
+class PNN(ClickModel):
+    """Product-based neural networks: IPNN, OPNN and PNN* (Qu et al., ICDM 2016).
+
+        l_1 = ReLU(W_z z + W_p p + b_1)   (Equation 2)
+        logit = w^T MLP(l_1) + b
+
+    z is the embeddings of all fields, end to end, and p their products: inner
+    products of all pairs (`InnerProduct`), the outer product of the fields' sum
+    (`OuterProduct`), or both. The first layer of the MLP is l_1: for N = m (m -
+    1) / 2 inner and d^2 outer products and a width of D_1 it has D_1 (m d + N +
+    d^2 + 1) weights.
+
+    Args:
+        schema: The record's `Schema`, or what its `to_dict` returned.
+        embedding_dim: Embedding size d. Defaults to 10, BARS'.
+        embeddings_initializer: Initializer of the embeddings. Defaults to
+            `"glorot_uniform"`.
+        product: `"inner"`, `"outer"` or `"both"`: IPNN, OPNN or PNN*. Defaults to
+            `"both"`; BARS' PNN is `"inner"`.
+        mlp_units: Widths of the MLP's hidden layers. Defaults to
+            `(400, 400, 400)`, BARS'.
+        dropout: Rate at which the MLP's hidden units are dropped in training.
+            Defaults to 0.
+        batch_norm: Whether the MLP's layers have batch normalisation, as most
+            models of BARS have on Frappe. Defaults to `False`.
+        embedding_l2: L2 penalty l of the embeddings, `l * sum(w**2)`.
+            Defaults to 0.
+        dense_l2: L2 penalty of all other weights. Defaults to 0.
+        **kwargs: Arguments of `keras.Model`.
+
+    Call arguments:
+        inputs: Dictionary of `categorical`, (B, C) ids, and `numerical`, (B, N)
+            floats, as the schema has them.
+        training: Whether dropout is active.
+
+    Returns:
+        Logits, (B, 1).
+
+    Raises:
+        ValueError: If there is no such product.
+
+    Example:
+
+    >>> from interhat_tf import Field, Schema
+    >>> model = PNN(Schema([Field("user", "categorical", 9), Field("price", "numerical")]))
+    >>> model({"categorical": keras.ops.array([[4]]), "numerical": keras.ops.array([[0.3]])}).shape
+    TensorShape([1, 1])
+    """
+
+    def __init__(
+        self,
+        schema,
+        *,
+        embedding_dim=10,
+        embeddings_initializer="glorot_uniform",
+        product="both",
+        mlp_units=(400, 400, 400),
+        dropout=0.0,
+        batch_norm=False,
+        embedding_l2=0.0,
+        dense_l2=0.0,
+        **kwargs,
+    ):
+        arguments = {
+            "embedding_dim": embedding_dim,
+            "embeddings_initializer": embeddings_initializer,
+            "product": product,
+            "mlp_units": mlp_units,
+            "dropout": dropout,
+            "batch_norm": batch_norm,
+            "embedding_l2": embedding_l2,
+            "dense_l2": dense_l2,
+        }
+        super().__init__(schema, arguments, **kwargs)
+        if product not in _PRODUCTS:
+            raise ValueError(f"product must be one of {', '.join(_PRODUCTS)}, got {product!r}")
+        self.embedding = self._make_embedding(embedding_dim, embeddings_initializer, embedding_l2)
+        self.products = [
+            layer(dtype=self.dtype_policy, name=layer.__name__) for layer in _PRODUCTS[product]
+        ]
+        self.mlp = self._make_mlp(mlp_units, dropout, batch_norm, dense_l2)
+        self.logit = self._make_logit(dense_l2)
+        self.build()
+
+    def build(self, input_shape=None):
+        """Creates all weights; their shapes follow from the schema alone."""
+        fields = (None, self.num_fields, self.embedding.embedding_dim)
+        width = fields[1] * fields[2]
+        width += sum(product.compute_output_shape(fields)[-1] for product in self.products)
+        self.embedding.build()
+        self.mlp.build((None, width))
+        self.logit.build(self.mlp.compute_output_shape((None, width)))
+        self.built = True
+
+    def call(self, inputs, training=False):
+        """Returns logits, (B, 1)."""
+        fields = self.embedding(inputs)  # (B, m, d)
+        z = self._flatten(fields)  # (B, m * d)
+        signals = [z, *(product(fields) for product in self.products)]
+        outputs = ops.concatenate(signals, axis=-1)  # (B, m * d + N + d * d)
+        return self.logit(self.mlp(outputs, training=training))  # (B, 1)

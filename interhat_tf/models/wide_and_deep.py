@@ -1,0 +1,94 @@
+"""Wide & Deep learning."""
+
+import keras
+
+from interhat_tf.models.click_model import ClickModel
+
+
+@keras.saving.register_keras_serializable("interhat_tf")
+class WideAndDeep(ClickModel):
+    """Wide & Deep: a linear model and an MLP, trained together (Cheng et al. 2016, Equation 3).
+
+        logit = w_wide^T x + w_deep^T MLP([x_1; ...; x_m]) + b
+
+    The paper's wide part also has products of fields that an engineer chose for
+    its app store (its Equation 1). A click log in general has none, so x is the
+    record's values alone, as in BARS and where later papers compare with it.
+
+    Args:
+        schema: The record's `Schema`, or what its `to_dict` returned.
+        embedding_dim: Embedding size d. Defaults to 10, BARS'.
+        embeddings_initializer: Initializer of the embeddings. Defaults to
+            `"glorot_uniform"`.
+        mlp_units: Widths of the MLP's hidden layers. Defaults to
+            `(400, 400, 400)`, BARS' (the paper's
+            are 1024, 512, 256).
+        dropout: Rate at which the MLP's hidden units are dropped in training.
+            Defaults to 0.
+        batch_norm: Whether the MLP's layers have batch normalisation, as most
+            models of BARS have on Frappe. Defaults to `False`.
+        embedding_l2: L2 penalty l of the embeddings and the first-order weights, `l * sum(w**2)`.
+            Defaults to 0.
+        dense_l2: L2 penalty of all other weights. Defaults to 0.
+        **kwargs: Arguments of `keras.Model`.
+
+    Call arguments:
+        inputs: Dictionary of `categorical`, (B, C) ids, and `numerical`, (B, N)
+            floats, as the schema has them.
+        training: Whether dropout is active.
+
+    Returns:
+        Logits, (B, 1).
+
+    Example:
+
+    >>> from interhat_tf import Field, Schema
+    >>> model = WideAndDeep(Schema([Field("user", "categorical", 9), Field("price", "numerical")]))
+    >>> model({"categorical": keras.ops.array([[4]]), "numerical": keras.ops.array([[0.3]])}).shape
+    TensorShape([1, 1])
+    """
+
+    def __init__(
+        self,
+        schema,
+        *,
+        embedding_dim=10,
+        embeddings_initializer="glorot_uniform",
+        mlp_units=(400, 400, 400),
+        dropout=0.0,
+        batch_norm=False,
+        embedding_l2=0.0,
+        dense_l2=0.0,
+        **kwargs,
+    ):
+        arguments = {
+            "embedding_dim": embedding_dim,
+            "embeddings_initializer": embeddings_initializer,
+            "mlp_units": mlp_units,
+            "dropout": dropout,
+            "batch_norm": batch_norm,
+            "embedding_l2": embedding_l2,
+            "dense_l2": dense_l2,
+        }
+        super().__init__(schema, arguments, **kwargs)
+        self.linear = self._make_linear(embedding_l2, use_bias=False)
+        self.embedding = self._make_embedding(embedding_dim, embeddings_initializer, embedding_l2)
+        self.mlp = self._make_mlp(mlp_units, dropout, batch_norm, dense_l2)
+        self.logit = self._make_logit(dense_l2)
+        self.build()
+
+    def build(self, input_shape=None):
+        """Creates all weights; their shapes follow from the schema alone."""
+        width = self.num_fields * self.embedding.embedding_dim
+        self.linear.build()
+        self.embedding.build()
+        self.mlp.build((None, width))
+        self.logit.build(self.mlp.compute_output_shape((None, width)))
+        self.built = True
+
+    def call(self, inputs, training=False):
+        """Returns logits, (B, 1)."""
+        fields = self.embedding(inputs)  # (B, m, d)
+        flat = self._flatten(fields)  # (B, m * d)
+        deep = self.logit(self.mlp(flat, training=training))  # (B, 1)
+        return self.linear(inputs) + deep  # (B, 1)

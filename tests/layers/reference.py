@@ -1,0 +1,121 @@
+"""The baselines' layers as loops over their papers' equations, to hold the layers against.
+
+`weights` is a dictionary from a weight's path inside its layer to its values.
+Slow on purpose: a sum in a paper is a loop here, not an identity of it.
+"""
+
+import itertools
+
+import numpy as np
+
+from tests.numpy_reference import dense, field_embedding, inside, linear, relu, softmax
+
+
+def pairs(fields):
+    """Returns every pair (i, j) with i < j, in the order of the papers' sums."""
+    return list(itertools.combinations(range(fields), 2))
+
+
+def first_order(inputs, weights, vocabulary_sizes):
+    """w_0 + sum_i w_i x_i."""
+    values = field_embedding(inputs, inside(weights, "weights"), vocabulary_sizes)
+    return sum(values[:, i] for i in range(values.shape[1])) + weights.get("bias", 0)
+
+
+def factorization_machine(x):
+    """sum_{i<j} <x_i, x_j>, pair by pair."""
+    total = np.zeros((len(x), 1))
+    for row, fields in enumerate(x):
+        for i, j in pairs(len(fields)):
+            total[row] += np.dot(fields[i], fields[j])
+    return total
+
+
+def mlp(x, weights, layers):
+    """ReLU(W a + b), normalised with the moving statistics before the ReLU if there are any."""
+    for layer in range(1, layers + 1):
+        x = dense(x, weights, f"dense_{layer}")
+        if norm := inside(weights, f"normalization_{layer}"):
+            x = (x - norm["moving_mean"]) / np.sqrt(norm["moving_variance"] + 1e-5)
+            x = norm["gamma"] * x + norm["beta"]
+        x = relu(x)
+    return x
+
+
+def cross_network(x, weights, layers):
+    """x_0 x_l^T w_l + b_l + x_l, with the outer product x_0 x_l^T written out."""
+    rows = []
+    for x_0 in x:
+        x_l = x_0
+        for layer in range(1, layers + 1):
+            w, b = weights[f"kernel_{layer}"][:, 0], weights[f"bias_{layer}"]
+            x_l = np.outer(x_0, x_l) @ w + b + x_l
+        rows.append(x_l)
+    return np.stack(rows)
+
+
+def cross_network_v2(x, weights, layers):
+    """x_0 * (W_l x_l + b_l) + x_l."""
+    rows = []
+    for x_0 in x:
+        x_l = x_0
+        for layer in range(1, layers + 1):
+            w, b = weights[f"dense_{layer}/kernel"].T, weights[f"dense_{layer}/bias"]
+            x_l = np.array([x_0[n] * (w[n] @ x_l + b[n]) + x_l[n] for n in range(len(x_0))])
+        rows.append(x_l)
+    return np.stack(rows)
+
+
+def inner_product(x):
+    """<x_i, x_j>, pair by pair."""
+    return np.stack([[np.dot(row[i], row[j]) for i, j in pairs(len(row))] for row in x])
+
+
+def outer_product(x):
+    """sum_i sum_j x_i x_j^T, before the superposition: one outer product for each i and j."""
+    return np.stack([sum(np.outer(a, b) for a in row for b in row).reshape(-1) for row in x])
+
+
+def elementwise_product(x):
+    """x_i * x_j, pair by pair."""
+    return np.stack([[row[i] * row[j] for i, j in pairs(len(row))] for row in x])
+
+
+def compressed_interaction_network(x, weights, feature_maps, activation=linear):
+    """Equations 6 and 7 of xDeepFM, one feature map after the other."""
+    batch, fields, dim = x.shape
+    current, pooled = x, []
+    for layer, maps in enumerate(feature_maps, start=1):
+        kernel = weights[f"kernel_{layer}"].reshape(current.shape[1], fields, maps)
+        following = np.zeros((batch, maps, dim))
+        for h, i, j in np.ndindex(maps, current.shape[1], fields):
+            following[:, h] += kernel[i, j, h] * current[:, i] * x[:, j]
+        current = activation(following)
+        pooled.append(current.sum(axis=2))
+    return np.concatenate(pooled, axis=1)
+
+
+def interacting_layer(x, weights, num_heads):
+    """Equations 5 to 8 of AutoInt, one head and one field after the other."""
+    key_dim = weights["query/kernel"].shape[1] // num_heads
+    rows = []
+    for fields in x:
+        heads = []
+        for h in range(num_heads):
+            columns = slice(h * key_dim, (h + 1) * key_dim)
+            query, key, value = (
+                fields @ weights[f"{name}/kernel"][:, columns] for name in ("query", "key", "value")
+            )
+            heads.append(np.stack([softmax(key @ query_m) @ value for query_m in query]))
+        rows.append(relu(np.concatenate(heads, axis=1) + fields @ weights["residual/kernel"]))
+    return np.stack(rows)
+
+
+def field_aware_factorization_machine(x):
+    """sum_{i<j} <x_{i,j}, x_{j,i}>, pair by pair."""
+    fields = x.shape[1]
+    total = np.zeros((len(x), 1))
+    for row, vectors in enumerate(x.reshape(len(x), fields, fields, -1)):
+        for i, j in pairs(fields):
+            total[row] += np.dot(vectors[i, j], vectors[j, i])
+    return total
