@@ -33,13 +33,15 @@ LEARNING = {
 TUNED = {"learning_rate": 2e-3, "beta_2": 0.999, "batch_size": 1024}
 
 
-def hyperparameters(dataset, preset):
+def hyperparameters(dataset, preset, model="interhat"):
     """Returns the model's arguments and the training settings of a preset on a data set.
 
     Args:
         dataset: Name of the data set, without its config. One that is not in
             the table is trained with Frappe's sizes.
         preset: `"paper"`, `"released"` or `"tuned"`.
+        model: Name of the model. Only InterHAt and InterHAt-S have presets;
+            other models have the defaults of their own.
 
     Returns:
         Two dictionaries: arguments of the model, arguments of `TrainingSettings`.
@@ -55,6 +57,8 @@ def hyperparameters(dataset, preset):
     """
     if preset not in PRESETS:
         raise ValueError(f"unknown preset {preset!r}; there are: {', '.join(PRESETS)}")
+    if model not in ("interhat", "interhat_s"):
+        return {}, dict(LEARNING.get(dataset, {}))
     if preset == "tuned":
         return dict(PRESETS["tuned"]), dict(TUNED)
     sizes = dict(TABLE_2.get(dataset, TABLE_2["frappe"]))

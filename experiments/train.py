@@ -9,6 +9,8 @@ validation, and writes the run's folder (see `interhat_tf/training.py`).
 the preset's and, where the paper gives them, to its Table 2 for the data set.
 """
 
+import inspect
+
 import keras
 import tensorflow as tf
 from absl import flags
@@ -80,13 +82,19 @@ def main(_):
     if DETERMINISTIC.value:
         tf.config.experimental.enable_op_determinism()
     name = DATASET.value.split("/")[0]
-    arguments, training = hyperparameters(name, PRESET.value)
+    build = MODELS[MODEL.value]
+    unknown = set(_given(MODEL_FLAGS)) - set(inspect.signature(build).parameters)
+    if unknown:
+        raise ValueError(f"{MODEL.value} has no argument {', '.join(sorted(unknown))}")
+    arguments, training = hyperparameters(name, PRESET.value, MODEL.value)
     arguments |= _given(MODEL_FLAGS)
     training |= _given(TRAINING_FLAGS)
     data = prepared_dataset(DATASET.value, DATA_DIR.value, RAW_DIR.value)
 
     keras.utils.set_random_seed(SEED.value)
-    model = MODELS[MODEL.value](data.schema, **arguments)
+    model = build(data.schema, **arguments)
+    if HEATMAP_WHERE.value and not hasattr(model, "explain"):
+        raise ValueError(f"{MODEL.value} has no attention that a heat map could show")
     config = {
         "dataset": DATASET.value,
         "model": MODEL.value,
@@ -100,7 +108,7 @@ def main(_):
         OUTPUT_DIR.value,
         TrainingSettings(seed=SEED.value, **training),
         config=config,
-        callbacks=[heatmaps(data)],
+        callbacks=[heatmaps(data)] if hasattr(model, "explain") else [],
         resume=RESUME.value,
         test=TEST.value,
     )

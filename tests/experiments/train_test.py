@@ -94,6 +94,25 @@ def test_flags_win_over_the_preset(run, prepared, tmp_path):
     assert "test" not in report
 
 
+@pytest.mark.parametrize("model", ["fm", "deepfm", "autoint"])
+def test_a_baseline_trains_with_defaults_of_its_own(run, prepared, tmp_path, model):
+    assert run(*prepared, f"--model={model}", "--embedding_dim=4", "--max_epochs=1") is None
+    report = read_json(tmp_path / "run/report.json")
+    assert report["config"]["model"] == model
+    assert report["config"]["arguments"] == {"embedding_dim": 4}
+    assert report["config"]["training"]["batch_size"] == 1024  # Frappe's
+    assert 0 < report["test"]["logloss"] < 2
+    assert not (tmp_path / "run/attention").exists()
+
+
+def test_arguments_that_a_baseline_does_not_have(run, prepared, tmp_path):
+    message = run(*prepared, "--model=fm", "--order=2", "--num_heads=2")
+    assert message == "error: fm has no argument num_heads, order"
+    message = run(*prepared, "--model=fm", "--heatmap_where=cost=cost 1")
+    assert message == "error: fm has no attention that a heat map could show"
+    assert not (tmp_path / "run").exists()
+
+
 def test_every_hyperparameter_has_a_flag():
     arguments = set(inspect.signature(InterHAt.__init__).parameters)
     # The registry's name decides about self-attention.
