@@ -9,6 +9,7 @@ import sys
 
 import keras
 import numpy as np
+import pytest
 
 from interhat_tf import Field, InterHAt, Schema, layers
 
@@ -72,6 +73,7 @@ def compute(part):
     return part(FIELDS)
 
 
+@pytest.mark.slow
 def test_jax_agrees_with_tensorflow(tmp_path):
     from tests.conftest import run_python
     from tests.numpy_reference import randomise

@@ -16,6 +16,7 @@ def run_example(number):
     return names
 
 
+@pytest.mark.slow
 def test_the_example_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = run_example(0)

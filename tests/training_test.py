@@ -93,6 +93,7 @@ def stopped(rule_data, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_learning_rate_drops_until_patience_is_out(rule_data, tmp_path, monkeypatch):
     script(monkeypatch, 0.6, 0.5, 0.7, 0.7, 0.65, 0.69)
     report = run(rule_data, tmp_path, patience=3, learning_rate=0.01)
@@ -198,6 +199,7 @@ def test_history_is_written_for_tensorboard(unbroken):
     assert scalars == expected
 
 
+@pytest.mark.slow
 def test_heat_maps_show_the_best_weights(rule_data, tmp_path, monkeypatch):
     script(monkeypatch, 0.7, 0.6, 0.5)
     batches = rule_data.evaluation_batches("validation", 256)
@@ -325,12 +327,8 @@ MOMENTS = {
 }
 
 
-FAST = ("within an epoch",)
-
-
-@pytest.mark.parametrize(
-    "moment", [pytest.param(m, marks=() if m in FAST else pytest.mark.slow) for m in MOMENTS]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", MOMENTS)
 def test_resumed_run_is_the_unbroken_one(rule_data, unbroken, tmp_path, monkeypatch, moment):
     folder, report = unbroken
     epochs = report["training"]["epochs"]

@@ -345,6 +345,7 @@ def test_wrong_arguments_are_errors_and_nothing_is_written(tmp_path, change, err
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_program_writes_and_says_what_is_possible(tmp_path):
     def run(*arguments):
         # Programs share names of flags: one for each process.

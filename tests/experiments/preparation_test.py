@@ -17,6 +17,7 @@ def run(program, *arguments):
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.slow
 def test_prepare_prints_the_statistics(tmp_path):
     generate(tmp_path / "train.csv", "avazu", 1_000)
     out = run(
@@ -30,6 +31,7 @@ def test_prepare_prints_the_statistics(tmp_path):
     assert data.statistics["records"] == 1_000
 
 
+@pytest.mark.slow
 def test_values_are_counted_right(tmp_path):
     path = tmp_path / "train.txt"
     generate(path, "criteo", 1_000)

@@ -24,6 +24,7 @@ def run(tmp_path):
     return run_reproduce
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dataset", ["criteo", "avazu"])
 def test_without_a_log_it_says_how_to_get_one(run, dataset):
     status, message = run(f"--dataset={dataset}")
@@ -33,6 +34,7 @@ def test_without_a_log_it_says_how_to_get_one(run, dataset):
     assert f"make reproduce-{dataset} ROWS=200000" in message
 
 
+@pytest.mark.slow
 def test_a_log_that_is_not_there(run, tmp_path):
     _, message = run("--dataset=criteo", f"--log={tmp_path}/no.txt")
     assert message.startswith(f"error: {tmp_path}/no.txt is missing: get train.txt from https://")

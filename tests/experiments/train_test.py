@@ -59,6 +59,7 @@ def run(monkeypatch, tmp_path):
     return run_train
 
 
+@pytest.mark.slow
 def test_trains_and_reports(run, prepared, tmp_path, capsys):
     assert run(*prepared, *SMALL, "--heatmap_where=cost=cost 1,user=user 2") is None
     output = capsys.readouterr().out.splitlines()
@@ -164,6 +165,7 @@ def test_missing_flags_are_named(monkeypatch):
     assert_one_line(error.value.code, "Flag --dataset must have a value other than None")
 
 
+@pytest.mark.slow
 def test_a_folder_in_use_is_left_alone(run, prepared, tmp_path):
     assert run(*prepared, *SMALL) is None
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")}

@@ -66,7 +66,9 @@ def test_losses(model):
     np.testing.assert_allclose(penalty, RESULTS["reg"], atol=1e-5)
 
 
-@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "xla"])
+@pytest.mark.parametrize(
+    "compiled", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["eager", "xla"]
+)
 def test_ten_steps_of_adam(model, compiled):
     optimizer = Adam(learning_rate=1e-3, beta_2=0.98, epsilon=1e-8)
     optimizer.build(model.trainable_variables)
