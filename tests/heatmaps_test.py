@@ -83,6 +83,7 @@ def test_highlighted_fields_are_framed():
     assert frames == [(1.5, 1, 2), (2.5, 1, 2)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", [1, 4])
 @pytest.mark.parametrize(
     "names",
