@@ -2,9 +2,11 @@
 
 import keras
 
+from interhat_tf.layers.cross_network import CrossNetwork
+
 
 @keras.saving.register_keras_serializable("interhat_tf")
-class CrossNetworkV2(keras.layers.Layer):
+class CrossNetworkV2(CrossNetwork):
     """Crosses a record with itself, with a matrix a layer (Wang et al. 2021, Equation 1).
 
         x_{l+1} = x_0 * (W_l x_l + b_l) + x_l
@@ -29,11 +31,6 @@ class CrossNetworkV2(keras.layers.Layer):
     TensorShape([4, 5])
     """
 
-    def __init__(self, num_layers, *, kernel_regularizer=None, **kwargs):
-        super().__init__(**kwargs)
-        self.num_layers = int(num_layers)
-        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
-
     def build(self, input_shape):
         """Creates each layer's W and b for inputs of shape (B, n)."""
         self.dense = [
@@ -56,15 +53,3 @@ class CrossNetworkV2(keras.layers.Layer):
         for dense in self.dense:
             crossed = inputs * dense(crossed) + crossed  # (B, n)
         return crossed
-
-    def compute_output_shape(self, input_shape):
-        """Returns (B, n)."""
-        return input_shape
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {
-            **super().get_config(),
-            "num_layers": self.num_layers,
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-        }

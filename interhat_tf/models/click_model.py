@@ -1,4 +1,4 @@
-"""What the models that InterHAt is compared with have in common."""
+"""What all models have in common."""
 
 import keras
 from keras import ops
@@ -8,10 +8,10 @@ from interhat_tf.schema import Schema
 
 
 class ClickModel(keras.Model):
-    """A model that maps the fields of a record to a logit; the baselines derive from it.
+    """A model that maps the fields of a record to a logit; all models derive from it.
 
     It holds the schema and the arguments, for saving, and makes the parts that
-    most baselines are built of. Logits are float32 whatever the compute type:
+    most models are built of. Logits are float32 whatever the compute type:
     the loss needs them so.
 
     Args:
@@ -73,6 +73,11 @@ class ClickModel(keras.Model):
             dtype="float32",
             name=name,
         )
+
+    def _build_mlp(self, width):
+        """Creates the weights of the MLP, for inputs of (B, width), and of the logit on it."""
+        self.mlp.build((None, width))
+        self.logit.build(self.mlp.compute_output_shape((None, width)))
 
     def _flatten(self, fields):
         return ops.reshape(fields, (-1, self.num_fields * fields.shape[-1]))  # (B, m * d)

@@ -78,8 +78,7 @@ class DNN(ClickModel):
         """Creates all weights; their shapes follow from the schema alone."""
         width = self.num_fields * self.embedding.embedding_dim
         self.embedding.build()
-        self.mlp.build((None, width))
-        self.logit.build(self.mlp.compute_output_shape((None, width)))
+        self._build_mlp(width)
         self.built = True
 
     def call(self, inputs, training=False):

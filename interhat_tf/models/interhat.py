@@ -7,10 +7,9 @@ from interhat_tf.layers import (
     AttentionalAggregation,
     CrossLayer,
     FeedForward,
-    FieldEmbedding,
     MultiHeadSelfAttention,
 )
-from interhat_tf.schema import Schema
+from interhat_tf.models.click_model import ClickModel, l2
 
 _RELEASED = {
     "attention_activation": "relu",
@@ -50,7 +49,7 @@ PRESETS = {
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
-class InterHAt(keras.Model):
+class InterHAt(ClickModel):
     """InterHAt, a click-through-rate model that explains itself (Li et al., WSDM 2020).
 
     Fields are embedded, attend to one another in several heads, and are then
@@ -113,7 +112,7 @@ class InterHAt(keras.Model):
 
     Example:
 
-    >>> from interhat_tf import Field
+    >>> from interhat_tf import Field, Schema
     >>> schema = Schema([Field("user", "categorical", 9), Field("price", "numerical")])
     >>> model = InterHAt(schema, order=2)
     >>> batch = {"categorical": ops.array([[4], [2]]), "numerical": ops.array([[0.3], [0.1]])}
@@ -148,16 +147,12 @@ class InterHAt(keras.Model):
         dense_l2=0.0,
         **kwargs,
     ):
-        super().__init__(**kwargs)
         if order < 1:
             raise ValueError(
                 f"order, the highest order of interaction k, must be >= 1, got {order}"
             )
-        self.schema = schema if isinstance(schema, Schema) else Schema.from_dict(schema)
-        self.order = int(order)
-        self.self_attention = self_attention
-        mlp_units = (max(embedding_dim // 2, 1),) if mlp_units is None else tuple(mlp_units)
-        self._arguments = {
+        mlp_units = (max(embedding_dim // 2, 1),) if mlp_units is None else mlp_units
+        arguments = {
             "embedding_dim": embedding_dim,
             "num_heads": num_heads,
             "key_dim": key_dim,
@@ -178,17 +173,11 @@ class InterHAt(keras.Model):
             "aggregation_l2": aggregation_l2,
             "dense_l2": dense_l2,
         }
-        dense_regularizer = _l2(dense_l2)
-
-        self.embedding = FieldEmbedding(
-            self.schema.vocabulary_sizes,
-            len(self.schema.numerical),
-            embedding_dim=embedding_dim,
-            embeddings_initializer=embeddings_initializer,
-            embeddings_regularizer=_l2(embedding_l2),
-            dtype=self.dtype_policy,
-            name="embedding",
-        )
+        super().__init__(schema, arguments, **kwargs)
+        self.order = int(order)
+        self.self_attention = self_attention
+        dense_regularizer = l2(dense_l2)
+        self.embedding = self._make_embedding(embedding_dim, embeddings_initializer, embedding_l2)
         if self_attention:
             self.attention = MultiHeadSelfAttention(
                 num_heads,
@@ -212,7 +201,7 @@ class InterHAt(keras.Model):
             AttentionalAggregation(
                 attention_size,
                 use_bias=aggregation_bias,
-                kernel_regularizer=_l2(aggregation_l2),
+                kernel_regularizer=l2(aggregation_l2),
                 context_regularizer=dense_regularizer,
                 dtype=self.dtype_policy,
                 name=f"aggregation_{i}",
@@ -268,7 +257,7 @@ class InterHAt(keras.Model):
     def build(self, input_shape=None):
         """Creates all weights; their shapes follow from the schema alone."""
         dim = self.embedding.embedding_dim
-        fields = (None, len(self.schema.fields), dim)
+        fields = (None, self.num_fields, dim)
         self.embedding.build()
         if self.self_attention:
             self.attention.build(fields)
@@ -329,21 +318,3 @@ class InterHAt(keras.Model):
         for layer in self.mlp[:-1]:
             output = self.dropout(layer(output), training=training)
         return self.mlp[-1](output), explanation  # (B, 1)
-
-    def compute_output_shape(self, input_shape):
-        """Returns (B, 1)."""
-        return (next(iter(input_shape.values()))[0], 1)
-
-    def get_config(self):
-        """Returns the arguments of the model."""
-        initializer = keras.initializers.get(self._arguments["embeddings_initializer"])
-        return {
-            **super().get_config(),
-            "schema": self.schema.to_dict(),
-            **self._arguments,
-            "embeddings_initializer": keras.initializers.serialize(initializer),
-        }
-
-
-def _l2(strength):
-    return keras.regularizers.L2(strength) if strength else None

@@ -104,8 +104,7 @@ class PNN(ClickModel):
         width = fields[1] * fields[2]
         width += sum(product.compute_output_shape(fields)[-1] for product in self.products)
         self.embedding.build()
-        self.mlp.build((None, width))
-        self.logit.build(self.mlp.compute_output_shape((None, width)))
+        self._build_mlp(width)
         self.built = True
 
     def call(self, inputs, training=False):

@@ -82,8 +82,7 @@ class WideAndDeep(ClickModel):
         width = self.num_fields * self.embedding.embedding_dim
         self.linear.build()
         self.embedding.build()
-        self.mlp.build((None, width))
-        self.logit.build(self.mlp.compute_output_shape((None, width)))
+        self._build_mlp(width)
         self.built = True
 
     def call(self, inputs, training=False):

@@ -100,8 +100,7 @@ class XDeepFM(ClickModel):
         self.embedding.build()
         self.cin.build(fields)
         self.cin_logit.build(self.cin.compute_output_shape(fields))
-        self.mlp.build((None, width))
-        self.logit.build(self.mlp.compute_output_shape((None, width)))
+        self._build_mlp(width)
         self.built = True
 
     def call(self, inputs, training=False):
