@@ -78,6 +78,20 @@ def generate(path, format, rows, seed=0, workers=2, overwrite=False):
     return truth
 
 
+def generate_once(path, format, rows):
+    """Writes a click log unless it is there, to its end; its folder is made.
+
+    Returns:
+        The truth about it, as `generate` does.
+    """
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return read_truth(path)
+    except FileNotFoundError:
+        return generate(path, format, rows, overwrite=True)
+
+
 def read_truth(path):
     """Returns the truth about the log at `path`, as `generate` did."""
     return read_json(_truth_path(path))

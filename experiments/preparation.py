@@ -22,7 +22,7 @@ import time
 
 from absl import flags
 
-from experiments.click_log_generator import generate, read_truth
+from experiments.click_log_generator import generate_once
 from experiments.programs import markdown_table, run_program
 from experiments.timing import reading
 from interhat_tf.datasets.criteo.criteo_dataset_builder import Builder
@@ -45,7 +45,7 @@ def main(_):
         print(json.dumps(measure(ROWS.value[0], CONFIGS.value[0])))
         return
     for rows in ROWS.value:
-        generate_log(rows)
+        generate_once(log_path(rows), "criteo", rows)
     prepared = [prepare_alone(rows, config) for config in CONFIGS.value for rows in ROWS.value]
     read = []
     for config in CONFIGS.value:
@@ -76,16 +76,6 @@ def main(_):
     print(markdown_table(header, lines))
     lines = [[f["what"], f"{f['rows_per_second']:,.0f}", f["times"]] for f in read]
     print(markdown_table(["what", "rows/s", "measured"], lines))
-
-
-def generate_log(rows):
-    """Generates the log of so many rows if it is not there."""
-    path = log_path(rows)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        read_truth(path)
-    except FileNotFoundError:  # not generated yet, or not to the end
-        generate(path, "criteo", rows, overwrite=True)
 
 
 def prepare_alone(rows, config):

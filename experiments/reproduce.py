@@ -19,8 +19,10 @@ import pathlib
 import numpy as np
 from absl import flags
 
-from experiments.click_log_generator import generate, read_truth
+from experiments.click_log_generator import generate_once
 from experiments.programs import markdown_table, mean_and_std, run_program, train_runs
+from interhat_tf.datasets.avazu import avazu_dataset_builder
+from interhat_tf.datasets.criteo import criteo_dataset_builder
 from interhat_tf.explanation import Attention
 from interhat_tf.files import atomic_write, write_json
 from interhat_tf.heatmaps import attention_heatmap, save_heatmap
@@ -44,11 +46,7 @@ PAPER = {
         "logloss": 0.3910,
     },
 }
-FILE_NAMES = {"criteo": "train.txt", "avazu": "train.csv"}
-SOURCES = {
-    "criteo": "https://www.kaggle.com/c/criteo-display-ad-challenge",
-    "avazu": "https://www.kaggle.com/c/avazu-ctr-prediction",
-}
+BUILDERS = {"criteo": criteo_dataset_builder, "avazu": avazu_dataset_builder}
 PRESET = "released"
 
 DATASET = flags.DEFINE_enum("dataset", None, list(PAPER), "data set", required=True)
@@ -106,19 +104,21 @@ def find_log(name):
         return pathlib.Path(LOG.value), None
     if not ROWS.value:
         raise FileNotFoundError(f"no log is given: {how_to_get(name)}")
-    path = pathlib.Path(LOGS_DIR.value) / f"{name}-{ROWS.value}" / FILE_NAMES[name]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        return path, read_truth(path)
-    except FileNotFoundError:  # not generated yet, or not to the end
-        return path, generate(path, name, ROWS.value, overwrite=True)
+    path = pathlib.Path(LOGS_DIR.value) / f"{name}-{ROWS.value}" / file_name(name)
+    return path, generate_once(path, name, ROWS.value)
+
+
+def file_name(name):
+    """Returns the name of the original log."""
+    return BUILDERS[name].FILE_NAMES[0]
 
 
 def how_to_get(name):
     """Returns what to do without the log."""
+    file = file_name(name)
     return (
-        f"get {FILE_NAMES[name]} from {SOURCES[name]}, whose terms have to be accepted there, and "
-        f"run `make reproduce-{name} {name.upper()}=<path of {FILE_NAMES[name]}>`; or try it on a "
+        f"get {file} from {BUILDERS[name].SOURCE}, whose terms have to be accepted there, and "
+        f"run `make reproduce-{name} {name.upper()}=<path of {file}>`; or try it on a "
         f"generated log with `make reproduce-{name} ROWS=200000`"
     )
 

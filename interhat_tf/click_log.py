@@ -25,7 +25,14 @@ from interhat_tf.encoding import (
 )
 from interhat_tf.input_pipeline import dataset_names, prepare
 from interhat_tf.preparation import ClickLogBuilder
-from interhat_tf.raw_files import COMPRESSIONS, check_values, log_pieces, parse, read_header
+from interhat_tf.raw_files import (
+    COMPRESSIONS,
+    check_values,
+    log_pieces,
+    parse,
+    part_files,
+    read_header,
+)
 from interhat_tf.schema import CATEGORICAL, NUMERICAL
 
 LABEL_NAMES = ("click", "clicked", "label", "target", "y")
@@ -462,10 +469,10 @@ def _files(path):
     """Returns a file, or the parts in a folder but for hidden ones and Spark's notes."""
     path = path.resolve()
     if path.is_dir():
-        parts = [part for part in path.iterdir() if part.is_file() and part.name[0] not in "._"]
+        parts = part_files(path)
         if not parts:
             raise FileNotFoundError(f"{path} is a folder without files; give a click log")
-        return sorted(parts)
+        return parts
     if not path.exists():
         raise FileNotFoundError(
             f"{path} is missing; a set prepared earlier opens with "

@@ -112,14 +112,19 @@ def log_files(folder, names, source):
         found.append(folder)
     for path in found:
         if path.is_dir():
-            if parts := _parts(path):
-                return parts
+            if parts := part_files(path):
+                return list(map(str, parts))
         elif path.exists():
             return [str(path)]
     raise FileNotFoundError(
         f"{folder / names[0]} is missing: get it from {source} and store it as "
         f"{' or '.join(names)}, plain or compressed (.gz, .zst), in the original files' folder"
     )
+
+
+def part_files(folder):
+    """Returns a folder's files by name, without hidden ones and those that start with `_`."""
+    return sorted(path for path in folder.iterdir() if path.is_file() and path.name[0] not in "._")
 
 
 def pieces(
@@ -337,11 +342,6 @@ def _show_progress(pieces):
         for piece in pieces:
             yield piece
             bar.update(piece.length)
-
-
-def _parts(folder):
-    files = [path for path in folder.iterdir() if path.is_file() and path.name[0] not in "._"]
-    return sorted(map(str, files))
 
 
 @contextlib.contextmanager
