@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import functools
 import io
 import pkgutil
 import random
@@ -103,7 +104,6 @@ class PreparedDataset:
     Attributes:
         name: The set's name, configuration and version.
         schema: The `Schema` of the inputs.
-        encoding: The `Encoding` that raw values were turned into ids and numbers with.
         vocabularies: For each categorical field, the raw values of ids 1, 2, …;
             of a `Bucketed` field, the ranges of numbers.
         statistics: The figures of the paper's Table 1, and each split's size.
@@ -113,10 +113,14 @@ class PreparedDataset:
         metadata = builder.info.metadata
         self.name = builder.info.full_name
         self.schema = Schema.from_dict(metadata["schema"])
-        self.encoding = Encoding.from_dict(metadata["encoding"])
         self.vocabularies = metadata["encoding"]["vocabularies"]
         self.statistics = metadata["statistics"]
         self._info = builder.info
+
+    @functools.cached_property
+    def encoding(self):
+        """The `Encoding` that raw values were turned into ids and numbers with."""
+        return Encoding.from_dict(self._info.metadata["encoding"])
 
     def encode(self, records):
         """Turns raw records into a model's inputs, as they were when the set was prepared.
