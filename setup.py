@@ -26,6 +26,7 @@ setup(
         # tfds 4.9.10 imports it without declaring it.
         "importlib_resources>=6",
         "keras>=3.12,<4",
+        "keras-rs>=0.3",
         "matplotlib>=3.9",
         "numpy>=2",
         "pyarrow>=18",

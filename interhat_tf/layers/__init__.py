@@ -4,7 +4,6 @@ from interhat_tf.layers.attentional_aggregation import AttentionalAggregation
 from interhat_tf.layers.compressed_interaction_network import CompressedInteractionNetwork
 from interhat_tf.layers.cross_layer import CrossLayer
 from interhat_tf.layers.cross_network import CrossNetwork
-from interhat_tf.layers.cross_network_v2 import CrossNetworkV2
 from interhat_tf.layers.elementwise_product import ElementwiseProduct
 from interhat_tf.layers.factorization_machine import FactorizationMachine
 from interhat_tf.layers.feed_forward import FeedForward
@@ -23,7 +22,6 @@ __all__ = [
     "CompressedInteractionNetwork",
     "CrossLayer",
     "CrossNetwork",
-    "CrossNetworkV2",
     "ElementwiseProduct",
     "FactorizationMachine",
     "FeedForward",

@@ -2,8 +2,8 @@
 
 import keras
 from keras import ops
+from keras_rs.layers import FeatureCross
 
-from interhat_tf.layers import CrossNetworkV2
 from interhat_tf.models.click_model import ClickModel, l2
 
 
@@ -87,12 +87,15 @@ class DCNv2(ClickModel):
             raise ValueError(f"structure must be 'parallel' or 'stacked', got {structure!r}")
         self.structure = structure
         self.embedding = self._make_embedding(embedding_dim, embeddings_initializer, embedding_l2)
-        self.cross = CrossNetworkV2(
-            num_cross_layers,
-            kernel_regularizer=l2(dense_l2),
-            dtype=self.dtype_policy,
-            name="cross",
-        )
+        self.crosses = [
+            FeatureCross(
+                kernel_regularizer=l2(dense_l2),
+                bias_regularizer=l2(dense_l2),
+                dtype=self.dtype_policy,
+                name=f"cross_{i}",
+            )
+            for i in range(1, num_cross_layers + 1)
+        ]
         self.mlp = self._make_mlp(mlp_units, dropout, batch_norm, dense_l2)
         self.logit = self._make_logit(dense_l2)
         self.build()
@@ -101,7 +104,10 @@ class DCNv2(ClickModel):
         """Creates all weights; their shapes follow from the schema alone."""
         width = self.num_fields * self.embedding.embedding_dim
         self.embedding.build()
-        self.cross.build((None, width))
+        flat = keras.KerasTensor((None, width), dtype=self.compute_dtype)
+        for cross in self.crosses:
+            # Its `build` leaves its weights to the first call.
+            cross(flat, flat)
         self.mlp.build((None, width))
         _, deep_width = self.mlp.compute_output_shape((None, width))
         self.logit.build((None, deep_width if self.structure == "stacked" else width + deep_width))
@@ -111,7 +117,9 @@ class DCNv2(ClickModel):
         """Returns logits, (B, 1)."""
         fields = self.embedding(inputs)  # (B, m, d)
         flat = self._flatten(fields)  # (B, m * d)
-        crossed = self.cross(flat)  # (B, m * d)
+        crossed = flat
+        for cross in self.crosses:
+            crossed = cross(flat, crossed)  # (B, m * d)
         if self.structure == "stacked":
             return self.logit(self.mlp(crossed, training=training))  # (B, 1)
         deep = self.mlp(flat, training=training)  # (B, last of mlp_units)

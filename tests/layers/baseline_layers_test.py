@@ -43,11 +43,6 @@ CASES = {
         FLAT,
         lambda x, w: reference.cross_network(x, w, 3),
     ),
-    "cross_network_v2": (
-        lambda **k: layers.CrossNetworkV2(3, **k),
-        FLAT,
-        lambda x, w: reference.cross_network_v2(x, w, 3),
-    ),
     "inner_product": (layers.InnerProduct, FIELDS, lambda x, w: reference.inner_product(x)),
     "outer_product": (layers.OuterProduct, FIELDS, lambda x, w: reference.outer_product(x)),
     "elementwise_product": (
@@ -109,7 +104,6 @@ def test_follows_the_layer_contract(name):
         ("linear", "weights_regularizer", lambda path: path != "bias"),
         ("mlp", "kernel_regularizer", lambda path: True),
         ("cross_network", "kernel_regularizer", lambda path: True),
-        ("cross_network_v2", "kernel_regularizer", lambda path: True),
         ("compressed_interaction_network", "kernel_regularizer", lambda path: True),
         ("interacting_layer", "kernel_regularizer", lambda path: True),
     ],
@@ -161,12 +155,6 @@ def test_crosses_by_hand():
     cross.set_weights([np.array([[10.0], [1.0]]), np.array([0.5, 0.25])])
     # x^T w = 12; 12 x + b + x.
     np.testing.assert_array_equal(cross(vector), [[13.5, 26.25]])
-
-    cross = layers.CrossNetworkV2(1)
-    cross.build((None, 2))
-    cross.set_weights([np.array([[1.0, 10.0], [2.0, 20.0]]), np.array([0.5, 0.25])])
-    # W x + b = (5.5, 50.25); x * that + x.
-    np.testing.assert_array_equal(cross(vector), [[6.5, 102.5]])
 
 
 def test_field_aware_vectors_of_a_field_for_itself_are_not_used():

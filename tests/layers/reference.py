@@ -56,11 +56,16 @@ def cross_network(x, weights, layers):
 
 def cross_network_v2(x, weights, layers):
     """x_0 * (W_l x_l + b_l) + x_l."""
+    w_and_b = {}
+    for layer in range(1, layers + 1):
+        part = inside(weights, f"cross_{layer}")
+        name = next(iter(part)).split("/")[0]  # keras_rs lets Keras number its dense layers
+        w_and_b[layer] = part[f"{name}/kernel"].T, part[f"{name}/bias"]
     rows = []
     for x_0 in x:
         x_l = x_0
         for layer in range(1, layers + 1):
-            w, b = weights[f"dense_{layer}/kernel"].T, weights[f"dense_{layer}/bias"]
+            w, b = w_and_b[layer]
             x_l = np.array([x_0[n] * (w[n] @ x_l + b[n]) + x_l[n] for n in range(len(x_0))])
         rows.append(x_l)
     return np.stack(rows)

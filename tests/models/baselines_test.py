@@ -80,10 +80,10 @@ def forward(name, batch, weights, sizes):
         crossed = reference.cross_network(flat, part("cross"), 2)
         return dense(np.concatenate([crossed, deep(flat)], axis=1), weights, "logit")
     if name == "dcn_v2":
-        crossed = reference.cross_network_v2(flat, part("cross"), 2)
+        crossed = reference.cross_network_v2(flat, weights, 2)
         return dense(np.concatenate([crossed, deep(flat)], axis=1), weights, "logit")
     if name == "dcn_v2_stacked":
-        return dense(deep(reference.cross_network_v2(flat, part("cross"), 2)), weights, "logit")
+        return dense(deep(reference.cross_network_v2(flat, weights, 2)), weights, "logit")
     if name == "deepfm":
         return linear + reference.factorization_machine(x) + dense(deep(flat), weights, "logit")
     if name in ("ipnn", "opnn", "pnn"):
