@@ -1,6 +1,7 @@
 """What the programs share: how they end, how they start training runs, how they report."""
 
 import concurrent.futures
+import json
 import os
 import pathlib
 import statistics
@@ -10,7 +11,8 @@ import sys
 from absl import app, flags, logging
 from tqdm.auto import tqdm
 
-from interhat_tf.files import read_json
+from experiments.hyperparameters import hyperparameters
+from interhat_tf.files import read_json, write_json
 
 
 def run_program(main):
@@ -35,6 +37,9 @@ def _parse_flags(arguments):
 
 def train_runs(runs, workers):
     """Trains several runs in processes of their own; one that is done is not run again.
+
+    A run is done if its folder has a report and it was started with the same
+    flags and the same hyperparameters of its preset.
 
     Args:
         runs: For each run, the flags of `experiments.train` as a dictionary,
@@ -65,6 +70,11 @@ def train_runs(runs, workers):
 
 
 def _train(run, environment, errors):
+    folder = pathlib.Path(run["output_dir"])
+    asked = {"flags": run, "hyperparameters": _hyperparameters(run)}
+    # A process of its own, TensorFlow and all, to find that nothing is to be done takes seconds.
+    if (folder / "report.json").exists() and _is(folder / "asked.json", asked):
+        return read_json(folder / "report.json")
     command = [sys.executable, "-m", "experiments.train", "--resume"]
     for name, value in run.items():
         command += [f"--{name}={v}" for v in (value if isinstance(value, list) else [value])]
@@ -74,7 +84,17 @@ def _train(run, environment, errors):
     if result.returncode:
         lines = [f"exit status {result.returncode}", *(result.stderr or "").strip().splitlines()]
         raise ValueError(f"{run['output_dir']}: {lines[-1]}")
-    return read_json(pathlib.Path(run["output_dir"]) / "report.json")
+    write_json(folder / "asked.json", asked)
+    return read_json(folder / "report.json")
+
+
+def _hyperparameters(run):
+    dataset, preset = run.get("dataset", "").split("/")[0], run.get("preset", "released")
+    return list(hyperparameters(dataset, preset, run.get("model", "interhat")))
+
+
+def _is(path, data):
+    return path.exists() and read_json(path) == json.loads(json.dumps(data))
 
 
 def mean_and_std(values):

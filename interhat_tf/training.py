@@ -153,6 +153,38 @@ def predict_logits(model, data, split):
     return np.concatenate(labels), np.concatenate(logits)
 
 
+def compile_steps(model, optimizer, loss_sum, jit_compile=False):
+    """Returns the function that trains a model for a number of steps.
+
+    Args:
+        model: A model that gives logits, (B, 1).
+        optimizer: The optimizer, built for the model's trainable variables.
+        loss_sum: float64 variable to which each record's logloss is added.
+        jit_compile: Whether XLA compiles the step. Defaults to `False`.
+
+    Returns:
+        A function of an iterator of batches and the number of steps, a scalar
+        tensor.
+    """
+    variables = model.trainable_variables
+
+    @tf.function(jit_compile=jit_compile, reduce_retracing=True)
+    def train_step(inputs, labels):
+        with tf.GradientTape() as tape:
+            logits = model(inputs, training=True)[:, 0]  # (B,)
+            losses = tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)  # (B,)
+            objective = tf.reduce_mean(losses) + sum(model.losses, start=0.0)
+        optimizer.apply(tape.gradient(objective, variables), variables)
+        return tf.reduce_sum(tf.cast(losses, tf.float64))
+
+    @tf.function
+    def train_steps(batches, steps):
+        for _ in tf.range(steps):
+            loss_sum.assign_add(train_step(*next(batches)))
+
+    return train_steps
+
+
 class _Loop:
     """The training loop and all of its state."""
 
@@ -177,7 +209,9 @@ class _Loop:
                 skip_batches=state.step,
             )
         )
-        train_steps = self._compile()
+        train_steps = compile_steps(
+            self.model, self.optimizer, self.loss_sum, jit_compile=self.settings.jit_compile
+        )
         writer = tf.summary.create_file_writer(str(self.folder / "tensorboard"))
         while not state.finished:
             callbacks.on_epoch_begin(state.epoch)
@@ -188,26 +222,6 @@ class _Loop:
             # before it is there repeats that epoch, its callbacks included.
             if not state.finished:
                 self._save()
-
-    def _compile(self):
-        model, optimizer, loss_sum = self.model, self.optimizer, self.loss_sum
-        variables = model.trainable_variables
-
-        @tf.function(jit_compile=self.settings.jit_compile, reduce_retracing=True)
-        def train_step(inputs, labels):
-            with tf.GradientTape() as tape:
-                logits = model(inputs, training=True)[:, 0]  # (B,)
-                losses = tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)  # (B,)
-                objective = tf.reduce_mean(losses) + sum(model.losses, start=0.0)
-            optimizer.apply(tape.gradient(objective, variables), variables)
-            return tf.reduce_sum(tf.cast(losses, tf.float64))
-
-        @tf.function
-        def train_steps(batches, steps):
-            for _ in tf.range(steps):
-                loss_sum.assign_add(train_step(*next(batches)))
-
-        return train_steps
 
     def _run_epoch(self, train_steps, batches):
         state = self.state

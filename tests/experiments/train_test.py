@@ -16,9 +16,9 @@ from data.frappe.frappe_dataset_builder_test import NFM_FILES, nfm_lines, write_
 from experiments import train
 from experiments.hyperparameters import hyperparameters
 from experiments.programs import run_program
-from interhat_tf import InterHAt
 from interhat_tf.explanation import Attention
 from interhat_tf.files import read_json
+from interhat_tf.models import MODELS
 from interhat_tf.training import TrainingSettings
 
 SMALL = ("--embedding_dim=4", "--num_heads=2", "--order=2", "--batch_size=64", "--max_epochs=2")
@@ -115,9 +115,9 @@ def test_arguments_that_a_baseline_does_not_have(run, prepared, tmp_path):
 
 
 def test_every_hyperparameter_has_a_flag():
-    arguments = set(inspect.signature(InterHAt.__init__).parameters)
-    # The registry's name decides about self-attention.
-    arguments -= {"self", "schema", "self_attention", "kwargs"}
+    arguments = {name for model in MODELS.values() for name in inspect.signature(model).parameters}
+    # The registry's names decide about self-attention and PNN's products.
+    arguments -= {"schema", "self_attention", "product", "kwargs"}
     assert {flag.name for flag in train.MODEL_FLAGS} == arguments
     settings = {field.name for field in dataclasses.fields(TrainingSettings)}
     assert {flag.name for flag in train.TRAINING_FLAGS} == settings - {"seed"}

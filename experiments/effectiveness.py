@@ -1,0 +1,121 @@
+"""Table 3: all models, tuned alike on validation, then several seeds on the test split.
+
+    python -m experiments.effectiveness --dataset=frappe/nfm --raw_dir=FOLDER
+
+For every model `--trials` settings are drawn from its declared space
+(`search_spaces.py`), each is trained with seed 0, and the best on validation is
+trained anew with the seeds 1 to 5; only these runs read the test split, once
+each. InterHAt and its ablation InterHAt-S are tuned like the others; besides,
+`paper` and `released` are InterHAt with the settings of the paper's Table 2.
+Writes every trial and every run to `experiments/results/effectiveness/NAME/
+summary.json`, from which `make tables` draws the table. Stopped, it goes on
+where it was; runs that are done are not run again.
+"""
+
+from absl import flags
+
+from experiments.look_up import look_up_baseline
+from experiments.programs import run_program, train_runs
+from experiments.published import TITLES
+from experiments.search_spaces import draw, search_space
+from experiments.study import (
+    SEEDS,
+    WORKERS,
+    dataset_name,
+    describe,
+    heading,
+    open_data,
+    paired_difference,
+    results_folder,
+    run_flags,
+    summarise,
+)
+from interhat_tf.files import write_json
+
+EXPERIMENT = "effectiveness"
+TRIAL_SEED = 0
+# InterHAt as the paper and the released code have it, without a search.
+PRESETS = ("paper", "released")
+# One of the three PNNs, the one of the public benchmark.
+MODELS = [name for name in TITLES if name not in ("opnn", "pnn")]
+
+CHOSEN = flags.DEFINE_multi_enum("models", MODELS, MODELS, "models to compare")
+TRIALS = flags.DEFINE_integer("trials", 8, "settings that are tried for each model")
+
+
+def main(_):
+    if TRIAL_SEED in SEEDS.value:
+        raise ValueError(f"seed {TRIAL_SEED} chose the settings; the final runs need others")
+    data = open_data()
+    trials = search()
+    rows = final_runs({model: found[0]["setting"] for model, found in trials.items()})
+    summary = {
+        **heading(data),
+        "trial_seed": TRIAL_SEED,
+        "spaces": {model: search_space(dataset_name(), model) for model in CHOSEN.value},
+        "trials": trials,
+        "models": rows,
+        "differences": differences(rows, "interhat"),
+    }
+    if dataset_name() == "frappe":
+        summary["look_up"] = look_up_baseline(data)
+    write_json(results_folder(EXPERIMENT) / "summary.json", summary)
+    for name, row in rows.items():
+        auc, logloss = row["test"]["auc"], row["test"]["logloss"]
+        print(
+            f"{name:12} AUC {auc['mean']:.4f} ± {auc['std']:.4f}, "
+            f"logloss {logloss['mean']:.4f} ± {logloss['std']:.4f}"
+        )
+
+
+def search():
+    """Trains the trials of all models; returns each model's, the best on validation first."""
+    trials = {model: [] for model in CHOSEN.value}
+    settings = {}
+    for model in CHOSEN.value:
+        for setting in draw(search_space(dataset_name(), model), TRIALS.value, seed=model):
+            run = run_flags(model, seed=TRIAL_SEED, test=False, **setting)
+            settings[run["output_dir"]] = run, setting
+    for run, report in train_runs([run for run, _ in settings.values()], WORKERS.value):
+        setting = settings[run["output_dir"]][1]
+        trials[run["model"]].append({"setting": setting, **describe(report)})
+    for found in trials.values():
+        found.sort(key=lambda trial: trial["validation"]["logloss"] - trial["validation"]["auc"])
+    return trials
+
+
+def final_runs(settings):
+    """Trains the chosen setting of each model, and the presets, with all seeds; a row for each."""
+    arguments = {model: {"model": model, **setting} for model, setting in settings.items()}
+    arguments |= {preset: {"model": "interhat", "preset": preset} for preset in PRESETS}
+    runs = {}
+    for name, given in arguments.items():
+        for seed in SEEDS.value:
+            run = run_flags(seed=seed, **given)
+            runs[run["output_dir"]] = name, run
+    reports = {name: [] for name in arguments}
+    for run, report in train_runs([run for _, run in runs.values()], WORKERS.value):
+        reports[runs[run["output_dir"]][0]].append(report)
+    return {name: summarise(of_model) for name, of_model in reports.items()}
+
+
+def differences(rows, reference):
+    """Returns how much better the reference is than each other row, paired by seed."""
+    if reference not in rows:
+        return {}
+
+    def values(name, metric):
+        return [run["test"][metric] for run in rows[name]["runs"]]
+
+    return {
+        name: {
+            metric: paired_difference(values(reference, metric), values(name, metric))
+            for metric in ("auc", "logloss")
+        }
+        for name in rows
+        if name != reference
+    }
+
+
+if __name__ == "__main__":
+    run_program(main)

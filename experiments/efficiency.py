@@ -1,0 +1,146 @@
+"""Figure 2: seconds an epoch of InterHAt and of the models that it is compared with.
+
+    python -m experiments.efficiency --dataset=criteo
+    python -m experiments.efficiency --dataset=avazu
+
+Trains all models in one process on records of the paper's sizes, in turn, a
+part of an epoch at a time: one round that does not count, then five. Every
+model has Table 2's embedding size, the same embedding layer, optimizer and
+loop, and the layers that its own paper gives it on Criteo. Writes
+`experiments/results/efficiency/DATASET/summary.json`, from which `make tables`
+draws the figure. On 2 cores, with nothing else running, about 6 minutes for
+Criteo and 2 for Avazu; a GPU is used where there is one.
+"""
+
+import datetime
+import pathlib
+import time
+
+import tensorflow as tf
+from absl import flags
+from tqdm.auto import tqdm
+
+from experiments.hyperparameters import TABLE_2, hyperparameters
+from experiments.paper_sizes import SIZES, batches_of, schema_of
+from experiments.programs import mean_and_std, run_program
+from interhat_tf.files import write_json
+from interhat_tf.models import MODELS
+from interhat_tf.optimizers import Adam
+from interhat_tf.training import compile_steps, versions
+
+# The layers of each model's own paper, on Criteo where it says so.
+PAPERS = {
+    "wide_deep": {"mlp_units": (1024, 512, 256)},
+    "dcn": {"num_cross_layers": 6, "mlp_units": (1024, 1024)},
+    "ipnn": {"mlp_units": (400, 400, 400)},
+    "deepfm": {"mlp_units": (400, 400, 400)},
+    "xdeepfm": {"cin_units": (200, 200, 200), "mlp_units": (400, 400)},
+    "autoint": {"num_layers": 3, "num_heads": 2, "key_dim": 32},
+}
+# The released form, the ablation, and the printed equations with d_K = d / h or 1, whichever
+# is more: the paper does not give d_K.
+INTERHAT = {
+    "interhat": ("interhat", "released"),
+    "interhat_s": ("interhat_s", "released"),
+    "interhat_paper": ("interhat", "paper"),
+}
+ALL = [*PAPERS, *INTERHAT]
+
+DATASET = flags.DEFINE_enum("dataset", "criteo", list(SIZES), "whose sizes the records have")
+CHOSEN = flags.DEFINE_multi_enum("models", ALL, ALL, "models to time")
+BATCH_SIZE = flags.DEFINE_integer("batch_size", 2048, "records a step")
+STEPS = flags.DEFINE_integer("steps", 10, "steps of a model in a round")
+ROUNDS = flags.DEFINE_integer("rounds", 5, "rounds that count")
+JIT = flags.DEFINE_bool("jit_compile", False, "compile the training steps with XLA")
+RESULTS_DIR = flags.DEFINE_string("results_dir", "experiments/results", "folder of the results")
+
+
+def main(_):
+    size = SIZES[DATASET.value]
+    schema = schema_of(size)
+    trainings = {}
+    for name in CHOSEN.value:
+        model = INTERHAT[name][0] if name in INTERHAT else name
+        trainings[name] = Training(MODELS[model](schema, **arguments_of(name)), schema)
+    seconds = {name: [] for name in CHOSEN.value}
+    for number in tqdm(range(ROUNDS.value + 1), desc="rounds", disable=None):
+        for name, training in trainings.items():
+            elapsed = training.time(STEPS.value)
+            if number:
+                seconds[name].append(elapsed)
+    epoch = size.epoch_rows / (STEPS.value * BATCH_SIZE.value)
+    summary = {
+        "date": datetime.date.today().isoformat(),
+        "versions": versions(),
+        "device": device(),
+        "sizes": {
+            "fields": len(schema.fields),
+            "features": size.features,
+            "batch_size": BATCH_SIZE.value,
+            "steps": STEPS.value,
+            "rounds": ROUNDS.value,
+            "epoch_rows": size.epoch_rows,
+            "jit_compile": JIT.value,
+        },
+        "models": {
+            name: {
+                "parameters": trainings[name].model.count_params(),
+                "arguments": arguments_of(name),
+                "seconds_per_epoch": mean_and_std([s * epoch for s in times]),
+                "rows_per_second": STEPS.value * BATCH_SIZE.value / (sum(times) / len(times)),
+                "rounds": times,
+            }
+            for name, times in seconds.items()
+        },
+    }
+    folder = pathlib.Path(RESULTS_DIR.value) / "efficiency" / DATASET.value
+    write_json(folder / "summary.json", summary)
+    for name, row in summary["models"].items():
+        print(f"{name:15} {row['rows_per_second']:10,.0f} rows/s")
+
+
+def arguments_of(name):
+    """Returns what a model is built with: its paper's layers, Table 2's embedding size."""
+    if name in PAPERS:
+        return {"embedding_dim": TABLE_2[DATASET.value]["embedding_dim"], **PAPERS[name]}
+    model, preset = INTERHAT[name]
+    arguments, _ = hyperparameters(DATASET.value, preset, model)
+    if preset == "paper":
+        arguments["key_dim"] = max(1, arguments["embedding_dim"] // arguments["num_heads"])
+    return arguments
+
+
+class Training:
+    """A model, its optimizer and its batches, to be trained for a few steps at a time.
+
+    Args:
+        model: The model.
+        schema: Its schema.
+    """
+
+    def __init__(self, model, schema):
+        self.model = model
+        optimizer = Adam()
+        optimizer.build(model.trainable_variables)
+        loss_sum = tf.Variable(0.0, dtype=tf.float64, trainable=False)
+        self.steps = compile_steps(model, optimizer, loss_sum, jit_compile=JIT.value)
+        self.batches = iter(batches_of(schema, BATCH_SIZE.value, batches=4))
+        self.loss_sum = loss_sum
+
+    def time(self, steps):
+        """Returns the seconds that so many steps take."""
+        start = time.perf_counter()
+        self.steps(self.batches, tf.constant(steps))
+        self.loss_sum.numpy()  # waits for the device
+        return time.perf_counter() - start
+
+
+def device():
+    """Returns the name of the GPU, or the machine's."""
+    if gpus := tf.config.list_physical_devices("GPU"):
+        return tf.config.experimental.get_device_details(gpus[0])["device_name"]
+    return versions()["machine"]
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,69 @@
+"""Records in memory, of the sizes of the paper's Criteo and Avazu (Table 1), for measuring speed.
+
+The values mean nothing, but they are as skewed as a log's: value v of a field
+stands about as often as 1 / v.
+"""
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from interhat_tf.schema import CATEGORICAL, Field, Schema
+
+BUCKETS = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Size:
+    """What of a data set decides how long a step takes.
+
+    Args:
+        categories: Number of categorical fields.
+        numbers: Number of numerical fields, which the released code makes
+            categories of `BUCKETS` values.
+        features: Number of distinct features, over all fields.
+        epoch_rows: Rows of the paper's training split.
+    """
+
+    categories: int
+    numbers: int
+    features: int
+    epoch_rows: int
+
+
+SIZES = {
+    "criteo": Size(categories=22, numbers=14, features=605_700, epoch_rows=11_040_000),
+    "avazu": Size(categories=21, numbers=0, features=23_800, epoch_rows=9_680_000),
+}
+
+
+def schema_of(size):
+    """Returns a schema of exactly so many features, with fields of very different sizes.
+
+    Example:
+
+    >>> sum(schema_of(SIZES["avazu"]).vocabulary_sizes)
+    23800
+    """
+    rest = size.features - size.numbers * BUCKETS
+    shares = np.geomspace(1, rest / 20, size.categories)
+    sizes = np.maximum(shares / shares.sum() * rest, 2).astype(int)
+    sizes[-1] += rest - sizes.sum()
+    fields = [*[BUCKETS] * size.numbers, *sizes.tolist()]
+    return Schema([Field(f"f{i + 1}", "categorical", n) for i, n in enumerate(fields)])
+
+
+def batches_of(schema, batch_size, batches, seed=0):
+    """Returns `batches` different batches in memory, over and over, as a `tf.data.Dataset`."""
+    rng = np.random.default_rng(seed)
+    shape = (batches, batch_size, len(schema.fields))
+    sizes = np.array(schema.vocabulary_sizes)
+    # Log-uniform: the density at v is proportional to 1 / v.
+    ids = (np.exp(rng.random(shape) * np.log(sizes + 1)) - 1).astype("int32")
+    ids = np.minimum(ids, sizes - 1).astype("int32")  # (batches, B, m)
+    labels = (rng.random(shape[:2]) < 0.25).astype("float32")  # (batches, B)
+    data = tf.data.Dataset.from_tensor_slices(({CATEGORICAL: ids}, labels))
+    options = tf.data.Options()
+    options.autotune.enabled = False  # it may delay what is being timed
+    return data.repeat().prefetch(2).with_options(options)

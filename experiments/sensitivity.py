@@ -1,0 +1,58 @@
+"""How InterHAt's figures change with one of its hyperparameters; the others stay as in Table 2."""
+
+import inspect
+
+from experiments.hyperparameters import hyperparameters
+from experiments.programs import train_runs
+from experiments.study import (
+    SEEDS,
+    WORKERS,
+    dataset_name,
+    heading,
+    open_data,
+    results_folder,
+    run_flags,
+    summarise,
+)
+from interhat_tf.files import write_json
+from interhat_tf.models import InterHAt
+
+PRESET = "released"
+
+
+def vary(experiment, flag, values):
+    """Trains InterHAt with each value of a flag and all seeds, and writes `summary.json`.
+
+    The run with the preset's own value has no such flag, so that it is Table
+    3's run as well, and not trained twice.
+
+    Args:
+        experiment: Name of the experiment and of its folder of results.
+        flag: Flag of `experiments.train`.
+        values: Its values.
+    """
+    data = open_data()
+    own = hyperparameters(dataset_name(), PRESET)[0].get(flag, default_of(flag))
+    runs = {}
+    for value in values:
+        for seed in SEEDS.value:
+            changed = {} if value == own else {flag: value}
+            run = run_flags("interhat", preset=PRESET, seed=seed, **changed)
+            runs[run["output_dir"]] = value, run
+    reports = {value: [] for value in values}
+    for run, report in train_runs([run for _, run in runs.values()], WORKERS.value):
+        reports[runs[run["output_dir"]][0]].append(report)
+    points = [{flag: value, **summarise(reports[value])} for value in values]
+    summary = {**heading(data), "flag": flag, "preset": PRESET, "own": own, "points": points}
+    write_json(results_folder(experiment) / "summary.json", summary)
+    for point in points:
+        auc, logloss = point["test"]["auc"], point["test"]["logloss"]
+        print(
+            f"{flag} {point[flag]}: AUC {auc['mean']:.4f} ± {auc['std']:.4f}, "
+            f"logloss {logloss['mean']:.4f} ± {logloss['std']:.4f}"
+        )
+
+
+def default_of(flag):
+    """Returns the model's own default of an argument."""
+    return inspect.signature(InterHAt).parameters[flag].default
