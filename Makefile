@@ -18,11 +18,15 @@ READY := $(VENV)/.ready
 REPRODUCE = $(if $(ROWS),--rows=$(ROWS)) $(if $(EPOCHS),--max_epochs=$(EPOCHS)) \
   $(foreach seed,$(SEEDS),--seeds=$(seed))
 
-.PHONY: help setup reproduce reproduce-frappe reproduce-criteo reproduce-avazu test test-fast lint clean
+ON_FRAPPE = --dataset=frappe/nfm --raw_dir=$(FRAPPE) --note="$(NOTE)"
+ON_GENERATED = --generate=$(ROWS) --dataset=criteo
+
+.PHONY: help setup reproduce reproduce-frappe reproduce-criteo reproduce-avazu table-3 figure-2 \
+  figure-3 figure-4 tables test test-fast lint clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 setup: $(READY)  ## make the environment in .venv, from setup.py and constraints.txt
 
@@ -37,9 +41,28 @@ $(READY): setup.py constraints.txt
 reproduce: $(READY)  ## train on the paper's synthetic Rules 1 to 3, draw Figures 8 to 10
 	$(PY) -m experiments.synthetic $(foreach seed,$(SEEDS),--seeds=$(seed))
 
-reproduce-frappe: $(READY)  ## train on Frappe beside the paper's Table 3: FRAPPE=<folder>
-	@$(if $(FRAPPE),,echo "usage: make $@ FRAPPE=<folder of the original files>")
-	$(PY) -m experiments.frappe --raw_dir=$(FRAPPE) --note="$(NOTE)"
+reproduce-frappe: table-3 figure-3 figure-4  ## Frappe beside Table 3, Figures 3 and 4: FRAPPE=<folder>
+
+table-3: $(READY)  ## all models on Frappe, tuned alike, five seeds: FRAPPE=<folder>
+	$(PY) -m experiments.effectiveness $(ON_FRAPPE)
+	$(PY) -m experiments.negatives $(ON_FRAPPE)
+	@$(MAKE) --no-print-directory tables
+
+figure-2: $(READY)  ## seconds an epoch of all models, at the sizes of Criteo and Avazu
+	$(PY) -m experiments.efficiency --size=criteo
+	$(PY) -m experiments.efficiency --size=avazu
+	@$(MAKE) --no-print-directory tables
+
+figure-3: $(READY)  ## 1 to 12 heads: FRAPPE=<folder>, or ROWS=400000 for a generated Criteo log
+	$(PY) -m experiments.heads $(if $(ROWS),$(ON_GENERATED),$(ON_FRAPPE))
+	@$(MAKE) --no-print-directory tables
+
+figure-4: $(READY)  ## orders 1 to 4: FRAPPE=<folder>, or ROWS=400000 for a generated Criteo log
+	$(PY) -m experiments.orders $(if $(ROWS),$(ON_GENERATED),$(ON_FRAPPE))
+	@$(MAKE) --no-print-directory tables
+
+tables: $(READY)  ## build experiments/results/README.md and index.html from what was measured
+	$(PY) -m experiments.tables
 
 reproduce-criteo: $(READY)  ## Criteo beside Tables 1 and 3: CRITEO=<train.txt>, or ROWS=200000 to try
 	$(PY) -m experiments.reproduce --dataset=criteo $(if $(CRITEO),--log="$(CRITEO)") $(REPRODUCE)

@@ -17,6 +17,7 @@ from absl import flags
 from experiments.look_up import look_up_baseline
 from experiments.programs import run_program, train_runs
 from experiments.published import TITLES
+from experiments.result_flags import chosen_models
 from experiments.search_spaces import draw, search_space
 from experiments.study import (
     SEEDS,
@@ -39,20 +40,20 @@ PRESETS = ("paper", "released")
 # One of the three PNNs, the one of the public benchmark.
 MODELS = [name for name in TITLES if name not in ("opnn", "pnn")]
 
-CHOSEN = flags.DEFINE_multi_enum("models", MODELS, MODELS, "models to compare")
 TRIALS = flags.DEFINE_integer("trials", 8, "settings that are tried for each model")
 
 
 def main(_):
     if TRIAL_SEED in SEEDS.value:
         raise ValueError(f"seed {TRIAL_SEED} chose the settings; the final runs need others")
+    models = chosen_models(MODELS)
     data = open_data()
-    trials = search()
+    trials = search(models)
     rows = final_runs({model: found[0]["setting"] for model, found in trials.items()})
     summary = {
         **heading(data),
         "trial_seed": TRIAL_SEED,
-        "spaces": {model: search_space(dataset_name(), model) for model in CHOSEN.value},
+        "spaces": {model: search_space(dataset_name(), model) for model in models},
         "trials": trials,
         "models": rows,
         "differences": differences(rows, "interhat"),
@@ -68,11 +69,11 @@ def main(_):
         )
 
 
-def search():
+def search(models):
     """Trains the trials of all models; returns each model's, the best on validation first."""
-    trials = {model: [] for model in CHOSEN.value}
+    trials = {model: [] for model in models}
     settings = {}
-    for model in CHOSEN.value:
+    for model in models:
         for setting in draw(search_space(dataset_name(), model), TRIALS.value, seed=model):
             run = run_flags(model, seed=TRIAL_SEED, test=False, **setting)
             settings[run["output_dir"]] = run, setting

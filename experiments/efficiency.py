@@ -1,13 +1,13 @@
 """Figure 2: seconds an epoch of InterHAt and of the models that it is compared with.
 
-    python -m experiments.efficiency --dataset=criteo
-    python -m experiments.efficiency --dataset=avazu
+    python -m experiments.efficiency --size=criteo
+    python -m experiments.efficiency --size=avazu
 
 Trains all models in one process on records of the paper's sizes, in turn, a
 part of an epoch at a time: one round that does not count, then five. Every
 model has Table 2's embedding size, the same embedding layer, optimizer and
 loop, and the layers that its own paper gives it on Criteo. Writes
-`experiments/results/efficiency/DATASET/summary.json`, from which `make tables`
+`experiments/results/efficiency/SIZE/summary.json`, from which `make tables`
 draws the figure. On 2 cores, with nothing else running, about 6 minutes for
 Criteo and 2 for Avazu; a GPU is used where there is one.
 """
@@ -23,6 +23,7 @@ from tqdm.auto import tqdm
 from experiments.hyperparameters import TABLE_2, hyperparameters
 from experiments.paper_sizes import SIZES, batches_of, schema_of
 from experiments.programs import mean_and_std, run_program
+from experiments.result_flags import RESULTS_DIR, chosen_models
 from interhat_tf.files import write_json
 from interhat_tf.models import MODELS
 from interhat_tf.optimizers import Adam
@@ -46,29 +47,28 @@ INTERHAT = {
 }
 ALL = [*PAPERS, *INTERHAT]
 
-DATASET = flags.DEFINE_enum("dataset", "criteo", list(SIZES), "whose sizes the records have")
-CHOSEN = flags.DEFINE_multi_enum("models", ALL, ALL, "models to time")
-BATCH_SIZE = flags.DEFINE_integer("batch_size", 2048, "records a step")
+SIZE = flags.DEFINE_enum("size", "criteo", list(SIZES), "whose sizes the records have")
+BATCH = flags.DEFINE_integer("batch", 2048, "records a step")
 STEPS = flags.DEFINE_integer("steps", 10, "steps of a model in a round")
 ROUNDS = flags.DEFINE_integer("rounds", 5, "rounds that count")
-JIT = flags.DEFINE_bool("jit_compile", False, "compile the training steps with XLA")
-RESULTS_DIR = flags.DEFINE_string("results_dir", "experiments/results", "folder of the results")
+XLA = flags.DEFINE_bool("xla", False, "compile the training steps with XLA")
 
 
 def main(_):
-    size = SIZES[DATASET.value]
+    chosen = chosen_models(ALL)
+    size = SIZES[SIZE.value]
     schema = schema_of(size)
     trainings = {}
-    for name in CHOSEN.value:
+    for name in chosen:
         model = INTERHAT[name][0] if name in INTERHAT else name
         trainings[name] = Training(MODELS[model](schema, **arguments_of(name)), schema)
-    seconds = {name: [] for name in CHOSEN.value}
+    seconds = {name: [] for name in chosen}
     for number in tqdm(range(ROUNDS.value + 1), desc="rounds", disable=None):
         for name, training in trainings.items():
             elapsed = training.time(STEPS.value)
             if number:
                 seconds[name].append(elapsed)
-    epoch = size.epoch_rows / (STEPS.value * BATCH_SIZE.value)
+    epoch = size.epoch_rows / (STEPS.value * BATCH.value)
     summary = {
         "date": datetime.date.today().isoformat(),
         "versions": versions(),
@@ -76,24 +76,24 @@ def main(_):
         "sizes": {
             "fields": len(schema.fields),
             "features": size.features,
-            "batch_size": BATCH_SIZE.value,
+            "batch_size": BATCH.value,
             "steps": STEPS.value,
             "rounds": ROUNDS.value,
             "epoch_rows": size.epoch_rows,
-            "jit_compile": JIT.value,
+            "jit_compile": XLA.value,
         },
         "models": {
             name: {
                 "parameters": trainings[name].model.count_params(),
                 "arguments": arguments_of(name),
                 "seconds_per_epoch": mean_and_std([s * epoch for s in times]),
-                "rows_per_second": STEPS.value * BATCH_SIZE.value / (sum(times) / len(times)),
+                "rows_per_second": STEPS.value * BATCH.value / (sum(times) / len(times)),
                 "rounds": times,
             }
             for name, times in seconds.items()
         },
     }
-    folder = pathlib.Path(RESULTS_DIR.value) / "efficiency" / DATASET.value
+    folder = pathlib.Path(RESULTS_DIR.value) / "efficiency" / SIZE.value
     write_json(folder / "summary.json", summary)
     for name, row in summary["models"].items():
         print(f"{name:15} {row['rows_per_second']:10,.0f} rows/s")
@@ -102,9 +102,9 @@ def main(_):
 def arguments_of(name):
     """Returns what a model is built with: its paper's layers, Table 2's embedding size."""
     if name in PAPERS:
-        return {"embedding_dim": TABLE_2[DATASET.value]["embedding_dim"], **PAPERS[name]}
+        return {"embedding_dim": TABLE_2[SIZE.value]["embedding_dim"], **PAPERS[name]}
     model, preset = INTERHAT[name]
-    arguments, _ = hyperparameters(DATASET.value, preset, model)
+    arguments, _ = hyperparameters(SIZE.value, preset, model)
     if preset == "paper":
         arguments["key_dim"] = max(1, arguments["embedding_dim"] // arguments["num_heads"])
     return arguments
@@ -123,8 +123,8 @@ class Training:
         optimizer = Adam()
         optimizer.build(model.trainable_variables)
         loss_sum = tf.Variable(0.0, dtype=tf.float64, trainable=False)
-        self.steps = compile_steps(model, optimizer, loss_sum, jit_compile=JIT.value)
-        self.batches = iter(batches_of(schema, BATCH_SIZE.value, batches=4))
+        self.steps = compile_steps(model, optimizer, loss_sum, jit_compile=XLA.value)
+        self.batches = iter(batches_of(schema, BATCH.value, batches=4))
         self.loss_sum = loss_sum
 
     def time(self, steps):

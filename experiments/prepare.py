@@ -11,12 +11,10 @@ import json
 
 from absl import flags
 
+from experiments.data_flags import DATA_DIR, DATASET, RAW_DIR
 from experiments.programs import run_program
 from interhat_tf.input_pipeline import prepared_dataset
 
-DATASET = flags.DEFINE_string("dataset", None, "data set, as NAME or NAME/CONFIG", required=True)
-RAW_DIR = flags.DEFINE_string("raw_dir", None, "folder of the data set's original files")
-DATA_DIR = flags.DEFINE_string("data_dir", "prepared", "folder of the prepared data sets")
 BEAM = flags.DEFINE_list(
     "beam_pipeline_options", None, "prepare by Beam with these options, as NAME=VALUE,NAME=VALUE"
 )

@@ -19,8 +19,11 @@ _ATTENTION = {
     "aggregation_l2": (0.0,),
     "beta_2": (0.999,),
     "embedding_dim": (32, 48),
-    "attention_size": (16, 32),
+    "attention_size": (32,),
     "order": (2, 3),
+    # Small, strongly penalised embeddings would drown in the biases of the attention layer.
+    "attention_bias": (False,),
+    "attention_activation": ("linear",),
 }
 # What a model has beside the flags of its data set.
 _OWN = {

@@ -9,27 +9,45 @@ import numpy as np
 from absl import flags
 from scipy import stats
 
+from experiments.click_log_generator import generate_once
+from experiments.data_flags import DATA_DIR, DATASET, RAW_DIR
 from experiments.programs import mean_and_std
+from experiments.result_flags import RESULTS_DIR
+from interhat_tf.datasets.avazu import avazu_dataset_builder
+from interhat_tf.datasets.criteo import criteo_dataset_builder
 from interhat_tf.input_pipeline import prepared_dataset
 from interhat_tf.training import versions
 
-DATASET = flags.DEFINE_string("dataset", "frappe/nfm", "data set, as NAME or NAME/CONFIG")
-RAW_DIR = flags.DEFINE_string("raw_dir", None, "folder of the data set's original files")
-DATA_DIR = flags.DEFINE_string("data_dir", "prepared", "folder of the prepared data sets")
 RUNS_DIR = flags.DEFINE_string("runs_dir", "runs", "folder of the runs")
-RESULTS_DIR = flags.DEFINE_string("results_dir", "experiments/results", "folder of the results")
 SEEDS = flags.DEFINE_multi_integer("seeds", [1, 2, 3, 4, 5], "seeds of the final runs")
 WORKERS = flags.DEFINE_integer("workers", 2, "runs that go on side by side")
-MAX_EPOCHS = flags.DEFINE_integer("max_epochs", None, "epochs after which a run stops in any case")
-NAME = flags.DEFINE_string("name", None, "what results call the data; default: the data set's name")
+GENERATE = flags.DEFINE_integer("generate", None, "rows of a generated log, Criteo's or Avazu's")
+EPOCHS = flags.DEFINE_integer("epochs", None, "epochs after which a run stops in any case")
 NOTE = flags.DEFINE_string("note", "", "what results say of the data")
 
 CONFIDENCE = 0.95
+LOG_NAMES = {
+    "criteo": criteo_dataset_builder.FILE_NAMES[0],
+    "avazu": avazu_dataset_builder.FILE_NAMES[0],
+}
 
 
 def open_data():
     """Returns the prepared data set that the flags name; it is prepared if need be."""
-    return prepared_dataset(DATASET.value, DATA_DIR.value, RAW_DIR.value)
+    raw = RAW_DIR.value
+    if GENERATE.value:
+        if dataset_name() not in LOG_NAMES:
+            raise ValueError(f"--generate makes logs of {', '.join(LOG_NAMES)}, not of others")
+        raw = f"{data_dir()}/{LOG_NAMES[dataset_name()]}"
+        generate_once(raw, dataset_name(), GENERATE.value)
+    return prepared_dataset(DATASET.value, data_dir(), raw)
+
+
+def data_dir():
+    """Returns the folder of the prepared sets; a generated log has one of its own."""
+    if GENERATE.value:
+        return f"{DATA_DIR.value}/{dataset_name()}-generated-{GENERATE.value}"
+    return DATA_DIR.value
 
 
 def dataset_name():
@@ -39,7 +57,8 @@ def dataset_name():
 
 def results_folder(experiment):
     """Returns the folder of an experiment's results on the data set."""
-    return pathlib.Path(RESULTS_DIR.value) / experiment / (NAME.value or dataset_name())
+    name = f"{dataset_name()}_generated" if GENERATE.value else dataset_name()
+    return pathlib.Path(RESULTS_DIR.value) / experiment / name
 
 
 def run_flags(model, **arguments):
@@ -47,17 +66,18 @@ def run_flags(model, **arguments):
 
     So a run that two experiments ask for is one run.
     """
-    run = {"dataset": DATASET.value, "data_dir": DATA_DIR.value, "model": model, **arguments}
-    if MAX_EPOCHS.value:
-        run["max_epochs"] = MAX_EPOCHS.value
+    run = {"dataset": DATASET.value, "data_dir": data_dir(), "model": model, **arguments}
+    if EPOCHS.value:
+        run["max_epochs"] = EPOCHS.value
     digest = hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()[:10]
     return {**run, "output_dir": f"{RUNS_DIR.value}/{dataset_name()}/{model}-{digest}"}
 
 
 def heading(data):
     """Returns what every summary starts with: the data, the date, the versions."""
+    note = f"a generated log of {GENERATE.value:,} rows" if GENERATE.value else NOTE.value
     return {
-        "data": {"set": data.name, "note": NOTE.value, "rows": data.num_rows("train")},
+        "data": {"set": data.name, "note": note, "statistics": data.statistics},
         "date": datetime.date.today().isoformat(),
         "versions": versions(),
     }
@@ -104,6 +124,8 @@ def describe(report):
 def paired_difference(values, others):
     """Returns the mean of `values - others`, run by run, and its Student confidence interval.
 
+    A single run has none.
+
     Example:
 
     >>> found = paired_difference([0.9, 0.8, 0.85], [0.8, 0.7, 0.75])
@@ -113,7 +135,7 @@ def paired_difference(values, others):
     differences = np.subtract(values, others)
     mean = float(differences.mean())
     if len(differences) < 2:
-        return {"mean": mean, "low": float("nan"), "high": float("nan")}
+        return {"mean": mean, "low": None, "high": None}
     quantile = stats.t.ppf(0.5 + CONFIDENCE / 2, len(differences) - 1)
     margin = float(quantile * differences.std(ddof=1) / np.sqrt(len(differences)))
     return {"mean": mean, "low": mean - margin, "high": mean + margin}

@@ -15,6 +15,7 @@ import keras
 import tensorflow as tf
 from absl import flags
 
+from experiments.data_flags import DATA_DIR, DATASET, RAW_DIR
 from experiments.hyperparameters import hyperparameters
 from experiments.programs import run_program
 from interhat_tf.callbacks import AttentionHeatmaps
@@ -24,9 +25,6 @@ from interhat_tf.input_pipeline import prepared_dataset
 from interhat_tf.models import MODELS, PRESETS
 from interhat_tf.training import EVALUATION_BATCH_SIZE, TrainingSettings, train
 
-DATASET = flags.DEFINE_string("dataset", None, "data set, as NAME or NAME/CONFIG", required=True)
-RAW_DIR = flags.DEFINE_string("raw_dir", None, "folder of the data set's original files")
-DATA_DIR = flags.DEFINE_string("data_dir", "prepared", "folder of the prepared data sets")
 OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "the run's folder", required=True)
 MODEL = flags.DEFINE_enum("model", "interhat", list(MODELS), "model to train")
 PRESET = flags.DEFINE_enum("preset", "released", list(PRESETS), "form of the model")

@@ -47,7 +47,8 @@ def fake_training(monkeypatch, seconds=0, **results):
 
     def run(command, **_):
         commands.append(command)
-        folder = pathlib.Path(command[-1].removeprefix("--output_dir="))
+        flag = next(flag for flag in command if flag.startswith("--output_dir="))
+        folder = pathlib.Path(flag.removeprefix("--output_dir="))
         status, errors = results.get(folder.name, (0, ""))
         time.sleep(0 if status else seconds)
         folder.mkdir(exist_ok=True)
@@ -106,3 +107,17 @@ def test_markdown_table():
     assert markdown_table(["name", "AUC"], [["a", 0.5]]) == (
         "| name | AUC |\n| --- | ---: |\n| a | 0.5 |\n"
     )
+
+
+def test_a_run_that_is_done_is_not_started_again(monkeypatch, tmp_path):
+    commands = fake_training(monkeypatch)
+    run = {"dataset": "frappe/nfm", "preset": "released", "output_dir": f"{tmp_path}/a"}
+    for _ in range(2):
+        assert [report for _, report in train_runs([run], workers=1)] == [{"of": "a"}]
+    assert len(commands) == 1
+    # Another flag, or other hyperparameters of the preset, is another run.
+    list(train_runs([{**run, "order": 2}], workers=1))
+    assert len(commands) == 2
+    monkeypatch.setattr(programs, "hyperparameters", lambda *_: ({"order": 7}, {}))
+    list(train_runs([{**run, "order": 2}], workers=1))
+    assert len(commands) == 3

@@ -1,0 +1,68 @@
+import hashlib
+import json
+
+import pytest
+from absl import flags
+from absl.testing import flagsaver
+
+from experiments import study
+
+
+@pytest.fixture
+def study_flags(tmp_path):
+    """Sets the studies' flags to folders of the test's own, as long as it runs."""
+    if not flags.FLAGS.is_parsed():
+        flags.FLAGS.mark_as_parsed()
+    with flagsaver.flagsaver(
+        dataset="frappe/nfm",
+        data_dir=str(tmp_path / "prepared"),
+        runs_dir=str(tmp_path / "runs"),
+        results_dir=str(tmp_path / "results"),
+        seeds=[1, 2, 3],
+    ):
+        yield tmp_path
+
+
+@pytest.fixture
+def fake_runs():
+    """Stands in for `train_runs`: reports whose figures follow from the flags of the run."""
+
+    def train_runs(runs, workers):
+        for run in runs:
+            train_runs.asked.append(run)
+            yield run, report_of(run)
+
+    train_runs.asked = []
+    return train_runs
+
+
+def report_of(run):
+    """Returns a report such as a run with these flags would have."""
+    text = json.dumps(run, sort_keys=True)
+    value = int(hashlib.sha256(text.encode()).hexdigest()[:6], 16) / 16**6
+    figures = {"auc": 0.9 + value / 100, "logloss": 0.3 - value / 100}
+    test = {"test": {"auc": 0.8 + value / 50, "logloss": 0.4}} if run.get("test", True) else {}
+    return {
+        "config": {"arguments": {"embedding_dim": 10}, "training": {"seed": run["seed"]}},
+        "versions": {"commit": "abc"},
+        "parameters": 1000,
+        "best_epoch": 3,
+        "validation": figures,
+        **test,
+        "training": {"seconds": 10.0, "epochs": 5},
+    }
+
+
+@pytest.fixture
+def fake_data(monkeypatch):
+    """Stands in for the prepared set that a study opens."""
+
+    class Data:
+        name = "frappe/nfm/1.0.0"
+        statistics = {"records": 10}  # noqa: RUF012
+
+        def num_rows(self, split):
+            return 8
+
+    monkeypatch.setattr(study, "prepared_dataset", lambda *_: Data())
+    return Data()

@@ -1,0 +1,148 @@
+"""Tests of the page of results, on made-up summaries."""
+
+import re
+
+import pytest
+
+from experiments import effectiveness, sensitivity, tables
+from experiments.figures import as_bytes, sensitivity_figure
+from experiments.pages import Picture, Section, Table, html_page, markdown
+from experiments.published import TABLE_3
+from interhat_tf.files import read_json, write_json
+
+
+@pytest.fixture
+def results(study_flags, fake_runs, fake_data, monkeypatch):
+    """A folder with the summaries of all experiments."""
+    monkeypatch.setattr(effectiveness, "train_runs", fake_runs)
+    monkeypatch.setattr(
+        effectiveness, "look_up_baseline", lambda data: {"auc": 0.97, "logloss": 0.11}
+    )
+    monkeypatch.setattr(sensitivity, "train_runs", fake_runs)
+    effectiveness.main(None)
+    sensitivity.vary("heads", "num_heads", [1, 4])
+    sensitivity.vary("orders", "order", [2, 3])
+    folder = study_flags / "results"
+    row = {
+        "parameters": 10,
+        "arguments": {"embedding_dim": 8},
+        "rows_per_second": 5.0,
+        "seconds_per_epoch": {"mean": 100.0, "std": 1.0},
+    }
+    names = ["wide_deep", "dcn", "ipnn", "deepfm", "xdeepfm", "interhat", "interhat_s"]
+    models = {name: dict(row) for name in names}
+    for name, seconds in (("deepfm", 45.0), ("interhat", 90.0)):
+        models[name] = {**row, "seconds_per_epoch": {"mean": seconds, "std": 1.0}}
+    sizes = {"fields": 36, "features": 605_700, "batch_size": 2048, "epoch_rows": 11_040_000}
+    write_json(
+        folder / "efficiency/criteo/summary.json",
+        {
+            "date": "2026-01-01",
+            "device": "a machine",
+            "sizes": {**sizes, "rounds": 5, "steps": 10},
+            "models": models,
+        },
+    )
+    found = [{"rule": "rule_1", "found": {"combined": i > 0}} for i in range(10)]
+    write_json(folder / "synthetic/summary.json", {"runs": found})
+    return folder
+
+
+def test_the_pages_have_everything(results):
+    tables.main(None)
+    readme = (results / "README.md").read_text()
+    page = (results / "index.html").read_text()
+    for name in ("figure_2", "figure_3", "figure_4"):
+        assert (results / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert f"({name}.png)" in readme
+    assert page.count("<img src=") == 3
+    summary = read_json(results / "effectiveness/frappe/summary.json")
+    for row in summary["models"].values():
+        for text in (readme, page):
+            assert f"{row['test']['auc']['mean']:.4f} ± {row['test']['auc']['std']:.4f}" in text
+    for auc, logloss in TABLE_3["frappe"].values():
+        assert f"{auc:.4f} / {logloss:.4f}" in readme
+    assert readme.count("embedding_l2 ") == sum(len(found) for found in summary["trials"].values())
+
+
+def test_html_needs_nothing_else(results):
+    tables.main(None)
+    page = (results / "index.html").read_text()
+    for source in re.findall(r'(?:src|href)="([^"]*)"', page):
+        assert source.startswith("data:") or not re.match(r"(https?:)?//", source)
+    assert "<script" not in page
+    for tag in ("table", "tr", "td", "details", "div", "p", "h2"):
+        assert page.count(f"<{tag}>") + page.count(f"<{tag} ") == page.count(f"</{tag}>")
+
+
+def test_what_came_back_and_what_did_not(results):
+    tables.main(None)
+    rows = {
+        line.split(" | ")[0].strip("| "): line.split(" | ")[1:]
+        for line in (results / "README.md").read_text().splitlines()
+        if line.startswith("| ")
+    }
+    assert rows["Table 3, Criteo"][0] == "not run here"
+    assert rows["Table 4 and Figure 8, Rule 1"][0] == "reproduced"
+    status, why = rows["Figure 2, least time of six models"]
+    assert status == "**not reproduced**"
+    assert "place 2 of 6, 2.0 times the seconds of DeepFM" in why
+
+
+def frappe_summary(**aucs):
+    models = {name: {"test": {"auc": {"mean": auc}}} for name, auc in aucs.items()}
+    return {"models": models}
+
+
+@pytest.mark.parametrize(
+    ("interhat", "ablation", "status"),
+    [(0.99, 0.97, "reproduced"), (0.95, 0.94, "in part"), (0.95, 0.97, "**not reproduced**")],
+)
+def test_table_3_comes_back_if_interhat_leads_and_attention_helps(interhat, ablation, status):
+    others = {name: 0.98 for name in TABLE_3["frappe"]}
+    summary = frappe_summary(**{**others, "interhat": interhat, "interhat_s": ablation})
+    assert tables.glance_of_table_3("frappe", summary)[1] == status
+
+
+def test_a_table_3_of_some_models_says_so():
+    row = tables.glance_of_table_3("frappe", frappe_summary(interhat=0.9, fm=0.8))
+    assert row[1] == "not run here" and row[2].startswith("without DCN, DeepFM")
+
+
+@pytest.mark.parametrize(("lead", "status"), [(0.01, "reproduced"), (0.001, "in part")])
+def test_a_lead_within_the_spread_is_no_lead(lead, status):
+    points = [
+        {"num_heads": heads, "test": {"auc": {"mean": auc, "std": 0.002}}}
+        for heads, auc in ((1, 0.97 + lead), (4, 0.97))
+    ]
+    assert tables.glance_of_figure_3({"flag": "num_heads", "points": points})[1] == status
+
+
+def test_texts_are_escaped():
+    sections = [
+        Section(
+            "<b>A & B</b>",
+            ["x < y", Table(["<i>"], [["<script>alert(1)</script>", "**bold**", "`code`"]])],
+        )
+    ]
+    page = html_page("<title>", sections)
+    assert "<script>" not in page and "&lt;script&gt;" in page
+    assert "<strong>bold</strong>" in page and "<code>code</code>" in page
+    assert "&lt;b&gt;A &amp; B&lt;/b&gt;" in page
+
+
+def test_markdown_of_each_block():
+    picture = Picture("figure_9", "what it shows", b"", b"")
+    table = Table(["a", "b"], [["1", "2"]], fold="more")
+    text = markdown("T", [Section("S", ["words", table, picture])])
+    assert text.startswith("# T\n\n## S\n\nwords\n")
+    assert "<details><summary>more</summary>\n\n| a | b |\n| --- | ---: |\n| 1 | 2 |\n" in text
+    assert "![what it shows](figure_9.png)" in text
+
+
+@pytest.mark.parametrize("form", ["png", "svg"])
+def test_the_same_summary_gives_the_same_picture(form):
+    point = {"test": {m: {"mean": 0.5, "std": 0.1} for m in ("auc", "logloss")}, "seeds": [1]}
+    summary = {"flag": "order", "points": [{"order": k, **point} for k in (1, 2)]}
+    pictures = [as_bytes(sensitivity_figure({"x": summary}, "k"), form) for _ in range(2)]
+    assert pictures[0] == pictures[1]
