@@ -120,8 +120,9 @@ def interhat(inputs, weights, vocabulary_sizes, num_heads, order, preset):
         residual=released,
     )
     first = current = feed_forward(x, inside(weights, "feed_forward"))
-    aggregations, field_weights = [], []
+    aggregations, field_weights, features = [], [], []
     for i in range(1, order + 1):
+        features.append(current)
         u, alpha = aggregate(current, inside(weights, f"aggregation_{i}"))
         aggregations.append(u)
         field_weights.append(alpha)
@@ -132,9 +133,26 @@ def interhat(inputs, weights, vocabulary_sizes, num_heads, order, preset):
         activation=linear if released else relu,
     )
     logits = dense(relu(dense(u_f, weights, "mlp_1")), weights, "mlp_2")[:, 0]
+    field_weights = np.stack(field_weights, axis=1)
+    gradient = mean_gradient(u_f, weights)
+    contributions = np.einsum(
+        "bk,bkm,bkmd,bd->bkm", order_weights, field_weights, np.stack(features, axis=1), gradient
+    )
     return {
         "logits": logits,
         "order_weights": order_weights,
-        "field_weights": np.stack(field_weights, axis=1),
+        "field_weights": field_weights,
+        "contributions": contributions,
+        "bias": dense(relu(dense(0 * u_f, weights, "mlp_1")), weights, "mlp_2")[:, 0],
         "heads": heads,
     }
+
+
+def mean_gradient(u, weights):
+    """The gradient of the output MLP, averaged over the straight line from zeros to u, (B, d)."""
+    slope = u @ weights["mlp_1/kernel"]  # of each unit along the line, (B, units)
+    start = weights.get("mlp_1/bias", 0) + 0 * slope
+    crossing = -start / np.where(slope == 0, 1, slope)  # where on the line a unit is zero
+    active = np.where(slope > 0, np.clip(1 - crossing, 0, 1), np.clip(crossing, 0, 1))
+    active = np.where(slope == 0, start > 0, active)  # the share of the line where it is active
+    return (active * weights["mlp_2/kernel"][:, 0]) @ weights["mlp_1/kernel"].T

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from interhat_tf.attribution import multipliers
 from interhat_tf.layers import (
     AttentionalAggregation,
     CrossLayer,
@@ -272,10 +273,15 @@ class InterHAt(ClickModel):
 
     def call(self, inputs, training=False):
         """Returns logits, (B, 1)."""
-        return self._predict_and_explain(inputs, training)[0]
+        return self._predict(inputs, training)[0]
 
     def explain(self, inputs, return_heads=False):
         """Returns the prediction and the attentions that made it, from one forward pass.
+
+        The contributions say which way each field of each order moves the
+        logit: with `u_f = sum_i alpha_f[i] sum_j alpha_i[j] x_i[j]` they are the
+        shares of the MLP's output that `attribution.multipliers` gives to the
+        terms of that sum. Together with the bias they add up to the logit.
 
         Args:
             inputs: As for calling the model.
@@ -285,36 +291,53 @@ class InterHAt(ClickModel):
         Returns:
             Dictionary of `logits`, (B,); `order_weights`, alpha_f of Equation 5,
             (B, k); `field_weights`, alpha_1 ... alpha_k of Equation 2,
-            (B, k, m); and with `return_heads`, for a model with self-attention,
+            (B, k, m); `contributions`, (B, k, m); `bias`, the logit of u_f = 0,
+            (B,); and with `return_heads`, for a model with self-attention,
             `heads`, (B, h, m, m), rows being queries. Fields are in the order
             of `schema.field_names`.
         """
-        logits, explanation = self._predict_and_explain(inputs, training=False)
-        if not return_heads:
-            explanation.pop("heads", None)
-        return {"logits": ops.squeeze(logits, -1), **explanation}
+        logits, inner = self._predict(inputs, training=False)
+        field_weights = ops.stack(inner["field_weights"], axis=1)  # (B, k, m)
+        values, bias = multipliers(self.mlp, ops.cast(inner["output"], "float32"))  # (B, d)
+        alignments = [
+            ops.einsum("bmd,bd->bm", ops.cast(features, "float32"), values)  # (B, m)
+            for features in inner["features"]
+        ]
+        shares = ops.expand_dims(inner["order_weights"], -1) * field_weights  # (B, k, m)
+        logits = ops.squeeze(logits, -1)  # (B,)
+        explanation = {
+            "logits": logits,
+            "order_weights": inner["order_weights"],
+            "field_weights": field_weights,
+            "contributions": ops.cast(shares, "float32") * ops.stack(alignments, axis=1),
+            "bias": ops.zeros_like(logits) + bias,
+        }
+        if return_heads and self.self_attention:
+            explanation["heads"] = inner["heads"]
+        return explanation
 
-    def _predict_and_explain(self, inputs, training):
-        explanation = {}
+    def _predict(self, inputs, training):
+        """Returns the logits, (B, 1), and what they were made of, for `explain`."""
+        inner = {"field_weights": [], "features": []}
         fields = self.embedding(inputs)  # (B, m, d)
         if self.self_attention:
-            fields, explanation["heads"] = self.attention(
+            fields, inner["heads"] = self.attention(
                 fields, training=training, return_attention=True
             )  # (B, m, d), (B, h, m, m)
             fields = self.feed_forward(fields)  # (B, m, d)
         first_order = current_order = fields
-        aggregations, field_weights = [], []
+        aggregations = []
         for i, aggregate in enumerate(self.aggregations):
             if i:
                 current_order = self.cross(aggregations[-1], first_order, current_order)
             aggregation, weights = aggregate(current_order)  # (B, d), (B, m)
             aggregations.append(aggregation)
-            field_weights.append(weights)
-        explanation["field_weights"] = ops.stack(field_weights, axis=1)  # (B, k, m)
-        output, explanation["order_weights"] = self.order_aggregation(
+            inner["field_weights"].append(weights)
+            inner["features"].append(current_order)
+        inner["output"], inner["order_weights"] = self.order_aggregation(
             ops.stack(aggregations, axis=1)  # (B, k, d)
         )  # (B, d), (B, k)
-        output = self.dropout(output, training=training)
+        output = self.dropout(inner["output"], training=training)
         for layer in self.mlp[:-1]:
             output = self.dropout(layer(output), training=training)
-        return self.mlp[-1](output), explanation  # (B, 1)
+        return self.mlp[-1](output), inner  # (B, 1)

@@ -67,7 +67,8 @@ def test_permuting_the_fields_permutes_the_explanation_and_leaves_the_logit(sche
     actual = swapped.explain({k: v[:, ::-1] for k, v in batch.items()}, return_heads=True)
     expected = {k: np.array(v) for k, v in model.explain(batch, return_heads=True).items()}
     order = [schema.field_names.index(name) for name in swapped.schema.field_names]
-    expected["field_weights"] = expected["field_weights"][:, :, order]
+    for name in ("field_weights", "contributions"):
+        expected[name] = expected[name][:, :, order]
     expected["heads"] = expected["heads"][:, :, order][..., order]
     assert_same_explanation(actual, expected)
 
@@ -106,7 +107,8 @@ def test_every_attention_sums_to_one(schema, batch, preset, order):
 def test_explain_has_the_logits_of_the_call_and_heads_only_on_request(schema, batch):
     model = make(schema, dropout=0.5)
     explanation = model.explain(batch)
-    assert explanation.keys() == {"logits", "order_weights", "field_weights"}
+    weights = {"order_weights", "field_weights"}
+    assert explanation.keys() == {"logits", "contributions", "bias"} | weights
     np.testing.assert_array_equal(explanation["logits"], model(batch)[:, 0])
 
 
@@ -360,3 +362,25 @@ def test_tuned_is_released_with_sizes_and_a_penalty_of_its_own(schema):
     assert [w.shape for w in tuned.weights] == [w.shape for w in released.weights]
     assert len(tuned.losses) == len(tuned.embedding.trainable_weights)
     assert not released.losses
+
+
+# Contributions.
+
+
+@every_preset
+@pytest.mark.parametrize("mlp_units", [(), (6,), (6, 4)])
+def test_contributions_and_bias_add_up_to_the_logit(schema, rng, preset, mlp_units):
+    model = make(schema, preset, mlp_units=mlp_units)
+    explanation = model.explain(random_batch(schema, rng, rows=500))
+    total = np.sum(explanation["contributions"], axis=(1, 2)) + explanation["bias"]
+    np.testing.assert_allclose(total, explanation["logits"], rtol=1e-4, atol=1e-4)
+    assert np.min(explanation["contributions"]) < 0 < np.max(explanation["contributions"])
+
+
+def test_contributions_of_a_linear_output_are_its_terms(schema, batch):
+    model = make(schema, "paper", mlp_units=(), order=1)
+    explanation = model.explain(batch)
+    features = model.feed_forward(model.attention(model.embedding(batch)))  # (B, m, d)
+    kernel = np.asarray(model.mlp[0].kernel)[:, 0]
+    expected = np.asarray(explanation["field_weights"])[:, 0] * (np.asarray(features) @ kernel)
+    np.testing.assert_allclose(explanation["contributions"][:, 0], expected, rtol=1e-4, atol=1e-5)
