@@ -36,9 +36,10 @@ def efficiency_figure(summaries):
         panel.set_yticks(places, [efficiency_title(model) for model, _ in rows])
         panel.invert_yaxis()
         panel.set_xscale("log")
-        for place, mean in zip(places, means, strict=True):
+        for place, value in zip(places, seconds, strict=True):
+            end = value["mean"] + value["std"], place
             panel.annotate(
-                f"{mean:,.0f}", (mean, place), (6, 0), textcoords="offset points", va="center"
+                f"{value['mean']:,.0f}", end, (4, 0), textcoords="offset points", va="center"
             )
         panel.set_xlim(min(means) / 2, max(means) * 3)
         panel.set_title(name.capitalize())

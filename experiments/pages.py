@@ -13,12 +13,14 @@ class Table:
     Args:
         header: Titles of the columns.
         rows: Lists of cells.
-        fold: Title under which HTML hides the table until it is opened; none shows it.
+        fold: Title under which the table is hidden until it is opened; none shows it.
+        numeric: Whether all columns but the first hold numbers, which lie right and do not wrap.
     """
 
     header: list
     rows: list
     fold: str | None = None
+    numeric: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +64,8 @@ def markdown(title, sections):
 
 
 def _markdown_table(table):
-    lines = [table.header, ["---", *["---:"] * (len(table.header) - 1)], *table.rows]
+    alignment = "---:" if table.numeric else "---"
+    lines = [table.header, ["---", *[alignment] * (len(table.header) - 1)], *table.rows]
     rows = "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
     if table.fold:
         return f"<details><summary>{table.fold}</summary>\n\n{rows}\n</details>\n"
@@ -86,8 +89,9 @@ def _html_block(block):
             for row in block.rows
         )
         # A wide table scrolls in itself, so that the page is never wider than the screen.
+        kind = "numeric" if block.numeric else "words"
         table = (
-            f'<div class="scroll" tabindex="0"><table><thead><tr>{head}</tr></thead>'
+            f'<div class="scroll" tabindex="0"><table class="{kind}"><thead><tr>{head}</tr></thead>'
             f"<tbody>{rows}</tbody></table></div>"
         )
         if block.fold:
@@ -106,9 +110,10 @@ def _items(block):
 
 
 def _inline(text):
-    """Escapes a text, and gives its bold, code and links their HTML."""
+    """Escapes a text, and gives its bold and italic words, code and links their HTML."""
     text = html.escape(text)
     text = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", text)
+    text = re.sub(r"\*(.+?)\*", r"<em>\1</em>", text)
     text = re.sub(r"`(.+?)`", r"<code>\1</code>", text)
     return re.sub(r"\[(.+?)\]\((.+?)\)", r'<a href="\2">\1</a>', text)
 
@@ -123,9 +128,10 @@ h2 { font-size: 1.25rem; margin-top: 2.5rem; border-bottom: 1px solid var(--line
 p, li { max-width: 48rem; overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; margin: 1rem 0; }
 table { border-collapse: collapse; font-size: 0.875rem; font-variant-numeric: tabular-nums; }
-th, td { border: 1px solid var(--line); padding: 0.25rem 0.6rem; text-align: right; }
+th, td { border: 1px solid var(--line); padding: 0.25rem 0.6rem; text-align: left; }
 th { background: var(--soft); }
-th:first-child, td:first-child { text-align: left; }
+.numeric :is(th, td):not(:first-child) { text-align: right; white-space: nowrap; }
+.words :is(th, td) { min-width: 8rem; }
 img { display: block; max-width: 100%; height: auto; background: white; margin: 1rem 0; }
 code { background: var(--soft); overflow-wrap: anywhere; }
 summary { cursor: pointer; }

@@ -23,7 +23,12 @@ from interhat_tf.files import atomic_write, read_json
 
 TITLE = "InterHAt: the paper's tables and figures, reproduced"
 ROW_TITLES = {**TITLES, "paper": "InterHAt, `paper`", "released": "InterHAt, `released`"}
-REPRODUCED, PARTLY, NOT, NOT_RUN = "reproduced", "in part", "**not reproduced**", "not run here"
+REPRODUCED, PARTLY, NOT, NOT_RUN = (
+    "✓ reproduced",
+    "◐ in part",
+    "✗ **not reproduced**",
+    "– not run here",
+)
 # Section 4.1.3 and 4.1.4 of the paper: the best number of heads, the order after which it overfits.
 PAPER_HEADS = {"frappe": 1, "criteo": 8, "avazu": 4}
 PAPER_ORDER = {"frappe": 3}
@@ -83,7 +88,9 @@ def at_a_glance(results):
         "Every figure below comes from the summaries in this folder, and those from the commands "
         "that stand beside them. Means ± standard deviations over seeds."
     )
-    return Section("At a glance", [text, Table(["of the paper", "here", "why"], rows)])
+    return Section(
+        "At a glance", [text, Table(["of the paper", "here", "why"], rows, numeric=False)]
+    )
 
 
 def glance_of_table_3(name, summary):
@@ -263,7 +270,8 @@ def trials(summary):
                 ]
             )
     header = ["model", "setting", "validation AUC", "validation logloss", "epochs"]
-    return Table(header, rows, fold="All trials, the chosen one of each model first")
+    fold = "All trials, the chosen one of each model first"
+    return Table(header, rows, fold, numeric=False)
 
 
 def negatives(summary):

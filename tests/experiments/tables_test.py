@@ -82,10 +82,10 @@ def test_what_came_back_and_what_did_not(results):
         for line in (results / "README.md").read_text().splitlines()
         if line.startswith("| ")
     }
-    assert rows["Table 3, Criteo"][0] == "not run here"
-    assert rows["Table 4 and Figure 8, Rule 1"][0] == "reproduced"
+    assert rows["Table 3, Criteo"][0] == "– not run here"
+    assert rows["Table 4 and Figure 8, Rule 1"][0] == "✓ reproduced"
     status, why = rows["Figure 2, least time of six models"]
-    assert status == "**not reproduced**"
+    assert status == "✗ **not reproduced**"
     assert "place 2 of 6, 2.0 times the seconds of DeepFM" in why
 
 
@@ -96,7 +96,11 @@ def frappe_summary(**aucs):
 
 @pytest.mark.parametrize(
     ("interhat", "ablation", "status"),
-    [(0.99, 0.97, "reproduced"), (0.95, 0.94, "in part"), (0.95, 0.97, "**not reproduced**")],
+    [
+        (0.99, 0.97, "✓ reproduced"),
+        (0.95, 0.94, "◐ in part"),
+        (0.95, 0.97, "✗ **not reproduced**"),
+    ],
 )
 def test_table_3_comes_back_if_interhat_leads_and_attention_helps(interhat, ablation, status):
     others = {name: 0.98 for name in TABLE_3["frappe"]}
@@ -106,10 +110,10 @@ def test_table_3_comes_back_if_interhat_leads_and_attention_helps(interhat, abla
 
 def test_a_table_3_of_some_models_says_so():
     row = tables.glance_of_table_3("frappe", frappe_summary(interhat=0.9, fm=0.8))
-    assert row[1] == "not run here" and row[2].startswith("without DCN, DeepFM")
+    assert row[1] == "– not run here" and row[2].startswith("without DCN, DeepFM")
 
 
-@pytest.mark.parametrize(("lead", "status"), [(0.01, "reproduced"), (0.001, "in part")])
+@pytest.mark.parametrize(("lead", "status"), [(0.01, "✓ reproduced"), (0.001, "◐ in part")])
 def test_a_lead_within_the_spread_is_no_lead(lead, status):
     points = [
         {"num_heads": heads, "test": {"auc": {"mean": auc, "std": 0.002}}}
@@ -122,12 +126,15 @@ def test_texts_are_escaped():
     sections = [
         Section(
             "<b>A & B</b>",
-            ["x < y", Table(["<i>"], [["<script>alert(1)</script>", "**bold**", "`code`"]])],
+            [
+                "x < y",
+                Table(["<i>"], [["<script>alert(1)</script>", "**bold**", "`code` *italic*"]]),
+            ],
         )
     ]
     page = html_page("<title>", sections)
     assert "<script>" not in page and "&lt;script&gt;" in page
-    assert "<strong>bold</strong>" in page and "<code>code</code>" in page
+    assert "<strong>bold</strong>" in page and "<code>code</code> <em>italic</em>" in page
     assert "&lt;b&gt;A &amp; B&lt;/b&gt;" in page
 
 
