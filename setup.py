@@ -40,14 +40,16 @@ setup(
         "beam": ["apache-beam>=2.60", "mlcroissant>=1"],
         # What `experiments.readers` compares with.
         "readers": ["duckdb>=1", "polars>=1"],
-        "notebooks": ["ipykernel>=6", "jupyterlab>=4", "nbclient>=0.10"],
+        "notebooks": ["ipykernel>=6", "jupyterlab>=4", "nbclient>=0.10", "pandas>=2"],
         "dev": [
             "apache-beam>=2.60",
             "jax[cpu]>=0.5",
+            "pandas>=2",
             "pytest>=8",
             "pytest-xdist>=3.6",
             "ruff>=0.8",
             "scikit-learn>=1.5",
+            "scipy>=1.13",
             "setuptools>=68",
             "tensorboard>=2.20",
         ],

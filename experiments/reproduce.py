@@ -21,9 +21,9 @@ from absl import flags
 
 from experiments.click_log_generator import generate_once
 from experiments.programs import markdown_table, mean_and_std, run_program, train_runs
+from interhat_tf.attention import Attention
 from interhat_tf.datasets.avazu import avazu_dataset_builder
 from interhat_tf.datasets.criteo import criteo_dataset_builder
-from interhat_tf.explanation import Attention
 from interhat_tf.files import atomic_write, write_json
 from interhat_tf.heatmaps import attention_heatmap, save_heatmap
 from interhat_tf.input_pipeline import prepared_dataset

@@ -17,8 +17,8 @@ import numpy as np
 from absl import flags
 
 from experiments.programs import markdown_table, mean_and_std, run_program, train_runs
+from interhat_tf.attention import Attention
 from interhat_tf.encoding import SPLITS
-from interhat_tf.explanation import Attention
 from interhat_tf.files import atomic_write, read_json, write_json
 from interhat_tf.heatmaps import attention_heatmap, save_heatmap
 

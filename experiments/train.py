@@ -18,9 +18,9 @@ from absl import flags
 from experiments.data_flags import DATA_DIR, DATASET, RAW_DIR
 from experiments.hyperparameters import hyperparameters
 from experiments.programs import run_program
+from interhat_tf.attention import where
 from interhat_tf.callbacks import AttentionHeatmaps
 from interhat_tf.encoding import SPLITS
-from interhat_tf.explanation import where
 from interhat_tf.input_pipeline import prepared_dataset
 from interhat_tf.models import MODELS, PRESETS
 from interhat_tf.training import EVALUATION_BATCH_SIZE, TrainingSettings, train

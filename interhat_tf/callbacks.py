@@ -5,7 +5,7 @@ import re
 
 import keras
 
-from interhat_tf.explanation import mean_attention, select_records
+from interhat_tf.attention import mean_attention, select_records
 from interhat_tf.heatmaps import attention_heatmap, save_heatmap
 
 
@@ -51,7 +51,7 @@ class AttentionHeatmaps(keras.callbacks.Callback):
 
     >>> import numpy as np
     >>> from interhat_tf import Field, InterHAt, Schema
-    >>> from interhat_tf.explanation import where
+    >>> from interhat_tf.attention import where
     >>> schema = Schema([Field("f1", "categorical", 11), Field("f2", "categorical", 11)])
     >>> export = AttentionHeatmaps(
     ...     "attentions",

@@ -1,209 +1,282 @@
-"""The attentions of a whole data set: which orders and fields a model looks at."""
+"""Why a model predicted what it did, record by record: weights, signed shares, plain words."""
 
 import dataclasses
-import weakref
+import html
+import json
+import types
 
 import keras
 import numpy as np
 
+from interhat_tf.attention import explain_batches
 from interhat_tf.files import atomic_write
-from interhat_tf.schema import CATEGORICAL
+from interhat_tf.schema import CATEGORICAL, NUMERICAL
+
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Attention:
-    """Mean attentions over records, with their standard deviations over the records.
+class Explanation:
+    """The explanation of B records, of m fields each, by a model of highest order k.
+
+    Made by `explain_records`. A part of the records, `explanation[2:5]` or
+    `explanation[[3]]`, is an `Explanation` as well.
 
     Args:
-        field_names: Names of the m fields in the model's order.
-        field_weights: Mean alpha_1 ... alpha_k of Equation 2, (k, m).
-        order_weights: Mean alpha_f of Equation 5, (k,).
-        probability: Mean predicted probability of a click.
-        field_weights_std: Standard deviation of the field weights, (k, m).
-        order_weights_std: Standard deviation of the order weights, (k,).
-        probability_std: Standard deviation of the probability.
-        records: Number of records.
-    """
-
-    field_names: tuple[str, ...]
-    field_weights: np.ndarray
-    order_weights: np.ndarray
-    probability: float
-    field_weights_std: np.ndarray
-    order_weights_std: np.ndarray
-    probability_std: float
-    records: int
-
-    def save(self, path):
-        """Writes all of it to an .npz file, one array per attribute; folders are made."""
-        with atomic_write(path) as file:
-            np.savez_compressed(file, **vars(self))
-
-    @classmethod
-    def load(cls, path):
-        """Reads what `save` wrote."""
-        with np.load(path) as arrays:
-            loaded = {name: arrays[name] for name in arrays.files}
-        return cls(
-            **{name: value if value.ndim else value.item() for name, value in loaded.items()}
-            | {"field_names": tuple(loaded["field_names"].tolist())}
-        )
-
-
-def mean_attention(model, batches, condition=None):
-    """Averages a model's attentions over the records that satisfy a condition.
-
-    This is what each cell of the paper's Figures 8 to 10 shows. A single record
-    is explained as the mean over a batch of one.
-
-    Args:
-        model: A model with `explain` and `schema`, such as `InterHAt`.
-        batches: Batches of records, as for `select_records`; read once, and
-            never held in memory together.
-        condition: Which records count, as for `select_records`. Defaults to
-            all.
-
-    Returns:
-        An `Attention`, in double precision.
-
-    Raises:
-        ValueError: If no record satisfies the condition.
-    """
-    sums, squares, records = {}, {}, 0
-    for _, explanation in explain_batches(model, batches, condition):
-        logits = explanation["logits"].astype("float64")
-        quantities = {
-            "field_weights": explanation["field_weights"].astype("float64"),  # (B, k, m)
-            "order_weights": explanation["order_weights"].astype("float64"),  # (B, k)
-            "probability": (1 + np.tanh(logits / 2)) / 2,  # (B,); a sigmoid that cannot overflow
-        }
-        for name, values in quantities.items():
-            sums[name] = sums.get(name, 0) + values.sum(axis=0)
-            squares[name] = squares.get(name, 0) + (values**2).sum(axis=0)
-        records += len(logits)
-    if not records:
-        raise ValueError("no record satisfies the condition, so there is no attention to average")
-    means = {name: total / records for name, total in sums.items()}
-    # The quantities lie in [0, 1], so what the difference of squares loses in
-    # double precision is below the single precision of the quantities themselves.
-    deviations = {
-        f"{name}_std": np.sqrt(np.maximum(squares[name] / records - mean**2, 0))
-        for name, mean in means.items()
-    }
-    return Attention(field_names=model.schema.field_names, records=records, **means, **deviations)
-
-
-def explain_batches(model, batches, condition=None):
-    """Explains batch after batch of records.
-
-    Args:
-        model: A model with `explain` and `schema`, such as `InterHAt`.
-        batches: Batches of records, as for `select_records`.
-        condition: Which records are explained, as for `select_records`.
-            Defaults to all.
-
-    Yields:
-        Pairs of the inputs and of what `model.explain` returns for them, both
-        dictionaries of NumPy arrays.
-
-    Raises:
-        ValueError: As `select_records` does.
-    """
-    explain = _compiled_explain(model)
-    for inputs in select_records(model.schema, batches, condition):
-        explanation = explain(inputs)
-        yield inputs, {k: keras.ops.convert_to_numpy(v) for k, v in explanation.items()}
-
-
-def select_records(schema, batches, condition=None):
-    """Reads the records that satisfy a condition.
-
-    Args:
-        schema: The records' `Schema`.
-        batches: Iterable, such as a `tf.data.Dataset`, of batches: `inputs`, a
-            dictionary of arrays as the schema has it, or `(inputs, labels)`.
-            Batches may differ in size.
-        condition: A function of a batch's inputs, as NumPy arrays, that returns
-            a boolean mask, (B,); see `where`. Defaults to all records.
-
-    Yields:
-        The inputs of each batch's records that satisfy the condition, as NumPy
-        arrays; a batch without such a record is left out.
-
-    Raises:
-        ValueError: If a batch does not follow the schema, or the condition does
-            not return a boolean mask.
-    """
-    first_row = 0
-    for batch in batches:
-        inputs = batch[0] if isinstance(batch, (tuple, list)) else batch
-        inputs = {name: np.asarray(value) for name, value in inputs.items()}
-        schema.check(inputs, first_row=first_row)
-        rows = len(next(iter(inputs.values())))
-        first_row += rows
-        if condition is not None:
-            mask = np.asarray(condition(inputs))
-            if mask.dtype != bool or mask.shape != (rows,):
-                raise ValueError(
-                    f"a condition must return a boolean mask of shape ({rows},), "
-                    f"got {mask.dtype} of shape {mask.shape}"
-                )
-            inputs = {name: value[mask] for name, value in inputs.items()}
-            rows = np.count_nonzero(mask)
-        if rows:
-            yield inputs
-
-
-def where(schema, /, **ids):
-    """Makes the condition that categorical fields have the given values.
-
-    Args:
-        schema: The record's `Schema`.
-        **ids: Id that each named field must have.
-
-    Returns:
-        A function of a batch's inputs that returns a boolean mask, (B,).
-
-    Raises:
-        ValueError: If a field is unknown or numerical, or its vocabulary has no
-            such id.
+        field_names: Names of the fields in the model's order.
+        values: Each record's values as readable text, (B, m).
+        logits: Logits, (B,).
+        bias: The logit of a record to which no field adds anything, (B,).
+        order_weights: alpha_f of Equation 5, (B, k).
+        field_weights: alpha_1 ... alpha_k of Equation 2, (B, k, m).
+        contributions: Each field's share of the logit in each order, (B, k, m).
+            Their sum and the bias are the logit.
+        heads: Self-attention between fields, (B, h, m, m), rows being queries;
+            `None` unless asked for.
 
     Example:
 
-    >>> from interhat_tf import Field, Schema
-    >>> schema = Schema([Field(f"f{i}", "categorical", 11) for i in range(1, 5)])
-    >>> where(schema, f3=3, f4=4)({"categorical": np.array([[1, 2, 3, 4], [4, 4, 4, 4]])})
-    array([ True, False])
+    >>> from interhat_tf import Field, InterHAt, Schema
+    >>> schema = Schema([Field("user", "categorical", 9), Field("app", "categorical", 5)])
+    >>> model = InterHAt(schema, order=2)
+    >>> explanation = explain_records(model, {"categorical": np.array([[4, 1], [2, 3]])})
+    >>> len(explanation), explanation.contributions.shape
+    (2, (2, 2, 2))
+    >>> explanation[[1]].values.tolist()
+    [['2', '3']]
     """
-    fields = {field.name: (column, field) for column, field in enumerate(schema.categorical)}
-    for name, value in ids.items():
-        if name not in fields:
-            problem = "numerical" if name in schema.field_names else "not in the schema"
-            raise ValueError(f"field {name!r} is {problem}; a condition needs a categorical field")
-        size = fields[name][1].vocabulary_size
-        if value not in range(size):
-            raise ValueError(f"field {name!r}: id {value} is outside the vocabulary [0, {size})")
-    columns = [fields[name][0] for name in ids]
-    wanted = list(ids.values())
-    return lambda inputs: (inputs[CATEGORICAL][:, columns] == wanted).all(axis=1)  # (B,)
 
+    field_names: tuple[str, ...]
+    values: np.ndarray
+    logits: np.ndarray
+    bias: np.ndarray
+    order_weights: np.ndarray
+    field_weights: np.ndarray
+    contributions: np.ndarray
+    heads: np.ndarray | None = None
 
-# Kept beside the models, not in them: TensorFlow would put a function that is a
-# model's attribute into every exported SavedModel.
-_compiled = weakref.WeakKeyDictionary()
+    def __len__(self):
+        return len(self.logits)
 
+    def __getitem__(self, records):
+        if isinstance(records, (int, np.integer)):
+            records = [records]
+        parts = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        del parts["field_names"]
+        parts = {name: None if part is None else part[records] for name, part in parts.items()}
+        return Explanation(self.field_names, **parts)
 
-def _compiled_explain(model):
-    """Returns `model.explain`, compiled once per model on the TensorFlow backend."""
-    if keras.backend.backend() != "tensorflow":
-        return model.explain
-    if model not in _compiled:
-        import tensorflow as tf
+    @property
+    def probabilities(self):
+        """Predicted probabilities of a click, (B,)."""
+        return _sigmoid(self.logits)
 
-        # A strong reference would keep the model alive as long as this module.
-        reference = weakref.ref(model)
-        # Batch sizes differ; with reduced retracing the second one compiles for all.
-        _compiled[model] = tf.function(
-            lambda inputs: reference().explain(inputs), autograph=False, reduce_retracing=True
+    def interaction_sets(self):
+        """Returns the fields that outweigh the rest, order by order (Section 3.5).
+
+        A field of order i does so if its weight in alpha_i is at least twice
+        the 1/m of a uniform row and at least half of the row's highest; the i
+        highest of them are kept, since an interaction of order i has i fields.
+        The paper gives no rule, and reads its pictures by eye.
+
+        Returns:
+            For each record a list of k tuples of field names, the heaviest
+            first; an order in which no field stands out has an empty one.
+        """
+        k, m = self.field_weights.shape[1:]
+        places = np.argsort(-self.field_weights, axis=-1, kind="stable")  # (B, k, m)
+        weights = np.take_along_axis(self.field_weights, places, axis=-1)  # (B, k, m)
+        stands_out = (weights >= 2 / m) & (weights >= weights[..., :1] / 2)  # (B, k, m)
+        return [
+            [
+                tuple(
+                    self.field_names[j]
+                    for j in places[record, i, : i + 1][stands_out[record, i, : i + 1]]
+                )
+                for i in range(k)
+            ]
+            for record in range(len(self))
+        ]
+
+    def sentences(self):
+        """Returns what each record's explanation is in plain words.
+
+        The order with the largest weight, its interaction set, and how the set
+        moves the click probability: from what the logit would be without the
+        contributions of the set's fields, in any order, to what it is.
+        """
+        return [self._sentence(record, sets) for record, sets in enumerate(self.interaction_sets())]
+
+    def _sentence(self, record, sets):
+        order = int(self.order_weights[record].argmax())
+        name = ORDINALS[order] if order < len(ORDINALS) else f"{order + 1}th"
+        weight, probability = self.order_weights[record, order], self.probabilities[record]
+        start = f"{name} order dominates ({weight:.2f})"
+        if not sets[order]:
+            return f"{start}, but no field stands out; click probability {probability:.2f}"
+        places = [self.field_names.index(field) for field in sets[order]]
+        without = self.logits[record] - self.contributions[record][:, places].sum()
+        before = _sigmoid(without)
+        verb = "raises" if probability >= before else "lowers"
+        fields = " × ".join(self.label(record, place) for place in places)
+        return (
+            f"{start}: {fields}; {verb} the click probability "
+            f"from {before:.2f} to {probability:.2f}"
         )
-    return _compiled[model]
+
+    def label(self, record, field):
+        """Returns a field and its value in a record, `user = 7`; one of the two if they agree."""
+        name, value = self.field_names[field], str(self.values[record, field])
+        return value if value in (name, f"not {name}") else f"{name} = {value}"
+
+    def to_frame(self):
+        """Returns a `pandas.DataFrame` with a row for each record, order and field.
+
+        Raises:
+            ImportError: If pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise ImportError("to_frame needs pandas: pip install pandas") from error
+
+        shape = self.field_weights.shape  # (B, k, m)
+        record, order, field = (places.ravel() for places in np.indices(shape))
+        return pd.DataFrame(
+            {
+                "record": record,
+                "order": order + 1,
+                "field": np.array(self.field_names, object)[field],
+                "value": self.values[record, field],
+                "order_weight": self.order_weights[record, order],
+                "field_weight": self.field_weights.ravel(),
+                "contribution": self.contributions.ravel(),
+                "probability": self.probabilities[record],
+            }
+        )
+
+    def to_dict(self):
+        """Returns all of it in lists, texts and numbers, for JSON; a dictionary a record."""
+        sets, sentences = self.interaction_sets(), self.sentences()
+        records = [
+            {
+                "probability": float(self.probabilities[i]),
+                "logit": float(self.logits[i]),
+                "bias": float(self.bias[i]),
+                "sentence": sentences[i],
+                "values": dict(zip(self.field_names, self.values[i].tolist(), strict=True)),
+                "order_weights": _rounded(self.order_weights[i]),
+                "field_weights": _rounded(self.field_weights[i]),
+                "contributions": _rounded(self.contributions[i]),
+                "interaction_sets": [list(fields) for fields in sets[i]],
+                **({} if self.heads is None else {"heads": _rounded(self.heads[i])}),
+            }
+            for i in range(len(self))
+        ]
+        return {"field_names": list(self.field_names), "records": records}
+
+    def to_json(self, path=None):
+        """Returns `to_dict` as JSON, or writes it to a file, all of it or nothing."""
+        text = json.dumps(self.to_dict(), ensure_ascii=False)
+        if path is None:
+            return text
+        with atomic_write(path) as file:
+            file.write(text.encode())
+        return None
+
+    def plot(self, record=0, **options):
+        """Draws a record's heat map, in the layout of the paper's Figures 5 to 7.
+
+        Args:
+            record: Number of the record.
+            **options: Arguments of `heatmaps.attention_heatmap`.
+
+        Returns:
+            A `matplotlib.figure.Figure`.
+        """
+        from interhat_tf.heatmaps import attention_heatmap
+
+        one = types.SimpleNamespace(
+            field_names=self.field_names,
+            field_weights=self.field_weights[record],
+            order_weights=self.order_weights[record],
+        )
+        options = {"title": self.sentences()[record], "values": self.values[record], **options}
+        return attention_heatmap(one, **options)
+
+    def _repr_html_(self):
+        """Returns a table for notebooks: the sentence and the largest contributions a record."""
+        rows = []
+        for i, sentence in enumerate(self.sentences()[:10]):
+            total = self.contributions[i].sum(axis=0)  # (m,)
+            largest = np.argsort(-np.abs(total))[:5]
+            shares = ", ".join(f"{self.label(i, j)} ({total[j]:+.2f})" for j in largest)
+            rows.append(
+                f"<tr><td>{i}</td><td>{self.probabilities[i]:.3f}</td>"
+                f"<td>{html.escape(sentence)}</td><td>{html.escape(shares)}</td></tr>"
+            )
+        more = f"<p>… and {len(self) - 10:,} more records</p>" if len(self) > 10 else ""
+        return (
+            "<table><thead><tr><th></th><th>probability</th><th>in words</th>"
+            "<th>largest contributions to the logit</th></tr></thead>"
+            f"<tbody>{''.join(rows)}</tbody></table>{more}"
+        )
+
+
+def explain_records(model, inputs, values=None, heads=False, batch_size=4096):
+    """Explains records.
+
+    Args:
+        model: An `InterHAt`, or another model with `schema` and such an `explain`.
+        inputs: Dictionary of `categorical`, (B, C), and `numerical`, (B, N), as
+            the model takes it.
+        values: Each record's values as readable text, (B, m), in the order of
+            `schema.field_names`, as `PreparedDataset.decode` returns them.
+            Defaults to the ids and numbers.
+        heads: Whether the self-attention maps are kept, h * m * m numbers a
+            record. Defaults to `False`.
+        batch_size: Records that are explained at a time.
+
+    Returns:
+        The `Explanation`.
+
+    Raises:
+        ValueError: If the records do not follow the schema, or the values'
+            shape is not (B, m).
+    """
+    schema = model.schema
+    inputs = {kind: np.asarray(array) for kind, array in inputs.items()}
+    rows = len(next(iter(inputs.values())))
+    values = _plain_values(schema, inputs) if values is None else np.asarray(values, object)
+    if values.shape != (rows, len(schema.fields)):
+        raise ValueError(f"values must be {(rows, len(schema.fields))}, got {values.shape}")
+    batches = (
+        {kind: array[start : start + batch_size] for kind, array in inputs.items()}
+        for start in range(0, rows, batch_size)
+    )
+    if heads:
+        schema.check(inputs)
+        parts = [
+            {name: keras.ops.convert_to_numpy(v) for name, v in model.explain(batch, True).items()}
+            for batch in batches
+        ]
+    else:
+        parts = [explanation for _, explanation in explain_batches(model, batches)]
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return Explanation(schema.field_names, values, **joined)
+
+
+def _plain_values(schema, inputs):
+    columns = []
+    for kind in (CATEGORICAL, NUMERICAL):
+        if kind in inputs:
+            columns += [[f"{value:g}" for value in column] for column in inputs[kind].T]
+    return np.array(columns, object).T  # (B, m)
+
+
+def _sigmoid(logits):
+    return (1 + np.tanh(np.asarray(logits, "float64") / 2)) / 2  # one that cannot overflow
+
+
+def _rounded(array):
+    return np.round(np.asarray(array, "float64"), 6).tolist()

@@ -147,6 +147,31 @@ class PreparedDataset:
         columns = encode_values(pa.table(values), self.encoding)
         return {kind: np.ascontiguousarray(values.T) for kind, values in columns.items()}
 
+    def decode(self, inputs):
+        """Returns the readable values of a model's inputs, the inverse of `encode`.
+
+        Args:
+            inputs: Dictionary of `categorical`, (B, C), and `numerical`, (B, N).
+
+        Returns:
+            (B, m) texts in the order of `schema.field_names`: a categorical
+            field's raw value, `(other)` for one out of vocabulary and
+            `(missing)` for the empty text; a number in the log's own units,
+            clipped to the training rows' range.
+        """
+        columns = []
+        for field, ids in zip(
+            self.schema.categorical, np.asarray(inputs.get(CATEGORICAL, ())).T, strict=True
+        ):
+            names = ["(other)", *(name or "(missing)" for name in self.vocabularies[field.name])]
+            columns.append(np.array(names, object)[ids])
+        for field, numbers in zip(
+            self.schema.numerical, np.asarray(inputs.get(NUMERICAL, ())).T, strict=True
+        ):
+            low, high = self.encoding.ranges[field.name]
+            columns.append([f"{low + float(v) * (high - low):.6g}" for v in numbers])
+        return np.array(columns, object).T  # (B, m)
+
     def num_rows(self, split):
         """Returns the number of rows of a split."""
         return self.statistics["splits"][split]["rows"]

@@ -4,8 +4,8 @@ import pytest
 import tensorflow as tf
 
 from interhat_tf import Field, InterHAt, Schema
+from interhat_tf.attention import Attention, mean_attention, where
 from interhat_tf.callbacks import AttentionHeatmaps
-from interhat_tf.explanation import Attention, mean_attention, where
 
 SCHEMA = Schema([Field(f"f{i}", "categorical", 4) for i in range(1, 5)])
 RNG = np.random.default_rng(0)

@@ -591,3 +591,14 @@ def test_from_log_to_explanation(tmp_path):
     weights = (orders * np.asarray(explanation["field_weights"])).sum(axis=1).mean(axis=0)
     assert model.schema.field_names[weights.argmax()] == "app"
     assert weights.max() > 0.4
+
+
+def test_values_are_readable_again(tmp_path):
+    rows = [f"{i % 2},u{i % 7},{['maps', 'mail', ''][i % 3]},{i / 4}" for i in range(200)]
+    (tmp_path / "log.csv").write_text("\n".join(["click,user,app,price", *rows]))
+    data = prepare_click_log(tmp_path / "log.csv", name="log", data_dir=tmp_path / "prepared")
+    records = {"user": ["u3", "nobody"], "app": ["mail", ""], "price": [12.5, 1e9]}
+    decoded = data.decode(data.encode(records))
+    assert decoded[0].tolist() == ["u3", "mail", "12.5"]
+    assert decoded[1, :2].tolist() == ["(other)", "(missing)"]
+    assert float(decoded[1, 2]) <= 49.75  # clipped to the training rows' range

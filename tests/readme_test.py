@@ -22,6 +22,8 @@ def test_the_example_runs(tmp_path, monkeypatch):
     names = run_example(0)
     assert names["explanation"]["order_weights"].shape == (1, 3)
     assert names["explanation"]["field_weights"].shape == (1, 3, 3)
+    total = names["explanation"]["contributions"].numpy().sum() + names["explanation"]["bias"]
+    np.testing.assert_allclose(total, names["explanation"]["logits"], atol=1e-4)
     assert (tmp_path / "model.keras").exists()
 
 

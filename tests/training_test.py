@@ -12,8 +12,8 @@ import tensorflow as tf
 from sklearn.metrics import log_loss, roc_auc_score
 
 from interhat_tf import InterHAt, training
+from interhat_tf.attention import Attention, mean_attention
 from interhat_tf.callbacks import AttentionHeatmaps
-from interhat_tf.explanation import Attention, mean_attention
 from interhat_tf.input_pipeline import PreparedDataset
 from interhat_tf.training import TrainingSettings, evaluate, train
 from tests.preparation_test import LogBuilder

@@ -16,7 +16,7 @@ from data.frappe.frappe_dataset_builder_test import NFM_FILES, nfm_lines, write_
 from experiments import train
 from experiments.hyperparameters import hyperparameters
 from experiments.programs import run_program
-from interhat_tf.explanation import Attention
+from interhat_tf.attention import Attention
 from interhat_tf.files import read_json
 from interhat_tf.models import MODELS
 from interhat_tf.training import TrainingSettings

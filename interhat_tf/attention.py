@@ -1,0 +1,209 @@
+"""The attentions of a whole data set: which orders and fields a model looks at."""
+
+import dataclasses
+import weakref
+
+import keras
+import numpy as np
+
+from interhat_tf.files import atomic_write
+from interhat_tf.schema import CATEGORICAL
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Attention:
+    """Mean attentions over records, with their standard deviations over the records.
+
+    Args:
+        field_names: Names of the m fields in the model's order.
+        field_weights: Mean alpha_1 ... alpha_k of Equation 2, (k, m).
+        order_weights: Mean alpha_f of Equation 5, (k,).
+        probability: Mean predicted probability of a click.
+        field_weights_std: Standard deviation of the field weights, (k, m).
+        order_weights_std: Standard deviation of the order weights, (k,).
+        probability_std: Standard deviation of the probability.
+        records: Number of records.
+    """
+
+    field_names: tuple[str, ...]
+    field_weights: np.ndarray
+    order_weights: np.ndarray
+    probability: float
+    field_weights_std: np.ndarray
+    order_weights_std: np.ndarray
+    probability_std: float
+    records: int
+
+    def save(self, path):
+        """Writes all of it to an .npz file, one array per attribute; folders are made."""
+        with atomic_write(path) as file:
+            np.savez_compressed(file, **vars(self))
+
+    @classmethod
+    def load(cls, path):
+        """Reads what `save` wrote."""
+        with np.load(path) as arrays:
+            loaded = {name: arrays[name] for name in arrays.files}
+        return cls(
+            **{name: value if value.ndim else value.item() for name, value in loaded.items()}
+            | {"field_names": tuple(loaded["field_names"].tolist())}
+        )
+
+
+def mean_attention(model, batches, condition=None):
+    """Averages a model's attentions over the records that satisfy a condition.
+
+    This is what each cell of the paper's Figures 8 to 10 shows. A single record
+    is explained as the mean over a batch of one.
+
+    Args:
+        model: A model with `explain` and `schema`, such as `InterHAt`.
+        batches: Batches of records, as for `select_records`; read once, and
+            never held in memory together.
+        condition: Which records count, as for `select_records`. Defaults to
+            all.
+
+    Returns:
+        An `Attention`, in double precision.
+
+    Raises:
+        ValueError: If no record satisfies the condition.
+    """
+    sums, squares, records = {}, {}, 0
+    for _, explanation in explain_batches(model, batches, condition):
+        logits = explanation["logits"].astype("float64")
+        quantities = {
+            "field_weights": explanation["field_weights"].astype("float64"),  # (B, k, m)
+            "order_weights": explanation["order_weights"].astype("float64"),  # (B, k)
+            "probability": (1 + np.tanh(logits / 2)) / 2,  # (B,); a sigmoid that cannot overflow
+        }
+        for name, values in quantities.items():
+            sums[name] = sums.get(name, 0) + values.sum(axis=0)
+            squares[name] = squares.get(name, 0) + (values**2).sum(axis=0)
+        records += len(logits)
+    if not records:
+        raise ValueError("no record satisfies the condition, so there is no attention to average")
+    means = {name: total / records for name, total in sums.items()}
+    # The quantities lie in [0, 1], so what the difference of squares loses in
+    # double precision is below the single precision of the quantities themselves.
+    deviations = {
+        f"{name}_std": np.sqrt(np.maximum(squares[name] / records - mean**2, 0))
+        for name, mean in means.items()
+    }
+    return Attention(field_names=model.schema.field_names, records=records, **means, **deviations)
+
+
+def explain_batches(model, batches, condition=None):
+    """Explains batch after batch of records.
+
+    Args:
+        model: A model with `explain` and `schema`, such as `InterHAt`.
+        batches: Batches of records, as for `select_records`.
+        condition: Which records are explained, as for `select_records`.
+            Defaults to all.
+
+    Yields:
+        Pairs of the inputs and of what `model.explain` returns for them, both
+        dictionaries of NumPy arrays.
+
+    Raises:
+        ValueError: As `select_records` does.
+    """
+    explain = _compiled_explain(model)
+    for inputs in select_records(model.schema, batches, condition):
+        explanation = explain(inputs)
+        yield inputs, {k: keras.ops.convert_to_numpy(v) for k, v in explanation.items()}
+
+
+def select_records(schema, batches, condition=None):
+    """Reads the records that satisfy a condition.
+
+    Args:
+        schema: The records' `Schema`.
+        batches: Iterable, such as a `tf.data.Dataset`, of batches: `inputs`, a
+            dictionary of arrays as the schema has it, or `(inputs, labels)`.
+            Batches may differ in size.
+        condition: A function of a batch's inputs, as NumPy arrays, that returns
+            a boolean mask, (B,); see `where`. Defaults to all records.
+
+    Yields:
+        The inputs of each batch's records that satisfy the condition, as NumPy
+        arrays; a batch without such a record is left out.
+
+    Raises:
+        ValueError: If a batch does not follow the schema, or the condition does
+            not return a boolean mask.
+    """
+    first_row = 0
+    for batch in batches:
+        inputs = batch[0] if isinstance(batch, (tuple, list)) else batch
+        inputs = {name: np.asarray(value) for name, value in inputs.items()}
+        schema.check(inputs, first_row=first_row)
+        rows = len(next(iter(inputs.values())))
+        first_row += rows
+        if condition is not None:
+            mask = np.asarray(condition(inputs))
+            if mask.dtype != bool or mask.shape != (rows,):
+                raise ValueError(
+                    f"a condition must return a boolean mask of shape ({rows},), "
+                    f"got {mask.dtype} of shape {mask.shape}"
+                )
+            inputs = {name: value[mask] for name, value in inputs.items()}
+            rows = np.count_nonzero(mask)
+        if rows:
+            yield inputs
+
+
+def where(schema, /, **ids):
+    """Makes the condition that categorical fields have the given values.
+
+    Args:
+        schema: The record's `Schema`.
+        **ids: Id that each named field must have.
+
+    Returns:
+        A function of a batch's inputs that returns a boolean mask, (B,).
+
+    Raises:
+        ValueError: If a field is unknown or numerical, or its vocabulary has no
+            such id.
+
+    Example:
+
+    >>> from interhat_tf import Field, Schema
+    >>> schema = Schema([Field(f"f{i}", "categorical", 11) for i in range(1, 5)])
+    >>> where(schema, f3=3, f4=4)({"categorical": np.array([[1, 2, 3, 4], [4, 4, 4, 4]])})
+    array([ True, False])
+    """
+    fields = {field.name: (column, field) for column, field in enumerate(schema.categorical)}
+    for name, value in ids.items():
+        if name not in fields:
+            problem = "numerical" if name in schema.field_names else "not in the schema"
+            raise ValueError(f"field {name!r} is {problem}; a condition needs a categorical field")
+        size = fields[name][1].vocabulary_size
+        if value not in range(size):
+            raise ValueError(f"field {name!r}: id {value} is outside the vocabulary [0, {size})")
+    columns = [fields[name][0] for name in ids]
+    wanted = list(ids.values())
+    return lambda inputs: (inputs[CATEGORICAL][:, columns] == wanted).all(axis=1)  # (B,)
+
+
+# Kept beside the models, not in them: TensorFlow would put a function that is a
+# model's attribute into every exported SavedModel.
+_compiled = weakref.WeakKeyDictionary()
+
+
+def _compiled_explain(model):
+    """Returns `model.explain`, compiled once per model on the TensorFlow backend."""
+    if keras.backend.backend() != "tensorflow":
+        return model.explain
+    if model not in _compiled:
+        import tensorflow as tf
+
+        # A strong reference would keep the model alive as long as this module.
+        reference = weakref.ref(model)
+        # Batch sizes differ; with reduced retracing the second one compiles for all.
+        _compiled[model] = tf.function(
+            lambda inputs: reference().explain(inputs), autograph=False, reduce_retracing=True
+        )
+    return _compiled[model]
