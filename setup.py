@@ -20,7 +20,10 @@ setup(
     python_requires=">=3.11",
     packages=[*LIBRARY, *DATASETS],
     package_dir={"interhat_tf.datasets": "data"},
-    package_data={package: ["*.md", "*.bib", "*.tsv"] for package in DATASETS},
+    package_data={
+        "interhat_tf": ["pages/*"],
+        **{package: ["*.md", "*.bib", "*.tsv"] for package in DATASETS},
+    },
     install_requires=[
         "absl-py>=2",
         # tfds 4.9.10 imports it without declaring it.

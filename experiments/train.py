@@ -15,10 +15,10 @@ import keras
 import tensorflow as tf
 from absl import flags
 
+from experiments.conditions import condition
 from experiments.data_flags import DATA_DIR, DATASET, RAW_DIR
 from experiments.hyperparameters import hyperparameters
 from experiments.programs import run_program
-from interhat_tf.attention import where
 from interhat_tf.callbacks import AttentionHeatmaps
 from interhat_tf.encoding import SPLITS
 from interhat_tf.input_pipeline import prepared_dataset
@@ -129,9 +129,7 @@ def heatmaps(data):
         batches = batches.concatenate(data.evaluation_batches(split, EVALUATION_BATCH_SIZE))
     conditions = {"all": None}
     for text in HEATMAP_WHERE.value:
-        pairs = [part.partition("=") for part in text.split(",")]
-        ids = {field: data.id_of(field, value) for field, _, value in pairs}
-        conditions[text] = where(data.schema, **ids)
+        conditions[text] = condition(data, text)
     return AttentionHeatmaps(
         f"{OUTPUT_DIR.value}/attention",
         batches=batches,

@@ -184,6 +184,18 @@ class Explanation:
             file.write(text.encode())
         return None
 
+    def to_html(self, path, title="Explanations", about=""):
+        """Writes a self-contained page to look into the records; see `explanation_page`.
+
+        Args:
+            path: The file.
+            title: Title of the page.
+            about: A line under it.
+        """
+        from interhat_tf.explanation_page import write_page
+
+        write_page(self, path, title, about)
+
     def plot(self, record=0, **options):
         """Draws a record's heat map, in the layout of the paper's Figures 5 to 7.
 

@@ -1,0 +1,74 @@
+"""One HTML page on which the predictions of a trained model can be looked into.
+
+    python -m experiments.explain_report --dataset=frappe/nfm --run=runs/frappe-released-0 \
+        --where=cost=free,weekday=sunday --records=200 --output=explanations.html
+
+Explains the first records of a split that satisfy the condition with the model
+of a run of `experiments.train`. The page needs no other file and no network:
+heat maps with the numbers under the pointer, contributions as a waterfall, the
+explanation in words, search and sort. `--json` writes the same as JSON.
+"""
+
+import pathlib
+
+import keras
+import numpy as np
+from absl import flags
+
+from experiments.conditions import condition
+from experiments.data_flags import DATA_DIR, DATASET, RAW_DIR
+from experiments.programs import run_program
+from interhat_tf.attention import select_records
+from interhat_tf.encoding import SPLITS
+from interhat_tf.explanation import explain_records
+from interhat_tf.input_pipeline import prepared_dataset
+
+RUN = flags.DEFINE_string("run", None, "folder of the run, with its model.keras")
+SPLIT = flags.DEFINE_enum("split", "test", SPLITS, "split whose records are explained")
+WHERE = flags.DEFINE_string("where", None, "only records with FIELD=VALUE,FIELD=VALUE,…")
+RECORDS = flags.DEFINE_integer("records", 100, "number of records at the most", lower_bound=1)
+OUTPUT = flags.DEFINE_string("output", "explanations.html", "the page to write")
+JSON = flags.DEFINE_string("json", None, "a JSON file to write as well")
+
+
+def main(_):
+    if not RUN.value:
+        raise ValueError("--run is missing: the folder of a run of experiments.train")
+    data = prepared_dataset(DATASET.value, DATA_DIR.value, RAW_DIR.value)
+    path = pathlib.Path(RUN.value) / "model.keras"
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is missing: train a model first, by experiments.train")
+    model = keras.saving.load_model(path)
+    if not hasattr(model, "explain"):
+        raise ValueError(f"{path} is a {type(model).__name__}, which does not explain itself")
+    if model.schema != data.schema:
+        raise ValueError(f"{path} was not trained on {data.name}: its fields are others")
+    inputs = first_records(data)
+    explanation = explain_records(model, inputs, values=data.decode(inputs))
+    about = f"{path}, {len(explanation):,} records of {data.name}, {SPLIT.value}"
+    about += f" with {WHERE.value}" if WHERE.value else ""
+    explanation.to_html(OUTPUT.value, about=about)
+    if JSON.value:
+        explanation.to_json(JSON.value)
+    print(f"{OUTPUT.value}: {len(explanation):,} records")
+
+
+def first_records(data):
+    """Returns the inputs of the first records of the split that satisfy the condition."""
+    wanted = condition(data, WHERE.value) if WHERE.value else None
+    batches, found = [], 0
+    for batch in select_records(data.schema, data.evaluation_batches(SPLIT.value, 8192), wanted):
+        batches.append(batch)
+        found += len(next(iter(batch.values())))
+        if found >= RECORDS.value:
+            break
+    if not found:
+        raise ValueError(f"no record of {SPLIT.value} has {WHERE.value}")
+    return {
+        kind: np.concatenate([batch[kind] for batch in batches])[: RECORDS.value]
+        for kind in batches[0]
+    }
+
+
+if __name__ == "__main__":
+    run_program(main)
