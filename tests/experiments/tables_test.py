@@ -119,7 +119,10 @@ def test_a_lead_within_the_spread_is_no_lead(lead, status):
         {"num_heads": heads, "test": {"auc": {"mean": auc, "std": 0.002}}}
         for heads, auc in ((1, 0.97 + lead), (4, 0.97))
     ]
-    assert tables.glance_of_figure_3({"flag": "num_heads", "points": points})[1] == status
+    summary = {"flag": "num_heads", "points": points}
+    assert tables.glance_of_sensitivity("title", summary, 1, "command")[1] == status
+    other = tables.glance_of_sensitivity("title", summary, 4, "command")
+    assert other[1] == "✗ **not reproduced**" and other[2].startswith("here 1 by mean AUC")
 
 
 def test_texts_are_escaped():
