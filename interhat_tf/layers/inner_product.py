@@ -29,6 +29,8 @@ class InnerProduct(keras.layers.Layer):
 
     def call(self, inputs):
         """Returns p, (B, m (m - 1) / 2)."""
+        # keras_rs' DotInteraction does the same, but takes a list of m tensors and gathers row
+        # by row: four times slower, gradient included, for 36 fields of size 12.
         fields = inputs.shape[1]
         products = ops.matmul(inputs, ops.transpose(inputs, (0, 2, 1)))  # (B, m, m)
         products = ops.reshape(products, (-1, fields * fields))  # (B, m * m)
