@@ -18,8 +18,10 @@ READY := $(VENV)/.ready
 REPRODUCE = $(if $(ROWS),--rows=$(ROWS)) $(if $(EPOCHS),--max_epochs=$(EPOCHS)) \
   $(foreach seed,$(SEEDS),--seeds=$(seed))
 
-ON_FRAPPE = --dataset=frappe/nfm --raw_dir=$(FRAPPE) --note="$(NOTE)"
-ON_GENERATED = --generate=$(ROWS) --dataset=criteo
+# The data of Table 3, Figures 3 and 4: Criteo, Avazu, a generated Criteo log, or Frappe.
+ON = $(if $(CRITEO),--dataset=criteo --raw_dir="$(CRITEO)",$(if $(AVAZU),--dataset=avazu \
+  --raw_dir="$(AVAZU)",$(if $(ROWS),--dataset=criteo --generate=$(ROWS),--dataset=frappe/nfm \
+  --raw_dir="$(FRAPPE)"))) $(if $(EPOCHS),--epochs=$(EPOCHS)) --note="$(NOTE)"
 
 .PHONY: help setup reproduce reproduce-frappe reproduce-criteo reproduce-avazu table-3 figure-2 \
   figure-3 figure-4 tables test test-fast lint clean
@@ -42,10 +44,11 @@ reproduce: $(READY)  ## train on the paper's synthetic Rules 1 to 3, draw Figure
 	$(PY) -m experiments.synthetic $(foreach seed,$(SEEDS),--seeds=$(seed))
 
 reproduce-frappe: table-3 figure-3 figure-4  ## Frappe beside Table 3, Figures 3 and 4: FRAPPE=<folder>
+	$(PY) -m experiments.negatives $(ON)
+	@$(MAKE) --no-print-directory tables
 
-table-3: $(READY)  ## all models on Frappe, tuned alike, five seeds: FRAPPE=<folder>
-	$(PY) -m experiments.effectiveness $(ON_FRAPPE)
-	$(PY) -m experiments.negatives $(ON_FRAPPE)
+table-3: $(READY)  ## all models, tuned alike, five seeds: FRAPPE=<folder>, CRITEO=, AVAZU= or ROWS=
+	$(PY) -m experiments.effectiveness $(ON)
 	@$(MAKE) --no-print-directory tables
 
 figure-2: $(READY)  ## seconds an epoch of all models, at the sizes of Criteo and Avazu
@@ -53,12 +56,12 @@ figure-2: $(READY)  ## seconds an epoch of all models, at the sizes of Criteo an
 	$(PY) -m experiments.efficiency --size=avazu
 	@$(MAKE) --no-print-directory tables
 
-figure-3: $(READY)  ## 1 to 12 heads: FRAPPE=<folder>, or ROWS=400000 for a generated Criteo log
-	$(PY) -m experiments.heads $(if $(ROWS),$(ON_GENERATED),$(ON_FRAPPE))
+figure-3: $(READY)  ## 1 to 12 heads: FRAPPE=<folder>, CRITEO=, AVAZU= or ROWS=
+	$(PY) -m experiments.heads $(ON)
 	@$(MAKE) --no-print-directory tables
 
-figure-4: $(READY)  ## orders 1 to 4: FRAPPE=<folder>, or ROWS=400000 for a generated Criteo log
-	$(PY) -m experiments.orders $(if $(ROWS),$(ON_GENERATED),$(ON_FRAPPE))
+figure-4: $(READY)  ## orders 1 to 4: FRAPPE=<folder>, CRITEO=, AVAZU= or ROWS=
+	$(PY) -m experiments.orders $(ON)
 	@$(MAKE) --no-print-directory tables
 
 tables: $(READY)  ## build experiments/results/README.md and index.html from what was measured

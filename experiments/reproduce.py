@@ -19,11 +19,9 @@ import pathlib
 import numpy as np
 from absl import flags
 
-from experiments.click_log_generator import generate_once
+from experiments.click_logs import BUILDERS, file_name, folder_of, generated_log
 from experiments.programs import markdown_table, mean_and_std, run_program, train_runs
 from interhat_tf.attention import Attention
-from interhat_tf.datasets.avazu import avazu_dataset_builder
-from interhat_tf.datasets.criteo import criteo_dataset_builder
 from interhat_tf.files import atomic_write, write_json
 from interhat_tf.heatmaps import attention_heatmap, save_heatmap
 from interhat_tf.input_pipeline import prepared_dataset
@@ -46,7 +44,6 @@ PAPER = {
         "logloss": 0.3910,
     },
 }
-BUILDERS = {"criteo": criteo_dataset_builder, "avazu": avazu_dataset_builder}
 PRESET = "released"
 
 DATASET = flags.DEFINE_enum("dataset", None, list(PAPER), "data set", required=True)
@@ -64,8 +61,7 @@ RESULTS_DIR = flags.DEFINE_string("results_dir", "experiments/results", "where t
 def main(_):
     name = DATASET.value
     log, truth = find_log(name)
-    # Another log, say a sample of it, is another data set.
-    folder = f"{name}-{log_bytes(log)}"
+    folder = folder_of(name, log)
     data_dir = f"{DATA_DIR.value}/{folder}"
     data = prepared_dataset(name, data_dir, str(log))
     print(table_1(name, data), flush=True)
@@ -104,13 +100,7 @@ def find_log(name):
         return pathlib.Path(LOG.value), None
     if not ROWS.value:
         raise FileNotFoundError(f"no log is given: {how_to_get(name)}")
-    path = pathlib.Path(LOGS_DIR.value) / f"{name}-{ROWS.value}" / file_name(name)
-    return path, generate_once(path, name, ROWS.value)
-
-
-def file_name(name):
-    """Returns the name of the original log."""
-    return BUILDERS[name].FILE_NAMES[0]
+    return generated_log(LOGS_DIR.value, name, ROWS.value)
 
 
 def how_to_get(name):
@@ -121,12 +111,6 @@ def how_to_get(name):
         f"run `make reproduce-{name} {name.upper()}=<path of {file}>`; or try it on a "
         f"generated log with `make reproduce-{name} ROWS=200000`"
     )
-
-
-def log_bytes(log):
-    """Returns the size of a log, a file or a folder of parts."""
-    files = [log] if log.is_file() else [path for path in log.iterdir() if path.is_file()]
-    return sum(path.stat().st_size for path in files)
 
 
 def summarise(name, log, truth, data, reports, attentions):

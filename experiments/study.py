@@ -9,12 +9,10 @@ import numpy as np
 from absl import flags
 from scipy import stats
 
-from experiments.click_log_generator import generate_once
+from experiments.click_logs import BUILDERS, folder_of, generated_log
 from experiments.data_flags import DATA_DIR, DATASET, RAW_DIR
 from experiments.programs import mean_and_std
 from experiments.result_flags import RESULTS_DIR
-from interhat_tf.datasets.avazu import avazu_dataset_builder
-from interhat_tf.datasets.criteo import criteo_dataset_builder
 from interhat_tf.input_pipeline import prepared_dataset
 from interhat_tf.training import versions
 
@@ -26,27 +24,27 @@ EPOCHS = flags.DEFINE_integer("epochs", None, "epochs after which a run stops in
 NOTE = flags.DEFINE_string("note", "", "what results say of the data")
 
 CONFIDENCE = 0.95
-LOG_NAMES = {
-    "criteo": criteo_dataset_builder.FILE_NAMES[0],
-    "avazu": avazu_dataset_builder.FILE_NAMES[0],
-}
 
 
 def open_data():
     """Returns the prepared data set that the flags name; it is prepared if need be."""
-    raw = RAW_DIR.value
+    if GENERATE.value and dataset_name() not in BUILDERS:
+        raise ValueError(f"--generate makes logs of {', '.join(BUILDERS)}, not of others")
+    log = raw_log()
+    return prepared_dataset(DATASET.value, data_dir(), log and str(log))
+
+
+def raw_log():
+    """Returns the path of the original files, or of the generated log, which is made if need be."""
     if GENERATE.value:
-        if dataset_name() not in LOG_NAMES:
-            raise ValueError(f"--generate makes logs of {', '.join(LOG_NAMES)}, not of others")
-        raw = f"{data_dir()}/{LOG_NAMES[dataset_name()]}"
-        generate_once(raw, dataset_name(), GENERATE.value)
-    return prepared_dataset(DATASET.value, data_dir(), raw)
+        return generated_log(f"{DATA_DIR.value}/logs", dataset_name(), GENERATE.value)[0]
+    return pathlib.Path(RAW_DIR.value) if RAW_DIR.value else None
 
 
 def data_dir():
-    """Returns the folder of the prepared sets; a generated log has one of its own."""
-    if GENERATE.value:
-        return f"{DATA_DIR.value}/{dataset_name()}-generated-{GENERATE.value}"
+    """Returns the folder of the prepared set; each log of Criteo or Avazu has one of its own."""
+    if dataset_name() in BUILDERS and (log := raw_log()) and log.exists():
+        return f"{DATA_DIR.value}/{folder_of(dataset_name(), log)}"
     return DATA_DIR.value
 
 

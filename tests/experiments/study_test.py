@@ -3,6 +3,7 @@ import pytest
 from absl.testing import flagsaver
 from scipy import stats
 
+from experiments.click_log_generator import generate
 from experiments.study import (
     heading,
     open_data,
@@ -30,13 +31,22 @@ def test_a_generated_log_is_prepared_in_a_folder_of_its_own(study_flags):
     with flagsaver.flagsaver(dataset="criteo", generate=5000):
         data = open_data()
         assert data.statistics["records"] == 1500  # the first 30%
-        assert (
-            run_flags("fm", seed=1)["data_dir"] == f"{study_flags}/prepared/criteo-generated-5000"
-        )
+        log = study_flags / "prepared/logs/criteo-5000/train.txt"
+        folder = f"{study_flags}/prepared/criteo-{log.stat().st_size}"
+        assert run_flags("fm", seed=1)["data_dir"] == folder
         assert results_folder("heads") == study_flags / "results/heads/criteo_generated"
         assert heading(data)["data"]["note"] == "a generated log of 5,000 rows"
     with flagsaver.flagsaver(generate=10), pytest.raises(ValueError, match="logs of criteo, avazu"):
         open_data()
+
+
+def test_a_sample_of_a_log_is_another_data_set(study_flags):
+    for rows in (5000, 6000):
+        log = study_flags / f"{rows}/train.txt"
+        log.parent.mkdir()
+        generate(log, "criteo", rows)
+        with flagsaver.flagsaver(dataset="criteo", raw_dir=str(log)):
+            assert open_data().statistics["records"] == int(0.3 * rows)
 
 
 def test_paired_difference_is_students(rng):
