@@ -183,7 +183,7 @@ def table_3(name, summary):
     """Returns the section of Table 3 on a data set."""
     papers = TABLE_3.get(name, {})
     public = BARS_FRAPPE if name == "frappe" else {}
-    header = ["model", "test AUC", "test logloss", "paper's", "public", "AUC behind InterHAt"]
+    header = ["model", "test AUC", "test logloss", "paper's", "public", "InterHAt's lead in AUC"]
     header += ["parameters", "s an epoch"]
     rows = []
     order = sorted(
@@ -220,8 +220,8 @@ def table_3(name, summary):
     )
     legend = (
         "*Paper's* and *public* are AUC / logloss of the paper's Table 3 and of the public "
-        "benchmark BARS (one seed, the best of its runs, original train negatives). *AUC behind "
-        "InterHAt*: InterHAt's AUC less the model's, paired by seed, with a 95% Student interval. "
+        "benchmark BARS (one seed, the best of its runs, original train negatives). *InterHAt's "
+        "lead*: its AUC less the model's, paired by seed, with a 95% Student interval. "
         "*s an epoch* is one of two runs side by side, a core each; Figure 2 compares speed."
     )
     return Section(
