@@ -52,7 +52,7 @@ table-3: $(READY)  ## all models, tuned alike, five seeds: FRAPPE=<folder>, CRIT
 	@$(MAKE) --no-print-directory tables
 
 figure-2: $(READY)  ## seconds an epoch of all models, at the sizes of Criteo and Avazu
-	$(PY) -m experiments.efficiency --size=criteo
+	$(PY) -m experiments.efficiency --size=criteo --steps=5
 	$(PY) -m experiments.efficiency --size=avazu
 	@$(MAKE) --no-print-directory tables
 

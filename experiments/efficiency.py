@@ -8,8 +8,8 @@ part of an epoch at a time: one round that does not count, then five. Every
 model has Table 2's embedding size, the same embedding layer, optimizer and
 loop, and the layers that its own paper gives it on Criteo. Writes
 `experiments/results/efficiency/SIZE/summary.json`, from which `make tables`
-draws the figure. On 2 cores, with nothing else running, about 6 minutes for
-Criteo and 2 for Avazu; a GPU is used where there is one.
+draws the figure. On 2 cores, with nothing else running, about two minutes each;
+a GPU is used where there is one.
 """
 
 import datetime
