@@ -277,11 +277,12 @@ def negatives(summary):
     ]
     distances = ", ".join(f"{name} {value:.3f}" for name, value in summary["distances"].items())
     return Section(
-        "Frappe: what the rebuilt train negatives change",
+        "Frappe: what the draw of the train negatives changes",
         [
-            "The apps of the train split's negatives are not the original ones, but drawn anew, "
-            "uniformly over apps that the user never used. The same settings trained on other "
-            "draws, and on apps drawn by popularity:",
+            "The settings of Table 3, trained on train negatives whose apps are drawn anew, uniformly "
+            "over the apps that the user never used, and by popularity; "
+            f"seeds {', '.join(map(str, summary['seeds']))}"
+            f"{'; given: ' + summary['data']['note'] if summary['data']['note'] else ''}.",
             Table(header, rows),
             f"Distance (total variation) of the negatives' apps from those of the original "
             f"validation negatives: {distances}. Written on {summary['date']} by "
