@@ -279,8 +279,8 @@ def negatives(summary):
     return Section(
         "Frappe: what the draw of the train negatives changes",
         [
-            "The settings of Table 3, trained on train negatives whose apps are drawn anew, uniformly "
-            "over the apps that the user never used, and by popularity; "
+            "The settings of Table 3, trained on train negatives whose apps are drawn anew, "
+            "uniformly over the apps that the user never used, and by popularity; "
             f"seeds {', '.join(map(str, summary['seeds']))}"
             f"{'; given: ' + summary['data']['note'] if summary['data']['note'] else ''}.",
             Table(header, rows),
