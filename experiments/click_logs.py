@@ -2,9 +2,14 @@
 
 import pathlib
 
+import tensorflow_datasets as tfds
+
 from experiments.click_log_generator import generate_once
-from interhat_tf.datasets.avazu import avazu_dataset_builder
-from interhat_tf.datasets.criteo import criteo_dataset_builder
+
+# tfds knows a builder by its name alone, and a checkout has each under two modules.
+with tfds.core.registered.skip_registration():
+    from interhat_tf.datasets.avazu import avazu_dataset_builder
+    from interhat_tf.datasets.criteo import criteo_dataset_builder
 
 BUILDERS = {"criteo": criteo_dataset_builder, "avazu": avazu_dataset_builder}
 
