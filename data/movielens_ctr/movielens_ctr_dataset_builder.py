@@ -277,7 +277,7 @@ def _lines(path, count, form):
 
 
 def _table(path, names, rows):
-    """Returns rows as a table with dictionary-encoded columns; their first column is unique."""
+    """Returns rows as a table; the values of the first column have to be unique."""
     if not rows:
         raise ValueError(f"{path}: the file is empty")
     if len({row[0] for row in rows}) < len(rows):
