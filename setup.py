@@ -54,6 +54,7 @@ setup(
             "scikit-learn>=1.5",
             "scipy>=1.13",
             "setuptools>=68",
+            "shap>=0.48",
             "tensorboard>=2.20",
         ],
     },

@@ -9,54 +9,20 @@ seed 0, and `README.md`. About 3 minutes on 2 cores for a seed; the rows of
 other seeds stay as long as they come from the same configuration.
 """
 
-import dataclasses
 import datetime
 import pathlib
 
 import numpy as np
 from absl import flags
 
+from experiments.planted_rules import PLANTED_RULES, condition
 from experiments.programs import markdown_table, mean_and_std, run_program, train_runs
 from interhat_tf.attention import Attention
 from interhat_tf.encoding import SPLITS
 from interhat_tf.files import atomic_write, read_json, write_json
 from interhat_tf.heatmaps import attention_heatmap, save_heatmap
 
-
-@dataclasses.dataclass(frozen=True)
-class Rule:
-    """A planted rule, and the figure of the paper that shows it.
-
-    Args:
-        title: What the page calls it.
-        group: Numbers of the planted fields.
-        num_values: Number of values of each field.
-        order: Highest order k of the model.
-        best_auc: AUC of the true probabilities, over all records that could be.
-        figure: Name of the picture.
-    """
-
-    title: str
-    group: tuple
-    num_values: int
-    order: int
-    best_auc: float
-    figure: str
-
-
-def best_auc(matches, p1=0.9, p2=0.2):
-    """Returns the AUC of the true probabilities if `matches` of all records match the rule."""
-    positive = matches * p1 / (matches * p1 + (1 - matches) * p2)
-    negative = matches * (1 - p1) / (matches * (1 - p1) + (1 - matches) * (1 - p2))
-    return 0.5 + (positive - negative) / 2
-
-
-RULES = {
-    "rule_1": Rule("Rule 1, Figure 8", (1,), 10, 3, best_auc(1 / 10), "figure_8"),
-    "rule_2": Rule("Rule 2, Figure 9", (3, 4), 10, 3, best_auc(1 / 100), "figure_9"),
-    "rule_3": Rule("Rule 3, Figure 10", (5, 6, 7), 10, 4, best_auc(1 / 1000), "figure_10"),
-    "rule_3_dense": Rule("Rule 3, dense", (5, 6, 7), 3, 4, best_auc(1 / 27), "rule_3_dense"),
-}
+RULES = {name: rule for name, rule in PLANTED_RULES.items() if rule.figure}
 
 SEEDS = flags.DEFINE_multi_integer("seeds", [0], "seeds")
 PRESET = flags.DEFINE_string("preset", "released", "form of the model")
@@ -94,11 +60,6 @@ def main(_):
     with atomic_write(results / "README.md") as file:
         file.write(page(rows).encode())
     print(page(rows))
-
-
-def condition(rule):
-    """Returns the condition that a record matches a rule, as `--heatmap_where` takes it."""
-    return ",".join(f"f{i}=b{(i - 1) % rule.num_values + 1}" for i in rule.group)
 
 
 def describe(name, seed, attention, report):

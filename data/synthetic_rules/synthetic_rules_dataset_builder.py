@@ -65,6 +65,12 @@ class Builder(ClickLogBuilder):
     BUILDER_CONFIGS = [  # noqa: RUF012
         RuleConfig(name="rule_1", description="First order: f1.", group=(1,)),
         RuleConfig(name="rule_2", description="Second order: f3, f4.", group=(3, 4)),
+        RuleConfig(
+            name="rule_2_dense",
+            description="Second order with 3 values a field, so that 1 record in 9 matches.",
+            group=(3, 4),
+            num_values=3,
+        ),
         RuleConfig(name="rule_3", description="Third order: f5, f6, f7.", group=(5, 6, 7)),
         RuleConfig(
             name="rule_3_dense",

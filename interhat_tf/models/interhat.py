@@ -318,10 +318,19 @@ class InterHAt(ClickModel):
             explanation["heads"] = inner["heads"]
         return explanation
 
+    def predict_embedded(self, fields):
+        """Returns the logits, (B, 1), of records whose fields are embedded already, (B, m, d).
+
+        For attributions that take gradients; `self.embedding(inputs)` embeds.
+        """
+        return self._predict_embedded(fields, training=False)[0]
+
     def _predict(self, inputs, training):
         """Returns the logits, (B, 1), and what they were made of, for `explain`."""
+        return self._predict_embedded(self.embedding(inputs), training)
+
+    def _predict_embedded(self, fields, training):
         inner = {"field_weights": [], "features": []}
-        fields = self.embedding(inputs)  # (B, m, d)
         if self.self_attention:
             fields, inner["heads"] = self.attention(
                 fields, training=training, return_attention=True

@@ -1,0 +1,89 @@
+"""The explanations that are compared: for each record, one number a field."""
+
+import dataclasses
+
+import numpy as np
+import shap
+
+from interhat_tf import field_attribution
+from interhat_tf.schema import CATEGORICAL, NUMERICAL
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """A method.
+
+    Args:
+        title: What the page calls it.
+        signed: Whether its numbers have signs: what raises the logit is positive.
+        cost: Predictions that it costs for a record of m fields and a background of b
+            records, beside the prediction itself.
+    """
+
+    title: str
+    signed: bool
+    cost: str
+
+
+METHODS = {
+    "attention": Method("attention, weighted by α_f", False, "0"),
+    "rollout": Method("attention, rolled out through the heads", False, "0"),
+    "contributions": Method("signed contributions", True, "0"),
+    "gradient": Method("gradient × input", True, "1 with its gradient"),
+    "integrated_gradients": Method("integrated gradients, 32 steps", True, "32 with gradients"),
+    "occlusion": Method("occlusion", True, "m · b"),
+    "shap": Method("SHAP, permutations", True, "2m · b"),
+    "random": Method("random", False, "0"),
+}
+
+
+def attributions(model, inputs, background, seed):
+    """Returns the numbers of every method.
+
+    Args:
+        model: An `InterHAt`.
+        inputs: Dictionary of `categorical`, (B, C), and `numerical`, (B, N).
+        background: Inputs of the records that other values are taken from.
+        seed: Seed of what is random.
+
+    Returns:
+        Dictionary from the names in `METHODS` to arrays, (B, m).
+    """
+    rows = len(next(iter(inputs.values())))
+    fields = len(model.schema.fields)
+    found = {
+        "attention": field_attribution.attention(model, inputs),
+        "rollout": field_attribution.rolled_out_attention(model, inputs),
+        "contributions": field_attribution.contributions(model, inputs),
+        "gradient": field_attribution.gradient_times_input(model, inputs),
+        "integrated_gradients": field_attribution.integrated_gradients(model, inputs, background),
+        "occlusion": field_attribution.occlusion(model, inputs, background),
+        "shap": shap_values(model, inputs, background, seed),
+        "random": np.random.default_rng(seed).random((rows, fields)),
+    }
+    return {name: found[name].astype("float64") for name in METHODS}
+
+
+def shap_values(model, inputs, background, seed):
+    """Returns SHAP's estimate of Shapley values from one permutation and its reverse, (B, m)."""
+    columns = len(model.schema.categorical)
+
+    def matrix(given):
+        kinds = [kind for kind in (CATEGORICAL, NUMERICAL) if kind in given]
+        return np.concatenate([given[kind] for kind in kinds], axis=1)  # (B, m)
+
+    def logits(rows):
+        split = {CATEGORICAL: rows[:, :columns].astype("int32"), NUMERICAL: rows[:, columns:]}
+        return field_attribution.predict(model, {kind: split[kind] for kind in inputs})
+
+    others = matrix(background)
+    explainer = shap.PermutationExplainer(
+        logits, shap.maskers.Independent(others, max_samples=len(others)), seed=seed
+    )
+    evaluations = 2 * others.shape[1] + 1
+    return explainer(matrix(inputs), max_evals=evaluations, silent=True).values
+
+
+def magnitudes(name, values):
+    """Returns how much each field counts, whichever way."""
+    return np.abs(values) if METHODS[name].signed else values
