@@ -15,13 +15,12 @@ where it was; runs that are done are not run again.
 from absl import flags
 
 from experiments.look_up import look_up_baseline
-from experiments.programs import run_program, train_runs
+from experiments.programs import run_program
 from experiments.published import TITLES
 from experiments.result_flags import chosen_models
 from experiments.search_spaces import draw, search_space
 from experiments.study import (
     SEEDS,
-    WORKERS,
     dataset_name,
     describe,
     heading,
@@ -30,6 +29,7 @@ from experiments.study import (
     results_folder,
     run_flags,
     summarise,
+    train_all,
 )
 from interhat_tf.files import write_json
 
@@ -71,15 +71,23 @@ def main(_):
 
 def search(models):
     """Trains the trials of all models; returns each model's, the best on validation first."""
-    trials = {model: [] for model in models}
-    settings = {}
-    for model in models:
-        for setting in draw(search_space(dataset_name(), model), TRIALS.value, seed=model):
-            run = run_flags(model, seed=TRIAL_SEED, test=False, **setting)
-            settings[run["output_dir"]] = run, setting
-    for run, report in train_runs([run for run, _ in settings.values()], WORKERS.value):
-        setting = settings[run["output_dir"]][1]
-        trials[run["model"]].append({"setting": setting, **describe(report)})
+    settings = {
+        model: draw(search_space(dataset_name(), model), TRIALS.value, seed=model)
+        for model in models
+    }
+    reports = train_all(
+        {
+            model: [run_flags(model, seed=TRIAL_SEED, test=False, **s) for s in of_model]
+            for model, of_model in settings.items()
+        }
+    )
+    trials = {
+        model: [
+            {"setting": setting, **describe(report)}
+            for setting, report in zip(settings[model], reports[model], strict=True)
+        ]
+        for model in models
+    }
     for found in trials.values():
         found.sort(key=lambda trial: trial["validation"]["logloss"] - trial["validation"]["auc"])
     return trials
@@ -89,14 +97,12 @@ def final_runs(settings):
     """Trains the chosen setting of each model, and the presets, with all seeds; a row for each."""
     arguments = {model: {"model": model, **setting} for model, setting in settings.items()}
     arguments |= {preset: {"model": "interhat", "preset": preset} for preset in PRESETS}
-    runs = {}
-    for name, given in arguments.items():
-        for seed in SEEDS.value:
-            run = run_flags(seed=seed, **given)
-            runs[run["output_dir"]] = name, run
-    reports = {name: [] for name in arguments}
-    for run, report in train_runs([run for _, run in runs.values()], WORKERS.value):
-        reports[runs[run["output_dir"]][0]].append(report)
+    reports = train_all(
+        {
+            name: [run_flags(seed=seed, **given) for seed in SEEDS.value]
+            for name, given in arguments.items()
+        }
+    )
     return {name: summarise(of_model) for name, of_model in reports.items()}
 
 

@@ -16,17 +16,17 @@ import shutil
 import numpy as np
 from absl import flags
 
-from experiments.programs import mean_and_std, run_program, train_runs
+from experiments.programs import mean_and_std, run_program
 from experiments.result_flags import MODELS, RESULTS_DIR
 from experiments.study import (
     RAW_DIR,
     RUNS_DIR,
     SEEDS,
-    WORKERS,
     heading,
     open_data,
     results_folder,
     run_flags,
+    train_all,
 )
 from interhat_tf.encoding import SPLITS
 from interhat_tf.files import atomic_write, read_json, write_json
@@ -51,13 +51,11 @@ def main(_):
     for name, draw in draws.items():
         apps[name] = negative_apps(files[TRAIN]) if draw is None else redraw(files, *draw)
         place = {} if draw is None else write_set(raw, files[TRAIN], apps[name], draw)
-        for model in settings:
-            for seed in SEEDS.value:
-                run = run_flags(model, seed=seed, **settings[model], **place)
-                runs[run["output_dir"]] = (name, model), run
-    reports = {key: [] for key, _ in runs.values()}
-    for run, report in train_runs([run for _, run in runs.values()], WORKERS.value):
-        reports[runs[run["output_dir"]][0]].append(report)
+        for model, setting in settings.items():
+            runs[name, model] = [
+                run_flags(model, seed=seed, **setting, **place) for seed in SEEDS.value
+            ]
+    reports = train_all(runs)
     original = negative_apps(files[VALIDATION])
     apps["original test"] = negative_apps(files[TEST])
     summary = {

@@ -3,16 +3,15 @@
 import inspect
 
 from experiments.hyperparameters import hyperparameters
-from experiments.programs import train_runs
 from experiments.study import (
     SEEDS,
-    WORKERS,
     dataset_name,
     heading,
     open_data,
     results_folder,
     run_flags,
     summarise,
+    train_all,
 )
 from interhat_tf.files import write_json
 from interhat_tf.models import InterHAt
@@ -35,13 +34,11 @@ def vary(experiment, flag, values):
     own = hyperparameters(dataset_name(), PRESET)[0].get(flag, default_of(flag))
     runs = {}
     for value in values:
-        for seed in SEEDS.value:
-            changed = {} if value == own else {flag: value}
-            run = run_flags("interhat", preset=PRESET, seed=seed, **changed)
-            runs[run["output_dir"]] = value, run
-    reports = {value: [] for value in values}
-    for run, report in train_runs([run for _, run in runs.values()], WORKERS.value):
-        reports[runs[run["output_dir"]][0]].append(report)
+        changed = {} if value == own else {flag: value}
+        runs[value] = [
+            run_flags("interhat", preset=PRESET, seed=seed, **changed) for seed in SEEDS.value
+        ]
+    reports = train_all(runs)
     points = [{flag: value, **summarise(reports[value])} for value in values]
     summary = {**heading(data), "flag": flag, "preset": PRESET, "own": own, "points": points}
     write_json(results_folder(experiment) / "summary.json", summary)

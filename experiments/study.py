@@ -11,7 +11,7 @@ from scipy import stats
 
 from experiments.click_logs import BUILDERS, folder_of, generated_log
 from experiments.data_flags import DATA_DIR, DATASET, RAW_DIR
-from experiments.programs import mean_and_std
+from experiments.programs import mean_and_std, train_runs
 from experiments.result_flags import RESULTS_DIR
 from interhat_tf.input_pipeline import prepared_dataset
 from interhat_tf.training import versions
@@ -69,6 +69,21 @@ def run_flags(model, **arguments):
         run["max_epochs"] = EPOCHS.value
     digest = hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()[:10]
     return {**run, "output_dir": f"{RUNS_DIR.value}/{dataset_name()}/{model}-{digest}"}
+
+
+def train_all(runs):
+    """Trains runs, `--workers` of them side by side; those that are done are not run again.
+
+    Args:
+        runs: Dictionary from a key to a list of runs, as `run_flags` returns them.
+
+    Returns:
+        Dictionary from the keys to the lists of their runs' reports, in the same order.
+    """
+    every = {run["output_dir"]: run for of_key in runs.values() for run in of_key}
+    done = train_runs(list(every.values()), WORKERS.value)
+    reports = {run["output_dir"]: report for run, report in done}
+    return {key: [reports[run["output_dir"]] for run in of_key] for key, of_key in runs.items()}
 
 
 def heading(data):

@@ -24,7 +24,7 @@ def study_flags(tmp_path):
 
 
 @pytest.fixture
-def fake_runs():
+def fake_runs(monkeypatch):
     """Stands in for `train_runs`: reports whose figures follow from the flags of the run."""
 
     def train_runs(runs, workers):
@@ -33,6 +33,7 @@ def fake_runs():
             yield run, report_of(run)
 
     train_runs.asked = []
+    monkeypatch.setattr(study, "train_runs", train_runs)
     return train_runs
 
 

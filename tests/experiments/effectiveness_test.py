@@ -15,7 +15,6 @@ from tests.experiments.train_test import write_raw
 
 @pytest.fixture
 def summary(study_flags, fake_runs, fake_data, monkeypatch):
-    monkeypatch.setattr(effectiveness, "train_runs", fake_runs)
     monkeypatch.setattr(effectiveness, "look_up_baseline", lambda data: {"auc": 1, "logloss": 0})
     with flagsaver.flagsaver(models=["fm", "interhat"], trials=4):
         effectiveness.main(None)

@@ -71,7 +71,6 @@ def test_a_damaged_line_is_named(raw):
 def test_each_draw_is_trained_with_the_chosen_setting(
     study_flags, sparse_raw, fake_runs, monkeypatch
 ):
-    monkeypatch.setattr(negatives, "train_runs", fake_runs)
     setting = {"learning_rate": 0.1}
     trials = {"fm": [{"setting": setting}, {"setting": {}}]}
     write_json(study_flags / "results/effectiveness/frappe/summary.json", {"trials": trials})

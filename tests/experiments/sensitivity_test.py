@@ -9,9 +9,8 @@ from interhat_tf.files import read_json
     [("heads", "num_heads", [1, 4, 12], 4), ("orders", "order", [1, 2, 3, 4], 3)],
 )
 def test_one_hyperparameter_varies(
-    study_flags, fake_runs, fake_data, monkeypatch, experiment, flag, values, own
+    study_flags, fake_runs, fake_data, experiment, flag, values, own
 ):
-    monkeypatch.setattr(sensitivity, "train_runs", fake_runs)
     sensitivity.vary(experiment, flag, values)
     summary = read_json(study_flags / f"results/{experiment}/frappe/summary.json")
     assert [point[flag] for point in summary["points"]] == values

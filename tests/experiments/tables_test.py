@@ -14,11 +14,9 @@ from interhat_tf.files import read_json, write_json
 @pytest.fixture
 def results(study_flags, fake_runs, fake_data, monkeypatch):
     """A folder with the summaries of all experiments."""
-    monkeypatch.setattr(effectiveness, "train_runs", fake_runs)
     monkeypatch.setattr(
         effectiveness, "look_up_baseline", lambda data: {"auc": 0.97, "logloss": 0.11}
     )
-    monkeypatch.setattr(sensitivity, "train_runs", fake_runs)
     effectiveness.main(None)
     sensitivity.vary("heads", "num_heads", [1, 4])
     sensitivity.vary("orders", "order", [2, 3])
