@@ -8,6 +8,7 @@ FRAPPE ?=
 NOTE ?=
 CRITEO ?=
 AVAZU ?=
+MOVIELENS ?=
 # Rows of a generated log, in place of the real one.
 ROWS ?=
 # Epochs after which training stops; as long as validation gains, if empty.
@@ -23,8 +24,11 @@ ON = $(if $(CRITEO),--dataset=criteo --raw_dir="$(CRITEO)",$(if $(AVAZU),--datas
   --raw_dir="$(AVAZU)",$(if $(ROWS),--dataset=criteo --generate=$(ROWS),--dataset=frappe/nfm \
   --raw_dir="$(FRAPPE)"))) $(if $(EPOCHS),--epochs=$(EPOCHS)) --note="$(NOTE)"
 
-.PHONY: help setup reproduce reproduce-frappe reproduce-criteo reproduce-avazu table-3 figure-2 \
-  figure-3 figure-4 tables test test-fast lint clean
+ON_MOVIELENS = --dataset=movielens_ctr $(if $(MOVIELENS),--raw_dir="$(MOVIELENS)") \
+  $(if $(EPOCHS),--epochs=$(EPOCHS))
+
+.PHONY: help setup reproduce reproduce-frappe reproduce-criteo reproduce-avazu reproduce-movielens \
+  table-3 figure-2 figure-3 figure-4 faithfulness tables test test-fast lint clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -63,6 +67,20 @@ figure-3: $(READY)  ## 1 to 12 heads: FRAPPE=<folder>, CRITEO=, AVAZU= or ROWS=
 figure-4: $(READY)  ## orders 1 to 4: FRAPPE=<folder>, CRITEO=, AVAZU= or ROWS=
 	$(PY) -m experiments.orders $(ON)
 	@$(MAKE) --no-print-directory tables
+
+reproduce-movielens: $(READY)  ## MovieLens-1M, Figures 5 to 7: MOVIELENS=<folder>, or it is downloaded
+	$(PY) -m experiments.movielens $(ON_MOVIELENS)
+	@$(MAKE) --no-print-directory tables
+
+faithfulness: $(READY)  ## are the explanations true: planted rules; FRAPPE=<folder>, MOVIELENS=<folder>
+	set -e; for rule in rule_1 rule_2 rule_2_dense rule_3 rule_3_dense; do \
+	  for form in released paper flatter; do \
+	    $(PY) -m experiments.faithfulness.planted --dataset=synthetic_rules/$$rule --form=$$form; \
+	  done; done
+	$(if $(FRAPPE),$(PY) -m experiments.faithfulness.curves --dataset=frappe/nfm \
+	  --raw_dir="$(FRAPPE)" --note="$(NOTE)")
+	$(if $(MOVIELENS),$(PY) -m experiments.faithfulness.curves $(ON_MOVIELENS))
+	$(PY) -m experiments.faithfulness.page
 
 tables: $(READY)  ## build experiments/results/README.md and index.html from what was measured
 	$(PY) -m experiments.tables

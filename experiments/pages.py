@@ -5,6 +5,16 @@ import dataclasses
 import html
 import re
 
+from experiments.figures import as_bytes
+from interhat_tf.files import atomic_write
+
+REPRODUCED, PARTLY, NOT, NOT_RUN = (
+    "✓ reproduced",
+    "◐ in part",
+    "✗ **not reproduced**",
+    "– not run here",
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Table:
@@ -46,6 +56,22 @@ class Section:
 
     title: str
     blocks: list
+
+
+def write_pages(folder, title, sections):
+    """Writes a page as `README.md`, with its pictures beside it, and as `index.html`."""
+    for section in sections:
+        for block in section.blocks:
+            if isinstance(block, Picture):
+                _write(folder / f"{block.name}.png", block.png)
+    _write(folder / "README.md", markdown(title, sections).encode())
+    _write(folder / "index.html", html_page(title, sections).encode())
+    print(f"{folder}/README.md, {folder}/index.html")
+
+
+def _write(path, data):
+    with atomic_write(path) as file:
+        file.write(data)
 
 
 def markdown(title, sections):
@@ -107,6 +133,34 @@ def _html_block(block):
 
 def _items(block):
     return [item.replace("\n", " ") for item in re.split(r"\n?- ", block)[1:]]
+
+
+def picture(figure, name, alt):
+    """Returns a figure as a `Picture`."""
+    return Picture(name, alt, as_bytes(figure, "png"), as_bytes(figure, "svg"))
+
+
+# Cells.
+
+
+def spread(value, digits=4):
+    """Returns mean ± standard deviation."""
+    return f"{value['mean']:.{digits}f} ± {value['std']:.{digits}f}"
+
+
+def pair(figures):
+    """Returns an AUC and a logloss, or a dash."""
+    return f"{figures[0]:.4f} / {figures[1]:.4f}" if figures else "–"
+
+
+def interval(difference, digits=4):
+    """Returns a difference and its confidence interval."""
+    if difference is None:
+        return "–"
+    if difference["low"] is None:
+        return f"{difference['mean']:+.{digits}f}"
+    mean, low, high = (f"{difference[name]:+.{digits}f}" for name in ("mean", "low", "high"))
+    return f"{mean} [{low}, {high}]"
 
 
 def _inline(text):

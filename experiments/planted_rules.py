@@ -39,6 +39,14 @@ PLANTED_RULES = {
     "rule_3_dense": Rule("Rule 3, dense", (5, 6, 7), 3, 4, best_auc(1 / 27), "rule_3_dense"),
 }
 
+# What is tried so that attention finds more: the printed equations, and weights that a
+# penalty on the aggregations' W and b keeps from settling on single fields.
+FORMS = {
+    "released": {"preset": "released"},
+    "paper": {"preset": "paper"},
+    "flatter": {"preset": "released", "aggregation_l2": 1e-2},
+}
+
 
 def condition(rule):
     """Returns the condition that a record matches a rule, as `--heatmap_where` takes it."""

@@ -9,26 +9,28 @@ that it shows and needs no network.
 
 import pathlib
 
-from experiments.figures import (
-    as_bytes,
-    efficiency_figure,
-    efficiency_title,
-    sensitivity_figure,
+from experiments.figures import efficiency_figure, efficiency_title, sensitivity_figure
+from experiments.movielens_page import glance_of_movielens, movielens
+from experiments.pages import (
+    NOT,
+    NOT_RUN,
+    PARTLY,
+    REPRODUCED,
+    Section,
+    Table,
+    interval,
+    pair,
+    picture,
+    spread,
+    write_pages,
 )
-from experiments.pages import Picture, Section, Table, html_page, markdown
 from experiments.programs import run_program
 from experiments.published import BARS_FRAPPE, TABLE_3, TITLES
 from experiments.result_flags import RESULTS_DIR
-from interhat_tf.files import atomic_write, read_json
+from interhat_tf.files import read_json
 
 TITLE = "InterHAt: the paper's tables and figures, reproduced"
 ROW_TITLES = {**TITLES, "paper": "InterHAt, `paper`", "released": "InterHAt, `released`"}
-REPRODUCED, PARTLY, NOT, NOT_RUN = (
-    "✓ reproduced",
-    "◐ in part",
-    "✗ **not reproduced**",
-    "– not run here",
-)
 # Sections 4.1.3 and 4.1.4 of the paper, on Frappe: the best number of heads and the best order.
 PAPER_HEADS, PAPER_ORDER = 1, 3
 # What counts as the same AUC as a published one.
@@ -46,6 +48,8 @@ def main(_):
     }
     synthetic = folder / "synthetic/summary.json"
     results["synthetic"] = read_json(synthetic)["runs"] if synthetic.exists() else []
+    ratings = folder / "movielens/summary.json"
+    results["movielens"] = read_json(ratings) if ratings.exists() else None
     sections = [
         at_a_glance(results),
         *(table_3(name, summary) for name, summary in results["effectiveness"].items()),
@@ -53,20 +57,9 @@ def main(_):
         *figure_2(results["efficiency"]),
         *sensitivity(results["heads"], "Figure 3: heads", "figure_3", "number of heads"),
         *sensitivity(results["orders"], "Figure 4: highest order", "figure_4", "highest order k"),
+        *movielens(results["movielens"]),
     ]
-    for section in sections:
-        for block in section.blocks:
-            if isinstance(block, Picture):
-                write(folder / f"{block.name}.png", block.png)
-    write(folder / "README.md", markdown(TITLE, sections).encode())
-    write(folder / "index.html", html_page(TITLE, sections).encode())
-    print(f"{folder}/README.md, {folder}/index.html")
-
-
-def write(path, data):
-    """Writes a file, all of it or nothing."""
-    with atomic_write(path) as file:
-        file.write(data)
+    write_pages(folder, TITLE, sections)
 
 
 # What was reproduced.
@@ -91,7 +84,7 @@ def at_a_glance(results):
             PAPER_ORDER,
             "experiments.orders",
         ),
-        ["Figures 5 to 7, MovieLens", NOT_RUN, "not built yet"],
+        *glance_of_movielens(results["movielens"]),
     ]
     text = (
         "Every figure below comes from the summaries in this folder, and those from the commands "
@@ -375,33 +368,6 @@ def sensitivity(summaries, title, name, label):
             ],
         )
     ]
-
-
-def picture(figure, name, alt):
-    """Returns a figure as a `Picture`."""
-    return Picture(name, alt, as_bytes(figure, "png"), as_bytes(figure, "svg"))
-
-
-# Cells.
-
-
-def spread(value):
-    """Returns mean ± standard deviation."""
-    return f"{value['mean']:.4f} ± {value['std']:.4f}"
-
-
-def pair(figures):
-    """Returns an AUC and a logloss, or a dash."""
-    return f"{figures[0]:.4f} / {figures[1]:.4f}" if figures else "–"
-
-
-def interval(difference):
-    """Returns a difference and its confidence interval."""
-    if difference is None:
-        return "–"
-    if difference["low"] is None:
-        return f"{difference['mean']:+.4f}"
-    return f"{difference['mean']:+.4f} [{difference['low']:+.4f}, {difference['high']:+.4f}]"
 
 
 if __name__ == "__main__":

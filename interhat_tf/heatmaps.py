@@ -27,7 +27,9 @@ LEFT_MARGIN, RIGHT_MARGIN = 0.75, 0.25
 COLOUR_BAR_WIDTH, COLOUR_BAR_HEIGHT, FOOTER = 2.6, 0.11, 0.7
 
 
-def attention_heatmap(attention, *, title=None, values=None, highlight=(), vmax=1.0):
+def attention_heatmap(
+    attention, *, title=None, values=None, highlight=(), marks=None, marks_label="raw", vmax=1.0
+):
     """Draws the attentions of a record, or their mean over records, as a heat map.
 
     Rows are the orders and columns the fields, with alpha_i in the cells. The
@@ -42,6 +44,10 @@ def attention_heatmap(attention, *, title=None, values=None, highlight=(), vmax=
         values: The record's own value of each field, shown under the field
             names; long ones are cut. Defaults to none.
         highlight: Names of fields to frame, say those of a planted rule.
+        marks: m booleans, shown as black and white cells in a row below the
+            orders; in Figures 5 to 7 the genres that the movie has. Defaults to
+            none.
+        marks_label: What that row is called. Defaults to `"raw"`.
         vmax: Weight at the dark end of the scale, up to 1. With many fields
             every weight is small, and a lower one shows the differences.
             Defaults to 1.
@@ -66,6 +72,8 @@ def attention_heatmap(attention, *, title=None, values=None, highlight=(), vmax=
         )
     if values is not None and len(values) != m:
         raise ValueError(f"there are {m} fields but {len(values)} values")
+    if marks is not None and len(marks) != m:
+        raise ValueError(f"there are {m} fields but {len(marks)} marks")
     if unknown := sorted(set(highlight) - set(columns)):
         raise ValueError(f"fields to highlight are not there: {', '.join(unknown)}")
     if not 0 < vmax <= 1:
@@ -81,23 +89,21 @@ def attention_heatmap(attention, *, title=None, values=None, highlight=(), vmax=
     title = textwrap.fill(_plain(title), title_characters) if title else ""
     title_height = (title.count("\n") + 1) * 0.19 + 0.08 if title else 0
     header = names_height + values_height + title_height + GAP
-    height = header + k * CELL_HEIGHT + FOOTER
+    marks_height = CELL_HEIGHT + GAP if marks is not None else 0
+    bottom = FOOTER + marks_height
+    height = header + k * CELL_HEIGHT + bottom
 
     figure = Figure(figsize=(width, height))
     scale = Normalize(0, vmax)
 
     def add_panel(left, weights, cell_width):
         size = (weights.shape[1] * cell_width / width, k * CELL_HEIGHT / height)
-        axes = figure.add_axes((left / width, FOOTER / height, *size))
+        axes = figure.add_axes((left / width, bottom / height, *size))
         image = axes.imshow(weights, cmap=COLOUR_MAP, norm=scale, aspect="auto")
         if cell_width >= CELL_WITH_NUMBER:
             _print_numbers(axes, image)
-        axes.set_xticks(np.arange(weights.shape[1] - 1) + 0.5, minor=True)
-        axes.set_yticks(np.arange(k - 1) + 0.5, minor=True)
-        axes.grid(which="minor", color="0.85", linewidth=0.8)
-        axes.tick_params(which="both", length=0, labelsize=FONT_SIZE)
+        _rule_cells(axes, *weights.shape)
         axes.tick_params(axis="x", bottom=False, labelbottom=False, labeltop=True)
-        axes.spines[:].set(color="0.85", linewidth=0.8)
         return axes
 
     orders = add_panel(LEFT_MARGIN, order_weights[:, np.newaxis], WIDEST_CELL)
@@ -138,6 +144,14 @@ def attention_heatmap(attention, *, title=None, values=None, highlight=(), vmax=
         )
         fields.get_xticklabels()[column].set_color(HIGHLIGHT_COLOUR)
 
+    if marks is not None:
+        place = (fields_left / width, FOOTER / height, m * cell / width, CELL_HEIGHT / height)
+        row = figure.add_axes(place)
+        row.imshow([np.asarray(marks, bool)], cmap="Greys", vmin=0, vmax=1, aspect="auto")
+        _rule_cells(row, 1, m)
+        row.set_xticks([])
+        row.set_yticks([0], [_plain(marks_label)])
+
     colour_bar = figure.colorbar(
         fields.images[0],
         cax=figure.add_axes(
@@ -171,6 +185,14 @@ def save_heatmap(figure, path):
     """Writes a heat map as a .png file, the same bytes for the same picture; folders are made."""
     with atomic_write(path) as file:
         figure.savefig(file, format="png", dpi=120, metadata={"Software": None})
+
+
+def _rule_cells(axes, rows, columns):
+    axes.set_xticks(np.arange(columns - 1) + 0.5, minor=True)
+    axes.set_yticks(np.arange(rows - 1) + 0.5, minor=True)
+    axes.grid(which="minor", color="0.85", linewidth=0.8)
+    axes.tick_params(which="both", length=0, labelsize=FONT_SIZE)
+    axes.spines[:].set(color="0.85", linewidth=0.8)
 
 
 def _print_numbers(axes, image):

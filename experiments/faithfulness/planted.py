@@ -19,21 +19,13 @@ from scipy import stats
 from experiments.conditions import condition
 from experiments.faithfulness.methods import METHODS, attributions, magnitudes
 from experiments.faithfulness.models import background_of, explained_runs
-from experiments.planted_rules import PLANTED_RULES
+from experiments.planted_rules import FORMS, PLANTED_RULES
 from experiments.planted_rules import condition as matches
 from experiments.programs import mean_and_std, run_program
 from experiments.result_flags import RESULTS_DIR
 from experiments.study import CONFIDENCE, DATASET, heading, open_data, run_flags
 from interhat_tf.attention import select_records
 from interhat_tf.files import write_json
-
-# What is tried so that attention finds more: the printed equations, and weights that a
-# penalty on the aggregations' W and b keeps from settling on single fields.
-FORMS = {
-    "released": {"preset": "released"},
-    "paper": {"preset": "paper"},
-    "flatter": {"preset": "released", "aggregation_l2": 1e-2},
-}
 
 FORM = flags.DEFINE_enum("form", "released", list(FORMS), "form of the model")
 PLANTED_SEEDS = flags.DEFINE_integer("planted_seeds", 20, "number of seeds, from 1")

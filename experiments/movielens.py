@@ -1,0 +1,141 @@
+"""Figures 5 to 7: what InterHAt attends to where someone rated a movie; and its figures there.
+
+    python -m experiments.movielens --dataset=movielens_ctr --raw_dir=FOLDER
+
+Trains InterHAt, `released`, and two baselines with five seeds, explains the test
+split's ratings with the first seed's InterHAt, and picks two records for each
+order: the rating of the paper's movie with the most weight on the order in its
+alpha_f, and that of any movie. Writes `experiments/results/movielens/
+summary.json`, from which `make tables` draws the pictures.
+"""
+
+import pathlib
+
+import keras
+import numpy as np
+
+from experiments.programs import run_program
+from experiments.result_flags import RESULTS_DIR
+from experiments.study import (
+    SEEDS,
+    heading,
+    open_data,
+    paired_difference,
+    run_flags,
+    summarise,
+    train_all,
+)
+from interhat_tf.attention import explain_batches
+from interhat_tf.explanation import explain_records
+from interhat_tf.files import write_json
+
+PRESET = "released"
+# Of the paper's pictures: the movie, and the order that dominates there.
+CASES = {
+    "figure_5": ("Terminator, The (1984)", 1),
+    "figure_6": ("Professional, The (a.k.a. Leon: The Professional) (1994)", 2),
+    "figure_7": ("Toy Story 2 (1999)", 3),
+}
+MODELS = {"interhat": {"preset": PRESET}, "fm": {}, "deepfm": {}}
+
+
+def main(_):
+    data = open_data()
+    runs = {
+        model: [run_flags(model, seed=seed, **given) for seed in SEEDS.value]
+        for model, given in MODELS.items()
+    }
+    reports = train_all(runs)
+    model = keras.saving.load_model(f"{runs['interhat'][0]['output_dir']}/model.keras")
+    ratings = rated_records(data)
+    order_weights, probabilities = weigh_orders(model, ratings)
+    movie = ratings["categorical"][:, data.schema.field_names.index("movie")]
+    cases = {}
+    for figure, (title, order) in CASES.items():
+        places = np.flatnonzero(movie == data.id_of("movie", title))
+        cases[figure] = {
+            "order": order,
+            "movie": title,
+            "ratings": len(places),
+            "dominated": shares_dominated(order_weights[places]),
+            "record": describe(model, data, ratings, heaviest(order_weights, order, places)),
+            "any_movie": describe(
+                model, data, ratings, heaviest(order_weights, order, np.arange(len(movie)))
+            ),
+        }
+    rows = {name: summarise(of_model) for name, of_model in reports.items()}
+    summary = {
+        **heading(data),
+        "preset": PRESET,
+        "models": rows,
+        "differences": {
+            name: {
+                metric: paired_difference(
+                    [run["test"][metric] for run in rows["interhat"]["runs"]],
+                    [run["test"][metric] for run in rows[name]["runs"]],
+                )
+                for metric in ("auc", "logloss")
+            }
+            for name in rows
+            if name != "interhat"
+        },
+        "ratings": len(movie),
+        "probability": float(probabilities.mean()),
+        "dominated": shares_dominated(order_weights),
+        "cases": cases,
+    }
+    write_json(pathlib.Path(RESULTS_DIR.value) / "movielens/summary.json", summary)
+    for name, row in rows.items():
+        auc, logloss = row["test"]["auc"], row["test"]["logloss"]
+        print(f"{name}: AUC {auc['mean']:.4f} ± {auc['std']:.4f}, logloss {logloss['mean']:.4f}")
+
+
+def rated_records(data):
+    """Returns the inputs of the test split's ratings, its positive records."""
+    parts = []
+    for inputs, labels in data.evaluation_batches("test", 8192).as_numpy_iterator():
+        parts.append({kind: values[labels == 1] for kind, values in inputs.items()})
+    return {kind: np.concatenate([part[kind] for part in parts]) for kind in parts[0]}
+
+
+def weigh_orders(model, inputs):
+    """Returns each record's order weights, (n, k), and its probability, (n,)."""
+    rows = len(inputs["categorical"])
+    batches = (
+        {kind: values[start : start + 8192] for kind, values in inputs.items()}
+        for start in range(0, rows, 8192)
+    )
+    parts = [explained for _, explained in explain_batches(model, batches)]
+    logits = np.concatenate([part["logits"] for part in parts]).astype("float64")
+    return np.concatenate([part["order_weights"] for part in parts]), 1 / (1 + np.exp(-logits))
+
+
+def shares_dominated(order_weights):
+    """Returns the share of the records that each order dominates, [k]."""
+    k = order_weights.shape[1]
+    return (np.bincount(order_weights.argmax(axis=1), minlength=k) / len(order_weights)).tolist()
+
+
+def heaviest(order_weights, order, places):
+    """Returns the place of the record with the most weight on an order, among some places."""
+    return int(places[order_weights[places, order - 1].argmax()])
+
+
+def describe(model, data, ratings, place):
+    """Returns what a picture of one record shows."""
+    inputs = {kind: values[[place]] for kind, values in ratings.items()}
+    explanation = explain_records(model, inputs, values=data.decode(inputs))
+    values = explanation.values[0].tolist()
+    return {
+        **explanation.to_dict()["records"][0],
+        "field_names": list(explanation.field_names),
+        "genres": [
+            name
+            for name, value in zip(explanation.field_names, values, strict=True)
+            if name == value
+        ],
+    }
+
+
+if __name__ == "__main__":
+    run_program(main)
