@@ -71,11 +71,13 @@ def sensitivity_figure(summaries, label):
         flag, points = summary["flag"], summary["points"]
         values = [point[flag] for point in points]
         other = panel.twinx()
-        axes = (("auc", panel, BLUE, "o-"), ("logloss", other, ORANGE, "s--"))
-        for metric, axis, colour, style in axes:
+        # A little apart, so that the error bars of the two do not hide each other.
+        apart = (max(values) - min(values)) / 150
+        axes = (("auc", panel, BLUE, "o-", -apart), ("logloss", other, ORANGE, "s--", apart))
+        for metric, axis, colour, style, shift in axes:
             found = [point["test"][metric] for point in points]
             axis.errorbar(
-                values,
+                [value + shift for value in values],
                 [value["mean"] for value in found],
                 [value["std"] for value in found],
                 fmt=style,

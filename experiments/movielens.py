@@ -53,6 +53,8 @@ def main(_):
     cases = {}
     for figure, (title, order) in CASES.items():
         places = np.flatnonzero(movie == data.id_of("movie", title))
+        if not len(places):
+            raise ValueError(f"{data.name}: the test split has no rating of {title!r}")
         cases[figure] = {
             "order": order,
             "movie": title,

@@ -154,3 +154,18 @@ def test_wrong_arguments_are_errors():
     attention.field_weights = attention.field_weights[:1]
     with pytest.raises(ValueError, match=r"shape \(2, 10\), got \(1, 10\)"):
         attention_heatmap(attention)
+
+
+def test_marks_are_a_row_of_black_cells_below_the_orders():
+    attention = make_attention(3, 4)
+    figure = attention_heatmap(attention, marks=[True, False, False, True], marks_label="raw $g$")
+    _, fields, row, _ = figure.axes
+    np.testing.assert_array_equal(row.images[0].get_array(), [[1, 0, 0, 1]])
+    black, white = (row.images[0].to_rgba(np.array([[value]]))[0, 0, :3] for value in (1.0, 0.0))
+    assert black.max() < 0.1 and white.min() > 0.9
+    assert tick_texts(row.yaxis) == [r"raw \$g\$"]
+    above, below = fields.get_position(), row.get_position()
+    assert (above.x0, above.x1) == pytest.approx((below.x0, below.x1))
+    assert below.y1 < above.y0
+    with pytest.raises(ValueError, match="there are 4 fields but 3 marks"):
+        attention_heatmap(attention, marks=[True] * 3)

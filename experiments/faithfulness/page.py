@@ -30,6 +30,7 @@ STYLES = {
     "shap": ("#e69f00", "X"),
     "random": ("#999999", "."),
 }
+CURVES = {"deletion": "fields taken away", "insertion": "fields added"}
 WANTED = 0.95
 
 
@@ -236,8 +237,7 @@ def curves_figure(summary):
     """
     figure = Figure(figsize=(9.6, 4.2), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
-    titles = {"deletion": "fields taken away", "insertion": "fields added"}
-    for panel, (kind, title) in zip(panels, titles.items(), strict=True):
+    for panel, (kind, title) in zip(panels, CURVES.items(), strict=True):
         for method, (colour, marker) in STYLES.items():
             curve = summary["methods"][method][kind]["curve"]
             panel.plot(
