@@ -46,7 +46,9 @@ setup(
         "notebooks": ["ipykernel>=6", "jupyterlab>=4", "nbclient>=0.10", "pandas>=2"],
         "dev": [
             "apache-beam>=2.60",
+            "ipykernel>=6",
             "jax[cpu]>=0.5",
+            "nbclient>=0.10",
             "pandas>=2",
             "pytest>=8",
             "pytest-xdist>=3.6",

@@ -10,18 +10,18 @@ from interhat_tf.files import read_json
 GENRES = {"figure_5": "Action|Sci-Fi|Thriller", "figure_6": "Crime|Drama", "figure_7": "Comedy"}
 
 
-@pytest.fixture
-def raw(tmp_path):
-    """MovieLens' files in small, with the paper's three movies, which everybody has rated."""
+def small_movielens(folder):
+    """Writes MovieLens' files in small, the paper's three movies among them, rated by all."""
     lines = raw_lines()
     for number, (figure, (title, _)) in enumerate(movielens.CASES.items(), 51):
         lines["movies"].append(f"{number}::{title}::{GENRES[figure]}")
         lines["ratings"] += [f"{user}::{number}::4::978300760" for user in range(1, USERS + 1)]
-    return write_movielens(tmp_path / "ml-1m", lines)
+    return write_movielens(folder, lines)
 
 
 @pytest.mark.slow
-def test_from_the_files_to_the_pictures(study_flags, raw):
+def test_from_the_files_to_the_pictures(study_flags):
+    raw = small_movielens(study_flags / "ml-1m")
     given = {"dataset": "movielens_ctr", "raw_dir": str(raw), "epochs": 2, "seeds": [1, 2]}
     with flagsaver.flagsaver(**given):
         movielens.main(None)
