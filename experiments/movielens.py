@@ -25,7 +25,7 @@ from experiments.study import (
     summarise,
     train_all,
 )
-from interhat_tf.attention import explain_batches
+from interhat_tf.attention import explain_batches, probability
 from interhat_tf.explanation import explain_records
 from interhat_tf.files import write_json
 
@@ -108,8 +108,8 @@ def weigh_orders(model, inputs):
         for start in range(0, rows, 8192)
     )
     parts = [explained for _, explained in explain_batches(model, batches)]
-    logits = np.concatenate([part["logits"] for part in parts]).astype("float64")
-    return np.concatenate([part["order_weights"] for part in parts]), 1 / (1 + np.exp(-logits))
+    logits = np.concatenate([part["logits"] for part in parts])
+    return np.concatenate([part["order_weights"] for part in parts]), probability(logits)
 
 
 def shares_dominated(order_weights):

@@ -71,16 +71,15 @@ def mean_attention(model, batches, condition=None):
     """
     sums, squares, records = {}, {}, 0
     for _, explanation in explain_batches(model, batches, condition):
-        logits = explanation["logits"].astype("float64")
         quantities = {
             "field_weights": explanation["field_weights"].astype("float64"),  # (B, k, m)
             "order_weights": explanation["order_weights"].astype("float64"),  # (B, k)
-            "probability": (1 + np.tanh(logits / 2)) / 2,  # (B,); a sigmoid that cannot overflow
+            "probability": probability(explanation["logits"]),  # (B,)
         }
         for name, values in quantities.items():
             sums[name] = sums.get(name, 0) + values.sum(axis=0)
             squares[name] = squares.get(name, 0) + (values**2).sum(axis=0)
-        records += len(logits)
+        records += len(explanation["logits"])
     if not records:
         raise ValueError("no record satisfies the condition, so there is no attention to average")
     means = {name: total / records for name, total in sums.items()}
@@ -93,7 +92,12 @@ def mean_attention(model, batches, condition=None):
     return Attention(field_names=model.schema.field_names, records=records, **means, **deviations)
 
 
-def explain_batches(model, batches, condition=None):
+def probability(logits):
+    """Returns the probabilities that belong to logits, of any size, in double precision."""
+    return (1 + np.tanh(np.asarray(logits, "float64") / 2)) / 2  # a sigmoid that cannot overflow
+
+
+def explain_batches(model, batches, condition=None, return_heads=False):
     """Explains batch after batch of records.
 
     Args:
@@ -101,6 +105,8 @@ def explain_batches(model, batches, condition=None):
         batches: Batches of records, as for `select_records`.
         condition: Which records are explained, as for `select_records`.
             Defaults to all.
+        return_heads: Whether the self-attention maps are among what is yielded.
+            Defaults to `False`.
 
     Yields:
         Pairs of the inputs and of what `model.explain` returns for them, both
@@ -109,7 +115,7 @@ def explain_batches(model, batches, condition=None):
     Raises:
         ValueError: As `select_records` does.
     """
-    explain = _compiled_explain(model)
+    explain = _compiled_explain(model, return_heads)
     for inputs in select_records(model.schema, batches, condition):
         explanation = explain(inputs)
         yield inputs, {k: keras.ops.convert_to_numpy(v) for k, v in explanation.items()}
@@ -193,17 +199,21 @@ def where(schema, /, **ids):
 _compiled = weakref.WeakKeyDictionary()
 
 
-def _compiled_explain(model):
+def _compiled_explain(model, return_heads):
     """Returns `model.explain`, compiled once per model on the TensorFlow backend."""
+    heads = {"return_heads": True} if return_heads else {}
     if keras.backend.backend() != "tensorflow":
-        return model.explain
-    if model not in _compiled:
+        return lambda inputs: model.explain(inputs, **heads)
+    functions = _compiled.setdefault(model, {})
+    if return_heads not in functions:
         import tensorflow as tf
 
         # A strong reference would keep the model alive as long as this module.
         reference = weakref.ref(model)
         # Batch sizes differ; with reduced retracing the second one compiles for all.
-        _compiled[model] = tf.function(
-            lambda inputs: reference().explain(inputs), autograph=False, reduce_retracing=True
+        functions[return_heads] = tf.function(
+            lambda inputs: reference().explain(inputs, **heads),
+            autograph=False,
+            reduce_retracing=True,
         )
-    return _compiled[model]
+    return functions[return_heads]

@@ -5,10 +5,9 @@ import html
 import json
 import types
 
-import keras
 import numpy as np
 
-from interhat_tf.attention import explain_batches
+from interhat_tf.attention import explain_batches, probability
 from interhat_tf.files import atomic_write
 from interhat_tf.schema import CATEGORICAL, NUMERICAL
 
@@ -69,7 +68,7 @@ class Explanation:
     @property
     def probabilities(self):
         """Predicted probabilities of a click, (B,)."""
-        return _sigmoid(self.logits)
+        return probability(self.logits)
 
     def interaction_sets(self):
         """Returns the fields that outweigh the rest, order by order (Section 3.5).
@@ -110,19 +109,16 @@ class Explanation:
     def _sentence(self, record, sets):
         order = int(self.order_weights[record].argmax())
         name = ORDINALS[order] if order < len(ORDINALS) else f"{order + 1}th"
-        weight, probability = self.order_weights[record, order], self.probabilities[record]
+        weight, after = self.order_weights[record, order], self.probabilities[record]
         start = f"{name} order dominates ({weight:.2f})"
         if not sets[order]:
-            return f"{start}, but no field stands out; click probability {probability:.2f}"
+            return f"{start}, but no field stands out; click probability {after:.2f}"
         places = [self.field_names.index(field) for field in sets[order]]
         without = self.logits[record] - self.contributions[record][:, places].sum()
-        before = _sigmoid(without)
-        verb = "raises" if probability >= before else "lowers"
+        before = probability(without)
+        verb = "raises" if after >= before else "lowers"
         fields = " × ".join(self.label(record, place) for place in places)
-        return (
-            f"{start}: {fields}; {verb} the click probability "
-            f"from {before:.2f} to {probability:.2f}"
-        )
+        return f"{start}: {fields}; {verb} the click probability from {before:.2f} to {after:.2f}"
 
     def label(self, record, field):
         """Returns a field and its value in a record, `user = 7`; one of the two if they agree."""
@@ -266,14 +262,7 @@ def explain_records(model, inputs, values=None, heads=False, batch_size=4096):
         {kind: array[start : start + batch_size] for kind, array in inputs.items()}
         for start in range(0, rows, batch_size)
     )
-    if heads:
-        schema.check(inputs)
-        parts = [
-            {name: keras.ops.convert_to_numpy(v) for name, v in model.explain(batch, True).items()}
-            for batch in batches
-        ]
-    else:
-        parts = [explanation for _, explanation in explain_batches(model, batches)]
+    parts = [explained for _, explained in explain_batches(model, batches, return_heads=heads)]
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return Explanation(schema.field_names, values, **joined)
 
@@ -284,10 +273,6 @@ def _plain_values(schema, inputs):
         if kind in inputs:
             columns += [[f"{value:g}" for value in column] for column in inputs[kind].T]
     return np.array(columns, object).T  # (B, m)
-
-
-def _sigmoid(logits):
-    return (1 + np.tanh(np.asarray(logits, "float64") / 2)) / 2  # one that cannot overflow
 
 
 def _rounded(array):

@@ -6,7 +6,6 @@ position holds what it has read from others. The methods here that ask the model
 again, with fields changed, speak of the record's own values.
 """
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -48,13 +47,9 @@ def rolled_out_attention(model, inputs):
     weights = attention(model, inputs)  # (B, m)
     if not model.self_attention:
         return weights
-    heads = np.concatenate(
-        [
-            keras.ops.convert_to_numpy(model.explain(part, return_heads=True)["heads"]).mean(axis=1)
-            for part in _parts(inputs, ROWS)
-        ]
-    )  # (B, m, m)
-    return (weights + np.einsum("bq,bqm->bm", weights, heads)) / 2
+    batches = explain_batches(model, _parts(inputs, ROWS), return_heads=True)
+    heads = np.concatenate([explained["heads"].mean(axis=1) for _, explained in batches])
+    return (weights + np.einsum("bq,bqm->bm", weights, heads)) / 2  # (B, m)
 
 
 def contributions(model, inputs):

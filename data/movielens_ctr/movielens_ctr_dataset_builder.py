@@ -269,7 +269,10 @@ def _lines(path, count, form):
     """Yields where each line stands, and its values."""
     with pa.input_stream(path, compression="detect") as stream:
         text = stream.read().decode("latin-1")
-    for number, line in enumerate(text.splitlines(), 1):
+    # Not `splitlines`, which would split at more than line ends: a title may hold any byte.
+    lines = text.removesuffix("\n").split("\n") if text else []
+    for number, line in enumerate(lines, 1):
+        line = line.removesuffix("\r")
         values = line.split("::")
         if len(values) != count:
             raise ValueError(f"{path}:{number}: {line!r} is not of the form {form}")

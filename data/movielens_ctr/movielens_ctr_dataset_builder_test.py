@@ -7,7 +7,7 @@ import tensorflow_datasets as tfds
 
 from interhat_tf.input_pipeline import prepared_dataset
 
-from .movielens_ctr_dataset_builder import FIELDS, GENRES, URL, Builder, with_negatives
+from .movielens_ctr_dataset_builder import FIELDS, GENRES, URL, Builder, read_movies, with_negatives
 
 USERS, MOVIES, RATINGS = 60, 40, 500
 
@@ -183,3 +183,10 @@ def test_a_failed_download_says_what_to_do(tmp_path, monkeypatch):
 def test_the_builder_has_fields_of_its_own(tmp_path):
     builder = Builder(data_dir=tmp_path)
     assert [field.name for field in builder.fields] == list(FIELDS)
+
+
+def test_a_title_may_hold_any_byte(tmp_path):
+    """Latin-1 knows 0x85 as a line end, and Windows ends lines with two characters."""
+    path = tmp_path / "movies.dat"
+    path.write_bytes(b"1::One\x85 \x1c Two (1999)::Drama\r\n2::Three (2000)::War\r\n")
+    assert read_movies(path)["movie"].to_pylist() == ["One\x85 \x1c Two (1999)", "Three (2000)"]

@@ -31,6 +31,7 @@ from experiments.study import (
     paired_difference,
     run_flags,
 )
+from interhat_tf.attention import probability
 from interhat_tf.field_attribution import predict
 from interhat_tf.files import write_json
 from interhat_tf.schema import CATEGORICAL, NUMERICAL
@@ -96,8 +97,8 @@ def curves_of(model, inputs, background, numbers):
     prediction: 1 is the probability of the whole record, 0 that of the
     background, both averaged over the records towards their own side.
     """
-    start = _probability(predict(model, background)).mean()
-    whole = _probability(predict(model, inputs))  # (B,)
+    start = probability(predict(model, background)).mean()
+    whole = probability(predict(model, inputs))  # (B,)
     side = np.where(whole >= start, 1.0, -1.0)  # (B,)
     total = (side * (whole - start)).mean()
     found = {}
@@ -129,7 +130,7 @@ def _without(model, inputs, background, away):
                 mask[:, np.newaxis], background[kind][np.newaxis], inputs[kind][:, np.newaxis]
             )  # (B, draws, fields)
             changed[kind] = values.reshape(rows * draws, -1)  # (B * draws, fields)
-    return _probability(predict(model, changed)).reshape(rows, draws).mean(axis=1)
+    return probability(predict(model, changed)).reshape(rows, draws).mean(axis=1)
 
 
 def agreement(values):
@@ -157,10 +158,6 @@ def agreement(values):
         correlations.append(((a * b).sum(axis=1) / np.where(scale > 0, scale, 1)).mean())
         firsts.append((one.argmax(axis=1) == other.argmax(axis=1)).mean())
     return {"correlation": float(np.mean(correlations)), "first": float(np.mean(firsts))}
-
-
-def _probability(logits):
-    return 1 / (1 + np.exp(-np.asarray(logits, "float64")))
 
 
 if __name__ == "__main__":
