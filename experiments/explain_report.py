@@ -6,7 +6,9 @@
 Explains the first records of a split that satisfy the condition with the model
 of a run of `experiments.train`. The page needs no other file and no network:
 heat maps with the numbers under the pointer, contributions as a waterfall, the
-explanation in words, search and sort. `--json` writes the same as JSON.
+effects of each field's own value against those of `--compared_with` training
+records, the explanation in words, search and sort. `--json` writes the same as
+JSON.
 """
 
 import pathlib
@@ -27,6 +29,9 @@ RUN = flags.DEFINE_string("run", None, "folder of the run, with its model.keras"
 SPLIT = flags.DEFINE_enum("split", "test", SPLITS, "split whose records are explained")
 WHERE = flags.DEFINE_string("where", None, "only records with FIELD=VALUE,FIELD=VALUE,…")
 RECORDS = flags.DEFINE_integer("records", 100, "number of records at the most", lower_bound=1)
+COMPARED_WITH = flags.DEFINE_integer(
+    "compared_with", 32, "training records that effects are against; none without", lower_bound=0
+)
 OUTPUT = flags.DEFINE_string("output", "explanations.html", "the page to write")
 JSON = flags.DEFINE_string("json", None, "a JSON file to write as well")
 
@@ -44,7 +49,10 @@ def main(_):
     if model.schema != data.schema:
         raise ValueError(f"{path} was not trained on {data.name}: its fields are others")
     inputs = first_records(data)
-    explanation = explain_records(model, inputs, values=data.decode(inputs))
+    background = None
+    if COMPARED_WITH.value:
+        background, _ = next(iter(data.evaluation_batches("train", COMPARED_WITH.value)))
+    explanation = explain_records(model, inputs, values=data.decode(inputs), background=background)
     about = f"{path}, {len(explanation):,} records of {data.name}, {SPLIT.value}"
     about += f" with {WHERE.value}" if WHERE.value else ""
     explanation.to_html(OUTPUT.value, about=about)

@@ -8,6 +8,7 @@ import types
 import numpy as np
 
 from interhat_tf.attention import explain_batches, probability
+from interhat_tf.field_attribution import occlusion
 from interhat_tf.files import atomic_write
 from interhat_tf.schema import CATEGORICAL, NUMERICAL
 
@@ -32,6 +33,10 @@ class Explanation:
             Their sum and the bias are the logit.
         heads: Self-attention between fields, (B, h, m, m), rows being queries;
             `None` unless asked for.
+        effects: What each field's own value adds to the logit, against the
+            values of a background, (B, m), by `field_attribution.occlusion`;
+            `None` unless asked for. Where fields decide jointly, weights and
+            contributions may name one of them and effects name all.
 
     Example:
 
@@ -53,6 +58,7 @@ class Explanation:
     field_weights: np.ndarray
     contributions: np.ndarray
     heads: np.ndarray | None = None
+    effects: np.ndarray | None = None
 
     def __len__(self):
         return len(self.logits)
@@ -138,6 +144,7 @@ class Explanation:
 
         shape = self.field_weights.shape  # (B, k, m)
         record, order, field = (places.ravel() for places in np.indices(shape))
+        effects = {} if self.effects is None else {"effect": self.effects[record, field]}
         return pd.DataFrame(
             {
                 "record": record,
@@ -147,6 +154,7 @@ class Explanation:
                 "order_weight": self.order_weights[record, order],
                 "field_weight": self.field_weights.ravel(),
                 "contribution": self.contributions.ravel(),
+                **effects,
                 "probability": self.probabilities[record],
             }
         )
@@ -165,7 +173,11 @@ class Explanation:
                 "field_weights": _rounded(self.field_weights[i]),
                 "contributions": _rounded(self.contributions[i]),
                 "interaction_sets": [list(fields) for fields in sets[i]],
-                **({} if self.heads is None else {"heads": _rounded(self.heads[i])}),
+                **{
+                    name: _rounded(part[i])
+                    for name, part in (("heads", self.heads), ("effects", self.effects))
+                    if part is not None
+                },
             }
             for i in range(len(self))
         ]
@@ -213,12 +225,17 @@ class Explanation:
         return attention_heatmap(one, **options)
 
     def _repr_html_(self):
-        """Returns a table for notebooks: the sentence and the largest contributions a record."""
+        """Returns a table for notebooks: each record's sentence and what counts most in it.
+
+        These are effects if there are any, and contributions otherwise.
+        """
+        kind, shown = "contributions", self.contributions.sum(axis=1)  # (B, m)
+        if self.effects is not None:
+            kind, shown = "effects", self.effects
         rows = []
         for i, sentence in enumerate(self.sentences()[:10]):
-            total = self.contributions[i].sum(axis=0)  # (m,)
-            largest = np.argsort(-np.abs(total))[:5]
-            shares = ", ".join(f"{self.label(i, j)} ({total[j]:+.2f})" for j in largest)
+            largest = np.argsort(-np.abs(shown[i]))[:5]
+            shares = ", ".join(f"{self.label(i, j)} ({shown[i, j]:+.2f})" for j in largest)
             rows.append(
                 f"<tr><td>{i}</td><td>{self.probabilities[i]:.3f}</td>"
                 f"<td>{html.escape(sentence)}</td><td>{html.escape(shares)}</td></tr>"
@@ -226,12 +243,12 @@ class Explanation:
         more = f"<p>… and {len(self) - 10:,} more records</p>" if len(self) > 10 else ""
         return (
             "<table><thead><tr><th></th><th>probability</th><th>in words</th>"
-            "<th>largest contributions to the logit</th></tr></thead>"
+            f"<th>largest {kind} on the logit</th></tr></thead>"
             f"<tbody>{''.join(rows)}</tbody></table>{more}"
         )
 
 
-def explain_records(model, inputs, values=None, heads=False, batch_size=4096):
+def explain_records(model, inputs, values=None, heads=False, background=None, batch_size=4096):
     """Explains records.
 
     Args:
@@ -243,6 +260,9 @@ def explain_records(model, inputs, values=None, heads=False, batch_size=4096):
             Defaults to the ids and numbers.
         heads: Whether the self-attention maps are kept, h * m * m numbers a
             record. Defaults to `False`.
+        background: Inputs of records that stand for the data, some tens of
+            them; with it the explanation has `effects`, at the cost of m times
+            as many predictions a record as it has records. Defaults to `None`.
         batch_size: Records that are explained at a time.
 
     Returns:
@@ -264,6 +284,10 @@ def explain_records(model, inputs, values=None, heads=False, batch_size=4096):
     )
     parts = [explained for _, explained in explain_batches(model, batches, return_heads=heads)]
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    if background is not None:
+        background = {kind: np.asarray(array) for kind, array in background.items()}
+        schema.check(background)
+        joined["effects"] = occlusion(model, inputs, background)
     return Explanation(schema.field_names, values, **joined)
 
 

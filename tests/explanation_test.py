@@ -6,6 +6,7 @@ import pytest
 
 from interhat_tf import Field, InterHAt, Schema
 from interhat_tf.explanation import Explanation, explain_records
+from interhat_tf.field_attribution import occlusion
 
 SCHEMA = Schema(
     [Field(f"f{i}", "categorical", 6) for i in range(1, 5)] + [Field("price", "numerical")]
@@ -164,3 +165,23 @@ def test_the_picture_has_the_records_values(model, inputs):
     texts = {text.get_text() for axis in figure.axes for text in axis.texts}
     labels = {t.get_text() for axis in figure.axes for t in axis.get_xticklabels()} | texts
     assert {"ä", "9.5"} <= labels | {text.get_text() for text in figure.texts}
+
+
+def test_effects_against_a_background(model, inputs, rng):
+    background = {kind: values[:4] for kind, values in inputs.items()}
+    explanation = explain_records(model, inputs, background=background)
+    np.testing.assert_allclose(explanation.effects, occlusion(model, inputs, background), atol=1e-6)
+    assert explain_records(model, inputs).effects is None
+    np.testing.assert_array_equal(explanation[3:5].effects, explanation.effects[3:5])
+    frame = explanation.to_frame()
+    of_field = frame[(frame.record == 7) & (frame.field == "f3")].effect
+    assert of_field.tolist() == [explanation.effects[7, 2]] * 2
+    record = json.loads(explanation.to_json())["records"][7]
+    np.testing.assert_allclose(record["effects"], explanation.effects[7], atol=1e-6)
+    shown = explanation._repr_html_()
+    assert "largest effects on the logit" in shown
+    first = np.abs(explanation.effects[0]).argmax()
+    assert f"({explanation.effects[0, first]:+.2f})" in shown
+    background["categorical"] = background["categorical"] + 6
+    with pytest.raises(ValueError, match="f1"):
+        explain_records(model, inputs, background=background)

@@ -41,6 +41,12 @@ function detail(record) {
     make("h2", "Contributions to the logit: blue raises, orange lowers"),
     ...waterfall(record),
   );
+  if (record.effects) {
+    panel.append(
+      make("h2", "Effects of each field’s own value on the logit, others’ values in its place"),
+      ...effects(record),
+    );
+  }
   return panel;
 }
 
@@ -91,17 +97,31 @@ function waterfall(record) {
     totals.push([`${rest.length} other fields`, rest.reduce((sum, [, x]) => sum + x, 0)]);
   }
   let end = record.bias;
-  const steps = [["bias", 0, record.bias]];
+  const steps = [["bias", 0, record.bias, "total"]];
   for (const [name, amount] of totals) steps.push([name, end, (end += amount)]);
-  steps.push(["logit", 0, record.logit]);
+  steps.push(["logit", 0, record.logit, "total"]);
+  return bars(steps);
+}
+
+function effects(record) {
+  const steps = fields.map((field, j) => [
+    `${field} = ${record.values[field]}`,
+    0,
+    record.effects[j],
+  ]);
+  steps.sort((a, b) => Math.abs(b[2]) - Math.abs(a[2]));
+  return bars(steps.slice(0, LARGEST));
+}
+
+// A bar for each step, a name, where it begins and ends, and perhaps its class; on one scale.
+function bars(steps) {
   const ends = steps.flatMap(([, from, to]) => [from, to]);
   const low = Math.min(...ends);
   const width = Math.max(...ends) - low || 1;
-  return steps.map(([name, from, to], i) => {
+  return steps.map(([name, from, to, kind]) => {
     const bar = make("div", undefined, "bar");
     const track = make("span", undefined, "track");
-    const total = i === 0 || i === steps.length - 1;
-    const piece = make("i", undefined, total ? "total" : to < from ? "lowers" : "raises");
+    const piece = make("i", undefined, kind ?? (to < from ? "lowers" : "raises"));
     piece.style.left = `${((Math.min(from, to) - low) / width) * 100}%`;
     piece.style.width = `${(Math.abs(to - from) / width) * 100}%`;
     track.append(piece);

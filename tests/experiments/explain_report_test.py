@@ -47,6 +47,7 @@ def test_the_first_records_of_a_split(run, folder):
     inputs = next(iter(data.evaluation_batches("validation", 7)))[0]
     logits = np.asarray(model(inputs))[:, 0]
     np.testing.assert_allclose([record["logit"] for record in records], logits, atol=1e-5)
+    assert all(len(record["effects"]) == 10 for record in records)
     assert [list(record["values"].values()) for record in records] == data.decode(inputs).tolist()
 
 
@@ -55,6 +56,10 @@ def test_records_with_given_values(run):
     assert 0 < len(records) < 100
     assert all(record["values"]["cost"] == "cost 1" for record in records)
     assert all(record["values"]["user"] == "user 2" for record in records)
+
+
+def test_without_effects(run):
+    assert "effects" not in run(compared_with=0)[0]
 
 
 @pytest.mark.parametrize(
