@@ -77,9 +77,11 @@ faithfulness: $(READY)  ## are the explanations true: planted rules; FRAPPE=<fol
 	  for form in released paper flatter; do \
 	    $(PY) -m experiments.faithfulness.planted --dataset=synthetic_rules/$$rule --form=$$form; \
 	  done; done
-	$(if $(FRAPPE),$(PY) -m experiments.faithfulness.curves --dataset=frappe/nfm \
-	  --raw_dir="$(FRAPPE)" --note="$(NOTE)")
-	$(if $(MOVIELENS),$(PY) -m experiments.faithfulness.curves $(ON_MOVIELENS))
+	set -e; for measure in curves sums; do :; \
+	  $(if $(FRAPPE),$(PY) -m experiments.faithfulness.$$measure --dataset=frappe/nfm \
+	    --raw_dir="$(FRAPPE)" --note="$(NOTE)";) \
+	  $(if $(MOVIELENS),$(PY) -m experiments.faithfulness.$$measure $(ON_MOVIELENS);) \
+	done
 	$(PY) -m experiments.faithfulness.page
 
 tables: $(READY)  ## build experiments/results/README.md and index.html from what was measured

@@ -2,7 +2,7 @@
 
     python -m experiments.faithfulness.page
 
-Reads what `planted.py` and `curves.py` wrote under `experiments/results/
+Reads what `planted.py`, `curves.py` and `sums.py` wrote under `experiments/results/
 faithfulness` and writes there `README.md`, its pictures, and `index.html`.
 """
 
@@ -41,6 +41,7 @@ def main(_):
         summary = read_json(path)
         planted[summary["rule"], summary["form"]] = summary
     curves = {path.parent.name: read_json(path) for path in sorted(folder.glob("*/summary.json"))}
+    sums = [read_json(path) for path in sorted(folder.glob("sums/*/summary.json"))]
     if not planted and not curves:
         raise ValueError(f"nothing in {folder}: run experiments.faithfulness.planted or curves")
     sections = [
@@ -48,6 +49,7 @@ def main(_):
         *planted_section(planted),
         *forms_section(planted),
         *(curves_section(name, summary) for name, summary in curves.items()),
+        *sums_section(sums),
         methods_section(),
     ]
     write_pages(folder, TITLE, sections)
@@ -213,6 +215,41 @@ def curves_section(name, summary):
     )
 
 
+def sums_section(summaries):
+    """Returns the section on how exactly contributions add up, and at what speed."""
+    if not summaries:
+        return []
+    rows = []
+    for summary in summaries:
+        share = summary["share_of_prediction"]
+        rows.append(
+            [
+                f"`{summary['data']['set']}`",
+                f"{summary['records']:,} × {len(summary['seeds'])}",
+                f"{summary['largest_error']:.1e}",
+                f"{summary['largest_logit']:.1f}",
+                f"{summary['predicted_per_second']:,.0f}",
+                f"{summary['explained_per_second']:,.0f}",
+                f"{share['median']:.0%} [{share['low']:.0%}, {share['high']:.0%}]",
+            ]
+        )
+    header = ["data", "records × models", "largest error", "largest logit", "predicted rows/s"]
+    header += ["explained rows/s", "share of prediction's rows/s"]
+    return [
+        Section(
+            "Contributions add up, and explaining costs little",
+            [
+                "The largest distance between a logit and the sum of its contributions and bias, "
+                "and the rows a second of explaining beside those of predicting the same records "
+                f"in turn, in batches of {summaries[0]['batch_size']:,}: medians of "
+                f"{summaries[0]['rounds']} rounds, in brackets the 10% and 90% quantiles. "
+                + written(summaries[0], "python -m experiments.faithfulness.sums --dataset=NAME"),
+                Table(header, rows),
+            ],
+        )
+    ]
+
+
 def methods_section():
     """Returns the section that says what each method is and costs."""
     rows = [[m.title, "yes" if m.signed else "no", m.cost] for m in METHODS.values()]
@@ -220,7 +257,7 @@ def methods_section():
     return Section(
         "The methods",
         [
-            "All are in `interhat_tf.field_attribution`; SHAP is the library `shap`.",
+            "All but SHAP, which is the library `shap`, are in `interhat_tf.field_attribution`.",
             Table(header, rows, numeric=False),
         ],
     )

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from absl.testing import flagsaver
 
-from experiments.faithfulness import curves, page
+from experiments.faithfulness import curves, page, sums
 from experiments.faithfulness.methods import METHODS
 from interhat_tf import Field, Schema
 from interhat_tf.files import read_json
@@ -67,11 +67,13 @@ def test_agreement_by_hand():
 
 
 @pytest.mark.slow
-def test_from_raw_files_to_the_page(study_flags):
+def test_from_raw_files_to_the_page(study_flags, monkeypatch):
+    monkeypatch.setattr(sums, "ROUNDS", 2)
     raw = write_raw(study_flags / "raw")
     given = {"raw_dir": str(raw), "epochs": 1, "seeds": [1, 2]}
     with flagsaver.flagsaver(**given, explained=8, background=4):
         curves.main(None)
+        sums.main(None)
     folder = study_flags / "results/faithfulness"
     summary = read_json(folder / "frappe/summary.json")
     assert summary["records"] == 8 and summary["seeds"] == [1, 2]
@@ -80,8 +82,12 @@ def test_from_raw_files_to_the_page(study_flags):
         assert len(deletion) == 11
         assert deletion[0] == pytest.approx(1) and deletion[-1] == pytest.approx(0, abs=1e-5)
         assert insertion[0] == pytest.approx(0, abs=1e-5) and insertion[-1] == pytest.approx(1)
+    added = read_json(folder / "sums/frappe/summary.json")
+    assert 0 < added["records"] <= 10_000 and added["rounds"] == 4
+    assert added["largest_error"] < 1e-4
     page.main(None)
     text = (folder / "README.md").read_text()
+    assert "## Contributions add up" in text
     assert "## Frappe: deletion and insertion" in text
     assert (folder / "curves_frappe.png").read_bytes().startswith(b"\x89PNG")
 
