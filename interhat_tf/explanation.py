@@ -79,10 +79,12 @@ class Explanation:
     def interaction_sets(self):
         """Returns the fields that outweigh the rest, order by order (Section 3.5).
 
-        A field of order i does so if its weight in alpha_i is at least twice
-        the 1/m of a uniform row and at least half of the row's highest; the i
-        highest of them are kept, since an interaction of order i has i fields.
-        The paper gives no rule, and reads its pictures by eye.
+        A field of order i does so if its weight in alpha_i is at least half of
+        the row's highest and at least twice the 1/m of a uniform row; where
+        fields are few, half-way from 1/m to the 1/i of i fields that share the
+        row is enough. The i highest of them are kept, since an interaction of
+        order i has i fields. The paper gives no rule, and reads its pictures by
+        eye.
 
         Returns:
             For each record a list of k tuples of field names, the heaviest
@@ -91,7 +93,9 @@ class Explanation:
         k, m = self.field_weights.shape[1:]
         places = np.argsort(-self.field_weights, axis=-1, kind="stable")  # (B, k, m)
         weights = np.take_along_axis(self.field_weights, places, axis=-1)  # (B, k, m)
-        stands_out = (weights >= 2 / m) & (weights >= weights[..., :1] / 2)  # (B, k, m)
+        sharing = np.minimum(np.arange(1, k + 1), max(m - 1, 1))  # (k,)
+        least = np.minimum(2 / m, (1 / m + 1 / sharing) / 2)[:, np.newaxis]  # (k, 1)
+        stands_out = (weights >= least) & (weights >= weights[..., :1] / 2)  # (B, k, m)
         return [
             [
                 tuple(

@@ -97,6 +97,18 @@ def test_interaction_sets_by_hand():
     assert explanation.interaction_sets() == [[("a",), ("c", "b"), ("a", "b"), ()]]
 
 
+def test_interaction_sets_of_few_fields():
+    few = explanation_of(
+        [0.2, 0.6, 0.2],
+        [[0.60, 0.30, 0.10], [0.46, 0.44, 0.10], [1 / 3, 1 / 3, 1 / 3]],
+        np.zeros((3, 3)),
+    )
+    # One of three needs two thirds in the first order; a pair 5/12 each in the second.
+    assert few.interaction_sets() == [[(), ("a", "b"), ()]]
+    only = explanation_of([1.0], [[1.0]], [[0.5]])
+    assert only.interaction_sets() == [[("a",)]]
+
+
 def test_an_order_has_no_more_fields_than_its_number():
     explanation = explanation_of([1.0], [[0.5, 0.5, 0, 0, 0]], np.zeros((1, 5)))
     assert explanation.interaction_sets() == [[("a",)]]
