@@ -23,7 +23,7 @@ from interhat_tf.callbacks import AttentionHeatmaps
 from interhat_tf.encoding import SPLITS
 from interhat_tf.input_pipeline import prepared_dataset
 from interhat_tf.models import MODELS, PRESETS
-from interhat_tf.training import EVALUATION_BATCH_SIZE, TrainingSettings, train
+from interhat_tf.training import EVALUATION_BATCH_SIZE, OPTIMIZERS, TrainingSettings, train
 
 OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "the run's folder", required=True)
 MODEL = flags.DEFINE_enum("model", "interhat", list(MODELS), "model to train")
@@ -73,6 +73,7 @@ MODEL_FLAGS = [
 TRAINING_FLAGS = [
     flags.DEFINE_float("learning_rate", None, "Adam's step size"),
     flags.DEFINE_float("beta_2", None, "Adam's decay of the second moment"),
+    flags.DEFINE_enum("optimizer", None, list(OPTIMIZERS), "exact, or lazy on the embeddings"),
     flags.DEFINE_integer("batch_size", None, "records a step"),
     flags.DEFINE_integer("max_epochs", None, "epochs after which training stops in any case"),
     flags.DEFINE_integer("patience", None, "epochs without a gain on validation before it stops"),

@@ -1,4 +1,4 @@
-"""Adam that treats ids which repeat in a batch correctly."""
+"""Adam that treats ids which repeat in a batch correctly: exact, and lazy for large vocabularies."""
 
 import keras
 
@@ -45,3 +45,95 @@ def _dense(gradient):
     if isinstance(gradient, tf.IndexedSlices):
         return tf.convert_to_tensor(gradient)
     return gradient
+
+
+@keras.saving.register_keras_serializable("interhat_tf")
+class LazyAdam(keras.optimizers.Adam):
+    """Adam that touches only those rows of an embedding table that the batch holds.
+
+    A step then costs the same however large the vocabularies are. It is another
+    algorithm than `Adam`: a row that the batch does not hold keeps its moments
+    and its value, where `Adam` lets the moments decay and moves the row by what
+    is left of them. The gradients of an id that stands several times in the
+    batch are summed first, and the step's number in the corrections of the
+    moments' bias counts all steps, as for `Adam`. Where every row is in every
+    batch, the two are the same.
+
+    A penalty on the whole table, such as `embedding_l2`, gives every row a
+    gradient; the table is then updated as by `Adam`.
+
+    Args:
+        learning_rate: Step size. Defaults to 0.001.
+        beta_1: Decay of the first moment. Defaults to 0.9.
+        beta_2: Decay of the second moment. Defaults to 0.999.
+        epsilon: Term added to the root of the second moment. Defaults to 1e-8.
+        **kwargs: `name`, and other arguments of `keras.optimizers.Adam` that do
+            not concern all rows.
+
+    Raises:
+        ValueError: If the backend is not TensorFlow, whose gradients alone tell
+            which rows a batch holds, or an argument concerns all rows.
+
+    Example:
+
+    >>> LazyAdam(learning_rate=1e-2, beta_2=0.98).get_config()["beta_2"]
+    0.98
+    """
+
+    def __init__(self, learning_rate=1e-3, beta_1=0.9, beta_2=0.999, epsilon=1e-8, **kwargs):
+        if keras.backend.backend() != "tensorflow":
+            raise ValueError("LazyAdam needs Keras' TensorFlow backend; use Adam")
+        if refused := sorted(name for name in _OF_ALL_ROWS if kwargs.get(name)):
+            raise ValueError(f"LazyAdam cannot take {', '.join(refused)}, about all rows; use Adam")
+        super().__init__(learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, **kwargs)
+
+    def build(self, variables):
+        """Creates the moments, and room to find the repeated ids of a batch."""
+        import tensorflow as tf
+
+        super().build(variables)
+        self._last_places = [
+            tf.Variable(tf.zeros(variable.shape[:1], "int32"), trainable=False)
+            for variable in variables
+        ]
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Updates a variable, or the rows of it that the gradient holds."""
+        import tensorflow as tf
+
+        if not isinstance(gradient, tf.IndexedSlices):
+            super().update_step(gradient, variable, learning_rate)
+            return
+        index = self._get_variable_index(variable)
+        first, second = self._momentums[index].value, self._velocities[index].value
+        ids = gradient.indices  # (n,)
+        places = tf.range(tf.size(ids))  # (n,)
+        # All places of an id agree on one of them, whichever was written last. Unlike a list
+        # of the different ids this has a shape that is known, so that XLA compiles it.
+        last_place = self._last_places[index]
+        last_place.scatter_update(tf.IndexedSlices(places, ids))
+        shared = tf.gather(last_place, ids)  # (n,)
+        sums = tf.math.unsorted_segment_sum(gradient.values, shared, tf.size(ids))  # (n, ...)
+        sums = tf.gather(sums, shared)  # (n, ...)
+        # Places of one id write the same row, each of them.
+        moment = tf.gather(first, ids)
+        moment += (1 - self.beta_1) * (sums - moment)
+        square = tf.gather(second, ids)
+        square += (1 - self.beta_2) * (tf.square(sums) - square)
+        step = tf.cast(self.iterations + 1, variable.dtype)
+        rate = tf.cast(learning_rate, variable.dtype)
+        rate *= tf.sqrt(1 - tf.pow(self.beta_2, step)) / (1 - tf.pow(self.beta_1, step))
+        rows = tf.gather(variable, ids) - rate * moment / (tf.sqrt(square) + self.epsilon)
+        for table, values in ((first, moment), (second, square), (variable, rows)):
+            table.scatter_update(tf.IndexedSlices(values, ids))
+
+
+_OF_ALL_ROWS = (
+    "weight_decay",
+    "clipnorm",
+    "clipvalue",
+    "global_clipnorm",
+    "use_ema",
+    "gradient_accumulation_steps",
+    "amsgrad",
+)

@@ -26,10 +26,11 @@ from tqdm.auto import tqdm
 import interhat_tf
 from interhat_tf import metrics
 from interhat_tf.files import atomic_write, read_json, write_json
-from interhat_tf.optimizers import Adam
+from interhat_tf.optimizers import Adam, LazyAdam
 
 EVALUATION_BATCH_SIZE = 8192
 STEPS_PER_CALL = 16
+OPTIMIZERS = {"adam": Adam, "lazy_adam": LazyAdam}
 
 MIN_GAIN = 1e-5
 """Smaller gains on validation count as none: with a small learning rate they would never end."""
@@ -42,6 +43,8 @@ class TrainingSettings:
     Args:
         learning_rate: Adam's step size.
         beta_2: Adam's decay of the second moment.
+        optimizer: `"adam"`, which is exact, or `"lazy_adam"`, whose steps cost
+            the same however large the vocabularies are; see `optimizers`.
         batch_size: Records a step.
         max_epochs: Number of epochs after which training stops in any case.
         patience: Epochs without a gain on validation after which it stops.
@@ -51,10 +54,14 @@ class TrainingSettings:
         jit_compile: Whether XLA compiles the training step.
         checkpoint_minutes: Time between checkpoints within an epoch; there is
             one after every epoch as well.
+
+    Raises:
+        ValueError: If there is no such optimizer.
     """
 
     learning_rate: float = 1e-3
     beta_2: float = 0.999
+    optimizer: str = "adam"
     batch_size: int = 2048
     max_epochs: int = 100
     patience: int = 2
@@ -62,6 +69,10 @@ class TrainingSettings:
     seed: int = 0
     jit_compile: bool = False
     checkpoint_minutes: float = 5.0
+
+    def __post_init__(self):
+        if self.optimizer not in OPTIMIZERS:
+            raise ValueError(f"optimizer {self.optimizer!r}: not of {', '.join(OPTIMIZERS)}")
 
 
 @dataclasses.dataclass
@@ -191,7 +202,9 @@ class _Loop:
     def __init__(self, model, data, settings, folder):
         self.model, self.data, self.settings, self.folder = model, data, settings, folder
         self.state = TrainingState()
-        self.optimizer = Adam(settings.learning_rate, beta_2=settings.beta_2)
+        self.optimizer = OPTIMIZERS[settings.optimizer](
+            settings.learning_rate, beta_2=settings.beta_2
+        )
         self.optimizer.build(model.trainable_variables)
         self.loss_sum = tf.Variable(0.0, dtype=tf.float64, trainable=False)
         self.best_weights = [np.asarray(weight) for weight in model.weights]

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from interhat_tf.optimizers import Adam
+from interhat_tf import Field, InterHAt, Schema
+from interhat_tf.optimizers import Adam, LazyAdam
 
 ROWS, DIM = 6, 3
 # Row 0 stands three times in the first batch and rows 3 to 5 not at all; the second batch has
@@ -32,6 +33,21 @@ def tables_by_numpy():
         unbiased = first / (1 - 0.9**step), second / (1 - 0.98**step)
         table = table - 1e-2 * unbiased[0] / (np.sqrt(unbiased[1]) + 1e-8)
         yield table
+
+
+def lazy_tables_by_numpy():
+    """The same on the rows of each batch alone; yields the table after each step."""
+    table = first_table().astype("float64")
+    first, second = np.zeros((ROWS, DIM)), np.zeros((ROWS, DIM))
+    for step, ids in enumerate(BATCHES, start=1):
+        gradient = np.zeros((ROWS, DIM))
+        np.add.at(gradient, ids, coefficients(ids))
+        rows = np.unique(ids)
+        first[rows] = 0.9 * first[rows] + 0.1 * gradient[rows]
+        second[rows] = 0.98 * second[rows] + 0.02 * gradient[rows] ** 2
+        unbiased = first[rows] / (1 - 0.9**step), second[rows] / (1 - 0.98**step)
+        table[rows] -= 1e-2 * unbiased[0] / (np.sqrt(unbiased[1]) + 1e-8)
+        yield table.copy()
 
 
 def tables_by(optimizer, look_up=tf.gather, **compilation):
@@ -120,3 +136,61 @@ def test_fit_takes_the_same_steps(jit_compile):
     np.testing.assert_allclose(
         table.get_weights()[0], first_table() - 1e-2 * np.sign(gradient), atol=2e-6
     )
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_lazily_only_the_rows_of_the_batch_move(jit_compile):
+    steps = list(tables_by(LazyAdam(**HYPERPARAMETERS), jit_compile=jit_compile))
+    assert_same(steps, lazy_tables_by_numpy())
+    np.testing.assert_array_equal(steps[0][3:], first_table()[3:])
+    np.testing.assert_array_equal(steps[1][:3], steps[0][:3])
+
+
+def test_lazily_a_dense_gradient_is_adams():
+    assert_same(
+        tables_by(LazyAdam(**HYPERPARAMETERS), gather_with_dense_gradient), tables_by_numpy()
+    )
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_lazy_is_exact_where_every_row_is_in_every_batch(jit_compile):
+    schema = Schema([Field("a", "categorical", 2), Field("b", "categorical", 3)])
+    rng = np.random.default_rng(0)
+    ids = np.stack([np.tile([0, 1], 24), np.tile([0, 1, 2], 16)], axis=1)  # (48, 2)
+    labels = rng.integers(2, size=48).astype("float32")
+    weights = []
+    for optimizer in (Adam, LazyAdam):
+        keras.utils.set_random_seed(1)
+        model = InterHAt(schema, embedding_dim=4, order=2)
+        loss = keras.losses.BinaryCrossentropy(from_logits=True)
+        model.compile(optimizer(1e-2), loss=loss, jit_compile=jit_compile)
+        model.fit({"categorical": ids}, labels, batch_size=12, epochs=2, verbose=0)
+        weights.append(model.get_weights())
+    for exact, lazy in zip(*weights, strict=True):
+        np.testing.assert_allclose(lazy, exact, atol=1e-4)
+
+
+def test_lazily_the_tables_are_never_read_whole():
+    """A read of a table that is then written in place would be a copy in every step."""
+    schema = Schema([Field("a", "categorical", 50), Field("b", "categorical", 30)])
+    model = InterHAt(schema, embedding_dim=4, order=2)
+    optimizer = LazyAdam()
+    optimizer.build(model.trainable_variables)
+
+    @tf.function
+    def step(ids):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(model({"categorical": ids}, training=True))
+        optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+
+    graph = step.get_concrete_function(tf.TensorSpec((8, 2), tf.int32)).graph
+    whole = [op for op in graph.get_operations() if op.type == "ReadVariableOp"]
+    assert whole and all(op.outputs[0].shape[:1] != [80] for op in whole)
+
+
+def test_lazy_configuration():
+    optimizer = LazyAdam(learning_rate=0.1, beta_1=0.8, beta_2=0.98, epsilon=1e-6)
+    copy = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
+    assert type(copy) is LazyAdam and copy.get_config() == optimizer.get_config()
+    with pytest.raises(ValueError, match=r"clipnorm, weight_decay, about all rows; use Adam"):
+        LazyAdam(weight_decay=1e-2, clipnorm=1.0)

@@ -354,3 +354,19 @@ def test_what_a_killed_checkpoint_left_is_removed(rule_data, tmp_path, monkeypat
     (tmp_path / ".checkpoint.npz.abc").touch()
     interrupt(monkeypatch, rule_data, tmp_path, at=0, resume=True)
     assert sorted(os.listdir(tmp_path)) == ["config.json", "tensorboard"]
+
+
+@pytest.mark.slow
+def test_a_lazy_run_is_resumed_with_its_moments(rule_data, tmp_path, monkeypatch):
+    lazy = {"optimizer": "lazy_adam", "max_epochs": 2}
+    report = run(rule_data, tmp_path / "unbroken", **lazy)
+    assert report["validation"]["auc"] > 0.55
+    interrupt(monkeypatch, rule_data, tmp_path / "run", at=3, **lazy)
+    resumed = run(rule_data, tmp_path / "run", resume=True, **lazy)
+    assert what_must_be_equal(resumed) == what_must_be_equal(report)
+    assert_equal_weights(load(tmp_path / "run"), load(tmp_path / "unbroken"))
+
+
+def test_an_unknown_optimizer():
+    with pytest.raises(ValueError, match="optimizer 'sgd': not of adam, lazy_adam"):
+        TrainingSettings(optimizer="sgd")

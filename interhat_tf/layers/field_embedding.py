@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from interhat_tf.backend import take_rows
 from interhat_tf.schema import CATEGORICAL, NUMERICAL
 
 
@@ -73,14 +74,16 @@ class FieldEmbedding(keras.layers.Layer):
     def build(self, input_shape=None):
         """Creates the tables: (sum of vocabulary sizes, d) and (N, d)."""
         if self.vocabulary_sizes:
-            self.table = self._add_table("table", sum(self.vocabulary_sizes))
+            # Cast row by row: a table may be larger than all that a step computes.
+            self.table = self._add_table("table", sum(self.vocabulary_sizes), autocast=False)
         if self.num_numerical:
             self.numerical_table = self._add_table("numerical_table", self.num_numerical)
         self.built = True
 
-    def _add_table(self, name, rows):
+    def _add_table(self, name, rows, autocast=True):
         return self.add_weight(
             name=name,
+            autocast=autocast,
             shape=(rows, self.embedding_dim),
             initializer=keras.initializers.get(self.embeddings_initializer),
             regularizer=self.embeddings_regularizer,
@@ -91,12 +94,11 @@ class FieldEmbedding(keras.layers.Layer):
         parts = []
         if self.vocabulary_sizes:
             ids = ops.cast(inputs[CATEGORICAL], "int32") + self.offsets  # (B, C)
-            parts.append(ops.take(self.table, ids, axis=0))  # (B, C, d)
+            parts.append(ops.cast(take_rows(self.table, ids), self.compute_dtype))  # (B, C, d)
         if self.num_numerical:
             values = ops.cast(inputs[NUMERICAL], self.compute_dtype)  # (B, N)
             parts.append(ops.expand_dims(values, -1) * self.numerical_table)  # (B, N, d)
-        embeddings = ops.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
-        return ops.cast(embeddings, self.compute_dtype)  # (B, m, d)
+        return ops.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]  # (B, m, d)
 
     def compute_output_shape(self, input_shape):
         """Returns (B, m, d) for a dictionary of input shapes."""

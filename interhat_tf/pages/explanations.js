@@ -36,7 +36,7 @@ function listed(record, place) {
 function detail(record) {
   const panel = make("div", undefined, "detail");
   panel.append(
-    make("h2", "Attention: orders and fields; darker is heavier"),
+    make("h2", "Attention: orders and fields; the fuller, the heavier"),
     heatMap(record),
     make("h2", "Contributions to the logit: blue raises, orange lowers"),
     ...waterfall(record),
