@@ -14,20 +14,19 @@ a GPU is used where there is one.
 
 import datetime
 import pathlib
-import time
 
-import tensorflow as tf
 from absl import flags
 from tqdm.auto import tqdm
 
 from experiments.hyperparameters import TABLE_2, hyperparameters
-from experiments.paper_sizes import SIZES, batches_of, schema_of
+from experiments.paper_sizes import SIZES, schema_of
 from experiments.programs import mean_and_std, run_program
 from experiments.result_flags import RESULTS_DIR, chosen_models
+from experiments.timing import Training, device
 from interhat_tf.files import write_json
 from interhat_tf.models import MODELS
 from interhat_tf.optimizers import Adam
-from interhat_tf.training import compile_steps, versions
+from interhat_tf.training import versions
 
 # The layers of each model's own paper, on Criteo where it says so.
 PAPERS = {
@@ -61,7 +60,8 @@ def main(_):
     trainings = {}
     for name in chosen:
         model = INTERHAT[name][0] if name in INTERHAT else name
-        trainings[name] = Training(MODELS[model](schema, **arguments_of(name)), schema)
+        built = MODELS[model](schema, **arguments_of(name))
+        trainings[name] = Training(built, Adam(), BATCH.value, jit_compile=XLA.value)
     seconds = {name: [] for name in chosen}
     for number in tqdm(range(ROUNDS.value + 1), desc="rounds", disable=None):
         for name, training in trainings.items():
@@ -108,38 +108,6 @@ def arguments_of(name):
     if preset == "paper":
         arguments["key_dim"] = max(1, arguments["embedding_dim"] // arguments["num_heads"])
     return arguments
-
-
-class Training:
-    """A model, its optimizer and its batches, to be trained for a few steps at a time.
-
-    Args:
-        model: The model.
-        schema: Its schema.
-    """
-
-    def __init__(self, model, schema):
-        self.model = model
-        optimizer = Adam()
-        optimizer.build(model.trainable_variables)
-        loss_sum = tf.Variable(0.0, dtype=tf.float64, trainable=False)
-        self.steps = compile_steps(model, optimizer, loss_sum, jit_compile=XLA.value)
-        self.batches = iter(batches_of(schema, BATCH.value, batches=4))
-        self.loss_sum = loss_sum
-
-    def time(self, steps):
-        """Returns the seconds that so many steps take."""
-        start = time.perf_counter()
-        self.steps(self.batches, tf.constant(steps))
-        self.loss_sum.numpy()  # waits for the device
-        return time.perf_counter() - start
-
-
-def device():
-    """Returns the name of the GPU, or the machine's."""
-    if gpus := tf.config.list_physical_devices("GPU"):
-        return tf.config.experimental.get_device_details(gpus[0])["device_name"]
-    return versions()["machine"]
 
 
 if __name__ == "__main__":

@@ -4,6 +4,36 @@ import statistics
 import time
 
 import numpy as np
+import tensorflow as tf
+
+from experiments.paper_sizes import batches_of
+from interhat_tf.training import compile_steps, versions
+
+
+class Training:
+    """A model, its optimizer and its batches, to be trained for a few steps at a time.
+
+    Args:
+        model: The model.
+        optimizer: The optimizer.
+        batch_size: Records of a step; they are made up.
+        jit_compile: Whether XLA compiles the step. Defaults to `False`.
+    """
+
+    def __init__(self, model, optimizer, batch_size, jit_compile=False):
+        self.model = model
+        optimizer.build(model.trainable_variables)
+        loss_sum = tf.Variable(0.0, dtype=tf.float64, trainable=False)
+        self.steps = compile_steps(model, optimizer, loss_sum, jit_compile=jit_compile)
+        self.batches = iter(batches_of(model.schema, batch_size, batches=4))
+        self.loss_sum = loss_sum
+
+    def time(self, steps):
+        """Returns the seconds that so many steps take."""
+        start = time.perf_counter()
+        self.steps(self.batches, tf.constant(steps))
+        self.loss_sum.numpy()  # waits for the device
+        return time.perf_counter() - start
 
 
 def reading(name, data, batch_size, rounds):
@@ -53,3 +83,10 @@ def figure(what, rows, seconds):
         "seconds_max": max(seconds),
         "times": len(seconds),
     }
+
+
+def device():
+    """Returns the name of the GPU, or the machine's."""
+    if gpus := tf.config.list_physical_devices("GPU"):
+        return tf.config.experimental.get_device_details(gpus[0])["device_name"]
+    return versions()["machine"]

@@ -1,4 +1,4 @@
-"""Adam that treats ids which repeat in a batch correctly: exact, and lazy for large vocabularies."""
+"""Adam that treats repeated ids correctly: exact, and lazy for large vocabularies."""
 
 import keras
 
