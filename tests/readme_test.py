@@ -39,7 +39,10 @@ def test_the_example_of_a_click_log_runs(tmp_path, monkeypatch):
     pathlib.Path("clicks.csv").write_text("\n".join(["click,user,app,price", *rows]))
     names = run_example(1)
     assert names["data"].schema.field_names == ("user", "app", "price")
-    assert names["explanation"]["field_weights"].shape[::2] == (2, 3)
+    explanation = names["explanation"]
+    assert explanation.field_weights.shape[::2] == (2, 3) and explanation.effects.shape == (2, 3)
+    assert explanation.values.tolist()[0][:2] == ["u17", "maps"]
+    assert "<script" in pathlib.Path("explanations.html").read_text()
     assert 0 < names["report"]["test"]["auc"] < 1
 
 
