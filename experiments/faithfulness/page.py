@@ -32,6 +32,8 @@ STYLES = {
 }
 CURVES = {"deletion": "fields taken away", "insertion": "fields added"}
 WANTED = 0.95
+# Rules whose best possible AUC is not above this are hardly learnt, so that nothing can be found.
+LEARNABLE = 0.51
 
 
 def main(_):
@@ -57,7 +59,7 @@ def main(_):
 
 def in_short(planted, curves):
     """Returns the section that says what was found."""
-    points = []
+    points = advice(released(planted))
     for rule, summary in released(planted).items():
         rows = summary["methods"]
         good = [
@@ -70,7 +72,7 @@ def in_short(planted, curves):
             f"**{PLANTED_RULES[rule].title}** ({', '.join(summary['group'])}; best possible AUC "
             f"{summary['best_auc']:.3f}, reached {summary['test']['mean']:.3f}): attention finds "
             f"the planted fields in {attention['found']} of {attention['of']} seeds; in at least "
-            f"{WANTED:.0%} of them do: {', '.join(good) or 'none of the methods'}."
+            f"{WANTED:.0%} of them do: {'; '.join(good) or 'none of the methods'}."
         )
     for name, summary in curves.items():
         rows = summary["methods"]
@@ -78,10 +80,41 @@ def in_short(planted, curves):
         order = sorted(gaps, key=gaps.get, reverse=True)
         points.append(
             f"**{title_of(name)}**: by insertion less deletion, from the best: "
-            + ", ".join(f"{METHODS[m].title} {gaps[m]:.2f}" for m in order)
+            + "; ".join(f"{METHODS[m].title} {gaps[m]:.2f}" for m in order)
             + f"; random {gap(rows['random']):.2f}."
         )
     return Section("In short", ["- " + "\n- ".join(points)])
+
+
+def advice(summaries):
+    """Returns when attention can be believed, as far as planted rules tell: a list of points."""
+    learnt = {rule: s for rule, s in summaries.items() if s["best_auc"] > LEARNABLE}
+    counts = {}
+    for rule, summary in learnt.items():
+        kind = "single" if len(PLANTED_RULES[rule].group) == 1 else "several"
+        for together in ("alone", "together"):
+            row = summary["methods"]["attention"][together]
+            found, of = counts.get((kind, together), (0, 0))
+            counts[kind, together] = found + row["found"], of + row["of"]
+    points = []
+    if ("single", "alone") in counts:
+        points.append(
+            "Where one field decides, attention named it in {} of {} models.".format(
+                *counts["single", "alone"]
+            )
+        )
+    if ("several", "alone") in counts:
+        points.append(
+            "Where several fields decide together, a single model's attention named all of them, "
+            "and no others, in {} of {}: take it for a hint at some of them, not for the whole "
+            "set. Averaged over {} models it did in {} of {}. To know which values a prediction "
+            "needs, ask the model again, by occlusion or SHAP.".format(
+                *counts["several", "alone"],
+                next(iter(learnt.values()))["models_together"],
+                *counts["several", "together"],
+            )
+        )
+    return points
 
 
 def released(planted):
