@@ -27,6 +27,7 @@ from experiments.pages import (
 from experiments.programs import run_program
 from experiments.published import BARS_FRAPPE, TABLE_3, TITLES
 from experiments.result_flags import RESULTS_DIR
+from experiments.scale_page import scale
 from interhat_tf.files import read_json
 
 TITLE = "InterHAt: the paper's tables and figures, reproduced"
@@ -44,12 +45,14 @@ def main(_):
             path.parent.name: read_json(path)
             for path in sorted(folder.glob(f"{experiment}/*/summary.json"))
         }
-        for experiment in ("effectiveness", "efficiency", "heads", "orders", "negatives")
+        for experiment in ("effectiveness", "efficiency", "heads", "orders", "negatives", "lazy")
     }
     synthetic = folder / "synthetic/summary.json"
     results["synthetic"] = read_json(synthetic)["runs"] if synthetic.exists() else []
     ratings = folder / "movielens/summary.json"
     results["movielens"] = read_json(ratings) if ratings.exists() else None
+    vocabulary = folder / "vocabulary/summary.json"
+    results["vocabulary"] = read_json(vocabulary) if vocabulary.exists() else None
     sections = [
         at_a_glance(results),
         *(table_3(name, summary) for name, summary in results["effectiveness"].items()),
@@ -58,6 +61,7 @@ def main(_):
         *sensitivity(results["heads"], "Figure 3: heads", "figure_3", "number of heads"),
         *sensitivity(results["orders"], "Figure 4: highest order", "figure_4", "highest order k"),
         *movielens(results["movielens"]),
+        *scale(results["vocabulary"], results["lazy"]),
     ]
     write_pages(folder, TITLE, sections)
 

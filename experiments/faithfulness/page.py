@@ -221,9 +221,8 @@ def curves_section(name, summary):
                 f"{row['agreement']['first']:.0%}",
             ]
         )
-    header = ["method", "deletion, lower is better", "less random's"]
-    header += ["insertion, higher is better", "less random's", "seeds' rank correlation"]
-    header += ["same first field"]
+    header = ["method", "deletion ↓", "less random's", "insertion ↑", "less random's"]
+    header += ["rank correlation", "same first field"]
     return Section(
         f"{title_of(name)}: deletion and insertion",
         [
@@ -232,7 +231,9 @@ def curves_section(name, summary):
             "or added, one by one, the one that supports the prediction most first; a field that "
             f"is away has the values of {summary['background']} training records, over which the "
             "probability is averaged. Numbers are means of the curves, ± over seeds; differences "
-            "to random fields are paired by seed, with a 95% Student interval. "
+            "to random fields are paired by seed, with a 95% Student interval. Deletion is better "
+            "where it is lower, insertion where it is higher. The last two columns say how far the "
+            "models of two seeds agree on the same record. "
             + written(
                 summary,
                 "python -m experiments.faithfulness.curves --dataset="

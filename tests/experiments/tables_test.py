@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from experiments import effectiveness, sensitivity, tables
+from experiments import effectiveness, lazy, sensitivity, tables
 from experiments.figures import as_bytes, sensitivity_figure
 from experiments.pages import Picture, Section, Table, html_page, markdown
 from experiments.published import TABLE_3
@@ -20,7 +20,13 @@ def results(study_flags, fake_runs, fake_data, monkeypatch):
     effectiveness.main(None)
     sensitivity.vary("heads", "num_heads", [1, 4])
     sensitivity.vary("orders", "order", [2, 3])
+    lazy.main(None)
     folder = study_flags / "results"
+    step = {"model": "fm", "optimizer": "lazy_adam", "features": 60_570_000, "rows_per_second": 9.0}
+    step["seconds_per_step"] = {"mean": 0.0275, "std": 0.001}
+    step["against_smallest"] = {"mean": 1.07, "std": 0.02}
+    sizes = {"date": "2026-01-01", "device": "a machine", "batch_size": 2048, "fields": 36}
+    write_json(folder / "vocabulary/summary.json", {**sizes, "rounds": 7, "rows": [step]})
     row = {
         "parameters": 10,
         "arguments": {"embedding_dim": 8},
@@ -61,6 +67,17 @@ def test_the_pages_have_everything(results):
     for auc, logloss in TABLE_3["frappe"].values():
         assert f"{auc:.4f} / {logloss:.4f}" in readme
     assert readme.count("embedding_l2 ") == sum(len(found) for found in summary["trials"].values())
+
+
+def test_the_lazy_adams_steps_and_quality(results):
+    tables.main(None)
+    text = (results / "README.md").read_text()
+    assert "| FM | LazyAdam | 60,570,000 | 27.5 ± 1.0 | 9 | 1.07 ± 0.02 |" in text
+    summary = read_json(results / "lazy/frappe/summary.json")
+    assert list(summary["optimizers"]) == ["adam", "lazy_adam"]
+    ours = [summary["optimizers"][o]["test"]["auc"]["mean"] for o in ("lazy_adam", "adam")]
+    assert summary["differences"]["auc"]["mean"] == pytest.approx(ours[0] - ours[1])
+    assert f"AUC {summary['differences']['auc']['mean']:+.4f} [" in text
 
 
 def test_html_needs_nothing_else(results):

@@ -1,0 +1,72 @@
+"""The page's part on large vocabularies: the lazy Adam's steps, and what it costs in quality."""
+
+from experiments.pages import Section, Table, interval, spread
+from experiments.published import TITLES
+
+OPTIMIZER_TITLES = {"adam": "Adam, exact", "lazy_adam": "LazyAdam"}
+
+
+def scale(vocabulary, lazy):
+    """Returns the section, or none.
+
+    Args:
+        vocabulary: Summary of `experiments.vocabulary`, or `None`.
+        lazy: Dictionary from a data set's name to its summary of `experiments.lazy`.
+    """
+    blocks = [*steps(vocabulary), *(block for s in lazy.values() for block in quality(s))]
+    if not blocks:
+        return []
+    about = (
+        "Not in the paper. `LazyAdam` touches only those rows of the embeddings that a batch "
+        "holds; `Adam` lets all rows' moments decay in every step."
+    )
+    return [Section("Large vocabularies: the lazy Adam", [about, *blocks])]
+
+
+def steps(summary):
+    """Returns the seconds of a step against the size of the vocabularies."""
+    if summary is None:
+        return []
+    header = ["model", "optimizer", "features", "ms a step", "rows/s", "times the smallest's"]
+    rows = [
+        [
+            TITLES[row["model"]],
+            OPTIMIZER_TITLES[row["optimizer"]],
+            f"{row['features']:,}",
+            f"{row['seconds_per_step']['mean'] * 1e3:,.1f} "
+            f"± {row['seconds_per_step']['std'] * 1e3:,.1f}",
+            f"{row['rows_per_second']:,.0f}",
+            spread(row["against_smallest"], 2),
+        ]
+        for row in summary["rows"]
+    ]
+    about = (
+        f"Training steps of {summary['batch_size']:,} records of {summary['fields']} fields, "
+        f"{summary['rounds']} interleaved rounds. Written on {summary['date']} by "
+        f"`python -m experiments.vocabulary`; {summary['device']}."
+    )
+    return [about, Table(header, rows)]
+
+
+def quality(summary):
+    """Returns both optimizers' figures on a data set."""
+    rows = [
+        [
+            OPTIMIZER_TITLES[optimizer],
+            spread(row["test"]["auc"]),
+            spread(row["test"]["logloss"]),
+            f"{row['seconds_per_epoch']['mean']:.1f}",
+        ]
+        for optimizer, row in summary["optimizers"].items()
+    ]
+    differences = summary["differences"]
+    note = f", {summary['data']['note']}" if summary["data"]["note"] else ""
+    seeds = len(next(iter(summary["optimizers"].values()))["seeds"])
+    about = (
+        f"`{summary['data']['set']}`{note}: InterHAt, `{summary['preset']}` without a penalty on "
+        f"the embeddings, {seeds} seeds. LazyAdam less Adam, paired by seed: AUC "
+        f"{interval(differences['auc'])}, logloss {interval(differences['logloss'])}. Written on "
+        f"{summary['date']} by `python -m experiments.lazy`; {summary['versions']['machine']}."
+    )
+    header = ["optimizer", "test AUC", "test logloss", "s an epoch"]
+    return [about, Table(header, rows)]
