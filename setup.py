@@ -41,6 +41,7 @@ setup(
         "gpu": ["tensorflow[and-cuda]>=2.20"],
         # The command `tfds build` imports mlcroissant without declaring it.
         "beam": ["apache-beam>=2.60", "mlcroissant>=1"],
+        "onnx": ["onnxruntime>=1.20", "tf2onnx>=1.17"],
         # What `experiments.readers` compares with.
         "readers": ["duckdb>=1", "polars>=1"],
         "notebooks": ["ipykernel>=6", "jupyterlab>=4", "nbclient>=0.10", "pandas>=2"],
@@ -49,6 +50,7 @@ setup(
             "ipykernel>=6",
             "jax[cpu]>=0.5",
             "nbclient>=0.10",
+            "onnxruntime>=1.20",
             "pandas>=2",
             "pytest>=8",
             "pytest-xdist>=3.6",
@@ -58,6 +60,7 @@ setup(
             "setuptools>=68",
             "shap>=0.48",
             "tensorboard>=2.20",
+            "tf2onnx>=1.17",
         ],
     },
     classifiers=[

@@ -9,6 +9,7 @@ that it shows and needs no network.
 
 import pathlib
 
+from experiments.beyond_page import scale, serving
 from experiments.figures import efficiency_figure, efficiency_title, sensitivity_figure
 from experiments.movielens_page import glance_of_movielens, movielens
 from experiments.pages import (
@@ -27,7 +28,6 @@ from experiments.pages import (
 from experiments.programs import run_program
 from experiments.published import BARS_FRAPPE, TABLE_3, TITLES
 from experiments.result_flags import RESULTS_DIR
-from experiments.scale_page import scale
 from interhat_tf.files import read_json
 
 TITLE = "InterHAt: the paper's tables and figures, reproduced"
@@ -49,10 +49,9 @@ def main(_):
     }
     synthetic = folder / "synthetic/summary.json"
     results["synthetic"] = read_json(synthetic)["runs"] if synthetic.exists() else []
-    ratings = folder / "movielens/summary.json"
-    results["movielens"] = read_json(ratings) if ratings.exists() else None
-    vocabulary = folder / "vocabulary/summary.json"
-    results["vocabulary"] = read_json(vocabulary) if vocabulary.exists() else None
+    for name in ("movielens", "vocabulary", "latency"):
+        path = folder / name / "summary.json"
+        results[name] = read_json(path) if path.exists() else None
     sections = [
         at_a_glance(results),
         *(table_3(name, summary) for name, summary in results["effectiveness"].items()),
@@ -62,6 +61,7 @@ def main(_):
         *sensitivity(results["orders"], "Figure 4: highest order", "figure_4", "highest order k"),
         *movielens(results["movielens"]),
         *scale(results["vocabulary"], results["lazy"]),
+        *serving(results["latency"]),
     ]
     write_pages(folder, TITLE, sections)
 

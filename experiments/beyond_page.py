@@ -1,4 +1,4 @@
-"""The page's part on large vocabularies: the lazy Adam's steps, and what it costs in quality."""
+"""The page's parts beyond the paper: large vocabularies and the lazy Adam; answers of exports."""
 
 from experiments.pages import Section, Table, interval, spread
 from experiments.published import TITLES
@@ -70,3 +70,32 @@ def quality(summary):
     )
     header = ["optimizer", "test AUC", "test logloss", "s an epoch"]
     return [about, Table(header, rows)]
+
+
+def serving(summary):
+    """Returns the section on how long exported models take to answer, or none."""
+    if summary is None:
+        return []
+    rows = [
+        [
+            row["export"],
+            f"{row['records']:,}",
+            f"{row['p50'] * 1e3:,.2f}",
+            f"{row['p99'] * 1e3:,.2f}",
+        ]
+        for row in summary["rows"]
+    ]
+    calls = ", ".join(f"{calls} of {int(n):,}" for n, calls in summary["calls"].items())
+    about = (
+        f"Not in the paper. InterHAt, `released`, of {summary['size'].capitalize()}'s sizes, "
+        f"exported and asked in turn: {calls} records; every answer is the model's own within "
+        f"1e-5. Written on {summary['date']} by `python -m experiments.latency`; TensorFlow "
+        f"{summary['versions']['tensorflow']}, ONNX Runtime {summary['versions']['onnxruntime']}, "
+        f"{summary['versions']['machine']}."
+    )
+    return [
+        Section(
+            "Serving: time to answer",
+            [about, Table(["export", "records", "p50, ms", "p99, ms"], rows)],
+        )
+    ]
