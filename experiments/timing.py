@@ -7,7 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from experiments.paper_sizes import batches_of
-from interhat_tf.training import compile_steps, versions
+from interhat_tf.steps import compile_steps
+from interhat_tf.training import versions
 
 
 class Training:
@@ -17,14 +18,14 @@ class Training:
         model: The model.
         optimizer: The optimizer.
         batch_size: Records of a step; they are made up.
-        jit_compile: Whether XLA compiles the step. Defaults to `False`.
+        **how: `jit_compile` and `piece_rows` of `compile_steps`.
     """
 
-    def __init__(self, model, optimizer, batch_size, jit_compile=False):
+    def __init__(self, model, optimizer, batch_size, **how):
         self.model = model
         optimizer.build(model.trainable_variables)
         loss_sum = tf.Variable(0.0, dtype=tf.float64, trainable=False)
-        self.steps = compile_steps(model, optimizer, loss_sum, jit_compile=jit_compile)
+        self.steps = compile_steps(model, optimizer, loss_sum, **how)
         self.batches = iter(batches_of(model.schema, batch_size, batches=4))
         self.loss_sum = loss_sum
 

@@ -23,6 +23,7 @@ from interhat_tf.callbacks import AttentionHeatmaps
 from interhat_tf.encoding import SPLITS
 from interhat_tf.input_pipeline import prepared_dataset
 from interhat_tf.models import MODELS, PRESETS
+from interhat_tf.steps import use_one_thread_an_operation
 from interhat_tf.training import EVALUATION_BATCH_SIZE, OPTIMIZERS, TrainingSettings, train
 
 OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "the run's folder", required=True)
@@ -42,6 +43,10 @@ HEATMAP_EPOCHS = flags.DEFINE_multi_integer(
 )
 DETERMINISTIC = flags.DEFINE_bool(
     "deterministic", False, "make TensorFlow's ops deterministic on a GPU; disables XLA"
+)
+
+PIECE_ROWS = flags.DEFINE_integer(
+    "piece_rows", None, "records whose gradient is computed at a time, on a CPU; 0 for all"
 )
 
 MODEL_FLAGS = [
@@ -79,6 +84,7 @@ TRAINING_FLAGS = [
     flags.DEFINE_integer("patience", None, "epochs without a gain on validation before it stops"),
     flags.DEFINE_float("learning_rate_factor", None, "drop after an epoch without a gain"),
     flags.DEFINE_bool("jit_compile", None, "compile the training step with XLA"),
+    PIECE_ROWS,
     flags.DEFINE_float("checkpoint_minutes", None, "time between checkpoints within an epoch"),
 ]
 
@@ -94,6 +100,10 @@ def main(_):
     arguments, training = hyperparameters(name, PRESET.value, MODEL.value)
     arguments |= _given(MODEL_FLAGS)
     training |= _given(TRAINING_FLAGS)
+    if PIECE_ROWS.value is None and not in_pieces(arguments, training):
+        training.pop("piece_rows", None)
+    if training.get("piece_rows"):
+        use_one_thread_an_operation()
     data = prepared_dataset(DATASET.value, DATA_DIR.value, RAW_DIR.value)
 
     keras.utils.set_random_seed(SEED.value)
@@ -121,6 +131,12 @@ def main(_):
         if split in report:
             auc, logloss = report[split]["auc"], report[split]["logloss"]
             print(f"{split}: auc {auc:.5f}, logloss {logloss:.5f}")
+
+
+def in_pieces(arguments, training):
+    """Returns whether a step may be computed piece by piece, and is the faster for it."""
+    whole = training.get("jit_compile") or arguments.get("dropout") or arguments.get("batch_norm")
+    return not whole and not tf.config.list_physical_devices("GPU")
 
 
 def heatmaps(data):

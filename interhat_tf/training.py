@@ -27,6 +27,7 @@ import interhat_tf
 from interhat_tf import metrics
 from interhat_tf.files import atomic_write, read_json, write_json
 from interhat_tf.optimizers import Adam, LazyAdam
+from interhat_tf.steps import check_pieces, compile_prediction, compile_steps
 
 EVALUATION_BATCH_SIZE = 8192
 STEPS_PER_CALL = 16
@@ -52,6 +53,8 @@ class TrainingSettings:
             epoch without a gain.
         seed: Seed of the order of the records.
         jit_compile: Whether XLA compiles the training step.
+        piece_rows: Records whose gradient is computed at a time, or `None`, the
+            whole batch; see `steps.compile_steps`.
         checkpoint_minutes: Time between checkpoints within an epoch; there is
             one after every epoch as well.
 
@@ -68,6 +71,7 @@ class TrainingSettings:
     learning_rate_factor: float = 0.1
     seed: int = 0
     jit_compile: bool = False
+    piece_rows: int | None = None
     checkpoint_minutes: float = 5.0
 
     def __post_init__(self):
@@ -120,7 +124,8 @@ def train(model, data, output_dir, settings, *, config=None, callbacks=(), resum
         FileExistsError: If `output_dir` holds a run and `resume` is not set.
         ValueError: If the run in `output_dir` has another configuration, or the
             model's schema is not the data set's, or a record does not follow it,
-            or the checkpoint is damaged or of another model.
+            or the model cannot be trained in pieces as the settings ask, or the
+            checkpoint is damaged or of another model.
     """
     folder = pathlib.Path(output_dir)
     config = {**(config or {}), "training": dataclasses.asdict(settings)}
@@ -129,6 +134,8 @@ def train(model, data, output_dir, settings, *, config=None, callbacks=(), resum
         return read_json(folder / "report.json")
     if model.schema != data.schema:
         raise ValueError(f"the model's schema is not that of the data set {data.name}")
+    if settings.piece_rows:
+        check_pieces(model, settings.jit_compile)
     for split in ("train", "validation", "test") if test else ("train", "validation"):
         data.check(split)
 
@@ -149,51 +156,28 @@ def train(model, data, output_dir, settings, *, config=None, callbacks=(), resum
     return report
 
 
-def evaluate(model, data, split):
-    """Returns the exact `auc` and `logloss` of a model on a split of a data set."""
-    labels, logits = predict_logits(model, data, split)
-    return {"auc": metrics.auc(labels, logits), "logloss": metrics.logloss(labels, logits)}
-
-
-def predict_logits(model, data, split):
-    """Returns the labels and the logits of a split's records, (n,) each, in stored order."""
-    labels, logits = [], []
-    for inputs, batch_labels in data.evaluation_batches(split, EVALUATION_BATCH_SIZE):
-        labels.append(batch_labels.numpy())
-        logits.append(np.asarray(model.predict_on_batch(inputs))[:, 0])
-    return np.concatenate(labels), np.concatenate(logits)
-
-
-def compile_steps(model, optimizer, loss_sum, jit_compile=False):
-    """Returns the function that trains a model for a number of steps.
+def evaluate(model, data, split, predict=None):
+    """Returns the exact `auc` and `logloss` of a model on a split of a data set.
 
     Args:
         model: A model that gives logits, (B, 1).
-        optimizer: The optimizer, built for the model's trainable variables.
-        loss_sum: float64 variable to which each record's logloss is added.
-        jit_compile: Whether XLA compiles the step. Defaults to `False`.
-
-    Returns:
-        A function of an iterator of batches and the number of steps, a scalar
-        tensor.
+        data: The `PreparedDataset`.
+        split: The split.
+        predict: A function from a batch's inputs to its logits. Defaults to
+            `model.predict_on_batch`.
     """
-    variables = model.trainable_variables
+    labels, logits = predict_logits(model, data, split, predict)
+    return {"auc": metrics.auc(labels, logits), "logloss": metrics.logloss(labels, logits)}
 
-    @tf.function(jit_compile=jit_compile, reduce_retracing=True)
-    def train_step(inputs, labels):
-        with tf.GradientTape() as tape:
-            logits = model(inputs, training=True)[:, 0]  # (B,)
-            losses = tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)  # (B,)
-            objective = tf.reduce_mean(losses) + sum(model.losses, start=0.0)
-        optimizer.apply(tape.gradient(objective, variables), variables)
-        return tf.reduce_sum(tf.cast(losses, tf.float64))
 
-    @tf.function
-    def train_steps(batches, steps):
-        for _ in tf.range(steps):
-            loss_sum.assign_add(train_step(*next(batches)))
-
-    return train_steps
+def predict_logits(model, data, split, predict=None):
+    """Returns the labels and the logits of a split's records, (n,) each, in stored order."""
+    predict = predict or model.predict_on_batch
+    labels, logits = [], []
+    for inputs, batch_labels in data.evaluation_batches(split, EVALUATION_BATCH_SIZE):
+        labels.append(batch_labels.numpy())
+        logits.append(np.asarray(predict(inputs))[:, 0])
+    return np.concatenate(labels), np.concatenate(logits)
 
 
 class _Loop:
@@ -207,6 +191,7 @@ class _Loop:
         )
         self.optimizer.build(model.trainable_variables)
         self.loss_sum = tf.Variable(0.0, dtype=tf.float64, trainable=False)
+        self.predict = compile_prediction(model, settings.piece_rows)
         self.best_weights = [np.asarray(weight) for weight in model.weights]
         self.num_rows = data.num_rows("train")
         self.steps_per_epoch = -(-self.num_rows // settings.batch_size)
@@ -223,7 +208,11 @@ class _Loop:
             )
         )
         train_steps = compile_steps(
-            self.model, self.optimizer, self.loss_sum, jit_compile=self.settings.jit_compile
+            self.model,
+            self.optimizer,
+            self.loss_sum,
+            jit_compile=self.settings.jit_compile,
+            piece_rows=self.settings.piece_rows,
         )
         writer = tf.summary.create_file_writer(str(self.folder / "tensorboard"))
         while not state.finished:
@@ -266,7 +255,7 @@ class _Loop:
         state.epoch_seconds.append(state.seconds - sum(state.epoch_seconds))
         learning_rate = float(self.optimizer.learning_rate.numpy())
         logs = {"loss": loss, "learning_rate": learning_rate}
-        validation = evaluate(self.model, self.data, "validation")
+        validation = self._evaluate("validation")
         logs |= {f"validation_{name}": value for name, value in validation.items()}
         state.history.append({"epoch": state.epoch + 1, **logs})
         with writer.as_default(step=state.epoch + 1):
@@ -308,8 +297,8 @@ class _Loop:
             "parameters": self.model.count_params(),
             "history": state.history,
             "best_epoch": state.best_epoch + 1,
-            "validation": evaluate(self.model, self.data, "validation"),
-            **({"test": evaluate(self.model, self.data, "test")} if test else {}),
+            "validation": self._evaluate("validation"),
+            **({"test": self._evaluate("test")} if test else {}),
             "training": {
                 "seconds": state.seconds,
                 "epoch_seconds": state.epoch_seconds,
@@ -317,6 +306,9 @@ class _Loop:
                 "rows_per_second": epochs * self.num_rows / state.seconds,
             },
         }
+
+    def _evaluate(self, split):
+        return evaluate(self.model, self.data, split, self.predict)
 
     def _variables(self):
         # The model's variables include the states of its random generators.

@@ -85,10 +85,10 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         """Creates the projections for inputs of shape (B, m, d)."""
         dim = input_shape[-1]
         width = self.num_heads * self.key_dim
-        self.query = self._projection("query", width, (None, None, dim))
-        self.key = self._projection("key", width, (None, None, dim))
-        self.value = self._projection("value", width, (None, None, dim))
-        self.output_projection = self._projection("output", dim, (None, None, width))
+        self.query = self._projection("query", width, (None, dim))
+        self.key = self._projection("key", width, (None, dim))
+        self.value = self._projection("value", width, (None, dim))
+        self.output_projection = self._projection("output", dim, (None, width))
         if self.layer_norm:
             self.normalization = keras.layers.LayerNormalization(
                 epsilon=1e-8, dtype=self.dtype_policy, name="normalization"
@@ -112,26 +112,26 @@ class MultiHeadSelfAttention(keras.layers.Layer):
 
     def call(self, inputs, training=False, return_attention=False):
         """Returns the attended fields, and the attention maps on request."""
-        query = self._split_heads(self.query(inputs)) / math.sqrt(self.key_dim)
-        key = self._split_heads(self.key(inputs))  # (B, h, m, d_K)
-        value = self._split_heads(self.value(inputs))  # (B, h, m, d_K)
-        scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))  # (B, h, m, m)
+        _, fields, dim = ops.shape(inputs)
+        rows = ops.reshape(inputs, (-1, dim))  # (B*m, d): matrix, bias and activation in one go
+        query = self._split_heads(self.query(rows), fields, (0, 2, 1, 3))  # (B, h, m, d_K)
+        key = self._split_heads(self.key(rows), fields, (0, 2, 3, 1))  # (B, h, d_K, m)
+        value = self._split_heads(self.value(rows), fields, (0, 2, 1, 3))  # (B, h, m, d_K)
+        scores = ops.matmul(query / math.sqrt(self.key_dim), key)  # (B, h, m, m)
         attention = ops.softmax(scores, axis=-1)  # (B, h, m, m)
         heads = ops.matmul(self.attention_dropout(attention, training=training), value)
         heads = ops.transpose(heads, (0, 2, 1, 3))  # (B, m, h, d_K)
-        fields = ops.shape(inputs)[1]
-        heads = ops.reshape(heads, (-1, fields, self.num_heads * self.key_dim))  # (B, m, h*d_K)
-        outputs = self.output_projection(heads)  # (B, m, d)
+        heads = ops.reshape(heads, (-1, self.num_heads * self.key_dim))  # (B*m, h*d_K)
+        outputs = ops.reshape(self.output_projection(heads), (-1, fields, dim))  # (B, m, d)
         if self.residual:
             outputs = outputs + inputs
         if self.layer_norm:
             outputs = self.normalization(outputs)
         return (outputs, attention) if return_attention else outputs
 
-    def _split_heads(self, projected):
-        fields = ops.shape(projected)[1]
+    def _split_heads(self, projected, fields, order):
         heads = ops.reshape(projected, (-1, fields, self.num_heads, self.key_dim))
-        return ops.transpose(heads, (0, 2, 1, 3))  # (B, h, m, d_K)
+        return ops.transpose(heads, order)
 
     def compute_output_shape(self, input_shape, return_attention=False):
         """Returns the shape of the attended fields, and of the maps on request."""

@@ -1,0 +1,213 @@
+"""The training step: of whole batches, or piece by piece with pieces that stay in the cache."""
+
+import os
+
+import tensorflow as tf
+
+LABELS = "labels"
+
+
+def compile_steps(model, optimizer, loss_sum, jit_compile=False, piece_rows=None):
+    """Returns the function that trains a model for a number of steps.
+
+    A step minimises the mean logloss of a batch plus the model's penalties.
+
+    Args:
+        model: A model that gives logits, (B, 1).
+        optimizer: The optimizer, built for the model's trainable variables.
+        loss_sum: float64 variable to which each record's logloss is added.
+        jit_compile: Whether XLA compiles the step. Defaults to `False`.
+        piece_rows: Records whose gradient is computed at a time. The batch's is
+            the sum over its pieces, several of which are computed side by side,
+            so that the step is the same but for the order of the sums. On a CPU
+            the attention maps of a small piece stay in a core's cache; see
+            `use_one_thread_an_operation`. Defaults to `None`, the whole batch.
+
+    Returns:
+        A function of an iterator of batches and the number of steps, a scalar
+        tensor.
+
+    Raises:
+        ValueError: As `check_pieces`, if pieces are asked for.
+    """
+    if piece_rows:
+        check_pieces(model, jit_compile)
+    variables = model.trainable_variables
+
+    def gradient(inputs, labels, rows):
+        """Returns the sum of the loglosses, and the gradient of that sum over `rows`."""
+        with tf.GradientTape() as tape:
+            losses = _losses(model, inputs, labels)  # (B,)
+            objective = tf.reduce_sum(losses) / tf.cast(rows, losses.dtype)
+        return tf.reduce_sum(tf.cast(losses, tf.float64)), tape.gradient(objective, variables)
+
+    @tf.function(jit_compile=jit_compile, reduce_retracing=True)
+    def train_step(inputs, labels):
+        if piece_rows:
+            loss, gradients = _sum_over_pieces(gradient, inputs, labels, piece_rows)
+            with tf.GradientTape() as tape:
+                penalty = sum(model.losses, start=0.0)
+            if model.losses:
+                gradients = _added(gradients, tape.gradient(penalty, variables))
+        else:
+            with tf.GradientTape() as tape:
+                losses = _losses(model, inputs, labels)  # (B,)
+                objective = tf.reduce_mean(losses) + sum(model.losses, start=0.0)
+            loss = tf.reduce_sum(tf.cast(losses, tf.float64))
+            gradients = tape.gradient(objective, variables)
+        optimizer.apply(gradients, variables)
+        return loss
+
+    @tf.function
+    def train_steps(batches, steps):
+        for _ in tf.range(steps):
+            loss_sum.assign_add(train_step(*next(batches)))
+
+    return train_steps
+
+
+def check_pieces(model, jit_compile=False):
+    """Checks that a model can be trained piece by piece.
+
+    Raises:
+        ValueError: If it has dropout or batch normalisation, whose results
+            depend on what else is in the batch or was before, or XLA is to
+            compile it.
+    """
+    if jit_compile:
+        raise ValueError("piece_rows and jit_compile do not go together; choose one")
+    if model.non_trainable_variables:
+        raise ValueError("piece_rows needs a model without dropout and batch normalisation")
+
+
+def compile_prediction(model, piece_rows=None):
+    """Returns a function from a batch's inputs to its logits, (B, 1).
+
+    Args:
+        model: A model that gives logits, (B, 1).
+        piece_rows: As for `compile_steps`.
+    """
+    if not piece_rows:
+        return model.predict_on_batch
+
+    @tf.function(reduce_retracing=True)
+    def predict(inputs):
+        pieces, piece_of, rest = _cut(inputs, piece_rows)
+        logits = tf.TensorArray(tf.float32, pieces + 1, element_shape=[None, 1])
+        _, logits = tf.while_loop(
+            lambda i, _: i < pieces,
+            lambda i, logits: (i + 1, logits.write(i, model(piece_of(i)))),
+            (0, logits.write(pieces, model(rest))),
+            parallel_iterations=_side_by_side(),
+        )
+        return logits.concat()  # (B, 1)
+
+    return predict
+
+
+def use_one_thread_an_operation():
+    """Lets TensorFlow's threads work on different operations instead of parts of one.
+
+    Small pieces of a batch are computed faster so. It holds for the whole
+    process, and must come before TensorFlow does anything else.
+
+    Raises:
+        RuntimeError: If TensorFlow has been at work already.
+    """
+    threads = _threads()
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+
+
+def _losses(model, inputs, labels):
+    logits = model(inputs, training=True)[:, 0]  # (B,)
+    return tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)  # (B,)
+
+
+def _sum_over_pieces(gradient, inputs, labels, piece_rows):
+    """Returns the sums over a batch's pieces of what `gradient` returns.
+
+    Gradients that are rows of a table stay rows, those of all pieces.
+    """
+    rows = tf.shape(labels)[0]
+    pieces, piece_of, rest = _cut({**inputs, LABELS: labels}, piece_rows)
+
+    def of_piece(piece):
+        labels = piece.pop(LABELS)
+        loss, gradients = gradient(piece, labels, rows)
+        dense = [g for g in gradients if isinstance(g, tf.Tensor)]
+        return loss, gradients, dense, [g for g in gradients if isinstance(g, tf.IndexedSlices)]
+
+    # What is left over comes first: it says which gradients are rows of a table.
+    loss, gradients, dense, of_tables = of_piece(rest)
+    values, ids = (
+        [
+            tf.TensorArray(array.dtype, pieces + 1, element_shape=[None, *array.shape[1:]]).write(
+                pieces, array
+            )
+            for array in arrays
+        ]
+        for arrays in ([g.values for g in of_tables], [g.indices for g in of_tables])
+    )
+
+    def add_piece(i, loss, dense, values, ids):
+        more, _, of_weights, of_tables = of_piece(piece_of(i))
+        return (
+            i + 1,
+            loss + more,
+            [total + part for total, part in zip(dense, of_weights, strict=True)],
+            [array.write(i, g.values) for array, g in zip(values, of_tables, strict=True)],
+            [array.write(i, g.indices) for array, g in zip(ids, of_tables, strict=True)],
+        )
+
+    _, loss, dense, values, ids = tf.while_loop(
+        lambda i, *_: i < pieces,
+        add_piece,
+        (0, loss, dense, values, ids),
+        parallel_iterations=_side_by_side(),
+    )
+    dense, tables = iter(dense), iter(zip(values, ids, strict=True))
+    summed = []
+    for g in gradients:
+        if isinstance(g, tf.IndexedSlices):
+            of_values, of_ids = next(tables)
+            summed.append(tf.IndexedSlices(of_values.concat(), of_ids.concat(), g.dense_shape))
+        else:
+            summed.append(g if g is None else next(dense))
+    return loss, summed
+
+
+def _added(gradients, others):
+    return [
+        g if other is None else other if g is None else tf.convert_to_tensor(g) + other
+        for g, other in zip(gradients, others, strict=True)
+    ]
+
+
+def _cut(arrays, piece_rows):
+    """Returns the number of pieces of a batch, a function of a piece's number, and what is left.
+
+    A piece has a shape that is known, which saves the operations that would ask
+    for it; what is left over may have no rows.
+    """
+    pieces = tf.shape(next(iter(arrays.values())))[0] // piece_rows
+    # Of a batch whose size is known, what is left over would have a shape of its own.
+    pieces = tf.raw_ops.PlaceholderWithDefault(input=pieces, shape=[])
+
+    def piece_of(i):
+        first = i * piece_rows
+        piece = {name: array[first : first + piece_rows] for name, array in arrays.items()}
+        for array in piece.values():
+            array.set_shape([piece_rows, *array.shape[1:]])
+        return piece
+
+    return pieces, piece_of, {name: array[pieces * piece_rows :] for name, array in arrays.items()}
+
+
+def _side_by_side():
+    # One more than there are threads, so that none waits for the sums.
+    return _threads() + 1
+
+
+def _threads():
+    return int(os.environ.get("TF_NUM_INTRAOP_THREADS") or os.cpu_count() or 1)
