@@ -1,9 +1,34 @@
-"""The page's parts beyond the paper: large vocabularies and the lazy Adam; answers of exports."""
+"""The page's parts beyond the paper: steps in pieces, large vocabularies, answers of exports."""
 
 from experiments.pages import Section, Table, interval, spread
 from experiments.published import TITLES
 
 OPTIMIZER_TITLES = {"adam": "Adam, exact", "lazy_adam": "LazyAdam"}
+
+
+def in_pieces(summary):
+    """Returns the section on training steps in pieces, or none."""
+    if summary is None:
+        return []
+    rows = [
+        [
+            row["form"],
+            f"{row['piece_rows'] or summary['batch_size']:,}",
+            f"{row['rows_per_second']['mean']:,.0f} ± {row['rows_per_second']['std']:,.0f}",
+            spread(row["gain"], 2),
+        ]
+        for row in summary["rows"]
+    ]
+    about = (
+        f"Not in the paper. Training steps of {summary['batch_size']:,} records with the exact "
+        "Adam, whole and in pieces: a batch's gradient is the sum over its pieces, whose attention "
+        "maps stay in a core's cache, and several pieces are computed side by side, each operation "
+        f"on one thread. {summary['turns']} turns, in processes of their own. Written on "
+        f"{summary['date']} by `python -m experiments.pieces`; TensorFlow "
+        f"{summary['versions']['tensorflow']}, {summary['versions']['machine']}."
+    )
+    header = ["form", "records at a time", "rows/s", "times the whole's"]
+    return [Section("Training on a CPU: steps in pieces", [about, Table(header, rows)])]
 
 
 def scale(vocabulary, lazy):

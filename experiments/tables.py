@@ -9,7 +9,7 @@ that it shows and needs no network.
 
 import pathlib
 
-from experiments.beyond_page import scale, serving
+from experiments.beyond_page import in_pieces, scale, serving
 from experiments.figures import efficiency_figure, efficiency_title, sensitivity_figure
 from experiments.movielens_page import glance_of_movielens, movielens
 from experiments.pages import (
@@ -49,7 +49,7 @@ def main(_):
     }
     synthetic = folder / "synthetic/summary.json"
     results["synthetic"] = read_json(synthetic)["runs"] if synthetic.exists() else []
-    for name in ("movielens", "vocabulary", "latency"):
+    for name in ("movielens", "pieces", "vocabulary", "latency"):
         path = folder / name / "summary.json"
         results[name] = read_json(path) if path.exists() else None
     sections = [
@@ -60,6 +60,7 @@ def main(_):
         *sensitivity(results["heads"], "Figure 3: heads", "figure_3", "number of heads"),
         *sensitivity(results["orders"], "Figure 4: highest order", "figure_4", "highest order k"),
         *movielens(results["movielens"]),
+        *in_pieces(results["pieces"]),
         *scale(results["vocabulary"], results["lazy"]),
         *serving(results["latency"]),
     ]
