@@ -17,6 +17,7 @@ from experiments.pages import (
 )
 from experiments.published import TITLES
 from interhat_tf.heatmaps import attention_heatmap
+from interhat_tf.training import TrainingSettings
 
 COMMAND = "`make reproduce-movielens MOVIELENS=<folder>`"
 # What Section 4.2.1 of the paper reads in the pictures: the fields in the row of the order.
@@ -25,6 +26,7 @@ PAPER_SETS = {
     "figure_6": ("Crime", "Romance"),
     "figure_7": ("year", "Animation", "Children's"),
 }
+UNLIMITED = TrainingSettings.max_epochs
 ORDINALS = {1: "first", 2: "second", 3: "third"}
 
 
@@ -132,12 +134,14 @@ def table(summary):
     ]
     header = ["model", "test AUC", "test logloss", "InterHAt's lead in AUC", "parameters", "epochs"]
     first = summary["models"]["interhat"]
+    epochs = first["training"]["max_epochs"]
+    command = f"{COMMAND[:-1]} EPOCHS={epochs}`" if epochs < UNLIMITED else COMMAND
     about = (
         f"Data: `{summary['data']['set']}`. {len(first['seeds'])} seeds, no search: InterHAt has "
         f"the sizes that the paper has for Frappe, the baselines their defaults; all are trained "
         f"with batches of {first['training']['batch_size']:,} and learning rate "
-        f"{first['training']['learning_rate']:g}, for {first['training']['max_epochs']} epochs at "
-        f"the most. Written on {summary['date']} by {COMMAND}; {summary['versions']['machine']}."
+        f"{first['training']['learning_rate']:g}, for {epochs} epochs at the most. Written on "
+        f"{summary['date']} by {command}; {summary['versions']['machine']}."
     )
     caveat = (
         "What these figures are worth: a negative is a user and a movie drawn uniformly from those "
