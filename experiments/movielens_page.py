@@ -41,7 +41,7 @@ def glance_of_movielens(summary):
         why = (
             f"the {ORDINALS[case['order']]} order {'dominates' if dominates else 'dominates not'} "
             f"in the record with the most weight on it; its fields are "
-            f"{', '.join(set_of(case)) or 'none'}, the paper's {', '.join(PAPER_SETS[figure])}"
+            f"{', '.join(set_of(case)) or 'none'}; the paper's: {', '.join(PAPER_SETS[figure])}"
         )
         rows.append([f"Figure {figure[-1]}, {case['movie']}", status, why])
     return rows

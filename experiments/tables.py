@@ -93,7 +93,8 @@ def at_a_glance(results):
     ]
     text = (
         "Every figure below comes from the summaries in this folder, and those from the commands "
-        "that stand beside them. Means ± standard deviations over seeds."
+        "that stand beside them. Means ± standard deviations over seeds. Whether explanations are "
+        "true is measured on [a page of its own](faithfulness/README.md)."
     )
     return Section(
         "At a glance", [text, Table(["of the paper", "here", "why"], rows, numeric=False)]
