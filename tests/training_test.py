@@ -357,14 +357,24 @@ def test_what_a_killed_checkpoint_left_is_removed(rule_data, tmp_path, monkeypat
 
 
 @pytest.mark.slow
-def test_a_lazy_run_is_resumed_with_its_moments(rule_data, tmp_path, monkeypatch):
-    lazy = {"optimizer": "lazy_adam", "max_epochs": 2}
-    report = run(rule_data, tmp_path / "unbroken", **lazy)
+@pytest.mark.parametrize("how", [{"optimizer": "lazy_adam"}, {"piece_rows": 16}])
+def test_other_steps_are_resumed_alike(rule_data, tmp_path, monkeypatch, how):
+    def given(seed=0):
+        # Pieces are for models without dropout.
+        return {"model": make_model(rule_data.schema, seed, dropout=0.0), "max_epochs": 2, **how}
+
+    report = run(rule_data, tmp_path / "unbroken", **given())
     assert report["validation"]["auc"] > 0.55
-    interrupt(monkeypatch, rule_data, tmp_path / "run", at=3, **lazy)
-    resumed = run(rule_data, tmp_path / "run", resume=True, **lazy)
+    interrupt(monkeypatch, rule_data, tmp_path / "run", at=3, **given())
+    resumed = run(rule_data, tmp_path / "run", resume=True, **given(seed=1))
     assert what_must_be_equal(resumed) == what_must_be_equal(report)
     assert_equal_weights(load(tmp_path / "run"), load(tmp_path / "unbroken"))
+
+
+def test_pieces_of_a_model_with_dropout_are_refused(rule_data, tmp_path):
+    with pytest.raises(ValueError, match="without dropout and batch normalisation"):
+        run(rule_data, tmp_path, piece_rows=16)
+    assert not os.listdir(tmp_path)
 
 
 def test_an_unknown_optimizer():
