@@ -4,6 +4,12 @@ const byId = (id) => document.getElementById(id);
 const signed = (x) => (x < 0 ? "−" : "+") + Math.abs(x).toFixed(3);
 const LARGEST = 12;
 
+// A field and its value; one of the two if they agree.
+function label(record, field) {
+  const value = record.values[field];
+  return value === field || value === `not ${field}` ? value : `${field} = ${value}`;
+}
+
 // Everything that comes from the log goes through textContent and is never read as HTML.
 function make(tag, text, className) {
   const element = document.createElement(tag);
@@ -69,7 +75,7 @@ function heatMap(record) {
       cell.style.background = `rgba(var(--blue), ${weight.toFixed(3)})`;
       cell.tabIndex = 0;
       const words =
-        `${fields[j]} = ${record.values[fields[j]]}\norder ${order + 1}: weight ` +
+        `${label(record, fields[j])}\norder ${order + 1}: weight ` +
         `${weight.toFixed(3)}\ncontribution ${signed(record.contributions[order][j])}`;
       cell.setAttribute("aria-label", words);
       cell.addEventListener("pointerenter", (event) => show(words, event.clientX, event.clientY));
@@ -88,7 +94,7 @@ function heatMap(record) {
 
 function waterfall(record) {
   const totals = fields.map((field, j) => [
-    `${field} = ${record.values[field]}`,
+    label(record, field),
     record.contributions.reduce((sum, row) => sum + row[j], 0),
   ]);
   totals.sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]));
@@ -105,7 +111,7 @@ function waterfall(record) {
 
 function effects(record) {
   const steps = fields.map((field, j) => [
-    `${field} = ${record.values[field]}`,
+    label(record, field),
     0,
     record.effects[j],
   ]);
