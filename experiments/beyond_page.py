@@ -80,7 +80,6 @@ def quality(summary):
             OPTIMIZER_TITLES[optimizer],
             spread(row["test"]["auc"]),
             spread(row["test"]["logloss"]),
-            f"{row['seconds_per_epoch']['mean']:.1f}",
         ]
         for optimizer, row in summary["optimizers"].items()
     ]
@@ -93,7 +92,7 @@ def quality(summary):
         f"{interval(differences['auc'])}, logloss {interval(differences['logloss'])}. Written on "
         f"{summary['date']} by `python -m experiments.lazy`; {summary['versions']['machine']}."
     )
-    header = ["optimizer", "test AUC", "test logloss", "s an epoch"]
+    header = ["optimizer", "test AUC", "test logloss"]
     return [about, Table(header, rows)]
 
 
