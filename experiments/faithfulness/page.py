@@ -155,9 +155,10 @@ def planted_section(planted):
             [
                 f"InterHAt, `released`, {len(first['seeds'])} seeds a rule, explained on up to "
                 f"{max(s['records'] for s in summaries.values())} test records that match the "
-                "rule. *Found*: the |G| fields with the largest numbers, averaged over the "
-                "records, are the planted ones and no others; in brackets the 95% Wilson interval; "
-                "then the share of the planted fields among the |G| largest of single records. "
+                "rule. A cell says in how many of the seeds the |G| fields with the largest "
+                "numbers, averaged over the records, are the planted ones and no others; in "
+                "brackets the 95% Wilson interval of that share; then the share of the planted "
+                "fields among the |G| largest of single records. "
                 + written(
                     first,
                     "python -m experiments.faithfulness.planted --dataset=synthetic_rules/RULE",
@@ -179,7 +180,13 @@ def forms_section(planted):
     rules = [rule for rule in PLANTED_RULES if len({f for r, f in planted if r == rule}) > 1]
     if not rules:
         return []
-    shown = ("attention", "rollout", "contributions", "integrated_gradients", "occlusion")
+    shown = {
+        "attention": "attention",
+        "rollout": "rolled out",
+        "contributions": "contributions",
+        "integrated_gradients": "integrated gradients",
+        "occlusion": "occlusion",
+    }
     rows = [
         [
             PLANTED_RULES[rule].title,
@@ -191,14 +198,14 @@ def forms_section(planted):
         for form in forms
         if (rule, form) in planted
     ]
-    header = ["rule", "form", "test AUC", *(METHODS[name].title for name in shown)]
+    header = ["rule", "form", "test AUC", *shown.values()]
     return [
         Section(
             "What was tried to make attention find more",
             [
                 "`paper` is the printed equations, without residual path and layer norm; `flatter` "
                 "is `released` with an L2 penalty of 0.01 on W and b of the aggregations, which "
-                "keeps their weights from settling on one field.",
+                "keeps their weights from settling on one field. Cells as above.",
                 Table(header, rows),
             ],
         )
@@ -331,10 +338,8 @@ def curves_figure(summary):
 
 def found(row):
     """Returns a cell: in how many seeds, the interval, the share."""
-    return (
-        f"{row['found']} of {row['of']} [{row['low']:.0%}, {row['high']:.0%}], "
-        f"{row['share']['mean']:.0%}"
-    )
+    share = row["share"]["mean"]
+    return f"{row['found']} [{row['low']:.0%}, {row['high']:.0%}], {share:.0%}"
 
 
 def title_of(name):

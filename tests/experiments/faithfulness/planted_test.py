@@ -16,7 +16,7 @@ def test_recovery_by_hand():
     assert planted.recovery("occlusion", signed, np.array([0])) == {"found": True, "share": 1.0}
 
 
-def test_models_are_averaged_around_in_a_circle_and_count_the_same():
+def test_models_are_averaged_around_in_a_circle_and_count_the_same(study_flags):
     found = {s: {"shap": np.full((1, 2), 10.0**s) * [1, s]} for s in (1, 2, 3)}
     with flagsaver.flagsaver(together=2):
         means = list(planted.averages(found, "shap", [1, 2, 3]))
@@ -46,7 +46,7 @@ def test_a_learnt_rule_is_found_and_stands_on_the_page(study_flags):
     assert summary["methods"]["random"]["alone"]["share"]["mean"] < 0.7
     page.main(None)
     text = (folder / "README.md").read_text()
-    assert "Rule 2, dense" in text and "2 of 2 [34%, 100%]" in text
+    assert "Rule 2, dense" in text and "| 2 [34%, 100%], " in text
 
 
 def test_an_unknown_rule(study_flags):
