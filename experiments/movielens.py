@@ -36,6 +36,8 @@ CASES = {
     "figure_6": ("Professional, The (a.k.a. Leon: The Professional) (1994)", 2),
     "figure_7": ("Toy Story 2 (1999)", 3),
 }
+# MovieLens' licence does not let its records be passed on, and results are.
+OF_THE_USER = ("user", "gender", "age", "occupation")
 MODELS = {"interhat": {"preset": PRESET}, "fm": {}, "deepfm": {}}
 
 
@@ -124,18 +126,17 @@ def heaviest(order_weights, order, places):
 
 
 def describe(model, data, ratings, place):
-    """Returns what a picture of one record shows."""
+    """Returns what a picture of one record shows: all but who the user is."""
     inputs = {kind: values[[place]] for kind, values in ratings.items()}
-    explanation = explain_records(model, inputs, values=data.decode(inputs))
-    values = explanation.values[0].tolist()
+    names, values = data.schema.field_names, data.decode(inputs)
+    genres = [name for name, value in zip(names, values[0], strict=True) if name == value]
+    for name in OF_THE_USER:
+        values[:, names.index(name)] = name
+    explanation = explain_records(model, inputs, values=values)
     return {
         **explanation.to_dict()["records"][0],
-        "field_names": list(explanation.field_names),
-        "genres": [
-            name
-            for name, value in zip(explanation.field_names, values, strict=True)
-            if name == value
-        ],
+        "field_names": list(names),
+        "genres": genres,
     }
 
 

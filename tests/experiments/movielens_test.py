@@ -35,6 +35,9 @@ def test_from_the_files_to_the_pictures(study_flags):
         case = summary["cases"][figure]
         assert case["ratings"] > 0
         assert case["record"]["values"]["movie"] == title
+        for record in (case["record"], case["any_movie"]):
+            assert all(record["values"][name] == name for name in movielens.OF_THE_USER)
+            assert "user =" not in record["sentence"]
         assert case["record"]["genres"] == sorted(GENRES[figure].split("|"))
         most = case["any_movie"]["order_weights"][order - 1]
         assert most >= case["record"]["order_weights"][order - 1]
