@@ -16,13 +16,12 @@ import datetime
 import pathlib
 
 from absl import flags
-from tqdm.auto import tqdm
 
 from experiments.hyperparameters import TABLE_2, hyperparameters
 from experiments.paper_sizes import SIZES, schema_of
 from experiments.programs import mean_and_std, run_program
 from experiments.result_flags import RESULTS_DIR, chosen_models
-from experiments.timing import Training, device
+from experiments.timing import Training, device, train_in_turn
 from interhat_tf.files import write_json
 from interhat_tf.models import MODELS
 from interhat_tf.optimizers import Adam
@@ -62,12 +61,7 @@ def main(_):
         model = INTERHAT[name][0] if name in INTERHAT else name
         built = MODELS[model](schema, **arguments_of(name))
         trainings[name] = Training(built, Adam(), BATCH.value, jit_compile=XLA.value)
-    seconds = {name: [] for name in chosen}
-    for number in tqdm(range(ROUNDS.value + 1), desc="rounds", disable=None):
-        for name, training in trainings.items():
-            elapsed = training.time(STEPS.value)
-            if number:
-                seconds[name].append(elapsed)
+    seconds = train_in_turn(trainings, STEPS.value, ROUNDS.value)
     epoch = size.epoch_rows / (STEPS.value * BATCH.value)
     summary = {
         "date": datetime.date.today().isoformat(),

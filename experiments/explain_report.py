@@ -14,13 +14,11 @@ JSON.
 import pathlib
 
 import keras
-import numpy as np
 from absl import flags
 
-from experiments.conditions import condition
+from experiments.conditions import first_records
 from experiments.data_flags import DATA_DIR, DATASET, RAW_DIR
 from experiments.programs import run_program
-from interhat_tf.attention import select_records
 from interhat_tf.encoding import SPLITS
 from interhat_tf.explanation import explain_records
 from interhat_tf.input_pipeline import prepared_dataset
@@ -48,10 +46,10 @@ def main(_):
         raise ValueError(f"{path} is a {type(model).__name__}, which does not explain itself")
     if model.schema != data.schema:
         raise ValueError(f"{path} was not trained on {data.name}: its fields are others")
-    inputs = first_records(data)
+    inputs = first_records(data, SPLIT.value, RECORDS.value, WHERE.value)
     background = None
     if COMPARED_WITH.value:
-        background, _ = next(iter(data.evaluation_batches("train", COMPARED_WITH.value)))
+        background = first_records(data, "train", COMPARED_WITH.value)
     explanation = explain_records(model, inputs, values=data.decode(inputs), background=background)
     about = f"{path}, {len(explanation):,} records of {data.name}, {SPLIT.value}"
     about += f" with {WHERE.value}" if WHERE.value else ""
@@ -59,23 +57,6 @@ def main(_):
     if JSON.value:
         explanation.to_json(JSON.value)
     print(f"{OUTPUT.value}: {len(explanation):,} records")
-
-
-def first_records(data):
-    """Returns the inputs of the first records of the split that satisfy the condition."""
-    wanted = condition(data, WHERE.value) if WHERE.value else None
-    batches, found = [], 0
-    for batch in select_records(data.schema, data.evaluation_batches(SPLIT.value, 8192), wanted):
-        batches.append(batch)
-        found += len(next(iter(batch.values())))
-        if found >= RECORDS.value:
-            break
-    if not found:
-        raise ValueError(f"no record of {SPLIT.value} has {WHERE.value}")
-    return {
-        kind: np.concatenate([batch[kind] for batch in batches])[: RECORDS.value]
-        for kind in batches[0]
-    }
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from experiments.study import (
     summarise,
     train_all,
 )
-from interhat_tf.attention import explain_batches, probability
+from interhat_tf.attention import explain_inputs, probability
 from interhat_tf.explanation import explain_records
 from interhat_tf.files import write_json
 
@@ -50,7 +50,8 @@ def main(_):
     reports = train_all(runs)
     model = keras.saving.load_model(f"{runs['interhat'][0]['output_dir']}/model.keras")
     ratings = rated_records(data)
-    order_weights, probabilities = weigh_orders(model, ratings)
+    explained = explain_inputs(model, ratings)
+    order_weights = explained["order_weights"]  # (n, k)
     movie = ratings["categorical"][:, data.schema.field_names.index("movie")]
     cases = {}
     for figure, (title, order) in CASES.items():
@@ -84,7 +85,7 @@ def main(_):
             if name != "interhat"
         },
         "ratings": len(movie),
-        "probability": float(probabilities.mean()),
+        "probability": float(probability(explained["logits"]).mean()),
         "dominated": shares_dominated(order_weights),
         "cases": cases,
     }
@@ -100,18 +101,6 @@ def rated_records(data):
     for inputs, labels in data.evaluation_batches("test", 8192).as_numpy_iterator():
         parts.append({kind: values[labels == 1] for kind, values in inputs.items()})
     return {kind: np.concatenate([part[kind] for part in parts]) for kind in parts[0]}
-
-
-def weigh_orders(model, inputs):
-    """Returns each record's order weights, (n, k), and its probability, (n,)."""
-    rows = len(inputs["categorical"])
-    batches = (
-        {kind: values[start : start + 8192] for kind, values in inputs.items()}
-        for start in range(0, rows, 8192)
-    )
-    parts = [explained for _, explained in explain_batches(model, batches)]
-    logits = np.concatenate([part["logits"] for part in parts])
-    return np.concatenate([part["order_weights"] for part in parts]), probability(logits)
 
 
 def shares_dominated(order_weights):

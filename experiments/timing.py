@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import tensorflow as tf
+from tqdm.auto import tqdm
 
 from experiments.paper_sizes import batches_of
 from interhat_tf.steps import compile_steps
@@ -35,6 +36,27 @@ class Training:
         self.steps(self.batches, tf.constant(steps))
         self.loss_sum.numpy()  # waits for the device
         return time.perf_counter() - start
+
+
+def train_in_turn(trainings, steps, rounds, title="rounds"):
+    """Trains models for a few steps each, in turn, round after round.
+
+    Args:
+        trainings: Dictionary from a key to a `Training`.
+        steps: Steps of each in a round.
+        rounds: Rounds that count; one before them does not.
+        title: What the progress bar says.
+
+    Returns:
+        Dictionary from the keys to the seconds of their rounds.
+    """
+    seconds = {key: [] for key in trainings}
+    for number in tqdm(range(rounds + 1), desc=title, disable=None):
+        for key, training in trainings.items():
+            elapsed = training.time(steps)
+            if number:
+                seconds[key].append(elapsed)
+    return seconds
 
 
 def reading(name, data, batch_size, rounds):

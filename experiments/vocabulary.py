@@ -16,13 +16,12 @@ import pathlib
 
 import keras
 from absl import flags
-from tqdm.auto import tqdm
 
 from experiments.hyperparameters import TABLE_2, hyperparameters
 from experiments.paper_sizes import SIZES, schema_of
 from experiments.programs import mean_and_std, run_program
 from experiments.result_flags import RESULTS_DIR
-from experiments.timing import Training, device
+from experiments.timing import Training, device, train_in_turn
 from interhat_tf.files import write_json
 from interhat_tf.models import MODELS
 from interhat_tf.training import OPTIMIZERS, versions
@@ -80,13 +79,8 @@ def times_of(model):
         for factor in FACTORS.value
         if optimizer != "adam" or factor <= ADAM_UP_TO.value
     }
-    seconds = {key: [] for key in trainings}
-    for number in tqdm(range(TIMES.value + 1), desc=model, disable=None):
-        for key, of_key in trainings.items():
-            elapsed = of_key.time(STEPS[model]) / STEPS[model]
-            if number:
-                seconds[key].append(elapsed)
-    return seconds
+    seconds = train_in_turn(trainings, STEPS[model], TIMES.value, model)
+    return {key: [time / STEPS[model] for time in times] for key, times in seconds.items()}
 
 
 def training(model, optimizer, factor):

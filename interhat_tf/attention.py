@@ -121,6 +121,33 @@ def explain_batches(model, batches, condition=None, return_heads=False):
         yield inputs, {k: keras.ops.convert_to_numpy(v) for k, v in explanation.items()}
 
 
+def explain_inputs(model, inputs, batch_size=8192, return_heads=False):
+    """Explains records that are in memory.
+
+    Args:
+        model: A model with `explain` and `schema`, such as `InterHAt`.
+        inputs: Dictionary of `categorical`, (B, C), and `numerical`, (B, N).
+        batch_size: Records that are explained at a time. Defaults to 8192.
+        return_heads: As for `explain_batches`.
+
+    Returns:
+        What `model.explain` returns for all of them, a dictionary of NumPy arrays.
+
+    Raises:
+        ValueError: As `select_records` does.
+    """
+    batches = in_batches(inputs, batch_size)
+    parts = [part for _, part in explain_batches(model, batches, return_heads=return_heads)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def in_batches(inputs, batch_size):
+    """Yields the inputs of each `batch_size` consecutive records, and of those left over."""
+    rows = len(next(iter(inputs.values())))
+    for start in range(0, rows, batch_size):
+        yield {kind: values[start : start + batch_size] for kind, values in inputs.items()}
+
+
 def select_records(schema, batches, condition=None):
     """Reads the records that satisfy a condition.
 

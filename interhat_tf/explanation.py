@@ -7,7 +7,7 @@ import types
 
 import numpy as np
 
-from interhat_tf.attention import explain_batches, probability
+from interhat_tf.attention import explain_inputs, probability
 from interhat_tf.field_attribution import occlusion
 from interhat_tf.files import atomic_write
 from interhat_tf.schema import CATEGORICAL, NUMERICAL
@@ -282,12 +282,7 @@ def explain_records(model, inputs, values=None, heads=False, background=None, ba
     values = _plain_values(schema, inputs) if values is None else np.asarray(values, object)
     if values.shape != (rows, len(schema.fields)):
         raise ValueError(f"values must be {(rows, len(schema.fields))}, got {values.shape}")
-    batches = (
-        {kind: array[start : start + batch_size] for kind, array in inputs.items()}
-        for start in range(0, rows, batch_size)
-    )
-    parts = [explained for _, explained in explain_batches(model, batches, return_heads=heads)]
-    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    joined = explain_inputs(model, inputs, batch_size, return_heads=heads)
     if background is not None:
         background = {kind: np.asarray(array) for kind, array in background.items()}
         schema.check(background)

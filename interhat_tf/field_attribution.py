@@ -9,7 +9,7 @@ again, with fields changed, speak of the record's own values.
 import numpy as np
 import tensorflow as tf
 
-from interhat_tf.attention import explain_batches
+from interhat_tf.attention import explain_batches, explain_inputs, in_batches
 from interhat_tf.schema import CATEGORICAL, NUMERICAL
 
 ROWS = 8192
@@ -27,7 +27,7 @@ def attention(model, inputs):
         model: An `InterHAt`.
         inputs: Dictionary of `categorical`, (B, C), and `numerical`, (B, N).
     """
-    explained = _explain(model, inputs)
+    explained = explain_inputs(model, inputs)
     return np.einsum("bk,bkm->bm", explained["order_weights"], explained["field_weights"])
 
 
@@ -47,7 +47,7 @@ def rolled_out_attention(model, inputs):
     weights = attention(model, inputs)  # (B, m)
     if not model.self_attention:
         return weights
-    batches = explain_batches(model, _parts(inputs, ROWS), return_heads=True)
+    batches = explain_batches(model, in_batches(inputs, ROWS), return_heads=True)
     heads = np.concatenate([explained["heads"].mean(axis=1) for _, explained in batches])
     return (weights + np.einsum("bq,bqm->bm", weights, heads)) / 2  # (B, m)
 
@@ -61,7 +61,7 @@ def contributions(model, inputs):
         model: An `InterHAt`.
         inputs: As for `attention`.
     """
-    return _explain(model, inputs)["contributions"].sum(axis=1)
+    return explain_inputs(model, inputs)["contributions"].sum(axis=1)
 
 
 def gradient_times_input(model, inputs):
@@ -73,7 +73,7 @@ def gradient_times_input(model, inputs):
     """
     gradient = _embedding_gradient(model)
     parts = []
-    for part in _parts(inputs, ROWS):
+    for part in in_batches(inputs, ROWS):
         fields = model.embedding(part)  # (B, m, d)
         parts.append(tf.reduce_sum(fields * gradient(fields), axis=-1).numpy())
     return np.concatenate(parts)
@@ -97,7 +97,7 @@ def integrated_gradients(model, inputs, background, steps=32):
     gradient = _embedding_gradient(model)
     base = tf.reduce_mean(model.embedding(background), axis=0, keepdims=True)  # (1, m, d)
     parts = []
-    for part in _parts(inputs, ROWS):
+    for part in in_batches(inputs, ROWS):
         way = model.embedding(part) - base  # (B, m, d)
         mean = tf.zeros_like(way)
         for step in range(steps):
@@ -143,19 +143,8 @@ def occlusion(model, inputs, background):
 
 def predict(model, inputs):
     """Returns the logits, (B,), however many records there are."""
-    parts = [np.asarray(model.predict_on_batch(part))[:, 0] for part in _parts(inputs, ROWS)]
+    parts = [np.asarray(model.predict_on_batch(part))[:, 0] for part in in_batches(inputs, ROWS)]
     return np.concatenate(parts)
-
-
-def _explain(model, inputs):
-    parts = [explained for _, explained in explain_batches(model, _parts(inputs, ROWS))]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def _parts(inputs, rows):
-    count = len(next(iter(inputs.values())))
-    for start in range(0, count, rows):
-        yield {kind: values[start : start + rows] for kind, values in inputs.items()}
 
 
 def _embedding_gradient(model):

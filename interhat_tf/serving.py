@@ -100,9 +100,7 @@ def export_onnx(model, path, explain=True):
     @tf.function(input_signature=specs)
     def serve(*arrays):
         inputs = {spec.name: array for spec, array in zip(specs, arrays, strict=True)}
-        if explain:
-            return _explained(model, inputs)
-        return {"probability": tf.sigmoid(model(inputs)[:, 0])}  # (B,)
+        return _explained(model, inputs) if explain else _predicted(model, inputs)
 
     graph, _ = tf2onnx.convert.from_function(serve, input_signature=specs, opset=17)
     with atomic_write(path) as file:
@@ -155,6 +153,10 @@ def _explained(model, inputs):
     }
 
 
+def _predicted(model, inputs):
+    return {"probability": tf.sigmoid(model(inputs)[:, 0])}  # (B,)
+
+
 class _Server(tf.Module):
     """The model behind look-ups of raw values."""
 
@@ -195,7 +197,7 @@ class _Server(tf.Module):
 
     def predict(self, **values):
         """Returns the probability."""
-        return {"probability": tf.sigmoid(self.model(self._inputs(values))[:, 0])}  # (B,)
+        return _predicted(self.model, self._inputs(values))
 
     def _inputs(self, values):
         schema, names, inputs = self.model.schema, input_names(self.model.schema), {}

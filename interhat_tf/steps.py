@@ -46,8 +46,9 @@ def compile_steps(model, optimizer, loss_sum, jit_compile=False, piece_rows=None
         if piece_rows:
             loss, gradients = _sum_over_pieces(gradient, inputs, labels, piece_rows)
             with tf.GradientTape() as tape:
-                penalty = sum(model.losses, start=0.0)
-            if model.losses:
+                penalties = model.losses
+                penalty = sum(penalties, start=0.0)
+            if penalties:
                 gradients = _added(gradients, tape.gradient(penalty, variables))
         else:
             with tf.GradientTape() as tape:
@@ -114,9 +115,8 @@ def use_one_thread_an_operation():
     Raises:
         RuntimeError: If TensorFlow has been at work already.
     """
-    threads = _threads()
     tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(_threads())
 
 
 def _losses(model, inputs, labels):

@@ -13,24 +13,16 @@ experiments.faithfulness.page` makes the page.
 """
 
 import itertools
-import pathlib
 
 import numpy as np
 from absl import flags
 from scipy import stats
 
+from experiments.conditions import first_records
 from experiments.faithfulness.methods import METHODS, attributions, magnitudes
-from experiments.faithfulness.models import background_of, explained_runs
+from experiments.faithfulness.models import background_of, explained_runs, released_runs
 from experiments.programs import mean_and_std, run_program
-from experiments.result_flags import RESULTS_DIR
-from experiments.study import (
-    SEEDS,
-    dataset_name,
-    heading,
-    open_data,
-    paired_difference,
-    run_flags,
-)
+from experiments.study import SEEDS, heading, open_data, paired_difference, results_folder
 from interhat_tf.attention import probability
 from interhat_tf.field_attribution import predict
 from interhat_tf.files import write_json
@@ -41,34 +33,33 @@ RECORDS = flags.DEFINE_integer("explained", 300, "test records that are explaine
 
 def main(_):
     data = open_data()
-    records, background = first_test_records(data), background_of(data)
+    records, background = first_records(data, "test", RECORDS.value), background_of(data)
     curves, numbers, reports = {}, {}, {}
-    runs = [run_flags("interhat", preset="released", seed=seed) for seed in SEEDS.value]
-    for seed, model, report in explained_runs(runs):
+    for seed, model, report in explained_runs(released_runs()):
         numbers[seed] = attributions(model, records, background, seed)
         curves[seed] = curves_of(model, records, background, numbers[seed])
         reports[seed] = report
-    methods = {}
-    for name in METHODS:
-        areas = {
+    areas = {
+        name: {
             kind: [float(curves[seed][name][kind].mean()) for seed in SEEDS.value]
             for kind in ("deletion", "insertion")
         }
-        random = {
-            kind: [float(curves[seed]["random"][kind].mean()) for seed in SEEDS.value]
-            for kind in ("deletion", "insertion")
-        }
-        methods[name] = {
+        for name in METHODS
+    }
+    methods = {
+        name: {
             **{
                 kind: {
                     "curve": np.mean([curves[s][name][kind] for s in SEEDS.value], axis=0).tolist(),
-                    "area": mean_and_std(areas[kind]),
-                    "against_random": paired_difference(areas[kind], random[kind]),
+                    "area": mean_and_std(of_seeds),
+                    "against_random": paired_difference(of_seeds, areas["random"][kind]),
                 }
-                for kind in areas
+                for kind, of_seeds in areas[name].items()
             },
             "agreement": agreement([magnitudes(name, numbers[s][name]) for s in SEEDS.value]),
         }
+        for name in METHODS
+    }
     summary = {
         **heading(data),
         "test": mean_and_std([reports[seed]["test"]["auc"] for seed in SEEDS.value]),
@@ -77,17 +68,10 @@ def main(_):
         "background": len(next(iter(background.values()))),
         "methods": methods,
     }
-    folder = pathlib.Path(RESULTS_DIR.value) / f"faithfulness/{dataset_name()}"
-    write_json(folder / "summary.json", summary)
+    write_json(results_folder("faithfulness") / "summary.json", summary)
     for name, row in methods.items():
         areas = f"{row['deletion']['area']['mean']:.3f} {row['insertion']['area']['mean']:.3f}"
         print(f"{name:22} {areas} {row['agreement']['correlation']:.2f}")
-
-
-def first_test_records(data):
-    """Returns the inputs of the first test records, which lie in a random order."""
-    inputs, _ = next(iter(data.evaluation_batches("test", RECORDS.value)))
-    return {kind: np.asarray(values) for kind, values in inputs.items()}
 
 
 def curves_of(model, inputs, background, numbers):

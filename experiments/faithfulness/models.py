@@ -3,11 +3,12 @@
 import gc
 
 import keras
-import numpy as np
 from absl import flags
 
+from experiments.conditions import first_records
 from experiments.programs import train_runs
-from experiments.study import WORKERS
+from experiments.sensitivity import PRESET
+from experiments.study import SEEDS, WORKERS, run_flags
 
 BACKGROUND = flags.DEFINE_integer("background", 32, "records that other values are taken from")
 
@@ -28,7 +29,11 @@ def explained_runs(runs):
         gc.collect()
 
 
+def released_runs():
+    """Returns the flags of `released`, with each of `--seeds`."""
+    return [run_flags("interhat", preset=PRESET, seed=seed) for seed in SEEDS.value]
+
+
 def background_of(data):
-    """Returns the inputs of the first training records, which lie in a random order."""
-    inputs, _ = next(iter(data.evaluation_batches("train", BACKGROUND.value)))
-    return {kind: np.asarray(values) for kind, values in inputs.items()}
+    """Returns the inputs of the first training records."""
+    return first_records(data, "train", BACKGROUND.value)

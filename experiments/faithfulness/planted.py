@@ -16,15 +16,13 @@ import numpy as np
 from absl import flags
 from scipy import stats
 
-from experiments.conditions import condition
+from experiments.conditions import first_records
 from experiments.faithfulness.methods import METHODS, attributions, magnitudes
 from experiments.faithfulness.models import background_of, explained_runs
-from experiments.planted_rules import FORMS, PLANTED_RULES
-from experiments.planted_rules import condition as matches
+from experiments.planted_rules import FORMS, PLANTED_RULES, condition
 from experiments.programs import mean_and_std, run_program
 from experiments.result_flags import RESULTS_DIR
 from experiments.study import CONFIDENCE, DATASET, heading, open_data, run_flags
-from interhat_tf.attention import select_records
 from interhat_tf.files import write_json
 
 FORM = flags.DEFINE_enum("form", "released", list(FORMS), "form of the model")
@@ -39,7 +37,7 @@ def main(_):
         raise ValueError(f"--dataset must be synthetic_rules/…: {', '.join(PLANTED_RULES)}")
     rule = PLANTED_RULES[rule_name]
     data = open_data()
-    records = matching_records(data, rule)
+    records = first_records(data, "test", PLANTED_RECORDS.value, condition(rule))
     background = background_of(data)
     seeds = range(1, PLANTED_SEEDS.value + 1)
     runs = [run_flags("interhat", seed=s, order=rule.order, **FORMS[FORM.value]) for s in seeds]
@@ -75,16 +73,6 @@ def main(_):
     write_json(folder / "summary.json", summary)
     for name, row in of_methods.items():
         print(f"{name:22} found in {row['alone']['found']} of {len(seeds)}")
-
-
-def matching_records(data, rule):
-    """Returns the inputs of the first test records that match the rule."""
-    batches = data.evaluation_batches("test", 8192)
-    parts = list(select_records(data.schema, batches, condition(data, matches(rule))))
-    return {
-        kind: np.concatenate([part[kind] for part in parts])[: PLANTED_RECORDS.value]
-        for kind in parts[0]
-    }
 
 
 def recovery(name, values, group):

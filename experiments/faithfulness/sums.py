@@ -13,11 +13,11 @@ import time
 
 import numpy as np
 
-from experiments.faithfulness.models import explained_runs
+from experiments.conditions import first_records
+from experiments.faithfulness.models import explained_runs, released_runs
 from experiments.programs import run_program
-from experiments.sensitivity import PRESET
-from experiments.study import SEEDS, heading, open_data, results_folder, run_flags
-from interhat_tf.attention import explain_batches, select_records
+from experiments.study import SEEDS, heading, open_data, results_folder
+from interhat_tf.attention import explain_batches, in_batches
 from interhat_tf.files import write_json
 
 RECORDS = 10_000
@@ -27,12 +27,11 @@ BATCH_SIZE = 2048
 
 def main(_):
     data = open_data()
-    batches = first_batches(data)
-    rows = sum(len(next(iter(batch.values()))) for batch in batches)
+    records = first_records(data, "test", RECORDS)
+    rows = len(next(iter(records.values())))
+    batches = list(in_batches(records, BATCH_SIZE))
     errors, logits, seconds = [], [], []
-    for _, model, _ in explained_runs(
-        [run_flags("interhat", preset=PRESET, seed=seed) for seed in SEEDS.value]
-    ):
+    for _, model, _ in explained_runs(released_runs()):
         explained = [explanation for _, explanation in explain_batches(model, batches)]
         errors.append(max(largest_error(part) for part in explained))
         logits.append(max(float(np.abs(part["logits"]).max()) for part in explained))
@@ -61,17 +60,6 @@ def main(_):
         f"{rows:,} records: largest error {summary['largest_error']:.1e}; explained at "
         f"{summary['share_of_prediction']['median']:.0%} of prediction's rows/s"
     )
-
-
-def first_batches(data):
-    """Returns the inputs of the first test records, batch by batch."""
-    batches, missing = [], RECORDS
-    for batch in select_records(data.schema, data.evaluation_batches("test", BATCH_SIZE)):
-        batches.append({kind: values[:missing] for kind, values in batch.items()})
-        missing -= len(next(iter(batches[-1].values())))
-        if not missing:
-            break
-    return batches
 
 
 def largest_error(explained):
