@@ -34,7 +34,39 @@ class Adam(keras.optimizers.Adam):
 
     def apply(self, grads, trainable_variables=None):
         """Updates the variables; a gradient given as rows is summed by id first."""
-        return super().apply([_dense(gradient) for gradient in grads], trainable_variables)
+        # Otherwise the rows are summed in `update_step`, after those of all devices are there.
+        if any(getattr(self, name) for name in _OF_WHOLE_GRADIENTS):
+            grads = [_dense(gradient) for gradient in grads]
+        return super().apply(grads, trainable_variables)
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Updates a variable and its moments, on TensorFlow in one pass over them."""
+        gradient = _dense(gradient)
+        if keras.backend.backend() != "tensorflow" or self.amsgrad:
+            super().update_step(gradient, variable, learning_rate)
+            return
+        import tensorflow as tf
+
+        index = self._get_variable_index(variable)
+        step = tf.cast(self.iterations + 1, variable.dtype)
+        numbers = {
+            "beta1_power": self.beta_1**step,
+            "beta2_power": self.beta_2**step,
+            "lr": learning_rate,
+            "beta1": self.beta_1,
+            "beta2": self.beta_2,
+            "epsilon": self.epsilon,
+            "grad": gradient,
+        }
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[index].value.handle,
+            v=self._velocities[index].value.handle,
+            **{name: tf.cast(number, variable.dtype) for name, number in numbers.items()},
+        )
+
+
+_OF_WHOLE_GRADIENTS = ("clipnorm", "clipvalue", "global_clipnorm", "gradient_accumulation_steps")
 
 
 def _dense(gradient):
@@ -128,12 +160,4 @@ class LazyAdam(keras.optimizers.Adam):
             table.scatter_update(tf.IndexedSlices(values, ids))
 
 
-_OF_ALL_ROWS = (
-    "weight_decay",
-    "clipnorm",
-    "clipvalue",
-    "global_clipnorm",
-    "use_ema",
-    "gradient_accumulation_steps",
-    "amsgrad",
-)
+_OF_ALL_ROWS = (*_OF_WHOLE_GRADIENTS, "weight_decay", "use_ema", "amsgrad")

@@ -193,13 +193,14 @@ def _cut(arrays, piece_rows):
     pieces = tf.shape(next(iter(arrays.values())))[0] // piece_rows
     # Of a batch whose size is known, what is left over would have a shape of its own.
     pieces = tf.raw_ops.PlaceholderWithDefault(input=pieces, shape=[])
+    whole = {
+        # (pieces, piece_rows, ...)
+        name: tf.reshape(array[: pieces * piece_rows], [-1, piece_rows, *array.shape[1:]])
+        for name, array in arrays.items()
+    }
 
     def piece_of(i):
-        first = i * piece_rows
-        piece = {name: array[first : first + piece_rows] for name, array in arrays.items()}
-        for array in piece.values():
-            array.set_shape([piece_rows, *array.shape[1:]])
-        return piece
+        return {name: array[i] for name, array in whole.items()}
 
     return pieces, piece_of, {name: array[pieces * piece_rows :] for name, array in arrays.items()}
 
