@@ -13,20 +13,23 @@ minutes on 2 cores; expected: 20 of 20 equal.
 """
 
 import datetime
-import json
 import pathlib
 import random
 import subprocess
 import sys
 import time
-import zipfile
 
-import keras
-import numpy as np
 from absl import flags
 
+from experiments.killed_runs import (
+    at_least,
+    checkpoint_state,
+    same_report,
+    same_weights,
+    wait_until,
+)
 from experiments.programs import run_program
-from interhat_tf.files import read_json, write_json
+from interhat_tf.files import write_json
 from interhat_tf.input_pipeline import prepared_dataset
 from interhat_tf.training import STEPS_PER_CALL, versions
 
@@ -35,7 +38,6 @@ MODEL = {"embedding_dim": 8, "num_heads": 2, "attention_size": 8, "order": 2, "d
 # A checkpoint is written behind every call of some steps.
 TRAINING = {"batch_size": BATCH_SIZE, "learning_rate": 3e-3, "checkpoint_minutes": 0}
 PHASES = ("start-up", "any", "evaluation", "saving", "end")
-POLL_SECONDS = 0.0005
 
 KILLS = flags.DEFINE_integer("kills", 20, "number of runs to kill", lower_bound=1)
 SEED = flags.DEFINE_integer("seed", 0, "seed of the moments")
@@ -127,12 +129,6 @@ class Run:
         return subprocess.Popen(self.command, stdout=output, stderr=errors, text=True)
 
 
-def wait_until(process, is_moment):
-    """Waits until the moment has come or the process has ended."""
-    while process.poll() is None and not is_moment():
-        time.sleep(POLL_SECONDS)
-
-
 def moment(phase, draw, folder, unbroken, steps):
     """Returns a function that tells whether a random moment of a phase has come."""
     if phase in ("start-up", "any"):
@@ -163,38 +159,6 @@ def unfinished_checkpoints(folder):
 def ends(folder):
     """Returns whether a run has begun to save its final model."""
     return any(folder.glob("*model.keras"))
-
-
-def at_least(state, epoch, step):
-    """Returns whether a training has come as far as an epoch's step."""
-    return state is not None and (state["epoch"], state["step"]) >= (epoch, step)
-
-
-def checkpoint_state(folder):
-    """Returns where the training stood at a run's last checkpoint, `None` without one."""
-    try:
-        with np.load(folder / "checkpoint.npz") as arrays:
-            return json.loads(str(arrays["state"]))
-    except FileNotFoundError:
-        return None
-    except (zipfile.BadZipFile, ValueError, EOFError) as error:
-        raise ValueError(f"{folder} holds a checkpoint that is not complete") from error
-
-
-def same_weights(run, other):
-    """Returns whether two runs' saved models have the same weights, bit for bit."""
-    weights, others = (
-        keras.models.load_model(r.folder / "model.keras").get_weights() for r in (run, other)
-    )
-    return [w.tobytes() for w in weights] == [w.tobytes() for w in others]
-
-
-def same_report(run, other):
-    """Returns whether two runs' reports are the same but for timings and versions."""
-    reports = [read_json(r.folder / "report.json") for r in (run, other)]
-    for report in reports:
-        del report["training"], report["versions"]
-    return reports[0] == reports[1]
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from experiments.data_flags import DATA_DIR, DATASET, RAW_DIR
 from experiments.hyperparameters import hyperparameters
 from experiments.programs import run_program
 from interhat_tf.callbacks import AttentionHeatmaps
+from interhat_tf.distribution import STRATEGIES, make_strategy
 from interhat_tf.encoding import SPLITS
 from interhat_tf.input_pipeline import prepared_dataset
 from interhat_tf.models import MODELS, PRESETS
@@ -44,7 +45,9 @@ HEATMAP_EPOCHS = flags.DEFINE_multi_integer(
 DETERMINISTIC = flags.DEFINE_bool(
     "deterministic", False, "make TensorFlow's ops deterministic on a GPU; disables XLA"
 )
-
+STRATEGY = flags.DEFINE_enum(
+    "strategy", "one", list(STRATEGIES), "one device, all GPUs here, or all workers of TF_CONFIG"
+)
 PIECE_ROWS = flags.DEFINE_integer(
     "piece_rows", None, "records whose gradient is computed at a time, on a CPU; 0 for all"
 )
@@ -85,6 +88,7 @@ TRAINING_FLAGS = [
     flags.DEFINE_float("learning_rate_factor", None, "drop after an epoch without a gain"),
     flags.DEFINE_bool("jit_compile", None, "compile the training step with XLA"),
     PIECE_ROWS,
+    flags.DEFINE_integer("input_shards", None, "parts of a batch, each of files of its own"),
     flags.DEFINE_float("checkpoint_minutes", None, "time between checkpoints within an epoch"),
 ]
 
@@ -104,10 +108,12 @@ def main(_):
         training.pop("piece_rows", None)
     if training.get("piece_rows"):
         use_one_thread_an_operation()
+    strategy = make_strategy(STRATEGY.value)
     data = prepared_dataset(DATASET.value, DATA_DIR.value, RAW_DIR.value)
 
     keras.utils.set_random_seed(SEED.value)
-    model = build(data.schema, **arguments)
+    with strategy.scope():
+        model = build(data.schema, **arguments)
     if HEATMAP_WHERE.value and not hasattr(model, "explain"):
         raise ValueError(f"{MODEL.value} has no attention that a heat map could show")
     config = {

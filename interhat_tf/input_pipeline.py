@@ -116,6 +116,7 @@ class PreparedDataset:
         self.vocabularies = metadata["encoding"]["vocabularies"]
         self.statistics = metadata["statistics"]
         self._info = builder.info
+        self._positions = {}
 
     @functools.cached_property
     def encoding(self):
@@ -200,58 +201,97 @@ class PreparedDataset:
             )
         return [str(path) for path in self._info.splits[split].filepaths]
 
-    def training_batches(self, batch_size, seed, first_epoch=0, skip_batches=0):
+    def training_batches(
+        self, batch_size, seed, first_epoch=0, skip_batches=0, shards=1, of_shards=None
+    ):
         """Returns the training rows in a random order, one epoch after the other, without end.
 
         The order of an epoch follows from `seed` and the epoch's number alone,
         so that an interrupted training goes on with the very batches it would
-        have seen. An epoch has every row once and ends with a batch of the rows
-        left over; it has `ceil(num_rows("train") / batch_size)` batches. Blocks
-        come in random order, and rows are permuted within a window of
-        `WINDOW_BLOCKS` blocks; which rows share a block was drawn at random
-        when the set was prepared.
+        have seen. An epoch has every row once and ends with batches of the rows
+        left over; see `num_batches`. Blocks come in random order, and rows are
+        permuted within a window of `WINDOW_BLOCKS` blocks; which rows share a
+        block was drawn at random when the set was prepared.
+
+        Several workers read a share each: the set's files are dealt out to so
+        many shards, or its blocks, if it has fewer files than that, and every
+        batch is made of equal parts, one of each shard. One that reads them all
+        sees the same batches as several that share them.
 
         Args:
             batch_size: Rows of a batch.
             seed: Seed of the order.
             first_epoch: Number of the first epoch, counted from 0.
             skip_batches: Number of batches of the first epoch to leave out.
+            shards: Number of shards. Defaults to 1.
+            of_shards: Numbers of the shards whose parts of the batches are
+                returned. Defaults to all.
 
         Returns:
             A `tf.data.Dataset` of batches.
-        """
-        files, offsets = self._block_positions("train")
-        window_rows = batch_size * max(1, WINDOW_BLOCKS * BLOCK_ROWS // batch_size)
 
-        def epoch_batches(epoch):
+        Raises:
+            ValueError: If the shards are more than the blocks, or do not divide
+                the batch.
+        """
+        if batch_size % shards:
+            raise ValueError(
+                f"a batch of {batch_size} rows cannot be cut into {shards} equal parts"
+            )
+        steps = self.num_batches(batch_size, shards)
+        part_rows = batch_size // shards
+        window_rows = part_rows * max(1, WINDOW_BLOCKS * BLOCK_ROWS // part_rows)
+
+        def epoch_batches(shard, epoch):
+            files, offsets, rows = self._shard("train", shard, shards)
             epoch_seed = tf.stack([tf.constant(seed, tf.int64), epoch])
+            if shards > 1:
+                epoch_seed = tf.random.experimental.stateless_fold_in(epoch_seed, shard)
             order = _permute(tf.range(len(files)), epoch_seed)  # (blocks,)
             positions = tf.gather(files, order), tf.gather(offsets, order)
             records = tf.data.Dataset.from_tensor_slices(positions).flat_map(_read_record)
             blocks = self._decode(records)
             # A whole number of batches, so that only an epoch's last one is short.
             windows = blocks.rebatch(window_rows).prefetch(1)
-            return windows.enumerate().flat_map(
+            batches = windows.enumerate().flat_map(
                 lambda window, rows: window_batches(
                     rows, tf.random.experimental.stateless_fold_in(epoch_seed, window)
                 )
             )
+            if missing := steps - -(-rows // part_rows):
+                # A shard that is through has no rows in the batches that others still fill.
+                nothing = {
+                    name: tf.zeros([0, *spec.shape[1:]], spec.dtype)
+                    for name, spec in blocks.element_spec.items()
+                }
+                nothing = tf.data.Dataset.from_tensors(_inputs_and_labels(nothing))
+                batches = batches.concatenate(nothing.repeat(missing))
+            return batches
 
         def window_batches(rows, window_seed):
             count = tf.shape(rows["label"], tf.int64)[0]
             order = _permute(tf.range(count), window_seed)  # (rows,)
-            return tf.data.Dataset.range(0, count, batch_size).map(
+            return tf.data.Dataset.range(0, count, part_rows).map(
                 lambda start: _inputs_and_labels(
                     tf.nest.map_structure(
-                        lambda column: tf.gather(column, order[start : start + batch_size]), rows
+                        lambda column: tf.gather(column, order[start : start + part_rows]), rows
                     )
                 ),
                 num_parallel_calls=PARALLEL_CALLS,
             )
 
         epochs = tf.data.Dataset.range(first_epoch, tf.int64.max)
-        batches = epochs.flat_map(epoch_batches).skip(skip_batches)
-        return batches.prefetch(8).with_options(_options())
+        parts = [
+            epochs.flat_map(functools.partial(epoch_batches, shard))
+            for shard in (range(shards) if of_shards is None else of_shards)
+        ]
+        batches = parts[0] if len(parts) == 1 else tf.data.Dataset.zip(*parts).map(_joined)
+        return batches.skip(skip_batches).prefetch(8).with_options(_options())
+
+    def num_batches(self, batch_size, shards=1):
+        """Returns the number of batches of an epoch of `training_batches`."""
+        rows = max(self._shard("train", shard, shards)[2] for shard in range(shards))
+        return -(-rows // (batch_size // shards))
 
     def evaluation_batches(self, split, batch_size):
         """Returns the rows of a split once, in the order in which they are stored.
@@ -293,20 +333,43 @@ class PreparedDataset:
                 f"{where}: {row} rows found, {self.num_rows(split)} expected; prepare the set again"
             )
 
+    def _shard(self, split, shard, shards):
+        """Returns the files and byte offsets of the blocks of a shard, and its number of rows."""
+        files = self._block_positions(split)
+        blocks = [block for file in files for block in file]
+        if len(blocks) < shards:
+            raise ValueError(
+                f"{self.name}, {split}: {len(blocks)} blocks of rows are too few for "
+                f"{shards} shards; use fewer devices"
+            )
+        dealt = files if len(files) >= shards else [[block] for block in blocks]
+        blocks = [block for unit in dealt[shard::shards] for block in unit]
+        files, offsets, rows = zip(*blocks, strict=True)
+        return tf.constant(files), tf.constant(offsets, tf.int64), sum(rows)
+
     def _block_positions(self, split):
-        """Returns the file and the byte offset of each block of a split."""
-        files, offsets = [], []
+        """Returns file, byte offset and rows of each block, a list for each file of a split."""
+        if split in self._positions:
+            return self._positions[split]
+        files = []
         for path in self.files(split):
+            blocks = []
             offset, end = 0, tf.io.gfile.stat(path).length
             with tf.io.gfile.GFile(path, "rb") as file:
                 while offset < end:
-                    files.append(path)
-                    offsets.append(offset)
                     file.seek(offset)
                     (length,) = struct.unpack("<Q", file.read(8))
+                    blocks.append((path, offset, BLOCK_ROWS))
                     # A TFRecord is the length, its checksum, the data, their checksum.
                     offset += 8 + 4 + length + 4
-        return tf.constant(files), tf.constant(offsets, tf.int64)
+            # All but a file's last block are full.
+            path, offset, _ = blocks.pop()
+            (last,) = self._decode(
+                tf.data.Dataset.from_tensors((path, offset)).flat_map(_read_record)
+            )
+            files.append([*blocks, (path, offset, len(last["label"]))])
+        self._positions[split] = files
+        return files
 
     def _blocks(self, split):
         return self._decode(tf.data.TFRecordDataset(self.files(split)))
@@ -414,6 +477,10 @@ def _raw_column(records, field):
 def _inputs_and_labels(rows):
     inputs = {kind: rows[kind] for kind in (CATEGORICAL, NUMERICAL) if kind in rows}
     return inputs, tf.cast(rows["label"], tf.float32)
+
+
+def _joined(*batches):
+    return tf.nest.map_structure(lambda *parts: tf.concat(parts, axis=0), *batches)
 
 
 def _permute(values, seed):

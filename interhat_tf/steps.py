@@ -10,7 +10,9 @@ LABELS = "labels"
 def compile_steps(model, optimizer, loss_sum, jit_compile=False, piece_rows=None):
     """Returns the function that trains a model for a number of steps.
 
-    A step minimises the mean logloss of a batch plus the model's penalties.
+    A step minimises the mean logloss of a batch plus the model's penalties. The
+    replicas of the strategy that the model was built under each take a part of
+    the batch.
 
     Args:
         model: A model that gives logits, (B, 1).
@@ -25,44 +27,58 @@ def compile_steps(model, optimizer, loss_sum, jit_compile=False, piece_rows=None
 
     Returns:
         A function of an iterator of batches and the number of steps, a scalar
-        tensor.
+        tensor; see `distribution.distribute_batches` for several replicas.
 
     Raises:
         ValueError: As `check_pieces`, if pieces are asked for.
     """
     if piece_rows:
         check_pieces(model, jit_compile)
+    strategy = model.distribute_strategy
+    replicas = strategy.num_replicas_in_sync
     variables = model.trainable_variables
 
-    def gradient(inputs, labels, rows):
+    def gradient(inputs, labels, rows, penalised=False):
         """Returns the sum of the loglosses, and the gradient of that sum over `rows`."""
         with tf.GradientTape() as tape:
             losses = _losses(model, inputs, labels)  # (B,)
             objective = tf.reduce_sum(losses) / tf.cast(rows, losses.dtype)
+            if penalised:
+                objective += sum(model.losses, start=0.0) / replicas
         return tf.reduce_sum(tf.cast(losses, tf.float64)), tape.gradient(objective, variables)
 
-    @tf.function(jit_compile=jit_compile, reduce_retracing=True)
+    def whole_gradient(inputs, labels, rows):
+        """Returns the sum of the loglosses, and the gradient of the step's objective."""
+        if not piece_rows:
+            return gradient(inputs, labels, rows, penalised=True)
+        loss, gradients = _sum_over_pieces(gradient, inputs, labels, rows, piece_rows)
+        with tf.GradientTape() as tape:
+            penalties = model.losses
+            penalty = sum(penalties, start=0.0) / replicas
+        if penalties:
+            gradients = _added(gradients, tape.gradient(penalty, variables))
+        return loss, gradients
+
     def train_step(inputs, labels):
-        if piece_rows:
-            loss, gradients = _sum_over_pieces(gradient, inputs, labels, piece_rows)
-            with tf.GradientTape() as tape:
-                penalties = model.losses
-                penalty = sum(penalties, start=0.0)
-            if penalties:
-                gradients = _added(gradients, tape.gradient(penalty, variables))
-        else:
-            with tf.GradientTape() as tape:
-                losses = _losses(model, inputs, labels)  # (B,)
-                objective = tf.reduce_mean(losses) + sum(model.losses, start=0.0)
-            loss = tf.reduce_sum(tf.cast(losses, tf.float64))
-            gradients = tape.gradient(objective, variables)
-        optimizer.apply(gradients, variables)
+        rows = tf.shape(labels)[0]
+        if replicas > 1:
+            rows = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, rows)
+        loss, gradients = whole_gradient(inputs, labels, rows)
+        optimizer.apply(gradients, variables)  # sums over the replicas
         return loss
+
+    # XLA compiles no exchange between replicas.
+    compiled = tf.function(jit_compile=jit_compile, reduce_retracing=True)
+    if replicas > 1:
+        whole_gradient = compiled(whole_gradient)
+    else:
+        train_step = compiled(train_step)
 
     @tf.function
     def train_steps(batches, steps):
         for _ in tf.range(steps):
-            loss_sum.assign_add(train_step(*next(batches)))
+            losses = strategy.run(train_step, args=next(batches))
+            loss_sum.assign_add(strategy.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None))
 
     return train_steps
 
@@ -84,15 +100,21 @@ def check_pieces(model, jit_compile=False):
 def compile_prediction(model, piece_rows=None):
     """Returns a function from a batch's inputs to its logits, (B, 1).
 
+    The replicas of the strategy that the model was built under, if there are
+    several, share the batch; each gets all logits.
+
     Args:
         model: A model that gives logits, (B, 1).
         piece_rows: As for `compile_steps`.
     """
-    if not piece_rows:
+    strategy = model.distribute_strategy
+    replicas = strategy.num_replicas_in_sync
+    if replicas == 1 and not piece_rows:
         return model.predict_on_batch
 
-    @tf.function(reduce_retracing=True)
     def predict(inputs):
+        if not piece_rows:
+            return model(inputs)
         pieces, piece_of, rest = _cut(inputs, piece_rows)
         logits = tf.TensorArray(tf.float32, pieces + 1, element_shape=[None, 1])
         _, logits = tf.while_loop(
@@ -103,7 +125,20 @@ def compile_prediction(model, piece_rows=None):
         )
         return logits.concat()  # (B, 1)
 
-    return predict
+    def predict_part(inputs):
+        replica = tf.distribute.get_replica_context()
+        rows, number = tf.shape(next(iter(inputs.values())))[0], replica.replica_id_in_sync_group
+        first, last = (i * rows // replicas for i in (number, number + 1))
+        logits = predict({kind: values[first:last] for kind, values in inputs.items()})
+        return replica.all_gather(logits, axis=0)  # (B, 1)
+
+    @tf.function(reduce_retracing=True)
+    def predict_batch(inputs):
+        if replicas == 1:
+            return predict(inputs)
+        return strategy.experimental_local_results(strategy.run(predict_part, args=(inputs,)))[0]
+
+    return predict_batch
 
 
 def use_one_thread_an_operation():
@@ -124,12 +159,11 @@ def _losses(model, inputs, labels):
     return tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)  # (B,)
 
 
-def _sum_over_pieces(gradient, inputs, labels, piece_rows):
+def _sum_over_pieces(gradient, inputs, labels, rows, piece_rows):
     """Returns the sums over a batch's pieces of what `gradient` returns.
 
     Gradients that are rows of a table stay rows, those of all pieces.
     """
-    rows = tf.shape(labels)[0]
     pieces, piece_of, rest = _cut({**inputs, LABELS: labels}, piece_rows)
 
     def of_piece(piece):

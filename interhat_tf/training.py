@@ -25,6 +25,7 @@ from tqdm.auto import tqdm
 
 import interhat_tf
 from interhat_tf import metrics
+from interhat_tf.distribution import check_agreement, distribute_batches, naming_lost_workers
 from interhat_tf.files import atomic_write, read_json, write_json
 from interhat_tf.optimizers import Adam, LazyAdam
 from interhat_tf.steps import check_pieces, compile_prediction, compile_steps
@@ -55,6 +56,10 @@ class TrainingSettings:
         jit_compile: Whether XLA compiles the training step.
         piece_rows: Records whose gradient is computed at a time, or `None`, the
             whole batch; see `steps.compile_steps`.
+        input_shards: Equal parts of a batch, each read from files of its own, or
+            `None`, one for each replica of the model; see
+            `PreparedDataset.training_batches`. Runs with the same number see the
+            same batches, on however many devices.
         checkpoint_minutes: Time between checkpoints within an epoch; there is
             one after every epoch as well.
 
@@ -72,6 +77,7 @@ class TrainingSettings:
     seed: int = 0
     jit_compile: bool = False
     piece_rows: int | None = None
+    input_shards: int | None = None
     checkpoint_minutes: float = 5.0
 
     def __post_init__(self):
@@ -104,6 +110,11 @@ def train(model, data, output_dir, settings, *, config=None, callbacks=(), resum
     A run that was killed at any moment goes on with `resume=True` and ends, on
     a CPU, with the very weights and report of an unbroken run.
 
+    A model that was built in the scope of a `tf.distribute.Strategy` is trained
+    on all of its devices. Several workers all call this, and share the run's
+    folder, into which the chief alone writes; if one dies, all are to be started
+    again with `resume=True`.
+
     Args:
         model: A model that gives logits, (B, 1).
         data: The `input_pipeline.PreparedDataset` to train on.
@@ -113,7 +124,7 @@ def train(model, data, output_dir, settings, *, config=None, callbacks=(), resum
             report; a resumed run must have the same.
         callbacks: Keras callbacks; `on_train_begin`, `on_epoch_begin`,
             `on_epoch_end` and `on_train_end` are called, the last with the best
-            weights in place.
+            weights in place. Of several workers the chief calls them.
         resume: Whether to go on with the run in `output_dir`, if there is one.
         test: Whether the test split is evaluated.
 
@@ -125,9 +136,14 @@ def train(model, data, output_dir, settings, *, config=None, callbacks=(), resum
         ValueError: If the run in `output_dir` has another configuration, or the
             model's schema is not the data set's, or a record does not follow it,
             or the model cannot be trained in pieces as the settings ask, or the
-            checkpoint is damaged or of another model.
+            checkpoint is damaged or of another model, or the data cannot be
+            dealt out to the devices.
+        ConnectionError: If another worker is lost.
     """
     folder = pathlib.Path(output_dir)
+    strategy = model.distribute_strategy
+    if settings.input_shards is None:
+        settings = dataclasses.replace(settings, input_shards=strategy.num_replicas_in_sync)
     config = {**(config or {}), "training": dataclasses.asdict(settings)}
     _check_run(folder, config, resume)
     if (folder / "report.json").exists():
@@ -139,20 +155,24 @@ def train(model, data, output_dir, settings, *, config=None, callbacks=(), resum
     for split in ("train", "validation", "test") if test else ("train", "validation"):
         data.check(split)
 
-    # What is refused above leaves the folder as it was.
-    write_json(folder / "config.json", config)
     loop = _Loop(model, data, settings, folder)
     if resume:
         loop.restore()
-    callbacks = keras.callbacks.CallbackList(list(callbacks), model=model)
-    callbacks.on_train_begin()
-    loop.run(callbacks)
-    loop.use_best_weights()
-    callbacks.on_train_end()
-
-    _save_model(model, folder / "model.keras")
-    report = loop.report(config, test)
-    write_json(folder / "report.json", report)
+    check_agreement(strategy, loop.state.epoch, loop.state.step)
+    # What is refused above leaves the folder as it was.
+    if loop.is_chief:
+        write_json(folder / "config.json", config)
+    callbacks = list(callbacks) if loop.is_chief else []
+    callbacks = keras.callbacks.CallbackList(callbacks, model=model)
+    with naming_lost_workers():
+        callbacks.on_train_begin()
+        loop.run(callbacks)
+        loop.use_best_weights()
+        callbacks.on_train_end()
+        report = loop.report(config, test)
+    if loop.is_chief:
+        _save_model(model, folder / "model.keras")
+        write_json(folder / "report.json", report)
     return report
 
 
@@ -186,22 +206,28 @@ class _Loop:
     def __init__(self, model, data, settings, folder):
         self.model, self.data, self.settings, self.folder = model, data, settings, folder
         self.state = TrainingState()
-        self.optimizer = OPTIMIZERS[settings.optimizer](
-            settings.learning_rate, beta_2=settings.beta_2
-        )
-        self.optimizer.build(model.trainable_variables)
+        self.strategy = model.distribute_strategy
+        self.is_chief = self.strategy.extended.should_checkpoint
+        with self.strategy.scope():
+            self.optimizer = OPTIMIZERS[settings.optimizer](
+                settings.learning_rate, beta_2=settings.beta_2
+            )
+            self.optimizer.build(model.trainable_variables)
         self.loss_sum = tf.Variable(0.0, dtype=tf.float64, trainable=False)
         self.predict = compile_prediction(model, settings.piece_rows)
         self.best_weights = [np.asarray(weight) for weight in model.weights]
         self.num_rows = data.num_rows("train")
-        self.steps_per_epoch = -(-self.num_rows // settings.batch_size)
+        self.steps_per_epoch = data.num_batches(settings.batch_size, settings.input_shards)
 
     def run(self, callbacks):
         """Trains until there is no gain on validation any more."""
         state = self.state
         batches = iter(
-            self.data.training_batches(
+            distribute_batches(
+                self.strategy,
+                self.data,
                 self.settings.batch_size,
+                self.settings.input_shards,
                 seed=self.settings.seed,
                 first_epoch=state.epoch,
                 skip_batches=state.step,
@@ -214,7 +240,11 @@ class _Loop:
             jit_compile=self.settings.jit_compile,
             piece_rows=self.settings.piece_rows,
         )
-        writer = tf.summary.create_file_writer(str(self.folder / "tensorboard"))
+        writer = (
+            tf.summary.create_file_writer(str(self.folder / "tensorboard"))
+            if self.is_chief
+            else tf.summary.create_noop_writer()
+        )
         while not state.finished:
             callbacks.on_epoch_begin(state.epoch)
             self._run_epoch(train_steps, batches)
@@ -235,7 +265,7 @@ class _Loop:
             desc=f"epoch {state.epoch + 1}",
             unit="step",
             leave=False,
-            disable=None,
+            disable=None if self.is_chief else True,
         ) as progress:
             while state.step < self.steps_per_epoch:
                 steps = min(STEPS_PER_CALL, self.steps_per_epoch - state.step)
@@ -262,12 +292,13 @@ class _Loop:
             for name, value in logs.items():
                 tf.summary.scalar(name, value)
         writer.flush()
-        print(
-            f"epoch {state.epoch + 1}: loss {loss:.5f}, validation auc {validation['auc']:.5f}, "
-            f"logloss {validation['logloss']:.5f}, learning rate {learning_rate:.1e}, "
-            f"{state.seconds:.0f} s",
-            flush=True,
-        )
+        if self.is_chief:
+            print(
+                f"epoch {state.epoch + 1}: loss {loss:.5f}, "
+                f"validation auc {validation['auc']:.5f}, logloss {validation['logloss']:.5f}, "
+                f"learning rate {learning_rate:.1e}, {state.seconds:.0f} s",
+                flush=True,
+            )
 
         score = validation["auc"] - validation["logloss"]
         if score > state.best_score + MIN_GAIN:
@@ -304,6 +335,7 @@ class _Loop:
                 "epoch_seconds": state.epoch_seconds,
                 "epochs": epochs,
                 "rows_per_second": epochs * self.num_rows / state.seconds,
+                "replicas": self.strategy.num_replicas_in_sync,
             },
         }
 
@@ -319,6 +351,8 @@ class _Loop:
         return arrays | {f"best_{i}": weight for i, weight in enumerate(self.best_weights)}
 
     def _save(self):
+        if not self.is_chief:
+            return
         with atomic_write(self.folder / "checkpoint.npz") as file:
             np.savez(file, state=json.dumps(dataclasses.asdict(self.state)), **self._arrays())
 

@@ -337,3 +337,51 @@ def _prepare_and_read(data_dir):
         "written": sorted((str(path), time) for path, time in written.items()),
         "rows": rows,
     }
+
+
+@pytest.fixture(scope="module")
+def several_files(tmp_path_factory):
+    """A prepared set whose training rows lie in several files."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(preparation, "BLOCK_ROWS", 64)
+        patch.setattr(preparation, "BUCKET_ROWS", 300)
+        builder = SmallLogBuilder(data_dir=tmp_path_factory.mktemp("files"))
+        builder.download_and_prepare()
+    data = PreparedDataset(builder)
+    assert len(data.files("train")) > 3
+    return data
+
+
+@pytest.mark.parametrize("shards", [2, 3])
+@pytest.mark.parametrize("kind", ["dataset", "several_files"])
+def test_shards_make_up_the_batches_of_one_that_reads_them_all(request, kind, shards):
+    data = request.getfixturevalue(kind)
+    steps = data.num_batches(90, shards)
+    assert steps >= data.num_batches(90)
+    parts = [
+        take(data.training_batches(90, 1, shards=shards, of_shards=[shard]), 2 * steps)
+        for shard in range(shards)
+    ]
+    joined = [np.concatenate(of_batch) for of_batch in zip(*parts, strict=True)]
+    assert_equal(take(data.training_batches(90, 1, shards=shards), 2 * steps), joined)
+    assert (sorted_rows(joined[:steps]) == sorted_rows(joined[steps:])).all()
+    assert len(np.unique(np.concatenate(joined[:steps]), axis=0)) == ROWS
+    assert any((a != b).any() for a, b in zip(joined[:2], joined[steps:], strict=False))
+    resumed = data.training_batches(90, 1, 1, 3, shards=shards, of_shards=[0])
+    assert_equal(take(resumed, 4), parts[0][steps + 3 : steps + 7])
+
+
+def test_a_shard_is_whole_files_where_there_are_enough(several_files):
+    every = [file for shard in range(3) for file in set(files_of(several_files, shard, 3))]
+    assert sorted(every) == sorted(several_files.files("train"))
+
+
+def files_of(data, shard, shards):
+    return [file.decode() for file in data._shard("train", shard, shards)[0].numpy()]
+
+
+def test_shards_that_cannot_be(dataset):
+    with pytest.raises(ValueError, match="100 rows cannot be cut into 3 equal parts"):
+        dataset.training_batches(100, 0, shards=3)
+    with pytest.raises(ValueError, match="train: 25 blocks of rows are too few for 50 shards"):
+        dataset.training_batches(100, 0, shards=50)

@@ -1,0 +1,109 @@
+"""Training on several devices: the strategies, and what each of their replicas reads.
+
+A replica is a copy of the model on one device. All take a step together, each on
+its part of the batch, and add up their gradients.
+"""
+
+import contextlib
+
+import numpy as np
+import tensorflow as tf
+
+STRATEGIES = {
+    "one": tf.distribute.get_strategy,
+    "mirrored": tf.distribute.MirroredStrategy,
+    "multi_worker": tf.distribute.MultiWorkerMirroredStrategy,
+}
+"""One device; all GPUs of this machine; all devices of the workers that `TF_CONFIG` names."""
+
+
+def make_strategy(name):
+    """Returns a `tf.distribute.Strategy`, in whose scope a model is to be built.
+
+    Several workers are one process each, started alike but for `TF_CONFIG`, as
+    `tf.distribute.MultiWorkerMirroredStrategy` describes it. They wait for one
+    another; it must come before TensorFlow does anything else.
+
+    Args:
+        name: `"one"`, `"mirrored"` or `"multi_worker"`.
+
+    Example:
+
+    >>> make_strategy("one").num_replicas_in_sync
+    1
+    """
+    return STRATEGIES[name]()
+
+
+def distribute_batches(strategy, data, batch_size, shards, **order):
+    """Returns the training batches, cut into the parts of a strategy's replicas.
+
+    Each replica reads the shards that fall to it and no others.
+
+    Args:
+        strategy: The strategy.
+        data: The `PreparedDataset`.
+        batch_size: Rows of a step, over all replicas.
+        shards: Shards of the data, a multiple of the replicas.
+        **order: `seed`, `first_epoch` and `skip_batches` of
+            `PreparedDataset.training_batches`.
+
+    Returns:
+        A data set of batches, `next` of whose iterator is what `strategy.run` takes.
+
+    Raises:
+        ValueError: If the replicas do not divide the shards.
+    """
+    replicas = strategy.num_replicas_in_sync
+    if shards % replicas:
+        raise ValueError(f"{shards} shards cannot be dealt out to {replicas} replicas equally")
+
+    def batches_of(replica):
+        first, last = (number * shards // replicas for number in (replica, replica + 1))
+        return data.training_batches(
+            batch_size, shards=shards, of_shards=range(first, last), **order
+        )
+
+    def batches_of_worker(context):
+        workers, worker = context.num_input_pipelines, context.input_pipeline_id
+        of_replicas = [batches_of(i) for i in range(replicas)[worker * replicas // workers :]]
+        of_replicas = of_replicas[: replicas // workers]
+        if len(of_replicas) == 1:
+            return of_replicas[0]
+        # The strategy gives one batch to each replica in turn.
+        turns = tf.data.Dataset.range(len(of_replicas)).repeat()
+        return tf.data.Dataset.choose_from_datasets(of_replicas, turns)
+
+    return strategy.distribute_datasets_from_function(batches_of_worker)
+
+
+def check_agreement(strategy, *numbers):
+    """Waits for all replicas, and checks that their workers come with the same numbers.
+
+    Raises:
+        ValueError: If they do not.
+    """
+    if strategy.num_replicas_in_sync == 1:
+        return
+    mine = tf.constant([numbers], tf.int64)  # (1, numbers)
+    every = strategy.gather(strategy.run(lambda: tf.identity(mine)), axis=0)  # (replicas, numbers)
+    if (np.asarray(every) != np.asarray(mine)).any():
+        raise ValueError(
+            f"the workers stand at different places, {np.asarray(every).tolist()}; "
+            "they must share the run's folder"
+        )
+
+
+@contextlib.contextmanager
+def naming_lost_workers():
+    """Says what to do where TensorFlow reports that another worker cannot be reached.
+
+    Raises:
+        ConnectionError: In place of TensorFlow's error.
+    """
+    try:
+        yield
+    except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
+        raise ConnectionError(
+            "another worker is gone; start all workers again, and resume the run"
+        ) from error
