@@ -1,13 +1,14 @@
-"""Training rows a second of InterHAt on a CPU: whole batches against pieces of them.
+"""Training rows a second of InterHAt on a CPU: in pieces, in whole batches, by plain Keras.
 
     python -m experiments.pieces
 
 Trains `released` at the paper's sizes of Criteo and Avazu, and the printed
-equations with d_K = d / h at Criteo's, with batches of 2,048: whole, and in
-pieces of several sizes (see `interhat_tf/steps.py`). How TensorFlow uses its
-threads is settled for a process, so that the two kinds run in processes of their
-own, in turn. Writes `experiments/results/pieces/summary.json`. About six minutes
-on 2 cores, with nothing else running.
+equations with d_K = d / h at Criteo's, with batches of 2,048: whole, in pieces of
+several sizes (see `interhat_tf/steps.py`), and the same model of Keras' own
+layers, with Keras' Adam, compiled by XLA and not. How TensorFlow uses its threads
+is settled for a process, so that the kinds run in processes of their own, in
+turn. Writes `experiments/results/pieces/summary.json`. About fifteen minutes on
+2 cores, with nothing else running.
 """
 
 import datetime
@@ -15,12 +16,15 @@ import json
 import pathlib
 import subprocess
 import sys
+import time
 
+import keras
 from absl import flags
 from tqdm.auto import tqdm
 
 from experiments.hyperparameters import hyperparameters
-from experiments.paper_sizes import SIZES, schema_of
+from experiments.paper_sizes import SIZES, batches_of, schema_of
+from experiments.plain_keras import plain_interhat
 from experiments.programs import markdown_table, mean_and_std, run_program
 from experiments.result_flags import RESULTS_DIR
 from experiments.timing import Training
@@ -40,30 +44,32 @@ STEPS = 3
 
 SMALLER = flags.DEFINE_multi_integer("smaller", [8, 16, 32, 64], "records of a piece")
 TURNS = flags.DEFINE_integer("turns", 4, "times that each kind is timed")
-KIND = flags.DEFINE_enum("kind", None, ["whole", "pieces"], "time one kind, and print it as JSON")
+KINDS = ("whole", "pieces", "keras", "keras_xla")
+KIND = flags.DEFINE_enum("kind", None, KINDS, "time one kind, and print it as JSON")
 
 
 def main(_):
     if KIND.value:
-        print(json.dumps(times(KIND.value == "pieces")))
+        print(json.dumps(times(KIND.value)))
         return
     seconds = {}
     for _ in tqdm(range(TURNS.value), desc="turns", disable=None):
-        for kind in ("whole", "pieces"):
+        for kind in KINDS:
             for form, piece_rows, found in run_alone(kind):
-                seconds.setdefault((form, piece_rows), []).append(found)
+                seconds.setdefault((form, kind, piece_rows), []).append(found)
     rows = []
-    for (form, piece_rows), of_turns in seconds.items():
-        whole = seconds[form, None]
+    for (form, kind, piece_rows), of_turns in seconds.items():
         rows.append(
             {
                 "form": form,
+                "kind": kind,
                 "piece_rows": piece_rows,
                 "rows_per_second": mean_and_std([BATCH_SIZE / time for time in of_turns]),
-                "gain": mean_and_std([a / b for a, b in zip(whole, of_turns, strict=True)]),
+                "gain": gain(of_turns, seconds[form, "whole", None]),
+                "gain_over_keras": gain(of_turns, seconds[form, "keras", None]),
             }
         )
-    rows.sort(key=lambda row: (list(FORMS).index(row["form"]), row["piece_rows"] or 0))
+    rows.sort(key=lambda row: list(FORMS).index(row["form"]))
     summary = {
         "date": datetime.date.today().isoformat(),
         "versions": versions(),
@@ -73,9 +79,22 @@ def main(_):
     }
     write_json(pathlib.Path(RESULTS_DIR.value) / "pieces/summary.json", summary)
     cells = [
-        [r["form"], r["piece_rows"] or "all", f"{r['rows_per_second']['mean']:,.0f}"] for r in rows
+        [
+            r["form"],
+            r["kind"],
+            r["piece_rows"] or "all",
+            f"{r['rows_per_second']['mean']:,.0f}",
+            f"{r['gain_over_keras']['mean']:.2f}",
+        ]
+        for r in rows
     ]
-    print(markdown_table(["form", "rows at a time", "rows/s"], cells))
+    header = ["form", "kind", "rows at a time", "rows/s", "times plain Keras"]
+    print(markdown_table(header, cells))
+
+
+def gain(seconds, others):
+    """Returns how many times as long the others took, turn by turn."""
+    return mean_and_std([other / own for own, other in zip(seconds, others, strict=True)])
 
 
 def run_alone(kind):
@@ -86,21 +105,40 @@ def run_alone(kind):
     return json.loads(result.stdout.splitlines()[-1])
 
 
-def times(in_pieces):
+def times(kind):
     """Returns the seconds a step of every form, for each size of a piece."""
-    if in_pieces:
+    if kind == "pieces":
         use_one_thread_an_operation()
     found = []
     for form, (size, preset) in FORMS.items():
         arguments, _ = hyperparameters(size, preset)
         if preset == "paper":
             arguments["key_dim"] = max(1, arguments["embedding_dim"] // arguments["num_heads"])
-        for piece_rows in SMALLER.value if in_pieces else [None]:
-            model = InterHAt(schema_of(SIZES[size]), **arguments)
-            training = Training(model, Adam(), BATCH_SIZE, piece_rows=piece_rows)
+        schema = schema_of(SIZES[size])
+        if kind.startswith("keras"):
+            found.append((form, None, time_of_keras(schema, arguments, kind == "keras_xla")))
+            continue
+        for piece_rows in SMALLER.value if kind == "pieces" else [None]:
+            training = Training(
+                InterHAt(schema, **arguments), Adam(), BATCH_SIZE, piece_rows=piece_rows
+            )
             training.time(1)
             found.append((form, piece_rows, training.time(STEPS) / STEPS))
     return found
+
+
+def time_of_keras(schema, arguments, jit_compile):
+    """Returns the seconds a step of Keras' own layers, Adam and training function."""
+    model = plain_interhat(schema, **arguments)
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(), loss, jit_compile=jit_compile)
+    model.make_train_function()
+    batches = iter(batches_of(schema, BATCH_SIZE, batches=4))
+    model.train_function(batches)
+    start = time.perf_counter()
+    for _ in range(STEPS):
+        float(model.train_function(batches)["loss"])
+    return (time.perf_counter() - start) / STEPS
 
 
 if __name__ == "__main__":

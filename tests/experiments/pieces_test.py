@@ -6,13 +6,15 @@ from interhat_tf.files import read_json
 
 
 @pytest.mark.slow
-def test_both_kinds_are_timed_in_processes_of_their_own(study_flags):
+def test_all_kinds_are_timed_in_processes_of_their_own(study_flags):
     with flagsaver.flagsaver(smaller=[512], turns=1):
         pieces.main(None)
     rows = read_json(study_flags / "results/pieces/summary.json")["rows"]
-    assert [(row["form"], row["piece_rows"]) for row in rows] == [
-        (form, piece_rows) for form in pieces.FORMS for piece_rows in (None, 512)
+    kinds = [("whole", None), ("pieces", 512), ("keras", None), ("keras_xla", None)]
+    assert [(row["form"], row["kind"], row["piece_rows"]) for row in rows] == [
+        (form, *kind) for form in pieces.FORMS for kind in kinds
     ]
     for row in rows:
         assert row["rows_per_second"]["mean"] > 0
-        assert row["piece_rows"] or row["gain"]["mean"] == 1
+        assert row["kind"] != "whole" or row["gain"]["mean"] == 1
+        assert row["kind"] != "keras" or row["gain_over_keras"]["mean"] == 1
