@@ -17,33 +17,17 @@ import pathlib
 
 from absl import flags
 
-from experiments.hyperparameters import TABLE_2, hyperparameters
+from experiments.paper_models import INTERHAT, arguments_of, build
 from experiments.paper_sizes import SIZES, schema_of
 from experiments.programs import mean_and_std, run_program
 from experiments.result_flags import RESULTS_DIR, chosen_models
 from experiments.timing import Training, device, train_in_turn
 from interhat_tf.files import write_json
-from interhat_tf.models import MODELS
 from interhat_tf.optimizers import Adam
 from interhat_tf.training import versions
 
-# The layers of each model's own paper, on Criteo where it says so.
-PAPERS = {
-    "wide_deep": {"mlp_units": (1024, 512, 256)},
-    "dcn": {"num_cross_layers": 6, "mlp_units": (1024, 1024)},
-    "ipnn": {"mlp_units": (400, 400, 400)},
-    "deepfm": {"mlp_units": (400, 400, 400)},
-    "xdeepfm": {"cin_units": (200, 200, 200), "mlp_units": (400, 400)},
-    "autoint": {"num_layers": 3, "num_heads": 2, "key_dim": 32},
-}
-# The released form, the ablation, and the printed equations with d_K = d / h or 1, whichever
-# is more: the paper does not give d_K.
-INTERHAT = {
-    "interhat": ("interhat", "released"),
-    "interhat_s": ("interhat_s", "released"),
-    "interhat_paper": ("interhat", "paper"),
-}
-ALL = [*PAPERS, *INTERHAT]
+# The paper's six, and InterHAt's other forms.
+ALL = ["wide_deep", "dcn", "ipnn", "deepfm", "xdeepfm", "autoint", *INTERHAT]
 
 SIZE = flags.DEFINE_enum("size", "criteo", list(SIZES), "whose sizes the records have")
 BATCH = flags.DEFINE_integer("batch", 2048, "records a step")
@@ -58,9 +42,8 @@ def main(_):
     schema = schema_of(size)
     trainings = {}
     for name in chosen:
-        model = INTERHAT[name][0] if name in INTERHAT else name
-        built = MODELS[model](schema, **arguments_of(name))
-        trainings[name] = Training(built, Adam(), BATCH.value, jit_compile=XLA.value)
+        model = build(name, schema, SIZE.value)
+        trainings[name] = Training(model, Adam(), BATCH.value, jit_compile=XLA.value)
     seconds = train_in_turn(trainings, STEPS.value, ROUNDS.value)
     epoch = size.epoch_rows / (STEPS.value * BATCH.value)
     summary = {
@@ -79,7 +62,7 @@ def main(_):
         "models": {
             name: {
                 "parameters": trainings[name].model.count_params(),
-                "arguments": arguments_of(name),
+                "arguments": arguments_of(name, SIZE.value),
                 "seconds_per_epoch": mean_and_std([s * epoch for s in times]),
                 "rows_per_second": STEPS.value * BATCH.value / (sum(times) / len(times)),
                 "rounds": times,
@@ -91,17 +74,6 @@ def main(_):
     write_json(folder / "summary.json", summary)
     for name, row in summary["models"].items():
         print(f"{name:15} {row['rows_per_second']:10,.0f} rows/s")
-
-
-def arguments_of(name):
-    """Returns what a model is built with: its paper's layers, Table 2's embedding size."""
-    if name in PAPERS:
-        return {"embedding_dim": TABLE_2[SIZE.value]["embedding_dim"], **PAPERS[name]}
-    model, preset = INTERHAT[name]
-    arguments, _ = hyperparameters(SIZE.value, preset, model)
-    if preset == "paper":
-        arguments["key_dim"] = max(1, arguments["embedding_dim"] // arguments["num_heads"])
-    return arguments
 
 
 if __name__ == "__main__":

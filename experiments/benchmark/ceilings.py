@@ -1,0 +1,53 @@
+"""What a machine can do at most: its rate of matrix products, its memory's bandwidth."""
+
+import time
+
+import tensorflow as tf
+
+SIDE = 4096
+"""Rows and columns of the matrices that are multiplied."""
+
+NUMBERS = 1 << 28
+"""Numbers of a vector that is copied, too many for any cache: 1 GiB."""
+
+
+def ceilings(repeats=5, dtype="float32", side=SIDE, numbers=NUMBERS):
+    """Measures both ceilings.
+
+    Args:
+        repeats: How often each is measured; the best one counts. Defaults to 5.
+        dtype: Type of the matrices. Defaults to `"float32"`.
+        side: Rows of a matrix. Defaults to `SIDE`.
+        numbers: Length of the vector. Defaults to `NUMBERS`.
+
+    Returns:
+        Dictionary of `flops`, additions and multiplications a second, and
+        `bytes`, bytes read and written a second.
+    """
+    matrix = tf.cast(tf.random.normal((side, side)), dtype)
+    vector = tf.Variable(tf.zeros(numbers))
+
+    @tf.function
+    def multiply():
+        return tf.reduce_sum(tf.cast(tf.matmul(matrix, matrix), "float32"))
+
+    @tf.function
+    def scale():
+        vector.assign(vector * 1.5)
+        return vector[0]  # waits for the device
+
+    return {
+        "flops": 2 * side**3 / best(multiply, repeats),
+        # A product reads one vector and writes one; the assignment takes it over.
+        "bytes": 2 * 4 * numbers / best(scale, repeats),
+    }
+
+
+def best(function, repeats):
+    """Returns the seconds of a function's fastest call."""
+    seconds = []
+    for _ in range(repeats + 1):  # the first one traces the function
+        start = time.perf_counter()
+        function().numpy()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds[1:])

@@ -1,0 +1,68 @@
+"""What a training step computes and moves, counted on its graph: operations and bytes."""
+
+import math
+
+import tensorflow as tf
+
+FREE = {
+    *("Const", "ExpandDims", "Identity", "IdentityN", "NoOp", "Placeholder", "PreventGradient"),
+    *("ReadVariableOp", "Reshape", "Shape", "Squeeze", "StopGradient", "ResourceGather"),
+}
+"""Operations that move nothing, or whose bytes are counted in a way of their own."""
+
+
+def cost(function, *specs):
+    """Counts what a function does on inputs of known shapes.
+
+    Bytes are those that every operation by itself reads and writes; what a
+    compiler fuses moves fewer. They are the bytes of TensorFlow's operations
+    as they stand, not a lower bound.
+
+    Args:
+        function: A `tf.function`.
+        *specs: `tf.TensorSpec`s of its arguments, or structures of them.
+
+    Returns:
+        Dictionary of `flops`, the additions and multiplications of its matrix
+        products, and `bytes`.
+    """
+    operations = list(_operations(function.get_concrete_function(*specs).graph))
+    return {"flops": sum(map(_flops, operations)), "bytes": sum(map(_bytes, operations))}
+
+
+def _operations(graph):
+    """Yields the operations of a graph and of the functions that it calls, once each."""
+    for operation in graph.get_operations():
+        called = operation.get_attr("f").name if "PartitionedCall" in operation.type else None
+        if called:
+            yield from _operations(graph._get_function(called).graph)
+        else:
+            yield operation
+
+
+def _flops(operation):
+    if operation.type in ("MatMul", "BatchMatMulV2"):
+        shape = operation.inputs[0].shape
+        transposed = operation.get_attr("transpose_a" if operation.type == "MatMul" else "adj_x")
+        inner = shape[-2] if transposed else shape[-1]
+        return 2 * (inner or 0) * _size(operation.outputs[0])
+    return 0
+
+
+def _bytes(operation):
+    if operation.type == "ResourceGather":
+        return 2 * sum(map(_nbytes, operation.outputs))
+    if operation.type == "ResourceApplyAdam":
+        # The gradient, the variable and two moments are read, the last three written.
+        return 7 * _nbytes(operation.inputs[-1])
+    if operation.type in FREE:
+        return 0
+    return sum(map(_nbytes, [*operation.inputs, *operation.outputs]))
+
+
+def _nbytes(tensor):
+    return 0 if tensor.dtype == tf.resource else tensor.dtype.size * _size(tensor)
+
+
+def _size(tensor):
+    return math.prod(tensor.shape) if tensor.shape.is_fully_defined() else 0
