@@ -191,8 +191,10 @@ def cost_of_step(model, schema):
         gradients = tape.gradient(objective, model.trainable_variables)
         optimizer.apply(gradients, model.trainable_variables)
 
-    ids = tf.TensorSpec((BATCH.value, len(schema.fields)), tf.int32)
-    return cost(step, {CATEGORICAL: ids}, tf.TensorSpec((BATCH.value,), tf.float32))
+    fields = len(schema.fields)
+    ids = tf.TensorSpec((BATCH.value, fields), tf.int32)
+    labels = tf.TensorSpec((BATCH.value,), tf.float32)
+    return cost(step, {CATEGORICAL: ids}, labels, fields=fields)
 
 
 def of_optimizers(size):

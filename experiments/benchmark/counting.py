@@ -11,7 +11,7 @@ FREE = {
 """Operations that move nothing, or whose bytes are counted in a way of their own."""
 
 
-def cost(function, *specs):
+def cost(function, *specs, fields):
     """Counts what a function does on inputs of known shapes.
 
     Bytes are those that every operation by itself reads and writes; what a
@@ -21,13 +21,26 @@ def cost(function, *specs):
     Args:
         function: A `tf.function`.
         *specs: `tf.TensorSpec`s of its arguments, or structures of them.
+        fields: Number m of the records' fields.
 
     Returns:
         Dictionary of `flops`, the additions and multiplications of its matrix
-        products, and `bytes`.
+        products; `bytes`; and `map_bytes`, those of them that are numbers about
+        pairs of fields, tensors of shape (..., m, m).
     """
     operations = list(_operations(function.get_concrete_function(*specs).graph))
-    return {"flops": sum(map(_flops, operations)), "bytes": sum(map(_bytes, operations))}
+    maps = [
+        _nbytes(tensor)
+        for operation in operations
+        if operation.type not in FREE
+        for tensor in (*operation.inputs, *operation.outputs)
+        if tensor.shape.rank and list(tensor.shape)[-2:] == [fields, fields]
+    ]
+    return {
+        "flops": sum(map(_flops, operations)),
+        "bytes": sum(map(_bytes, operations)),
+        "map_bytes": sum(maps),
+    }
 
 
 def _operations(graph):

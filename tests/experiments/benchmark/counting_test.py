@@ -1,0 +1,61 @@
+import tensorflow as tf
+
+from experiments.benchmark.counting import cost
+
+RECORDS = tf.TensorSpec((5, 3, 4))
+
+
+def test_products_by_hand():
+    @tf.function
+    def function(records):
+        rows = tf.reshape(records, (15, 4))
+        wide = tf.matmul(rows, tf.ones((4, 6)))  # 15 * 6 sums of 4 products
+        tf.matmul(wide, wide, transpose_a=True)  # 6 * 6 sums of 15
+        return tf.matmul(records, records, transpose_b=True)  # 5 * 3 * 3 sums of 4
+
+    found = cost(function, RECORDS, fields=3)
+    assert found["flops"] == 2 * (15 * 6 * 4 + 6 * 6 * 15 + 5 * 3 * 3 * 4)
+    # The last product writes numbers about pairs of the 3 fields.
+    assert found["map_bytes"] == 4 * 5 * 3 * 3
+
+
+def test_bytes_are_what_operations_read_and_write():
+    @tf.function
+    def function(records):
+        return tf.reshape(tf.identity(records) * 2.0, (15, 4))
+
+    # The number 2 is read as well.
+    assert cost(function, RECORDS, fields=3) == {"flops": 0, "bytes": 2 * 240 + 4, "map_bytes": 0}
+
+
+def test_look_up_and_update_count_what_they_touch():
+    table = tf.Variable(tf.zeros((1000, 4)))
+
+    @tf.function
+    def function(ids):
+        return tf.gather(table, ids)
+
+    assert cost(function, tf.TensorSpec((7,), tf.int32), fields=3)["bytes"] == 2 * 7 * 4 * 4
+
+    @tf.function
+    def update(gradient):
+        tf.raw_ops.ResourceApplyAdam(
+            **{name: table.handle for name in ("var", "m", "v")},
+            **dict.fromkeys(("beta1_power", "beta2_power", "lr", "beta1", "beta2"), 0.5),
+            epsilon=1e-8,
+            grad=gradient,
+        )
+
+    assert cost(update, tf.TensorSpec((1000, 4)), fields=3)["bytes"] == 7 * 4 * 1000 * 4
+
+
+def test_called_functions_are_counted():
+    @tf.function
+    def inner(records):
+        return tf.matmul(records, records, transpose_b=True)
+
+    @tf.function
+    def outer(records):
+        return inner(records)
+
+    assert cost(outer, RECORDS, fields=3) == cost(inner, RECORDS, fields=3)
