@@ -28,7 +28,7 @@ ON_MOVIELENS = --dataset=movielens_ctr $(if $(MOVIELENS),--raw_dir="$(MOVIELENS)
   $(if $(EPOCHS),--epochs=$(EPOCHS))
 
 .PHONY: help setup reproduce reproduce-frappe reproduce-criteo reproduce-avazu reproduce-movielens \
-  table-3 figure-2 figure-3 figure-4 faithfulness tables test test-fast lint clean
+  table-3 figure-2 figure-3 figure-4 benchmark faithfulness tables test test-fast lint clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -66,6 +66,13 @@ figure-3: $(READY)  ## 1 to 12 heads: FRAPPE=<folder>, CRITEO=, AVAZU= or ROWS=
 
 figure-4: $(READY)  ## orders 1 to 4: FRAPPE=<folder>, CRITEO=, AVAZU= or ROWS=
 	$(PY) -m experiments.orders $(ON)
+	@$(MAKE) --no-print-directory tables
+
+benchmark: $(READY)  ## speed of all models and parts, in shares of what the machine can do
+	$(PY) -m experiments.benchmark
+	$(PY) -m experiments.benchmark.profile
+	$(PY) -m experiments.pieces
+	$(PY) -m experiments.scaling
 	@$(MAKE) --no-print-directory tables
 
 reproduce-movielens: $(READY)  ## MovieLens-1M, Figures 5 to 7: MOVIELENS=<folder>, or it is downloaded

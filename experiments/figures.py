@@ -1,4 +1,4 @@
-"""Figures 2, 3 and 4 of the paper, drawn from the experiments' summaries."""
+"""Figures 2, 3 and 4 of the paper, and one of speed, drawn from the experiments' summaries."""
 
 import io
 
@@ -92,6 +92,44 @@ def sensitivity_figure(summaries, label):
         panel.set_xticks(values)
         panel.set_xlabel(label)
         panel.set_title(f"{title}, {len(points[0]['seeds'])} seeds")
+    return figure
+
+
+def scaling_figure(axes, title):
+    """Draws rows a second against what a step grows with, a panel for each axis.
+
+    Args:
+        axes: `axes` of a summary of `experiments.scaling`.
+        title: A function from a model's name to what the legend calls it.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+    """
+    figure = Figure(figsize=(8.4, 2.6 * -(-len(axes) // 3)), layout="constrained")
+    panels = figure.subplots(-(-len(axes) // 3), 3, squeeze=False).ravel()
+    for panel in panels[len(axes) :]:
+        panel.remove()
+    for panel, (axis, models) in zip(panels, axes.items(), strict=False):
+        for (model, found), style, colour in zip(
+            models.items(), ("o-", "s--"), (BLUE, ORANGE), strict=False
+        ):
+            values = [row["value"] for row in found["rows"]]
+            # Over orders the time is what the paper says is linear.
+            rates = [
+                row["seconds_per_step"]["mean"] * 1e3 if axis == "order" else row["rows_per_second"]
+                for row in found["rows"]
+            ]
+            panel.plot(values, rates, style, color=colour, label=title(model))
+        panel.set_ylabel("ms a step" if axis == "order" else "rows/s")
+        panel.set_xlabel(
+            {"order": "highest order k", "batch": "records of a batch"}.get(axis, axis)
+        )
+        panel.set_ylim(bottom=0)
+        if max(values) > 20 * min(values):
+            panel.set_xscale("log")
+        if len(models) > 1:
+            panel.legend(frameon=False, fontsize=7)
+        _plain(panel)
     return figure
 
 

@@ -3,12 +3,12 @@
     python -m experiments.pieces
 
 Trains `released` at the paper's sizes of Criteo and Avazu, and the printed
-equations with d_K = d / h at Criteo's, with batches of 2,048: whole, in pieces of
-several sizes (see `interhat_tf/steps.py`), and the same model of Keras' own
-layers, with Keras' Adam, compiled by XLA and not. How TensorFlow uses its threads
+equations with d_K = d / h and d_K = s at Criteo's, with batches of 2,048: whole, in
+pieces of several sizes (see `interhat_tf/steps.py`), and the same model of Keras'
+own layers, with Keras' Adam, compiled by XLA and not. How TensorFlow uses its threads
 is settled for a process, so that the kinds run in processes of their own, in
-turn. Writes `experiments/results/pieces/summary.json`. About fifteen minutes on
-2 cores, with nothing else running.
+turn. Writes `experiments/results/pieces/summary.json`. About fifteen minutes
+on 2 cores, with nothing else running.
 """
 
 import datetime
@@ -35,9 +35,10 @@ from interhat_tf.steps import use_one_thread_an_operation
 from interhat_tf.training import versions
 
 FORMS = {
-    "Criteo, released": ("criteo", "released"),
-    "Criteo, paper": ("criteo", "paper"),
-    "Avazu, released": ("avazu", "released"),
+    "Criteo, released": ("criteo", "released", None),
+    "Criteo, paper, d_K = d / h": ("criteo", "paper", 1),
+    "Criteo, paper, d_K = s": ("criteo", "paper", None),
+    "Avazu, released": ("avazu", "released", None),
 }
 BATCH_SIZE = 2048
 STEPS = 3
@@ -110,10 +111,9 @@ def times(kind):
     if kind == "pieces":
         use_one_thread_an_operation()
     found = []
-    for form, (size, preset) in FORMS.items():
+    for form, (size, preset, key_dim) in FORMS.items():
         arguments, _ = hyperparameters(size, preset)
-        if preset == "paper":
-            arguments["key_dim"] = max(1, arguments["embedding_dim"] // arguments["num_heads"])
+        arguments["key_dim"] = key_dim
         schema = schema_of(SIZES[size])
         if kind.startswith("keras"):
             found.append((form, None, time_of_keras(schema, arguments, kind == "keras_xla")))

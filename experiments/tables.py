@@ -28,6 +28,7 @@ from experiments.pages import (
 from experiments.programs import run_program
 from experiments.published import BARS_FRAPPE, TABLE_3, TITLES
 from experiments.result_flags import RESULTS_DIR
+from experiments.speed_page import benchmark, devices, profile, scaling
 from interhat_tf.files import read_json
 
 TITLE = "InterHAt: the paper's tables and figures, reproduced"
@@ -49,9 +50,11 @@ def main(_):
     }
     synthetic = folder / "synthetic/summary.json"
     results["synthetic"] = read_json(synthetic)["runs"] if synthetic.exists() else []
-    for name in ("movielens", "pieces", "vocabulary", "latency"):
+    alone = ("movielens", "pieces", "vocabulary", "latency", "scaling", "profile")
+    for name in (*alone, "two_workers", "sharded_tables"):
         path = folder / name / "summary.json"
         results[name] = read_json(path) if path.exists() else None
+    benchmarks = [read_json(path) for path in sorted(folder.glob("benchmark/*/*.json"))]
     sections = [
         at_a_glance(results),
         *(table_3(name, summary) for name, summary in results["effectiveness"].items()),
@@ -61,8 +64,12 @@ def main(_):
         *sensitivity(results["orders"], "Figure 4: highest order", "figure_4", "highest order k"),
         *movielens(results["movielens"]),
         *in_pieces(results["pieces"]),
+        *benchmark(benchmarks),
+        *profile(results["profile"]),
+        *scaling(results["scaling"]),
         *scale(results["vocabulary"], results["lazy"]),
         *serving(results["latency"]),
+        *devices(results["two_workers"], results["sharded_tables"]),
     ]
     write_pages(folder, TITLE, sections)
 

@@ -85,6 +85,9 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         """Creates the projections for inputs of shape (B, m, d)."""
         dim = input_shape[-1]
         width = self.num_heads * self.key_dim
+        linear = self.activation is keras.activations.linear and not self.use_bias
+        # Products of linear projections, of width d, cost less than projections of width d_K.
+        self.folded = linear and self.key_dim >= dim
         self.query = self._projection("query", width, (None, dim))
         self.key = self._projection("key", width, (None, dim))
         self.value = self._projection("value", width, (None, dim))
@@ -114,24 +117,58 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         """Returns the attended fields, and the attention maps on request."""
         _, fields, dim = ops.shape(inputs)
         rows = ops.reshape(inputs, (-1, dim))  # (B*m, d): matrix, bias and activation in one go
-        query = self._split_heads(self.query(rows), fields, (0, 2, 1, 3))  # (B, h, m, d_K)
-        key = self._split_heads(self.key(rows), fields, (0, 2, 3, 1))  # (B, h, d_K, m)
-        value = self._split_heads(self.value(rows), fields, (0, 2, 1, 3))  # (B, h, m, d_K)
-        scores = ops.matmul(query / math.sqrt(self.key_dim), key)  # (B, h, m, m)
+        if self.folded:
+            query, output_projection = self._fold(rows, fields)
+            key = value = inputs
+        else:
+            query, key, value = (
+                self._split_heads(projection(rows), fields)  # (B, h, m, d_K)
+                for projection in (self.query, self.key, self.value)
+            )
+            output_projection = self.output_projection
+        query = query / math.sqrt(self.key_dim)
+        # Folded, with h*m in place of h and m.
+        scores = ops.matmul(query, ops.swapaxes(key, -1, -2))  # (B, h, m, m)
         attention = ops.softmax(scores, axis=-1)  # (B, h, m, m)
         heads = ops.matmul(self.attention_dropout(attention, training=training), value)
-        heads = ops.transpose(heads, (0, 2, 1, 3))  # (B, m, h, d_K)
-        heads = ops.reshape(heads, (-1, self.num_heads * self.key_dim))  # (B*m, h*d_K)
-        outputs = ops.reshape(self.output_projection(heads), (-1, fields, dim))  # (B, m, d)
+        heads = ops.reshape(heads, (-1, self.num_heads, fields, heads.shape[-1]))
+        heads = ops.transpose(heads, (0, 2, 1, 3))  # (B, m, h, width)
+        heads = ops.reshape(heads, (-1, self.num_heads * heads.shape[-1]))  # (B*m, h*width)
+        outputs = ops.reshape(output_projection(heads), (-1, fields, dim))  # (B, m, d)
         if self.residual:
             outputs = outputs + inputs
         if self.layer_norm:
             outputs = self.normalization(outputs)
-        return (outputs, attention) if return_attention else outputs
+        if not return_attention:
+            return outputs
+        return outputs, ops.reshape(attention, (-1, self.num_heads, fields, fields))
 
-    def _split_heads(self, projected, fields, order):
-        heads = ops.reshape(projected, (-1, fields, self.num_heads, self.key_dim))
-        return ops.transpose(heads, order)
+    def _fold(self, rows, fields):
+        """Returns queries for which X itself serves as keys and values, and the projection to go.
+
+        `Q K^T = X (W_Q W_K^T) X^T`, and `A V W_m = A X (W_V W_m)`, head by head.
+        Queries are (B, h*m, d), so that one product per record has all heads.
+        """
+        dim = rows.shape[-1]
+        query, key, value = (
+            ops.reshape(projection.kernel, (dim, self.num_heads, self.key_dim))
+            for projection in (self.query, self.key, self.value)
+        )
+        query, key, value = (ops.transpose(w, (1, 0, 2)) for w in (query, key, value))
+        products = ops.matmul(query, ops.swapaxes(key, -1, -2))  # (h, d, d)
+        products = ops.reshape(ops.transpose(products, (1, 0, 2)), (dim, -1))  # (d, h*d)
+        queries = self._split_heads(ops.matmul(rows, products), fields)  # (B, h, m, d)
+        output = ops.reshape(self.output_projection.kernel, (self.num_heads, self.key_dim, dim))
+        output = ops.reshape(ops.matmul(value, output), (-1, dim))  # (h*d, d)
+        return (
+            ops.reshape(queries, (-1, self.num_heads * fields, dim)),  # (B, h*m, d)
+            lambda heads: ops.matmul(heads, output),
+        )
+
+    def _split_heads(self, projected, fields):
+        width = projected.shape[-1] // self.num_heads
+        heads = ops.reshape(projected, (-1, fields, self.num_heads, width))
+        return ops.transpose(heads, (0, 2, 1, 3))  # (B, h, m, width)
 
     def compute_output_shape(self, input_shape, return_attention=False):
         """Returns the shape of the attended fields, and of the maps on request."""

@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from interhat_tf.layers import MultiHeadSelfAttention
 from tests.layers.contract import check_layer_contract
@@ -21,6 +22,7 @@ def make(fields, num_heads=2, key_dim=3, **arguments):
     return randomise(layer)
 
 
+@pytest.mark.parametrize("key_dim", [3, 4, 7])
 @pytest.mark.parametrize("num_heads", [1, 2, 3])
 @pytest.mark.parametrize(
     "variant",
@@ -34,8 +36,8 @@ def make(fields, num_heads=2, key_dim=3, **arguments):
     ],
     ids=lambda variant: "+".join(variant) or "paper",
 )
-def test_equals_numpy(fields, num_heads, variant):
-    layer = make(fields, num_heads, **variant)
+def test_equals_numpy(fields, num_heads, key_dim, variant):
+    layer = make(fields, num_heads, key_dim, **variant)
     output, attention = layer(fields, return_attention=True)
     expected_output, expected_attention = self_attention(
         fields,
@@ -47,6 +49,38 @@ def test_equals_numpy(fields, num_heads, variant):
     np.testing.assert_allclose(output, expected_output, atol=1e-5)
     np.testing.assert_allclose(attention, expected_attention, atol=1e-6)
     np.testing.assert_allclose(layer(fields), expected_output, atol=1e-5)
+
+
+def test_wide_linear_heads_are_folded_without_changing_any_gradient(fields):
+    layer = make(fields, key_dim=7, kernel_regularizer="l2", residual=True)
+    assert layer.folded
+    gradients = []
+    for layer.folded in (True, False):
+        with tf.GradientTape() as tape:
+            inputs = tf.constant(fields)
+            tape.watch(inputs)
+            output, attention = layer(inputs, return_attention=True)
+            loss = tf.reduce_sum(output**2) + tf.reduce_sum(attention**3)
+        gradients.append(tape.gradient(loss, [inputs, *layer.trainable_variables]))
+    for folded, expected in zip(*gradients, strict=True):
+        np.testing.assert_allclose(folded, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("variant", [{"activation": "relu"}, {"use_bias": True}, {"key_dim": 3}])
+def test_what_folding_would_change_is_not_folded(fields, variant):
+    assert not make(fields, **{"key_dim": 7, **variant}).folded
+
+
+def test_folded_heads_in_bfloat16(fields):
+    exact, half = (
+        MultiHeadSelfAttention(2, 7, dtype=dtype) for dtype in ("float32", "mixed_bfloat16")
+    )
+    expected = exact(fields)
+    half.build(fields.shape)
+    half.set_weights(exact.get_weights())
+    output = half(fields)
+    assert keras.backend.standardize_dtype(output.dtype) == "bfloat16"
+    np.testing.assert_allclose(keras.ops.cast(output, "float32"), expected, atol=0.05)
 
 
 @pytest.mark.parametrize("return_attention", [False, True])
