@@ -28,7 +28,7 @@ ON_MOVIELENS = --dataset=movielens_ctr $(if $(MOVIELENS),--raw_dir="$(MOVIELENS)
   $(if $(EPOCHS),--epochs=$(EPOCHS))
 
 .PHONY: help setup reproduce reproduce-frappe reproduce-criteo reproduce-avazu reproduce-movielens \
-  table-3 figure-2 figure-3 figure-4 benchmark faithfulness tables test test-fast lint clean
+  table-3 figure-2 figure-3 figure-4 benchmark benchmark-gpu faithfulness tables test test-fast lint clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -73,6 +73,13 @@ benchmark: $(READY)  ## speed of all models and parts, in shares of what the mac
 	$(PY) -m experiments.benchmark.profile
 	$(PY) -m experiments.pieces
 	$(PY) -m experiments.scaling
+	@$(MAKE) --no-print-directory tables
+
+benchmark-gpu: $(READY)  ## the same on a GPU: XLA on and off, float32 and bfloat16, two batches
+	set -e; for rows in 2048 16384; do for precision in float32 mixed_bfloat16; do \
+	  for compiled in --nocompiled --compiled; do \
+	    $(PY) -m experiments.benchmark --rows_a_step=$$rows --precision=$$precision $$compiled; \
+	  done; done; done
 	@$(MAKE) --no-print-directory tables
 
 reproduce-movielens: $(READY)  ## MovieLens-1M, Figures 5 to 7: MOVIELENS=<folder>, or it is downloaded

@@ -65,13 +65,13 @@ def distribute_batches(strategy, data, batch_size, shards, **order):
         )
 
     def batches_of_worker(context):
-        workers, worker = context.num_input_pipelines, context.input_pipeline_id
-        of_replicas = [batches_of(i) for i in range(replicas)[worker * replicas // workers :]]
-        of_replicas = of_replicas[: replicas // workers]
-        if len(of_replicas) == 1:
+        here = replicas // context.num_input_pipelines
+        first = context.input_pipeline_id * here
+        of_replicas = [batches_of(replica) for replica in range(first, first + here)]
+        if here == 1:
             return of_replicas[0]
         # The strategy gives one batch to each replica in turn.
-        turns = tf.data.Dataset.range(len(of_replicas)).repeat()
+        turns = tf.data.Dataset.range(here).repeat()
         return tf.data.Dataset.choose_from_datasets(of_replicas, turns)
 
     return strategy.distribute_datasets_from_function(batches_of_worker)

@@ -8,9 +8,9 @@ the explanation of every model of the registry, and of the printed equations wit
 d_K = d / h, in turn in one process, all with the same embedding layer, optimizer
 and loop; the optimizers alone; and the input pipeline alone and under the step.
 Steps and predictions are of whole batches; `experiments.pieces` has InterHAt's in
-pieces. Writes `experiments/results/benchmark/DEVICE/SIZE.json`, a file for each
-`--compiled` and `--precision`. About eight minutes a size on 2 cores, with
-nothing else running; a GPU is used where there is one.
+pieces. Writes `experiments/results/benchmark/DEVICE/SIZE_ROWS_PRECISION.json`, with
+`xla` in its name if XLA compiled. About four minutes a size on 2 cores, with
+nothing else running; a GPU is used where there is one: `make benchmark-gpu`.
 """
 
 import datetime
@@ -82,7 +82,7 @@ def main(_):
             "parts": rows,
             "input": of_input(size, models[0]),
         }
-        kind = f"{'xla_' if COMPILED.value else ''}{PRECISION.value}"
+        kind = f"{BATCH.value}_{'xla_' if COMPILED.value else ''}{PRECISION.value}"
         place = "gpu" if tf.config.list_physical_devices("GPU") else "cpu"
         write_json(
             pathlib.Path(RESULTS_DIR.value) / f"benchmark/{place}/{size}_{kind}.json", summary

@@ -33,7 +33,7 @@ def test_every_part_is_timed_and_counted(study_flags, monkeypatch, how):
         benchmark.main(None)
     (path,) = (study_flags / "results/benchmark").rglob("*.json")
     kind = "xla_mixed_bfloat16" if how else "float32"
-    assert path.name == f"frappe_{kind}.json"
+    assert path.name == f"frappe_64_{kind}.json"
     summary = read_json(path)
     parts = {(row["part"], row["name"]): row for row in summary["parts"]}
     assert set(parts) == {
