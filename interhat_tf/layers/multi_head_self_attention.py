@@ -119,16 +119,14 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         rows = ops.reshape(inputs, (-1, dim))  # (B*m, d): matrix, bias and activation in one go
         if self.folded:
             query, output_projection = self._fold(rows, fields)
-            key = value = inputs
+            key, value = ops.transpose(inputs, (0, 2, 1)), inputs
         else:
-            query, key, value = (
-                self._split_heads(projection(rows), fields)  # (B, h, m, d_K)
-                for projection in (self.query, self.key, self.value)
-            )
+            query = self._split_heads(self.query(rows), fields)  # (B, h, m, d_K)
+            key = self._split_heads(self.key(rows), fields, (0, 2, 3, 1))  # (B, h, d_K, m)
+            value = self._split_heads(self.value(rows), fields)  # (B, h, m, d_K)
             output_projection = self.output_projection
-        query = query / math.sqrt(self.key_dim)
         # Folded, with h*m in place of h and m.
-        scores = ops.matmul(query, ops.swapaxes(key, -1, -2))  # (B, h, m, m)
+        scores = ops.matmul(query / math.sqrt(self.key_dim), key)  # (B, h, m, m)
         attention = ops.softmax(scores, axis=-1)  # (B, h, m, m)
         heads = ops.matmul(self.attention_dropout(attention, training=training), value)
         heads = ops.reshape(heads, (-1, self.num_heads, fields, heads.shape[-1]))
@@ -165,10 +163,10 @@ class MultiHeadSelfAttention(keras.layers.Layer):
             lambda heads: ops.matmul(heads, output),
         )
 
-    def _split_heads(self, projected, fields):
+    def _split_heads(self, projected, fields, order=(0, 2, 1, 3)):
         width = projected.shape[-1] // self.num_heads
         heads = ops.reshape(projected, (-1, fields, self.num_heads, width))
-        return ops.transpose(heads, (0, 2, 1, 3))  # (B, h, m, width)
+        return ops.transpose(heads, order)  # (B, h, m, width)
 
     def compute_output_shape(self, input_shape, return_attention=False):
         """Returns the shape of the attended fields, and of the maps on request."""
