@@ -124,9 +124,12 @@ def scaling_figure(axes, title):
         panel.set_xlabel(
             {"order": "highest order k", "batch": "records of a batch"}.get(axis, axis)
         )
-        panel.set_ylim(bottom=0)
+        panel.set_ylim(0, 1.05 * panel.get_ylim()[1])
         if max(values) > 20 * min(values):
             panel.set_xscale("log")
+            panel.minorticks_off()
+            names = [f"{v / 1000:,.0f}K" if v > 10_000 else f"{v:,}" for v in values]
+            panel.set_xticks(values, names, fontsize=7)
         if len(models) > 1:
             panel.legend(frameon=False, fontsize=7)
         _plain(panel)

@@ -2,6 +2,7 @@
 
 from experiments.figures import scaling_figure
 from experiments.pages import Section, Table, picture
+from experiments.paper_sizes import SIZES
 from experiments.published import TITLES
 
 FORMS = {
@@ -32,10 +33,11 @@ def benchmark(summaries):
         "TensorFlow operation of it reads and writes, counted on its graph: what stays in a cache "
         "or is fused never reaches the memory, so that their share of its bandwidth can pass 100%."
     )
+    in_order = sorted(summaries, key=lambda summary: list(SIZES).index(summary["size"]))
     return [
         Section(
             "Speed: all models, in shares of what the machine can do",
-            [about, *(block for summary in summaries for block in _benchmark(summary))],
+            [about, *(block for summary in in_order for block in _benchmark(summary))],
         )
     ]
 
@@ -79,8 +81,8 @@ def _benchmark(summary):
         f"{PRECISIONS[summary['precision']]}{compiled}. Ceilings: {limits['flops'] / 1e9:,.0f} "
         f"GFLOP/s, {limits['bytes'] / 1e9:,.1f} GB/s. Optimizers alone, on InterHAt's weights and "
         f"a batch's gradients: {optimizers}. The input pipeline reads "
-        f"{read['rows_per_second']:,.0f} rows/s; of a step of {title(read['model'])} that it "
-        f"feeds, {read['share_of_the_step']:+.1%} is more than of one fed from memory. "
+        f"{read['rows_per_second']:,.0f} rows/s; of the time of a step that it feeds, of "
+        f"{title(read['model'])}, records in memory would save {read['share_of_the_step']:+.1%}. "
         f"{summary['repeats']} rounds, {summary['device']}, {summary['date']}."
     )
     fold = f"{summary['size'].capitalize()}'s sizes, {summary['precision']}{compiled}: all models"
@@ -178,7 +180,7 @@ def _workers(summary):
         return []
     one, two = summary["runs"]["one"], summary["runs"]["two"]
     rows = [
-        [str(epoch + 1), *(f"{value:.6f}" for value in values)]
+        [str(epoch + 1), *(f"{value:.8f}" for value in values)]
         for epoch, values in enumerate(
             zip(one["losses"], two["losses"], one["validation"], two["validation"], strict=True)
         )
@@ -193,9 +195,10 @@ def _workers(summary):
         f"**Two worker processes on loopback** (`--strategy=multi_worker`), `released`, "
         f"`{summary['data']['set']}`, {summary['data']['rows']:,} training rows, batches of "
         f"{summary['batch_size']:,}: one process that reads both shards of the data, and two that "
-        "read one each. Their losses differ by at most "
-        f"{summary['largest_relative_loss_difference']:.1e} of their value, by rounding. An epoch "
-        f"takes {seconds['one']:.1f} s and {seconds['two']:.1f} s; both share the same cores. "
+        "read one each, in float64, where sums hardly depend on their order. Their losses differ "
+        f"by at most {summary['largest_relative_loss_difference']:.1e} of their value. An epoch "
+        f"takes {seconds['one']:.1f} s and "
+        f"{seconds['two']:.1f} s; both share the same cores. "
         f"With a worker killed in epoch {killed['epoch']} the other ended after "
         f"{killed['seconds_until_the_other_ended']:.0f} s, and both, resumed, ended with {equal} "
         f"of the unbroken run. Written on {summary['date']} by `python -m "

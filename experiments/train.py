@@ -45,6 +45,9 @@ HEATMAP_EPOCHS = flags.DEFINE_multi_integer(
 DETERMINISTIC = flags.DEFINE_bool(
     "deterministic", False, "make TensorFlow's ops deterministic on a GPU; disables XLA"
 )
+DTYPE = flags.DEFINE_enum(
+    "dtype", "float32", ["float32", "mixed_bfloat16", "float64"], "type that the model computes in"
+)
 STRATEGY = flags.DEFINE_enum(
     "strategy", "one", list(STRATEGIES), "one device, all GPUs here, or all workers of TF_CONFIG"
 )
@@ -113,7 +116,7 @@ def main(_):
 
     keras.utils.set_random_seed(SEED.value)
     with strategy.scope():
-        model = build(data.schema, **arguments)
+        model = build(data.schema, dtype=DTYPE.value, **arguments)
     if HEATMAP_WHERE.value and not hasattr(model, "explain"):
         raise ValueError(f"{MODEL.value} has no attention that a heat map could show")
     config = {
@@ -121,6 +124,7 @@ def main(_):
         "model": MODEL.value,
         "preset": PRESET.value,
         "arguments": arguments,
+        "dtype": DTYPE.value,
         "deterministic": DETERMINISTIC.value,
     }
     report = train(

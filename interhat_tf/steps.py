@@ -116,11 +116,12 @@ def compile_prediction(model, piece_rows=None):
         if not piece_rows:
             return model(inputs)
         pieces, piece_of, rest = _cut(inputs, piece_rows)
-        logits = tf.TensorArray(tf.float32, pieces + 1, element_shape=[None, 1])
+        left = model(rest)  # (rows left over, 1)
+        logits = tf.TensorArray(left.dtype, pieces + 1, element_shape=[None, 1])
         _, logits = tf.while_loop(
             lambda i, _: i < pieces,
             lambda i, logits: (i + 1, logits.write(i, model(piece_of(i)))),
-            (0, logits.write(pieces, model(rest))),
+            (0, logits.write(pieces, left)),
             parallel_iterations=_side_by_side(),
         )
         return logits.concat()  # (B, 1)
@@ -156,6 +157,7 @@ def use_one_thread_an_operation():
 
 def _losses(model, inputs, labels):
     logits = model(inputs, training=True)[:, 0]  # (B,)
+    labels = tf.cast(labels, logits.dtype)
     return tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)  # (B,)
 
 

@@ -11,8 +11,8 @@ class ClickModel(keras.Model):
     """A model that maps the fields of a record to a logit; all models derive from it.
 
     It holds the schema and the arguments, for saving, and makes the parts that
-    most models are built of. Logits are float32 whatever the compute type:
-    the loss needs them so.
+    most models are built of. Logits are float32 even if the model computes in a
+    narrower type: the loss needs them so.
 
     Args:
         schema: The record's `Schema`, or what its `to_dict` returned.
@@ -33,13 +33,18 @@ class ClickModel(keras.Model):
         """The number m of fields."""
         return len(self.schema.fields)
 
+    @property
+    def logit_dtype(self):
+        """The type of the logits: float32, or float64 if the model computes in that."""
+        return "float64" if self.compute_dtype == "float64" else "float32"
+
     def _make_linear(self, l2_strength, use_bias):
         return Linear(
             self.schema.vocabulary_sizes,
             len(self.schema.numerical),
             use_bias=use_bias,
             weights_regularizer=l2(l2_strength),
-            dtype="float32",
+            dtype=self.logit_dtype,
             name="linear",
         )
 
@@ -70,7 +75,7 @@ class ClickModel(keras.Model):
             use_bias=use_bias,
             kernel_regularizer=l2(l2_strength),
             bias_regularizer=l2(l2_strength),
-            dtype="float32",
+            dtype=self.logit_dtype,
             name=name,
         )
 

@@ -71,7 +71,7 @@ class DeepFM(ClickModel):
         super().__init__(schema, arguments, **kwargs)
         self.linear = self._make_linear(embedding_l2, use_bias=False)
         self.embedding = self._make_embedding(embedding_dim, embeddings_initializer, embedding_l2)
-        self.interaction = FactorizationMachine(dtype="float32", name="interaction")
+        self.interaction = FactorizationMachine(dtype=self.logit_dtype, name="interaction")
         self.mlp = self._make_mlp(mlp_units, dropout, batch_norm, dense_l2)
         self.logit = self._make_logit(dense_l2)
         self.build()

@@ -60,7 +60,9 @@ class FFM(ClickModel):
         self.embedding = self._make_embedding(
             self.num_fields * embedding_dim, embeddings_initializer, embedding_l2
         )
-        self.interaction = FieldAwareFactorizationMachine(dtype="float32", name="interaction")
+        self.interaction = FieldAwareFactorizationMachine(
+            dtype=self.logit_dtype, name="interaction"
+        )
         self.build()
 
     def build(self, input_shape=None):

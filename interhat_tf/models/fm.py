@@ -55,7 +55,7 @@ class FM(ClickModel):
         super().__init__(schema, arguments, **kwargs)
         self.linear = self._make_linear(embedding_l2, use_bias=True)
         self.embedding = self._make_embedding(embedding_dim, embeddings_initializer, embedding_l2)
-        self.interaction = FactorizationMachine(dtype="float32", name="interaction")
+        self.interaction = FactorizationMachine(dtype=self.logit_dtype, name="interaction")
         self.build()
 
     def build(self, input_shape=None):

@@ -229,8 +229,7 @@ class InterHAt(ClickModel):
                 use_bias=mlp_bias,
                 kernel_regularizer=dense_regularizer,
                 bias_regularizer=dense_regularizer,
-                # The loss needs the logit in float32 whatever the compute type.
-                dtype=self.dtype_policy if i < len(mlp_units) else "float32",
+                dtype=self.dtype_policy if i < len(mlp_units) else self.logit_dtype,
                 name=f"mlp_{i + 1}",
             )
             for i, units in enumerate((*mlp_units, 1))
@@ -300,9 +299,9 @@ class InterHAt(ClickModel):
         """
         logits, inner = self._predict(inputs, training=False)
         field_weights = ops.stack(inner["field_weights"], axis=1)  # (B, k, m)
-        values, bias = multipliers(self.mlp, ops.cast(inner["output"], "float32"))  # (B, d)
+        values, bias = multipliers(self.mlp, ops.cast(inner["output"], self.logit_dtype))  # (B, d)
         alignments = [
-            ops.einsum("bmd,bd->bm", ops.cast(features, "float32"), values)  # (B, m)
+            ops.einsum("bmd,bd->bm", ops.cast(features, self.logit_dtype), values)  # (B, m)
             for features in inner["features"]
         ]
         shares = ops.expand_dims(inner["order_weights"], -1) * field_weights  # (B, k, m)
@@ -311,7 +310,7 @@ class InterHAt(ClickModel):
             "logits": logits,
             "order_weights": inner["order_weights"],
             "field_weights": field_weights,
-            "contributions": ops.cast(shares, "float32") * ops.stack(alignments, axis=1),
+            "contributions": ops.cast(shares, self.logit_dtype) * ops.stack(alignments, axis=1),
             "bias": ops.zeros_like(logits) + bias,
         }
         if return_heads and self.self_attention:

@@ -66,14 +66,14 @@ def test_devices():
     killed = {"epoch": 2, "seconds_until_the_other_ended": 4.6, "equal": True}
     workers = {**RUN, "batch_size": 2048, "data": {"set": "frappe", "rows": 1000}}
     workers |= {"runs": {"one": run, "two": run}, "killed": killed}
-    workers["largest_relative_loss_difference"] = 1.5e-6
+    workers["largest_relative_loss_difference"] = 1.5e-14
     row = {"devices": 2, "table_bytes": [2**20] * 2, "optimizer_bytes": [2**21] * 2}
     row |= {"seconds_per_step": {"mean": 0.5, "std": 0.1}, "loss": 0.25}
     sharded = {**RUN, "features": 1000, "rows": [row], "largest_difference_of_loss": 1e-8}
     sharded["versions"] = {"jax": "1", "machine": "a machine"}
     text = text_of(speed_page.devices(workers, sharded))
-    assert "| 1 | 0.500000 | 0.500000 | 0.900000 | 0.900000 |" in text
-    assert "1.5e-06" in text and "3.0 s and 3.0 s" in text and "the very weights" in text
+    assert "| 1 | 0.50000000 | 0.50000000 | 0.90000000 | 0.90000000 |" in text
+    assert "1.5e-14" in text and "3.0 s and 3.0 s" in text and "the very weights" in text
     assert "| 2 | 1.0 | 2.0 | 500 ± 100 | 0.2500000 |" in text
     assert "other weights" in text_of(
         speed_page.devices({**workers, "killed": {**killed, "equal": False}}, None)

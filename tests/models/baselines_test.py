@@ -305,6 +305,16 @@ def test_every_weight_gets_a_gradient(schema, batch, name):
 
 
 @every_model
+def test_double_precision_all_the_way(schema, batch, name):
+    exact, double = make(name, schema), make(name, schema, dtype="float64")
+    double.set_weights(exact.get_weights())
+    logits = double(batch)
+    assert keras.backend.standardize_dtype(logits.dtype) == "float64"
+    assert {w.dtype for w in double.weights} == {"float64"}
+    np.testing.assert_allclose(logits, exact(batch), atol=1e-5)
+
+
+@every_model
 def test_half_precision_gives_float32_logits_near_the_exact_ones(schema, batch, name):
     batch = {**batch, "numerical": np.round(batch["numerical"] * 4) / 4}  # Exact in bfloat16.
     exact, half = make(name, schema), make(name, schema, dtype="mixed_bfloat16")

@@ -309,6 +309,18 @@ def test_loading_restores_the_optimizer(schema, batch, tmp_path):
     np.testing.assert_allclose(loaded(batch), model(batch), atol=1e-6)
 
 
+@every_preset
+def test_double_precision_all_the_way(schema, batch, preset):
+    exact, double = make(schema, preset), make(schema, preset, dtype="float64")
+    double.set_weights(exact.get_weights())
+    explanation = double.explain(batch)
+    for name, values in explanation.items():
+        assert keras.backend.standardize_dtype(values.dtype) == "float64", name
+        np.testing.assert_allclose(values, exact.explain(batch)[name], atol=1e-5)
+    total = keras.ops.sum(explanation["contributions"], axis=(1, 2)) + explanation["bias"]
+    np.testing.assert_allclose(total, explanation["logits"], atol=1e-12)
+
+
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
 @every_preset
 def test_half_precision_gives_float32_logits_near_the_exact_ones(schema, batch, preset, dtype):
