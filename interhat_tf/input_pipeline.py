@@ -362,12 +362,12 @@ class PreparedDataset:
                     blocks.append((path, offset, BLOCK_ROWS))
                     # A TFRecord is the length, its checksum, the data, their checksum.
                     offset += 8 + 4 + length + 4
-            # All but a file's last block are full.
-            path, offset, _ = blocks.pop()
-            (last,) = self._decode(
-                tf.data.Dataset.from_tensors((path, offset)).flat_map(_read_record)
-            )
-            files.append([*blocks, (path, offset, len(last["label"]))])
+            if blocks:
+                # All but a file's last block are full.
+                path, offset, _ = blocks.pop()
+                record = tf.data.Dataset.from_tensors((path, offset)).flat_map(_read_record)
+                (last,) = self._decode(record)
+                files.append([*blocks, (path, offset, len(last["label"]))])
         self._positions[split] = files
         return files
 

@@ -169,9 +169,10 @@ def train(model, data, output_dir, settings, *, config=None, callbacks=(), resum
         loop.run(callbacks)
         loop.use_best_weights()
         callbacks.on_train_end()
+        if loop.is_chief:
+            _save_model(model, folder / "model.keras")
         report = loop.report(config, test)
     if loop.is_chief:
-        _save_model(model, folder / "model.keras")
         write_json(folder / "report.json", report)
     return report
 
