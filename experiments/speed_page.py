@@ -31,7 +31,9 @@ def benchmark(summaries):
         "models, in turn in one process, on the same embedding, optimizer and loop, with whole "
         "batches; medians. Operations are those of a step's matrix products, bytes what every "
         "TensorFlow operation of it reads and writes, counted on its graph: what stays in a cache "
-        "or is fused never reaches the memory, so that their share of its bandwidth can pass 100%."
+        "or is fused never reaches the memory, so that their share of its bandwidth can pass 100%. "
+        "Written by `python -m experiments.benchmark`, with `--compiled` and `--precision` where "
+        "it says so."
     )
     in_order = sorted(summaries, key=lambda summary: list(SIZES).index(summary["size"]))
     return [
