@@ -40,9 +40,9 @@ FORMS = {
     "Criteo, paper, d_K = s": ("criteo", "paper", None),
     "Avazu, released": ("avazu", "released", None),
 }
-BATCH_SIZE = 2048
 STEPS = 3
 
+STEP_ROWS = flags.DEFINE_integer("step_rows", 2048, "records a step")
 SMALLER = flags.DEFINE_multi_integer("smaller", [8, 16, 32, 64], "records of a piece")
 TURNS = flags.DEFINE_integer("turns", 4, "times that each kind is timed")
 KINDS = ("whole", "pieces", "keras", "keras_xla")
@@ -65,7 +65,7 @@ def main(_):
                 "form": form,
                 "kind": kind,
                 "piece_rows": piece_rows,
-                "rows_per_second": mean_and_std([BATCH_SIZE / time for time in of_turns]),
+                "rows_per_second": mean_and_std([STEP_ROWS.value / time for time in of_turns]),
                 "gain": gain(of_turns, seconds[form, "whole", None]),
                 "gain_over_keras": gain(of_turns, seconds[form, "keras", None]),
             }
@@ -74,7 +74,7 @@ def main(_):
     summary = {
         "date": datetime.date.today().isoformat(),
         "versions": versions(),
-        "batch_size": BATCH_SIZE,
+        "batch_size": STEP_ROWS.value,
         "turns": TURNS.value,
         "rows": rows,
     }
@@ -101,6 +101,7 @@ def gain(seconds, others):
 def run_alone(kind):
     """Returns what a process of its own found: form, size of a piece, seconds a step."""
     command = [sys.executable, "-m", "experiments.pieces", f"--kind={kind}"]
+    command += [f"--step_rows={STEP_ROWS.value}"]
     command += [f"--smaller={rows}" for rows in SMALLER.value]
     result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(result.stdout.splitlines()[-1])
@@ -120,7 +121,7 @@ def times(kind):
             continue
         for piece_rows in SMALLER.value if kind == "pieces" else [None]:
             training = Training(
-                InterHAt(schema, **arguments), Adam(), BATCH_SIZE, piece_rows=piece_rows
+                InterHAt(schema, **arguments), Adam(), STEP_ROWS.value, piece_rows=piece_rows
             )
             training.time(1)
             found.append((form, piece_rows, training.time(STEPS) / STEPS))
@@ -133,7 +134,7 @@ def time_of_keras(schema, arguments, jit_compile):
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(), loss, jit_compile=jit_compile)
     model.make_train_function()
-    batches = iter(batches_of(schema, BATCH_SIZE, batches=4))
+    batches = iter(batches_of(schema, STEP_ROWS.value, batches=4))
     model.train_function(batches)
     start = time.perf_counter()
     for _ in range(STEPS):
