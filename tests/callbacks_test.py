@@ -35,6 +35,7 @@ def files(directory):
     )
 
 
+@pytest.mark.slow
 def test_writes_records_and_conditions_at_the_end_of_training(model, tmp_path):
     condition = where(SCHEMA, f3=3)
     export = AttentionHeatmaps(

@@ -152,6 +152,7 @@ def test_lazily_a_dense_gradient_is_adams():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_lazy_is_exact_where_every_row_is_in_every_batch(jit_compile):
     schema = Schema([Field("a", "categorical", 2), Field("b", "categorical", 3)])

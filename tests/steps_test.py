@@ -45,7 +45,9 @@ def batches(schema, rng):
 
 
 @pytest.mark.parametrize("optimizer", [Adam, LazyAdam])
-@pytest.mark.parametrize("model", ["interhat", "interhat_s", "deepfm"])
+@pytest.mark.parametrize(
+    "model", [pytest.param("interhat", marks=pytest.mark.slow), "interhat_s", "deepfm"]
+)
 def test_pieces_take_the_steps_of_whole_batches(schema, batches, model, optimizer):
     arguments = {"embedding_dim": 4, "dense_l2": 1e-3}
     if optimizer is Adam:
@@ -67,6 +69,7 @@ def test_an_order_alone_has_weights_without_a_gradient(schema, batches):
         np.testing.assert_allclose(weight, expected, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_the_same_run_has_the_same_bits(schema, batches):
     one, other = (trained(lambda: InterHAt(schema), batches, piece_rows=4)[0] for _ in range(2))
     for weight, again in zip(one, other, strict=True):
@@ -90,6 +93,7 @@ def test_what_does_not_go_in_pieces(schema):
         compile_steps(InterHAt(schema), optimizer, loss_sum, jit_compile=True, piece_rows=8)
 
 
+@pytest.mark.slow
 def test_threads_are_set_before_anything_else():
     script = """
 import tensorflow as tf

@@ -110,6 +110,7 @@ def test_training_stops_at_the_last_epoch_allowed(rule_data, tmp_path, monkeypat
     assert [epoch["validation_auc"] for epoch in report["history"]] == [0.6, 0.7]
 
 
+@pytest.mark.slow
 def test_callbacks_in_order_and_best_weights_kept(rule_data, tmp_path, monkeypatch):
     script(monkeypatch, 0.6, 0.7, 0.5, 0.5)
     recorder = Recorder()

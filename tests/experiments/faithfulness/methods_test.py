@@ -1,5 +1,6 @@
 import keras
 import numpy as np
+import pytest
 
 from experiments.faithfulness.methods import METHODS, attributions, magnitudes, shap_values
 from interhat_tf import InterHAt
@@ -8,6 +9,7 @@ from interhat_tf.models import LR
 from tests.conftest import random_batch
 
 
+@pytest.mark.slow
 def test_every_method_gives_a_number_a_field(schema, rng):
     model = InterHAt(schema, embedding_dim=4, order=2)
     inputs, background = random_batch(schema, rng, 5), random_batch(schema, rng, 3)
