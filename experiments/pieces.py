@@ -14,8 +14,6 @@ on 2 cores, with nothing else running.
 import datetime
 import json
 import pathlib
-import subprocess
-import sys
 import time
 
 import keras
@@ -25,9 +23,9 @@ from tqdm.auto import tqdm
 from experiments.hyperparameters import hyperparameters
 from experiments.paper_sizes import SIZES, batches_of, schema_of
 from experiments.plain_keras import plain_interhat
-from experiments.programs import markdown_table, mean_and_std, run_program
+from experiments.programs import markdown_table, mean_and_std, run_alone, run_program
 from experiments.result_flags import RESULTS_DIR
-from experiments.timing import Training
+from experiments.timing import Training, ratio
 from interhat_tf.files import write_json
 from interhat_tf.models import InterHAt
 from interhat_tf.optimizers import Adam
@@ -56,7 +54,8 @@ def main(_):
     seconds = {}
     for _ in tqdm(range(TURNS.value), desc="turns", disable=None):
         for kind in KINDS:
-            for form, piece_rows, found in run_alone(kind):
+            given = {"kind": kind, "step_rows": STEP_ROWS.value, "smaller": SMALLER.value}
+            for form, piece_rows, found in run_alone("experiments.pieces", given):
                 seconds.setdefault((form, kind, piece_rows), []).append(found)
     rows = []
     for (form, kind, piece_rows), of_turns in seconds.items():
@@ -66,8 +65,8 @@ def main(_):
                 "kind": kind,
                 "piece_rows": piece_rows,
                 "rows_per_second": mean_and_std([STEP_ROWS.value / time for time in of_turns]),
-                "gain": gain(of_turns, seconds[form, "whole", None]),
-                "gain_over_keras": gain(of_turns, seconds[form, "keras", None]),
+                "gain": ratio(seconds[form, "whole", None], of_turns),
+                "gain_over_keras": ratio(seconds[form, "keras", None], of_turns),
             }
         )
     rows.sort(key=lambda row: list(FORMS).index(row["form"]))
@@ -91,20 +90,6 @@ def main(_):
     ]
     header = ["form", "kind", "rows at a time", "rows/s", "times plain Keras"]
     print(markdown_table(header, cells))
-
-
-def gain(seconds, others):
-    """Returns how many times as long the others took, turn by turn."""
-    return mean_and_std([other / own for own, other in zip(seconds, others, strict=True)])
-
-
-def run_alone(kind):
-    """Returns what a process of its own found: form, size of a piece, seconds a step."""
-    command = [sys.executable, "-m", "experiments.pieces", f"--kind={kind}"]
-    command += [f"--step_rows={STEP_ROWS.value}"]
-    command += [f"--smaller={rows}" for rows in SMALLER.value]
-    result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(result.stdout.splitlines()[-1])
 
 
 def times(kind):

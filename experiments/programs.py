@@ -69,15 +69,35 @@ def train_runs(runs, workers):
             pool.shutdown(cancel_futures=True)
 
 
+def run_alone(module, flag_values, **environment):
+    """Runs one of the programs in a process of its own; returns the JSON that it prints last.
+
+    Args:
+        module: The program's name, as `"experiments.pieces"`.
+        flag_values: Its flags as a dictionary; a list is a flag given several times.
+        **environment: Variables that the process has besides this one's.
+    """
+    command = [sys.executable, "-m", module, *_arguments(flag_values)]
+    environment = {**os.environ, **environment}
+    result = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def _arguments(flag_values):
+    return [
+        f"--{name}={v}"
+        for name, value in flag_values.items()
+        for v in (value if isinstance(value, list) else [value])
+    ]
+
+
 def _train(run, environment, errors):
     folder = pathlib.Path(run["output_dir"])
     asked = {"flags": run, "hyperparameters": _hyperparameters(run)}
     # A process of its own, TensorFlow and all, to find that nothing is to be done takes seconds.
     if (folder / "report.json").exists() and _is(folder / "asked.json", asked):
         return read_json(folder / "report.json")
-    command = [sys.executable, "-m", "experiments.train", "--resume"]
-    for name, value in run.items():
-        command += [f"--{name}={v}" for v in (value if isinstance(value, list) else [value])]
+    command = [sys.executable, "-m", "experiments.train", "--resume", *_arguments(run)]
     result = subprocess.run(
         command, env=environment, stdout=errors, stderr=errors, text=True, check=False
     )

@@ -16,10 +16,7 @@ import dataclasses
 import datetime
 import importlib.metadata
 import json
-import os
 import pathlib
-import subprocess
-import sys
 import time
 
 import keras
@@ -27,7 +24,7 @@ from absl import flags
 
 from experiments.hyperparameters import hyperparameters
 from experiments.paper_sizes import SIZES, batches_of, schema_of
-from experiments.programs import mean_and_std, run_program
+from experiments.programs import mean_and_std, run_alone, run_program
 from experiments.result_flags import RESULTS_DIR
 from interhat_tf.files import write_json
 from interhat_tf.models import InterHAt
@@ -51,7 +48,7 @@ def main(_):
     if KIND.value:
         print(json.dumps(train()))
         return
-    rows = [{"kind": kind, "devices": n, **run_alone(kind)} for kind, n in DEVICES.items()]
+    rows = [{"kind": kind, "devices": n, **found_by(kind)} for kind, n in DEVICES.items()]
     losses = zip(*(row["losses"] for row in rows), strict=True)
     summary = {
         "date": datetime.date.today().isoformat(),
@@ -73,18 +70,15 @@ def main(_):
         )
 
 
-def run_alone(kind):
+def found_by(kind):
     """Returns what a process of its own found, with JAX and so many devices."""
-    command = [sys.executable, "-m", "experiments.sharded_tables", f"--sharded_kind={kind}"]
-    command += [f"--{flag.name}={flag.value}" for flag in (FEATURES, STEPS, ROUNDS)]
-    environment = {
-        **os.environ,
-        "KERAS_BACKEND": "jax",
-        "JAX_PLATFORMS": "cpu",
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={DEVICES[kind]}",
-    }
-    result = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(result.stdout.splitlines()[-1])
+    return run_alone(
+        "experiments.sharded_tables",
+        {KIND.name: kind, **{flag.name: flag.value for flag in (FEATURES, STEPS, ROUNDS)}},
+        KERAS_BACKEND="jax",
+        JAX_PLATFORMS="cpu",
+        XLA_FLAGS=f"--xla_force_host_platform_device_count={DEVICES[kind]}",
+    )
 
 
 def train():

@@ -8,6 +8,7 @@ import tensorflow as tf
 from tqdm.auto import tqdm
 
 from experiments.paper_sizes import batches_of
+from experiments.programs import mean_and_std
 from interhat_tf.steps import compile_steps
 from interhat_tf.training import versions
 
@@ -23,7 +24,7 @@ class Training:
     """
 
     def __init__(self, model, optimizer, batch_size, **how):
-        self.model = model
+        self.model, self.optimizer = model, optimizer
         optimizer.build(model.trainable_variables)
         loss_sum = tf.Variable(0.0, dtype=tf.float64, trainable=False)
         self.steps = compile_steps(model, optimizer, loss_sum, **how)
@@ -57,6 +58,11 @@ def train_in_turn(trainings, steps, rounds, title="rounds"):
             if number:
                 seconds[key].append(elapsed)
     return seconds
+
+
+def ratio(times, others):
+    """Returns how many times as long the first took, round by round: mean and deviation."""
+    return mean_and_std([time / other for time, other in zip(times, others, strict=True)])
 
 
 def reading(name, data, batch_size, rounds):

@@ -20,7 +20,7 @@ from experiments.data_flags import DATA_DIR, DATASET, RAW_DIR
 from experiments.hyperparameters import hyperparameters
 from experiments.programs import run_program
 from interhat_tf.callbacks import AttentionHeatmaps
-from interhat_tf.distribution import STRATEGIES, make_strategy
+from interhat_tf.distribution import STRATEGIES
 from interhat_tf.encoding import SPLITS
 from interhat_tf.input_pipeline import prepared_dataset
 from interhat_tf.models import MODELS, PRESETS
@@ -111,7 +111,7 @@ def main(_):
         training.pop("piece_rows", None)
     if training.get("piece_rows"):
         use_one_thread_an_operation()
-    strategy = make_strategy(STRATEGY.value)
+    strategy = STRATEGIES[STRATEGY.value]()
     data = prepared_dataset(DATASET.value, DATA_DIR.value, RAW_DIR.value)
 
     keras.utils.set_random_seed(SEED.value)

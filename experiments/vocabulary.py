@@ -21,7 +21,7 @@ from experiments.hyperparameters import TABLE_2, hyperparameters
 from experiments.paper_sizes import SIZES, schema_of
 from experiments.programs import mean_and_std, run_program
 from experiments.result_flags import RESULTS_DIR
-from experiments.timing import Training, device, train_in_turn
+from experiments.timing import Training, device, ratio, train_in_turn
 from interhat_tf.files import write_json
 from interhat_tf.models import MODELS
 from interhat_tf.training import OPTIMIZERS, versions
@@ -92,11 +92,6 @@ def training(model, optimizer, factor):
     # A penalty on the whole table would give every row a gradient.
     built = MODELS[model](schema, **{**arguments, "embedding_l2": 0.0})
     return Training(built, OPTIMIZERS[optimizer](), BATCH_SIZE)
-
-
-def ratio(times, others):
-    """Returns how many times as long the first took, round by round."""
-    return mean_and_std([time / other for time, other in zip(times, others, strict=True)])
 
 
 if __name__ == "__main__":

@@ -14,25 +14,10 @@ STRATEGIES = {
     "mirrored": tf.distribute.MirroredStrategy,
     "multi_worker": tf.distribute.MultiWorkerMirroredStrategy,
 }
-"""One device; all GPUs of this machine; all devices of the workers that `TF_CONFIG` names."""
-
-
-def make_strategy(name):
-    """Returns a `tf.distribute.Strategy`, in whose scope a model is to be built.
-
-    Several workers are one process each, started alike but for `TF_CONFIG`, as
-    `tf.distribute.MultiWorkerMirroredStrategy` describes it. They wait for one
-    another; it must come before TensorFlow does anything else.
-
-    Args:
-        name: `"one"`, `"mirrored"` or `"multi_worker"`.
-
-    Example:
-
-    >>> make_strategy("one").num_replicas_in_sync
-    1
-    """
-    return STRATEGIES[name]()
+"""What makes each strategy, in whose scope a model is to be built: for one device, for all GPUs
+of this machine, for all devices of the workers that `TF_CONFIG` names. Several workers are one
+process each, started alike but for `TF_CONFIG`, and wait for one another; their strategy must be
+made before TensorFlow does anything else."""
 
 
 def distribute_batches(strategy, data, batch_size, shards, **order):

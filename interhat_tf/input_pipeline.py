@@ -116,7 +116,6 @@ class PreparedDataset:
         self.vocabularies = metadata["encoding"]["vocabularies"]
         self.statistics = metadata["statistics"]
         self._info = builder.info
-        self._positions = {}
 
     @functools.cached_property
     def encoding(self):
@@ -243,7 +242,7 @@ class PreparedDataset:
         window_rows = part_rows * max(1, WINDOW_BLOCKS * BLOCK_ROWS // part_rows)
 
         def epoch_batches(shard, epoch):
-            files, offsets, rows = self._shard("train", shard, shards)
+            files, offsets, rows = self._shard(shard, shards)
             epoch_seed = tf.stack([tf.constant(seed, tf.int64), epoch])
             if shards > 1:
                 epoch_seed = tf.random.experimental.stateless_fold_in(epoch_seed, shard)
@@ -290,7 +289,7 @@ class PreparedDataset:
 
     def num_batches(self, batch_size, shards=1):
         """Returns the number of batches of an epoch of `training_batches`."""
-        rows = max(self._shard("train", shard, shards)[2] for shard in range(shards))
+        rows = max(self._shard(shard, shards)[2] for shard in range(shards))
         return -(-rows // (batch_size // shards))
 
     def evaluation_batches(self, split, batch_size):
@@ -333,13 +332,13 @@ class PreparedDataset:
                 f"{where}: {row} rows found, {self.num_rows(split)} expected; prepare the set again"
             )
 
-    def _shard(self, split, shard, shards):
-        """Returns the files and byte offsets of the blocks of a shard, and its number of rows."""
-        files = self._block_positions(split)
+    def _shard(self, shard, shards):
+        """Returns files and byte offsets of the training blocks of a shard, and its rows."""
+        files = self._training_blocks
         blocks = [block for file in files for block in file]
         if len(blocks) < shards:
             raise ValueError(
-                f"{self.name}, {split}: {len(blocks)} blocks of rows are too few for "
+                f"{self.name}, train: {len(blocks)} blocks of rows are too few for "
                 f"{shards} shards; use fewer devices"
             )
         dealt = files if len(files) >= shards else [[block] for block in blocks]
@@ -347,12 +346,11 @@ class PreparedDataset:
         files, offsets, rows = zip(*blocks, strict=True)
         return tf.constant(files), tf.constant(offsets, tf.int64), sum(rows)
 
-    def _block_positions(self, split):
-        """Returns file, byte offset and rows of each block, a list for each file of a split."""
-        if split in self._positions:
-            return self._positions[split]
+    @functools.cached_property
+    def _training_blocks(self):
+        """File, byte offset and rows of each training block, a list for each file."""
         files = []
-        for path in self.files(split):
+        for path in self.files("train"):
             blocks = []
             offset, end = 0, tf.io.gfile.stat(path).length
             with tf.io.gfile.GFile(path, "rb") as file:
@@ -368,7 +366,6 @@ class PreparedDataset:
                 record = tf.data.Dataset.from_tensors((path, offset)).flat_map(_read_record)
                 (last,) = self._decode(record)
                 files.append([*blocks, (path, offset, len(last["label"]))])
-        self._positions[split] = files
         return files
 
     def _blocks(self, split):

@@ -377,7 +377,7 @@ def test_a_shard_is_whole_files_where_there_are_enough(several_files):
 
 
 def files_of(data, shard, shards):
-    return [file.decode() for file in data._shard("train", shard, shards)[0].numpy()]
+    return [file.decode() for file in data._shard(shard, shards)[0].numpy()]
 
 
 def test_shards_that_cannot_be(dataset):

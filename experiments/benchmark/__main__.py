@@ -40,6 +40,7 @@ from interhat_tf.schema import CATEGORICAL
 from interhat_tf.training import versions
 
 ALL = [*INTERHAT, *(name for name in MODELS if name not in INTERHAT)]
+SHARES = ("share_of_flops", "share_of_bandwidth")
 OPTIMIZERS = {"Adam": Adam, "LazyAdam": LazyAdam, "Keras' Adam": keras.optimizers.Adam}
 
 BENCHMARK_SIZES = flags.DEFINE_multi_enum("sizes", list(SIZES), list(SIZES), "sizes of the records")
@@ -109,9 +110,6 @@ def show(summary):
     print(summary["input"])
 
 
-SHARES = ("share_of_flops", "share_of_bandwidth")
-
-
 class Timed:
     """Something to be called a number of times, and what one call costs.
 
@@ -126,17 +124,16 @@ class Timed:
 
 def in_turn(parts, title):
     """Times parts in turn, round after round; returns the medians and their spread."""
-    times, seconds = {}, {key: [] for key in parts}
+    times, seconds = dict.fromkeys(parts, 1), {key: [] for key in parts}
     for number in tqdm(range(REPEATS.value + 2), desc=title, disable=None):
         for key, part in parts.items():
             start = time.perf_counter()
-            part.call(times.get(key, 1))
+            part.call(times[key])
             elapsed = time.perf_counter() - start
-            if number == 0:  # traces the functions
-                times[key] = 1
-            elif number == 1:
+            # Round 0 traces the functions.
+            if number == 1:
                 times[key] = max(1, round(TURN_SECONDS.value / elapsed))
-            else:
+            elif number > 1:
                 seconds[key].append(elapsed / times[key])
     return [
         {
@@ -159,7 +156,7 @@ def of_models(names, size):
     for name in names:
         model = build(name, schema, size, dtype=PRECISION.value)
         training = Training(model, Adam(), BATCH.value, jit_compile=COMPILED.value)
-        parts["step", name] = Timed(training.time, **cost_of_step(model, schema))
+        parts["step", name] = Timed(training.time, **cost_of_step(training))
         parts["prediction", name] = of_batch(model, inputs)
         if hasattr(model, "explain"):
             parts["explanation", name] = of_batch(model.explain, inputs)
@@ -177,10 +174,9 @@ def of_batch(function, inputs):
     return Timed(call)
 
 
-def cost_of_step(model, schema):
+def cost_of_step(training):
     """Returns what a training step of the model computes and moves, operation by operation."""
-    optimizer = Adam()
-    optimizer.build(model.trainable_variables)
+    model = training.model
 
     @tf.function
     def step(inputs, labels):
@@ -189,9 +185,9 @@ def cost_of_step(model, schema):
             losses = tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)  # (B,)
             objective = tf.reduce_mean(losses) + sum(model.losses, start=0.0)
         gradients = tape.gradient(objective, model.trainable_variables)
-        optimizer.apply(gradients, model.trainable_variables)
+        training.optimizer.apply(gradients, model.trainable_variables)
 
-    fields = len(schema.fields)
+    fields = model.num_fields
     ids = tf.TensorSpec((BATCH.value, fields), tf.int32)
     labels = tf.TensorSpec((BATCH.value,), tf.float32)
     return cost(step, {CATEGORICAL: ids}, labels, fields=fields)
@@ -249,14 +245,12 @@ def of_input(size, name):
         "memory": iter(batches.take(4).cache().repeat().prefetch(2)),
         "pipeline": iter(batches),
     }
-    steps = None
+    training.time(1)
+    steps = max(4, round(2 * TURN_SECONDS.value / training.time(1)))
     seconds = {source: [] for source in sources}
     for number in range(REPEATS.value + 1):
         for source, batches in sources.items():
             training.batches = batches
-            if steps is None:
-                training.time(1)
-                steps = max(4, round(2 * TURN_SECONDS.value / training.time(1)))
             elapsed = training.time(steps) / steps
             if number:
                 seconds[source].append(elapsed)

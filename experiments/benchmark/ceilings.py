@@ -11,12 +11,11 @@ NUMBERS = 1 << 28
 """Numbers of a vector that is copied, too many for any cache: 1 GiB."""
 
 
-def ceilings(repeats=5, dtype="float32", side=SIDE, numbers=NUMBERS):
-    """Measures both ceilings.
+def ceilings(repeats=5, side=SIDE, numbers=NUMBERS):
+    """Measures both ceilings, in float32.
 
     Args:
         repeats: How often each is measured; the best one counts. Defaults to 5.
-        dtype: Type of the matrices. Defaults to `"float32"`.
         side: Rows of a matrix. Defaults to `SIDE`.
         numbers: Length of the vector. Defaults to `NUMBERS`.
 
@@ -24,12 +23,12 @@ def ceilings(repeats=5, dtype="float32", side=SIDE, numbers=NUMBERS):
         Dictionary of `flops`, additions and multiplications a second, and
         `bytes`, bytes read and written a second.
     """
-    matrix = tf.cast(tf.random.normal((side, side)), dtype)
+    matrix = tf.random.normal((side, side))
     vector = tf.Variable(tf.zeros(numbers))
 
     @tf.function
     def multiply():
-        return tf.reduce_sum(tf.cast(tf.matmul(matrix, matrix), "float32"))
+        return tf.reduce_sum(tf.matmul(matrix, matrix))
 
     @tf.function
     def scale():
