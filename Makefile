@@ -36,12 +36,13 @@ help:  ## list the targets
 
 setup: $(READY)  ## make the environment in .venv, from setup.py and constraints.txt
 
-$(READY): setup.py constraints.txt
+$(READY): setup.py constraints.txt $(wildcard interhat_tf/kernels/*.cc interhat_tf/kernels/*.h)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "error: Python 3.11 or newer is needed; name one with PYTHON=..."; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || \
 	  { echo "error: no virtual environments here; on Debian: apt-get install python3-venv"; exit 1; }
 	$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@$(PY) -m interhat_tf.kernels || echo "training on this CPU will use TensorFlow's own operations, which are slower"
 	@touch $@
 
 reproduce: $(READY)  ## train on the paper's synthetic Rules 1 to 3, draw Figures 8 to 10

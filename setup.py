@@ -21,7 +21,7 @@ setup(
     packages=[*LIBRARY, *DATASETS],
     package_dir={"interhat_tf.datasets": "data"},
     package_data={
-        "interhat_tf": ["pages/*"],
+        "interhat_tf": ["pages/*", "kernels/*.cc", "kernels/*.h"],
         **{package: ["*.md", "*.bib", "*.tsv"] for package in DATASETS},
     },
     install_requires=[

@@ -21,3 +21,19 @@ def take_rows(table, ids):
 
         return tf.gather(table.value, ids)
     return keras.ops.take(table, ids, axis=0)
+
+
+def attend(query, key, value, num_heads, scale):
+    """Returns the fields that heads attend to, computed in one operation, or `None`.
+
+    On TensorFlow there is an operation for it, if it was built: see
+    `interhat_tf.kernels`, for arguments and result as well. It computes
+    in float32 and knows no dropout.
+    """
+    if keras.backend.backend() != "tensorflow" or query.dtype != "float32":
+        return None
+    from interhat_tf import kernels
+
+    if not kernels.are_usable():
+        return None
+    return kernels.attention(query, key, value, num_heads, scale)

@@ -32,51 +32,81 @@ class Adam(keras.optimizers.Adam):
     def __init__(self, learning_rate=1e-3, beta_1=0.9, beta_2=0.999, epsilon=1e-8, **kwargs):
         super().__init__(learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, **kwargs)
 
-    def apply(self, grads, trainable_variables=None):
-        """Updates the variables; a gradient given as rows is summed by id first."""
+    def apply(self, grads, trainable_variables=None, table_penalties=None):
+        """Updates the variables; a gradient given as rows is summed by id first.
+
+        Args:
+            grads: Gradients of the variables.
+            trainable_variables: The variables. Defaults to those of `build`.
+            table_penalties: Strength l, for each variable, of a penalty
+                `l * sum(w**2)` that is not in its gradient. It costs less here,
+                where every row of a table is at hand. Defaults to 0 for all.
+        """
+        variables = trainable_variables or self._trainable_variables
+        self._table_penalties = {
+            self._var_key(variable): strength
+            for variable, strength in zip(variables, table_penalties or (), strict=False)
+        }
         # Otherwise the rows are summed in `update_step`, after those of all devices are there.
         if any(getattr(self, name) for name in _OF_WHOLE_GRADIENTS):
-            grads = [_dense(gradient) for gradient in grads]
+            grads = [self._dense(g, v) for g, v in zip(grads, variables, strict=True)]
+            self._table_penalties = {}
         return super().apply(grads, trainable_variables)
 
     def update_step(self, gradient, variable, learning_rate):
         """Updates a variable and its moments, on TensorFlow in one pass over them."""
-        gradient = _dense(gradient)
         if keras.backend.backend() != "tensorflow" or self.amsgrad:
-            super().update_step(gradient, variable, learning_rate)
+            super().update_step(self._dense(gradient, variable), variable, learning_rate)
             return
         import tensorflow as tf
 
+        from interhat_tf import kernels
+
         index = self._get_variable_index(variable)
+        moments = self._momentums[index].value, self._velocities[index].value
         step = tf.cast(self.iterations + 1, variable.dtype)
+        powers = self.beta_1**step, self.beta_2**step
+        rows = isinstance(gradient, tf.IndexedSlices)
+        if rows and variable.dtype == "float32" and kernels.are_usable():
+            kernels.table_adam(
+                variable,
+                *moments,
+                tf.cast(learning_rate, variable.dtype) * tf.sqrt(1 - powers[1]) / (1 - powers[0]),
+                gradient,
+                beta_1=self.beta_1,
+                beta_2=self.beta_2,
+                epsilon=self.epsilon,
+                l2=self._table_penalties.get(self._var_key(variable), 0.0),
+            )
+            return
         numbers = {
-            "beta1_power": self.beta_1**step,
-            "beta2_power": self.beta_2**step,
+            "beta1_power": powers[0],
+            "beta2_power": powers[1],
             "lr": learning_rate,
             "beta1": self.beta_1,
             "beta2": self.beta_2,
             "epsilon": self.epsilon,
-            "grad": gradient,
+            "grad": self._dense(gradient, variable),
         }
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
-            m=self._momentums[index].value.handle,
-            v=self._velocities[index].value.handle,
+            m=moments[0].handle,
+            v=moments[1].handle,
             **{name: tf.cast(number, variable.dtype) for name, number in numbers.items()},
         )
 
+    def _dense(self, gradient, variable):
+        """Returns the whole gradient of a variable, with that of its penalty."""
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            if isinstance(gradient, tf.IndexedSlices):
+                gradient = tf.convert_to_tensor(gradient)
+        penalty = self._table_penalties.get(self._var_key(variable))
+        return gradient + 2 * penalty * variable if penalty else gradient
+
 
 _OF_WHOLE_GRADIENTS = ("clipnorm", "clipvalue", "global_clipnorm", "gradient_accumulation_steps")
-
-
-def _dense(gradient):
-    if keras.backend.backend() != "tensorflow":
-        return gradient
-    import tensorflow as tf
-
-    if isinstance(gradient, tf.IndexedSlices):
-        return tf.convert_to_tensor(gradient)
-    return gradient
 
 
 @keras.saving.register_keras_serializable("interhat_tf")

@@ -2,7 +2,10 @@
 
 import os
 
+import keras
 import tensorflow as tf
+
+from interhat_tf.optimizers import Adam
 
 LABELS = "labels"
 
@@ -38,24 +41,32 @@ def compile_steps(model, optimizer, loss_sum, jit_compile=False, piece_rows=None
     replicas = strategy.num_replicas_in_sync
     variables = model.trainable_variables
 
-    def gradient(inputs, labels, rows, penalised=False):
+    def gradient(inputs, labels, rows):
         """Returns the sum of the loglosses, and the gradient of that sum over `rows`."""
         with tf.GradientTape() as tape:
             losses = _losses(model, inputs, labels)  # (B,)
             objective = tf.reduce_sum(losses) / tf.cast(rows, losses.dtype)
-            if penalised:
-                objective += sum(model.losses, start=0.0) / replicas
         return tf.reduce_sum(tf.cast(losses, tf.float64)), tape.gradient(objective, variables)
 
     def whole_gradient(inputs, labels, rows):
-        """Returns the sum of the loglosses, and the gradient of the step's objective."""
-        if not piece_rows:
-            return gradient(inputs, labels, rows, penalised=True)
-        loss, gradients = _sum_over_pieces(gradient, inputs, labels, rows, piece_rows)
+        """Returns the sum of the loglosses, and the gradient of the step's objective.
+
+        It lacks the penalties that the optimizer adds.
+        """
+        if piece_rows:
+            loss, gradients = _sum_over_pieces(gradient, inputs, labels, rows, piece_rows)
+        else:
+            loss, gradients = gradient(inputs, labels, rows)
+        in_step = [
+            variable
+            for variable, later in zip(
+                variables, _penalties_of_tables(optimizer, gradients, variables), strict=True
+            )
+            if variable.regularizer and not later
+        ]
         with tf.GradientTape() as tape:
-            penalties = model.losses
-            penalty = sum(penalties, start=0.0) / replicas
-        if penalties:
+            penalty = sum((v.regularizer(v) for v in in_step), start=0.0) / replicas
+        if in_step:
             gradients = _added(gradients, tape.gradient(penalty, variables))
         return loss, gradients
 
@@ -64,7 +75,9 @@ def compile_steps(model, optimizer, loss_sum, jit_compile=False, piece_rows=None
         if replicas > 1:
             rows = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, rows)
         loss, gradients = whole_gradient(inputs, labels, rows)
-        optimizer.apply(gradients, variables)  # sums over the replicas
+        penalties = _penalties_of_tables(optimizer, gradients, variables)
+        # `apply` sums over the replicas.
+        optimizer.apply(gradients, variables, *([penalties] if any(penalties) else []))
         return loss
 
     # XLA compiles no exchange between replicas.
@@ -159,6 +172,22 @@ def _losses(model, inputs, labels):
     logits = model(inputs, training=True)[:, 0]  # (B,)
     labels = tf.cast(labels, logits.dtype)
     return tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)  # (B,)
+
+
+def _penalties_of_tables(optimizer, gradients, variables):
+    """Returns the strengths of the penalties that an optimizer adds, 0 for those in the gradients.
+
+    `Adam` visits all rows of a table anyway. The gradient of an L2 penalty would
+    have as many, where the loss has a gradient for the rows of the batch alone.
+    """
+    return [
+        float(variable.regularizer.l2)
+        if isinstance(optimizer, Adam)
+        and isinstance(gradient, tf.IndexedSlices)
+        and isinstance(variable.regularizer, keras.regularizers.L2)
+        else 0.0
+        for gradient, variable in zip(gradients, variables, strict=True)
+    ]
 
 
 def _sum_over_pieces(gradient, inputs, labels, rows, piece_rows):

@@ -24,7 +24,7 @@ import tensorflow as tf
 from tqdm.auto import tqdm
 
 import interhat_tf
-from interhat_tf import metrics
+from interhat_tf import kernels, metrics
 from interhat_tf.distribution import check_agreement, distribute_batches, naming_lost_workers
 from interhat_tf.files import atomic_write, read_json, write_json
 from interhat_tf.optimizers import Adam, LazyAdam
@@ -415,6 +415,7 @@ def versions():
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
         "numpy": np.__version__,
+        "kernels": kernels.are_usable(),
         "machine": _machine(),
     }
 

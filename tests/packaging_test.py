@@ -14,12 +14,16 @@ pytestmark = pytest.mark.slow
 ROOT = pathlib.Path(__file__).parents[1]
 
 TRAIN = """
+import shutil
+
 import keras
 import numpy as np
 
-from interhat_tf import Adam, InterHAt
+from interhat_tf import Adam, InterHAt, kernels
 from interhat_tf.input_pipeline import prepared_dataset
 
+if shutil.which("c++"):
+    assert kernels.build().exists() and kernels.are_usable()
 data = prepared_dataset("synthetic_rules/rule_1", "prepared")
 model = InterHAt(data.schema, embedding_dim=4, num_heads=2, order=2)
 model.compile(Adam(), keras.losses.BinaryCrossentropy(from_logits=True))

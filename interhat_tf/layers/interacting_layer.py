@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from interhat_tf.backend import attend
+
 
 @keras.saving.register_keras_serializable("interhat_tf")
 class InteractingLayer(keras.layers.Layer):
@@ -63,16 +65,25 @@ class InteractingLayer(keras.layers.Layer):
     def call(self, inputs, training=False):
         """Returns the fields after the interaction, (B, m, H * d')."""
         query, key, value = (
-            self._split_heads(projection(inputs))  # (B, H, m, d')
+            projection(inputs)  # (B, m, H * d')
             for projection in (self.query, self.key, self.value)
         )
+        heads = None
+        if training and not self.dropout:
+            heads = attend(query, key, value, self.num_heads, 1.0)
+        if heads is None:
+            heads = self._attend(query, key, value, training)
+        return ops.relu(heads + self.residual(inputs))  # (B, m, H * d')
+
+    def _attend(self, query, key, value, training):
+        """Returns what the heads read, (B, m, H * d')."""
+        query, key, value = map(self._split_heads, (query, key, value))  # (B, H, m, d')
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))  # (B, H, m, m)
         # Keras warns of a softmax over one element, as a record of one field would have it.
-        attention = ops.softmax(scores) if inputs.shape[1] > 1 else ops.ones_like(scores)
+        attention = ops.softmax(scores) if scores.shape[-1] > 1 else ops.ones_like(scores)
         heads = ops.matmul(self.attention_dropout(attention, training=training), value)
         heads = ops.transpose(heads, (0, 2, 1, 3))  # (B, m, H, d')
-        residual = self.residual(inputs)  # (B, m, H * d')
-        return ops.relu(ops.reshape(heads, ops.shape(residual)) + residual)
+        return ops.reshape(heads, (-1, heads.shape[1], self.num_heads * self.key_dim))
 
     def _split_heads(self, projected):
         heads = ops.reshape(projected, (-1, projected.shape[1], self.num_heads, self.key_dim))

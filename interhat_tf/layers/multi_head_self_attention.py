@@ -5,6 +5,8 @@ import math
 import keras
 from keras import ops
 
+from interhat_tf.backend import attend
+
 
 @keras.saving.register_keras_serializable("interhat_tf")
 class MultiHeadSelfAttention(keras.layers.Layer):
@@ -118,34 +120,33 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         _, fields, dim = ops.shape(inputs)
         rows = ops.reshape(inputs, (-1, dim))  # (B*m, d): matrix, bias and activation in one go
         if self.folded:
-            query, output_projection = self._fold(rows, fields)
-            key, value = ops.transpose(inputs, (0, 2, 1)), inputs
+            query, output_projection = self._fold(rows)  # (B*m, h*d)
+            key = value = inputs
         else:
-            query = self._split_heads(self.query(rows), fields)  # (B, h, m, d_K)
-            key = self._split_heads(self.key(rows), fields, (0, 2, 3, 1))  # (B, h, d_K, m)
-            value = self._split_heads(self.value(rows), fields)  # (B, h, m, d_K)
+            query, key, value = (
+                ops.reshape(projection(rows), (-1, fields, projection.units))  # (B, m, h*d_K)
+                for projection in (self.query, self.key, self.value)
+            )
             output_projection = self.output_projection
-        # Folded, with h*m in place of h and m.
-        scores = ops.matmul(query / math.sqrt(self.key_dim), key)  # (B, h, m, m)
-        attention = ops.softmax(scores, axis=-1)  # (B, h, m, m)
-        heads = ops.matmul(self.attention_dropout(attention, training=training), value)
-        heads = ops.reshape(heads, (-1, self.num_heads, fields, heads.shape[-1]))
-        heads = ops.transpose(heads, (0, 2, 1, 3))  # (B, m, h, width)
-        heads = ops.reshape(heads, (-1, self.num_heads * heads.shape[-1]))  # (B*m, h*width)
+        query = ops.reshape(query, (-1, fields, query.shape[-1]))  # (B, m, h*width)
+        heads = attention = None
+        # In training alone, so that no exported graph needs an operation that is ours.
+        if training and not (self.dropout or return_attention):
+            heads = attend(query, key, value, self.num_heads, 1 / math.sqrt(self.key_dim))
+        if heads is None:
+            heads, attention = self._attend(query, key, value, training)
+        heads = ops.reshape(heads, (-1, heads.shape[-1]))  # (B*m, h*width)
         outputs = ops.reshape(output_projection(heads), (-1, fields, dim))  # (B, m, d)
         if self.residual:
             outputs = outputs + inputs
         if self.layer_norm:
             outputs = self.normalization(outputs)
-        if not return_attention:
-            return outputs
-        return outputs, ops.reshape(attention, (-1, self.num_heads, fields, fields))
+        return (outputs, attention) if return_attention else outputs
 
-    def _fold(self, rows, fields):
+    def _fold(self, rows):
         """Returns queries for which X itself serves as keys and values, and the projection to go.
 
         `Q K^T = X (W_Q W_K^T) X^T`, and `A V W_m = A X (W_V W_m)`, head by head.
-        Queries are (B, h*m, d), so that one product per record has all heads.
         """
         dim = rows.shape[-1]
         query, key, value = (
@@ -155,18 +156,34 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         query, key, value = (ops.transpose(w, (1, 0, 2)) for w in (query, key, value))
         products = ops.matmul(query, ops.swapaxes(key, -1, -2))  # (h, d, d)
         products = ops.reshape(ops.transpose(products, (1, 0, 2)), (dim, -1))  # (d, h*d)
-        queries = self._split_heads(ops.matmul(rows, products), fields)  # (B, h, m, d)
         output = ops.reshape(self.output_projection.kernel, (self.num_heads, self.key_dim, dim))
         output = ops.reshape(ops.matmul(value, output), (-1, dim))  # (h*d, d)
+        return ops.matmul(rows, products), lambda heads: ops.matmul(heads, output)
+
+    def _attend(self, query, key, value, training):
+        """Returns what the heads read, (B, m, h*width), and their maps, (B, h, m, m)."""
+        fields, width = query.shape[1], query.shape[-1] // self.num_heads
+        query = self._split_heads(query / math.sqrt(self.key_dim))  # (B, h, m, width)
+        if self.folded:
+            # One product per record has all heads, with h*m in place of h and m.
+            query = ops.reshape(query, (-1, self.num_heads * fields, width))  # (B, h*m, d)
+            key = ops.transpose(key, (0, 2, 1))  # (B, d, m)
+        else:
+            key = self._split_heads(key, (0, 2, 3, 1))  # (B, h, d_K, m)
+            value = self._split_heads(value)  # (B, h, m, d_K)
+        attention = ops.softmax(ops.matmul(query, key), axis=-1)  # (B, h, m, m)
+        heads = ops.matmul(self.attention_dropout(attention, training=training), value)
+        heads = ops.reshape(heads, (-1, self.num_heads, fields, width))  # (B, h, m, width)
+        heads = ops.transpose(heads, (0, 2, 1, 3))  # (B, m, h, width)
         return (
-            ops.reshape(queries, (-1, self.num_heads * fields, dim)),  # (B, h*m, d)
-            lambda heads: ops.matmul(heads, output),
+            ops.reshape(heads, (-1, fields, self.num_heads * width)),  # (B, m, h*width)
+            ops.reshape(attention, (-1, self.num_heads, fields, fields)),
         )
 
-    def _split_heads(self, projected, fields, order=(0, 2, 1, 3)):
-        width = projected.shape[-1] // self.num_heads
+    def _split_heads(self, projected, order=(0, 2, 1, 3)):
+        fields, width = projected.shape[1], projected.shape[-1] // self.num_heads
         heads = ops.reshape(projected, (-1, fields, self.num_heads, width))
-        return ops.transpose(heads, order)  # (B, h, m, width)
+        return ops.transpose(heads, order)  # (B, h, m, width), or as ordered
 
     def compute_output_shape(self, input_shape, return_attention=False):
         """Returns the shape of the attended fields, and of the maps on request."""

@@ -274,7 +274,7 @@ class InterHAt(ClickModel):
 
     def call(self, inputs, training=False):
         """Returns logits, (B, 1)."""
-        return self._predict(inputs, training)[0]
+        return self._predict_embedded(self.embedding(inputs), training)[0]
 
     def explain(self, inputs, return_heads=False):
         """Returns the prediction and the attentions that made it, from one forward pass.
@@ -297,7 +297,9 @@ class InterHAt(ClickModel):
             `heads`, (B, h, m, m), rows being queries. Fields are in the order
             of `schema.field_names`.
         """
-        logits, inner = self._predict(inputs, training=False)
+        logits, inner = self._predict_embedded(
+            self.embedding(inputs), training=False, return_heads=return_heads
+        )
         field_weights = ops.stack(inner["field_weights"], axis=1)  # (B, k, m)
         values, bias = multipliers(self.mlp, ops.cast(inner["output"], self.logit_dtype))  # (B, d)
         alignments = [
@@ -313,7 +315,7 @@ class InterHAt(ClickModel):
             "contributions": ops.cast(shares, self.logit_dtype) * ops.stack(alignments, axis=1),
             "bias": ops.zeros_like(logits) + bias,
         }
-        if return_heads and self.self_attention:
+        if "heads" in inner:
             explanation["heads"] = inner["heads"]
         return explanation
 
@@ -324,16 +326,15 @@ class InterHAt(ClickModel):
         """
         return self._predict_embedded(fields, training=False)[0]
 
-    def _predict(self, inputs, training):
+    def _predict_embedded(self, fields, training, return_heads=False):
         """Returns the logits, (B, 1), and what they were made of, for `explain`."""
-        return self._predict_embedded(self.embedding(inputs), training)
-
-    def _predict_embedded(self, fields, training):
         inner = {"field_weights": [], "features": []}
         if self.self_attention:
-            fields, inner["heads"] = self.attention(
-                fields, training=training, return_attention=True
-            )  # (B, m, d), (B, h, m, m)
+            fields = self.attention(
+                fields, training=training, return_attention=return_heads
+            )  # (B, m, d)
+            if return_heads:
+                fields, inner["heads"] = fields  # (B, m, d), (B, h, m, m)
             fields = self.feed_forward(fields)  # (B, m, d)
         first_order = current_order = fields
         aggregations = []
