@@ -78,7 +78,8 @@ class AttentionalAggregation(keras.layers.Layer):
         scores = ops.squeeze(ops.matmul(projected, self.context), -1)  # (B, m)
         # Keras warns of a softmax over one element, as an order of 1 would have it.
         weights = ops.softmax(scores) if inputs.shape[1] > 1 else ops.ones_like(scores)  # (B, m)
-        aggregation = ops.sum(ops.expand_dims(weights, -1) * inputs, axis=1)  # (B, d)
+        aggregation = ops.matmul(ops.expand_dims(weights, 1), inputs)  # (B, 1, d)
+        aggregation = ops.squeeze(aggregation, 1)  # (B, d)
         return aggregation, weights
 
     def compute_output_shape(self, input_shape):

@@ -328,7 +328,9 @@ def test_half_precision_gives_float32_logits_near_the_exact_ones(schema, batch, 
     logits = half(batch)
     assert keras.backend.standardize_dtype(logits.dtype) == "float32"
     assert {w.dtype for w in half.weights} == {"float32"}
-    np.testing.assert_allclose(logits, exact(batch), atol=0.05)
+    # bfloat16 has less than three digits, and the weights of the test are large.
+    np.testing.assert_allclose(logits, exact(batch), atol=0.15)
+    assert np.abs(logits - exact(batch)).mean() < 0.02
 
 
 @pytest.mark.parametrize(("preset", "labels_shape"), [("paper", (256, 1)), ("released", (256,))])
