@@ -3,12 +3,18 @@
 import math
 
 import tensorflow as tf
+from tensorflow.python.ops.handle_data_util import get_resource_handle_data
 
 FREE = {
     *("Const", "ExpandDims", "Identity", "IdentityN", "NoOp", "Placeholder", "PreventGradient"),
     *("ReadVariableOp", "Reshape", "Shape", "Squeeze", "StopGradient", "ResourceGather"),
 }
 """Operations that move nothing, or whose bytes are counted in a way of their own."""
+
+PRODUCTS = {"InterhatAttention": 2, "InterhatAttentionGradient": 5}
+"""Products that our own operations compute of every head's map."""
+CALLS = {"PartitionedCall": "f", "While": "body"}
+"""Operations that run a function, and the attribute that names it; a loop counts as one round."""
 
 
 def cost(function, *specs, fields):
@@ -46,8 +52,9 @@ def cost(function, *specs, fields):
 def _operations(graph):
     """Yields the operations of a graph and of the functions that it calls, once each."""
     for operation in graph.get_operations():
-        called = operation.get_attr("f").name if "PartitionedCall" in operation.type else None
-        if called:
+        calls = [attribute for kind, attribute in CALLS.items() if kind in operation.type]
+        if calls:
+            called = operation.get_attr(calls[0]).name
             yield from _operations(graph._get_function(called).graph)
         else:
             yield operation
@@ -59,6 +66,10 @@ def _flops(operation):
         transposed = operation.get_attr("transpose_a" if operation.type == "MatMul" else "adj_x")
         inner = shape[-2] if transposed else shape[-1]
         return 2 * (inner or 0) * _size(operation.outputs[0])
+    if operation.type in PRODUCTS:
+        # The queries, (B, m, h * d_K), have as many numbers as all maps have rows of products.
+        query = operation.inputs[0]
+        return PRODUCTS[operation.type] * 2 * _size(query) * (query.shape[1] or 0)
     return 0
 
 
@@ -68,6 +79,11 @@ def _bytes(operation):
     if operation.type == "ResourceApplyAdam":
         # The gradient, the variable and two moments are read, the last three written.
         return 7 * _nbytes(operation.inputs[-1])
+    if operation.type == "InterhatTableAdam":
+        (table,) = get_resource_handle_data(operation.inputs[0]).shape_and_type
+        size = math.prod(dim.size for dim in table.shape.dim)
+        values = sum(map(_nbytes, operation.inputs))
+        return 6 * tf.as_dtype(table.dtype).size * size + values
     if operation.type in FREE:
         return 0
     return sum(map(_nbytes, [*operation.inputs, *operation.outputs]))

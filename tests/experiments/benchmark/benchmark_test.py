@@ -5,6 +5,7 @@ from absl.testing import flagsaver
 
 from experiments.benchmark import ceilings, profile
 from experiments.paper_sizes import SIZES
+from interhat_tf import kernels
 from interhat_tf.files import read_json
 
 benchmark = importlib.import_module("experiments.benchmark.__main__")
@@ -45,8 +46,9 @@ def test_every_part_is_timed_and_counted(study_flags, monkeypatch, how):
         assert row["seconds_min"] <= row["seconds_per_batch"] <= row["seconds_max"]
     step = parts["step", "interhat"]
     assert step["share_of_flops"] == pytest.approx(step["flops"] / step["seconds_per_batch"] / 1e12)
-    # The maps of the self-attention, which the printed equations have as well.
-    assert 0 < step["map_bytes"] < step["bytes"]
+    # XLA's step and TensorFlow's operations write the maps of the self-attention, ours do not.
+    assert (step["map_bytes"] > 0) == (bool(how) or not kernels.LIBRARY.exists())
+    assert step["map_bytes"] < step["bytes"]
     assert parts["step", "deepfm"]["map_bytes"] == 0
     assert step["flops"] > parts["step", "interhat_paper"]["flops"] > 0
     assert summary["input"]["rows_per_second"] > 0

@@ -1,6 +1,8 @@
+import pytest
 import tensorflow as tf
 
 from experiments.benchmark.counting import cost
+from interhat_tf import kernels
 
 RECORDS = tf.TensorSpec((5, 3, 4))
 
@@ -47,6 +49,42 @@ def test_look_up_and_update_count_what_they_touch():
         )
 
     assert cost(update, tf.TensorSpec((1000, 4)), fields=3)["bytes"] == 7 * 4 * 1000 * 4
+
+
+@pytest.mark.skipif(not kernels.LIBRARY.exists(), reason="not built")
+def test_operations_of_our_own():
+    @tf.function
+    def attend(query):  # two heads of width 2
+        return tf.gradients(kernels.attention(query, query, query, num_heads=2, scale=1.0), query)
+
+    products = 2 + 5  # forward, and with the maps computed anew backward
+    found = cost(attend, RECORDS, fields=3)
+    assert found["flops"] == products * 2 * 5 * 2 * 3 * 3 * 2
+    assert found["map_bytes"] == 0
+    table = tf.Variable(tf.zeros((1000, 4)))
+
+    @tf.function
+    def update(ids, values):
+        gradient = tf.IndexedSlices(values, ids)
+        kernels.table_adam(table, table, table, 0.1, gradient, 0.9, 0.9, 1e-8, 0.0)
+
+    specs = tf.TensorSpec((7,), tf.int32), tf.TensorSpec((7, 4))
+    # The table and two moments are read and written; ids, their rows and the rate are read.
+    assert cost(update, *specs, fields=3)["bytes"] == 6 * 4 * 4000 + 4 * (7 + 7 * 4 + 1)
+
+
+def test_a_loop_counts_as_one_round():
+    @tf.function
+    def inner(records):
+        return tf.matmul(records, records, transpose_b=True)
+
+    @tf.function
+    def loop(records, rounds):
+        for _ in tf.range(rounds):
+            inner(records)
+
+    found = cost(loop, RECORDS, tf.TensorSpec((), tf.int32), fields=3)
+    assert found["flops"] == cost(inner, RECORDS, fields=3)["flops"]
 
 
 def test_called_functions_are_counted():
