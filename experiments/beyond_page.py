@@ -6,6 +6,7 @@ from experiments.published import TITLES
 KINDS = {
     "whole": "whole batches",
     "pieces": "pieces of {piece_rows}",
+    "tensorflow": "whole, TensorFlow's operations alone",
     "keras": "plain Keras",
     "keras_xla": "plain Keras, XLA",
 }
@@ -28,10 +29,12 @@ def in_pieces(summary):
     ]
     about = (
         f"Not in the paper. Training steps of {summary['batch_size']:,} records with the exact "
-        "Adam, whole and in pieces: a batch's gradient is the sum over its pieces, whose attention "
-        "maps stay in a core's cache, and several pieces are computed side by side, each operation "
-        "on one thread. Beside them the same model of Keras' own layers, with Keras' Adam and "
-        f"training function. {summary['turns']} turns, in processes of their own. Written on "
+        "Adam, whole and in pieces: a batch's gradient is the sum over its pieces, whose numbers "
+        "stay in a core's cache, and several pieces are computed side by side, each operation "
+        "on one thread. Attention and Adam are operations of our own (`interhat_tf.kernels`); "
+        "without them the attention maps go through memory several times. Beside them the same "
+        "model of Keras' own layers, with Keras' Adam and training function. "
+        f"{summary['turns']} turns, in processes of their own. Written on "
         f"{summary['date']} by `python -m experiments.pieces`; TensorFlow "
         f"{summary['versions']['tensorflow']}, {summary['versions']['machine']}."
     )

@@ -1,14 +1,15 @@
-"""Training rows a second of InterHAt on a CPU: in pieces, in whole batches, by plain Keras.
+"""Training rows a second of InterHAt on a CPU: whole, in pieces, without our operations, by Keras.
 
     python -m experiments.pieces
 
 Trains `released` at the paper's sizes of Criteo and Avazu, and the printed
 equations with d_K = d / h and d_K = s at Criteo's, with batches of 2,048: whole, in
-pieces of several sizes (see `interhat_tf/steps.py`), and the same model of Keras'
-own layers, with Keras' Adam, compiled by XLA and not. How TensorFlow uses its threads
-is settled for a process, so that the kinds run in processes of their own, in
-turn. Writes `experiments/results/pieces/summary.json`. About fifteen minutes
-on 2 cores, with nothing else running.
+pieces of several sizes (see `interhat_tf/steps.py`), whole without the operations
+of `interhat_tf.kernels`, and the same model of Keras' own layers, with Keras' Adam,
+compiled by XLA and not. How TensorFlow uses its threads is settled for a process,
+so that the kinds run in processes of their own, in turn. Writes
+`experiments/results/pieces/summary.json`. About ten minutes on 2 cores, with
+nothing else running.
 """
 
 import datetime
@@ -26,6 +27,7 @@ from experiments.plain_keras import plain_interhat
 from experiments.programs import markdown_table, mean_and_std, run_alone, run_program
 from experiments.result_flags import RESULTS_DIR
 from experiments.timing import Training, ratio
+from interhat_tf import kernels
 from interhat_tf.files import write_json
 from interhat_tf.models import InterHAt
 from interhat_tf.optimizers import Adam
@@ -41,13 +43,15 @@ FORMS = {
 STEPS = 3
 
 STEP_ROWS = flags.DEFINE_integer("step_rows", 2048, "records a step")
-SMALLER = flags.DEFINE_multi_integer("smaller", [8, 16, 32, 64], "records of a piece")
+SMALLER = flags.DEFINE_multi_integer("smaller", [16, 32, 64, 256], "records of a piece")
 TURNS = flags.DEFINE_integer("turns", 4, "times that each kind is timed")
-KINDS = ("whole", "pieces", "keras", "keras_xla")
+KINDS = ("whole", "pieces", "tensorflow", "keras", "keras_xla")
 KIND = flags.DEFINE_enum("kind", None, KINDS, "time one kind, and print it as JSON")
 
 
 def main(_):
+    if not kernels.LIBRARY.exists():
+        raise ValueError("build our operations first: python -m interhat_tf.kernels")
     if KIND.value:
         print(json.dumps(times(KIND.value)))
         return
@@ -55,7 +59,8 @@ def main(_):
     for _ in tqdm(range(TURNS.value), desc="turns", disable=None):
         for kind in KINDS:
             given = {"kind": kind, "step_rows": STEP_ROWS.value, "smaller": SMALLER.value}
-            for form, piece_rows, found in run_alone("experiments.pieces", given):
+            environment = {kernels.SWITCH: "0"} if kind == "tensorflow" else {}
+            for form, piece_rows, found in run_alone("experiments.pieces", given, **environment):
                 seconds.setdefault((form, kind, piece_rows), []).append(found)
     rows = []
     for (form, kind, piece_rows), of_turns in seconds.items():

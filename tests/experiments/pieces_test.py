@@ -10,7 +10,13 @@ def test_all_kinds_are_timed_in_processes_of_their_own(study_flags):
     with flagsaver.flagsaver(step_rows=128, smaller=[64], turns=1):
         pieces.main(None)
     rows = read_json(study_flags / "results/pieces/summary.json")["rows"]
-    kinds = [("whole", None), ("pieces", 64), ("keras", None), ("keras_xla", None)]
+    kinds = [
+        ("whole", None),
+        ("pieces", 64),
+        ("tensorflow", None),
+        ("keras", None),
+        ("keras_xla", None),
+    ]
     assert [(row["form"], row["kind"], row["piece_rows"]) for row in rows] == [
         (form, *kind) for form in pieces.FORMS for kind in kinds
     ]
