@@ -172,7 +172,7 @@ INLINE void store(const Vector<W>* from, const Slab& slab, float scale, float* t
       transpose<W>(tile);
       for (int lane = 0; lane < slab.records; lane++) {
         __builtin_memcpy(to + column + lane * slab.record, &tile[lane], sizeof(tile[lane]));
-        __builtin_prefetch(to + column + lane * slab.record + slab.width, 1);
+        __builtin_prefetch(to + column + lane * slab.record + slab.width, 1);  // and write
       }
     }
   }
@@ -189,6 +189,12 @@ struct Matrix {
   INLINE Matrix from(int i, int j) const { return {&(*this)(i, j), down, across}; }
   INLINE Matrix transposed() const { return {data, across, down}; }
 };
+
+// The rows of one of several heads that stand side by side.
+template <int W>
+INLINE Matrix<W> head_of(Vector<W>* data, int head, int heads, int head_width) {
+  return {data + head * head_width, heads * head_width, 1};
+}
 
 template <int W, bool kAdd, int M, int N>
 INLINE void block_product(Matrix<W> a, Matrix<W> b, Matrix<W> c, int inner) {
@@ -281,10 +287,10 @@ INLINE void forward(const Problem& problem, const float* query, const float* key
       }
       for (int h = 0; h < heads; h++) {
         const int kept_h = problem.shared ? 0 : h;
-        const Matrix<W> queries = {q + h * width, heads * width, 1};
-        const Matrix<W> outputs = {o + h * width, heads * width, 1};
-        const Matrix<W> keys = {k + kept_h * width, kept * width, 1};
-        const Matrix<W> values = {v + kept_h * width, kept * width, 1};
+        const Matrix<W> queries = head_of<W>(q, h, heads, width);
+        const Matrix<W> outputs = head_of<W>(o, h, heads, width);
+        const Matrix<W> keys = head_of<W>(k, kept_h, kept, width);
+        const Matrix<W> values = head_of<W>(v, kept_h, kept, width);
         for (int i = 0; i < fields; i += kRows) {
           const int rows = std::min(kRows, fields - i);
           Vector<W> inverse_sums[kRows];
@@ -330,13 +336,13 @@ INLINE void backward(const Problem& problem, const float* query, const float* ke
       }
       for (int h = 0; h < heads; h++) {
         const int kept_h = problem.shared ? 0 : h;
-        const Matrix<W> queries = {q + h * width, heads * width, 1};
-        const Matrix<W> gradients = {g + h * width, heads * width, 1};
-        const Matrix<W> d_queries = {dq + h * width, heads * width, 1};
-        const Matrix<W> keys = {k + kept_h * width, kept * width, 1};
-        const Matrix<W> values = {v + kept_h * width, kept * width, 1};
-        const Matrix<W> d_keys = {dk + kept_h * width, kept * width, 1};
-        const Matrix<W> d_values = {dv + kept_h * width, kept * width, 1};
+        const Matrix<W> queries = head_of<W>(q, h, heads, width);
+        const Matrix<W> gradients = head_of<W>(g, h, heads, width);
+        const Matrix<W> d_queries = head_of<W>(dq, h, heads, width);
+        const Matrix<W> keys = head_of<W>(k, kept_h, kept, width);
+        const Matrix<W> values = head_of<W>(v, kept_h, kept, width);
+        const Matrix<W> d_keys = head_of<W>(dk, kept_h, kept, width);
+        const Matrix<W> d_values = head_of<W>(dv, kept_h, kept, width);
         for (int i = 0; i < fields; i += kRows) {
           const int rows = std::min(kRows, fields - i);
           const Matrix<W> query_rows = queries.from(i, 0), gradient_rows = gradients.from(i, 0);
