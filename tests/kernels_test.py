@@ -20,6 +20,14 @@ SHAPES = [  # B, m, h, d_K: less and more than a vector of records, fields and w
     (17, 11, 2, 30),
     (16, 23, 12, 3),
 ]
+PROJECTED = [  # B, m, d, h, d_K
+    (1, 1, 1, 1, 1),
+    (5, 3, 2, 2, 1),
+    (3, 17, 16, 2, 16),
+    (33, 36, 12, 3, 30),
+    (19, 40, 5, 1, 50),
+    (70, 21, 8, 2, 20),
+]
 
 
 def attention_by_tensorflow(query, key, value, num_heads, scale):
@@ -68,6 +76,60 @@ def test_attention_and_its_gradient(rng, shape, shared, spread):
 
 
 @needs_kernels
+@pytest.mark.parametrize("form", ["plain", "biases", "relu"])
+@pytest.mark.parametrize("batch, fields, dim, num_heads, width", PROJECTED, ids=str)
+def test_self_attention_and_its_gradient(rng, batch, fields, dim, num_heads, width, form):
+    whole = num_heads * width
+    inputs = [rng.normal(size=(batch, fields, dim))]
+    inputs += [rng.normal(size=(dim, whole)) * dim**-0.5 for _ in range(3)]
+    inputs += [rng.normal(size=whole) for _ in range(0 if form == "plain" else 3)]
+    inputs = [tf.constant(x, "float32") for x in inputs]
+    gradient = tf.constant(rng.normal(size=(batch, fields, whole)), "float32")
+    arguments = {"num_heads": num_heads, "scale": width**-0.5}
+
+    def by_tensorflow(x, query, key, value, *biases):
+        projected = [tf.matmul(x, kernel) for kernel in (query, key, value)]
+        if biases:
+            projected = [y + bias for y, bias in zip(projected, biases, strict=True)]
+        if form == "relu":
+            projected = [tf.nn.relu(y) for y in projected]
+        return attention_by_tensorflow(*projected, **arguments)
+
+    found = output_and_gradients(
+        lambda x, query, key, value, *biases: kernels.self_attention(
+            x, [query, key, value], biases, **arguments, relu=form == "relu"
+        ),
+        inputs,
+        gradient,
+    )
+    expected = output_and_gradients(
+        by_tensorflow, [tf.cast(x, "float64") for x in inputs], tf.cast(gradient, "float64")
+    )
+    np.testing.assert_allclose(found[0], expected[0], atol=3e-6 * np.abs(expected[0]).max())
+    # Softmax does not change with the keys' bias: its gradient, 0, is a sum of what is not small.
+    largest = max(np.abs(exact).max() for exact in expected[1:])
+    for result, exact in zip(found[1:], expected[1:], strict=True):
+        np.testing.assert_allclose(result, exact, atol=3e-6 * largest)
+
+
+@needs_kernels
+def test_the_gradient_of_shared_weights_can_be_repeated(rng):
+    """Whatever the threads, parts of a batch are added up in the same order."""
+    shapes = [(300, 17, 12), *[(12, 32)] * 3]
+    inputs = [tf.constant(rng.normal(size=shape), "float32") for shape in shapes]
+    first, second = (
+        output_and_gradients(
+            lambda x, *weights: kernels.self_attention(x, weights, None, 2, 0.25, relu=True),
+            inputs,
+            tf.ones((300, 17, 32)),
+        )
+        for _ in range(2)
+    )
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@needs_kernels
 def test_weights_that_underflow_are_zero_and_nothing_is_hidden():
     query = tf.constant([[[1e4], [-1e4]]])
     output = kernels.attention(query, query, tf.constant([[[1.0], [5.0]]]), 1, 1.0)
@@ -84,6 +146,14 @@ def test_an_empty_batch_has_an_empty_result():
         lambda *inputs: kernels.attention(*inputs, 2, 1.0), [nothing] * 3, nothing
     )
     assert all(result.shape == (0, 3, 4) for result in found)
+    weights = [tf.ones((4, 6))] * 3
+    output, *gradients = output_and_gradients(
+        lambda x, *weights: kernels.self_attention(x, weights, None, 2, 1.0, relu=False),
+        [nothing, *weights],
+        tf.zeros((0, 3, 6)),
+    )
+    assert output.shape == (0, 3, 6) and gradients[0].shape == nothing.shape
+    np.testing.assert_array_equal(gradients[1:], np.zeros((3, 4, 6)))
 
 
 @needs_kernels
@@ -101,6 +171,24 @@ def test_shapes_that_do_not_fit(shapes, message):
         kernels.attention(*map(tf.zeros, shapes), 2, 1.0)
 
 
+@needs_kernels
+@pytest.mark.parametrize(
+    "shapes, scale, message",
+    [
+        ([(3, 4), *[(4, 6)] * 3, *[(6,)] * 3], 1.0, r"must be \(B, m, d\) and \(d, 2 \* d_K\)"),
+        ([(2, 3, 4), *[(5, 6)] * 3, *[(6,)] * 3], 1.0, r"must be \(B, m, d\) and"),
+        ([(2, 3, 4), *[(4, 5)] * 3, *[(5,)] * 3], 1.0, r"must be \(B, m, d\) and"),
+        ([(2, 3, 4), (4, 6), (4, 6), (4, 8), *[(6,)] * 3], 1.0, "kernels must be alike"),
+        ([(2, 3, 4), *[(4, 6)] * 3, (6,), (6,), (4,)], 1.0, r"biases \(h \* d_K\)"),
+        ([(2, 3, 4), *[(4, 6)] * 3, *[(6,)] * 3], 0.0, "scale must be positive, got 0"),
+    ],
+)
+def test_projections_that_do_not_fit(shapes, scale, message):
+    inputs, *weights = map(tf.zeros, shapes)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        kernels.self_attention(inputs, weights[:3], weights[3:], 2, scale, relu=False)
+
+
 def step_of(layer, inputs):
     with tf.GradientTape() as tape:
         inputs = tf.constant(inputs)
@@ -111,29 +199,37 @@ def step_of(layer, inputs):
     return [output, *tape.gradient(loss, [inputs, *(weight.value for weight in weights)])]
 
 
+RELEASED = {"activation": "relu", "use_bias": True, "residual": True}
+
+
 @needs_kernels
 @pytest.mark.parametrize(
-    "make",
+    "make, fields, operation",
     [
-        lambda: MultiHeadSelfAttention(3, 2),
-        lambda: MultiHeadSelfAttention(2, 7),
-        lambda: MultiHeadSelfAttention(2, 3, activation="relu", use_bias=True, residual=True),
-        lambda: InteractingLayer(2, 3),
+        (lambda: MultiHeadSelfAttention(3, 2), 5, "InterhatAttention"),
+        (lambda: MultiHeadSelfAttention(2, 16), 17, "InterhatAttention"),  # folded
+        (lambda: MultiHeadSelfAttention(2, 3, **RELEASED), 5, "InterhatAttention"),
+        (lambda: MultiHeadSelfAttention(2, 16, **RELEASED), 5, "InterhatAttention"),
+        (lambda: MultiHeadSelfAttention(2, 16, **RELEASED), 17, "InterhatSelfAttention"),
+        (lambda: MultiHeadSelfAttention(2, 16, activation="tanh"), 17, "InterhatAttention"),
+        (lambda: InteractingLayer(2, 3), 5, "InterhatAttention"),
+        (lambda: InteractingLayer(2, 16), 17, "InterhatSelfAttention"),
     ],
-    ids=["narrow", "folded", "released", "autoint"],
 )
-def test_layers_compute_the_same_in_training(rng, monkeypatch, make):
-    inputs = rng.normal(size=(19, 5, 4)).astype("float32")
+def test_layers_compute_the_same_in_training(rng, monkeypatch, make, fields, operation):
+    inputs = rng.normal(size=(19, fields, 4)).astype("float32")
     layer = make()
     layer(inputs)
     monkeypatch.setenv(kernels.SWITCH, "0")
     expected = step_of(layer, inputs)
     monkeypatch.delenv(kernels.SWITCH)
     # What TensorFlow computes the same way would prove nothing.
-    graph = tf.function(layer).get_concrete_function(tf.TensorSpec((19, 5, 4)), training=True).graph
-    assert "InterhatAttention" in {operation.type for operation in graph.get_operations()}
+    spec = tf.TensorSpec((None, fields, 4))
+    graph = tf.function(layer).get_concrete_function(spec, training=True).graph
+    ours = [o.type for o in graph.get_operations() if o.type.startswith("Interhat")]
+    assert ours == [operation]
     for result, exact in zip(step_of(layer, inputs), expected, strict=True):
-        np.testing.assert_allclose(result, exact, atol=1e-5)
+        np.testing.assert_allclose(result, exact, rtol=1e-5, atol=1e-5)
 
 
 @needs_kernels
@@ -261,6 +357,7 @@ def test_processors_with_narrower_vectors(lanes):
         f"{__file__}::{test.__name__}"
         for test in (
             test_attention_and_its_gradient,
+            test_self_attention_and_its_gradient,
             test_weights_that_underflow_are_zero_and_nothing_is_hidden,
             test_table_adam_takes_the_steps_of_the_dense_one,
         )

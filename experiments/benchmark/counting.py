@@ -11,8 +11,14 @@ FREE = {
 }
 """Operations that move nothing, or whose bytes are counted in a way of their own."""
 
-PRODUCTS = {"InterhatAttention": 2, "InterhatAttentionGradient": 5}
-"""Products that our own operations compute of every head's map."""
+PRODUCTS = {
+    "InterhatAttention": (2, 0),
+    "InterhatAttentionGradient": (5, 0),
+    "InterhatSelfAttention": (2, 3),
+    # Queries are projected twice, once for each layout; then 3 gradients of weights, 3 of inputs.
+    "InterhatSelfAttentionGradient": (5, 10),
+}
+"""Products that our own operations compute: of every head's map, and of its projections."""
 CALLS = {"PartitionedCall": "f", "While": "body"}
 """Operations that run a function, and the attribute that names it; a loop counts as one round."""
 
@@ -67,9 +73,13 @@ def _flops(operation):
         inner = shape[-2] if transposed else shape[-1]
         return 2 * (inner or 0) * _size(operation.outputs[0])
     if operation.type in PRODUCTS:
-        # The queries, (B, m, h * d_K), have as many numbers as all maps have rows of products.
-        query = operation.inputs[0]
-        return PRODUCTS[operation.type] * 2 * _size(query) * (query.shape[1] or 0)
+        of_maps, of_projections = PRODUCTS[operation.type]
+        inputs = operation.inputs[0]  # (B, m, d), or the queries, (B, m, h * d_K)
+        if not inputs.shape.is_fully_defined():
+            return 0
+        records, fields, dim = inputs.shape
+        width = operation.inputs[1].shape[-1] if of_projections else dim
+        return 2 * records * fields * width * (of_maps * fields + of_projections * dim)
     return 0
 
 

@@ -103,6 +103,43 @@ def attention(query, key, value, num_heads, scale):
     )
 
 
+def self_attention(inputs, kernels, biases, num_heads, scale, relu):
+    """Returns what every head reads from the fields of a record, as projected here.
+
+        Q = act(X W_Q + b_Q),  K = act(X W_K + b_K),  V = act(X W_V + b_V)
+
+    and then `attention`, in one operation that writes none of the three to memory.
+
+    Args:
+        inputs: float32 fields X, (B, m, d).
+        kernels: W_Q, W_K and W_V, each (d, h * d_K).
+        biases: b_Q, b_K and b_V, each (h * d_K,), or `None` for none.
+        num_heads: Number of heads h.
+        scale: Factor of the scores.
+        relu: Whether act is a ReLU; otherwise there is none.
+
+    Returns:
+        [H_1; ...; H_h], (B, m, h * d_K).
+
+    Raises:
+        tf.errors.InvalidArgumentError: If the shapes do not fit together.
+    """
+    query, key, value = kernels
+    query_bias, key_bias, value_bias = biases or [tf.zeros((0,))] * 3
+    return _operations().interhat_self_attention(
+        inputs=inputs,
+        query_kernel=query,
+        key_kernel=key,
+        value_kernel=value,
+        query_bias=query_bias,
+        key_bias=key_bias,
+        value_bias=value_bias,
+        num_heads=num_heads,
+        scale=scale,
+        relu=relu,
+    )
+
+
 def table_adam(table, first_moment, second_moment, rate, gradient, beta_1, beta_2, epsilon, l2):
     """Updates a float32 table and its moments by Adam, all rows of them.
 
@@ -147,12 +184,22 @@ def _operations():
         ) from error
 
     @tf.RegisterGradient("InterhatAttention")
-    def gradients(operation, gradient):
+    def attention_gradient(operation, gradient):
         return operations.interhat_attention_gradient(
             *operation.inputs,
             gradient=gradient,
             num_heads=operation.get_attr("num_heads"),
             scale=operation.get_attr("scale"),
+        )
+
+    @tf.RegisterGradient("InterhatSelfAttention")
+    def self_attention_gradient(operation, gradient):
+        return operations.interhat_self_attention_gradient(
+            *operation.inputs,
+            gradient=gradient,
+            num_heads=operation.get_attr("num_heads"),
+            scale=operation.get_attr("scale"),
+            relu=operation.get_attr("relu"),
         )
 
     return operations

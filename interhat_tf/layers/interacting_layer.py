@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from interhat_tf.backend import attend
+from interhat_tf.backend import attend, project_and_attend
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
@@ -64,15 +64,18 @@ class InteractingLayer(keras.layers.Layer):
 
     def call(self, inputs, training=False):
         """Returns the fields after the interaction, (B, m, H * d')."""
-        query, key, value = (
-            projection(inputs)  # (B, m, H * d')
-            for projection in (self.query, self.key, self.value)
-        )
+        projections = (self.query, self.key, self.value)
         heads = None
-        if training and not self.dropout:
-            heads = attend(query, key, value, self.num_heads, 1.0)
+        # In training alone, so that no exported graph needs an operation that is ours.
+        in_one = training and not self.dropout
+        if in_one:
+            heads = project_and_attend(inputs, projections, self.num_heads, 1.0)
         if heads is None:
-            heads = self._attend(query, key, value, training)
+            projected = [projection(inputs) for projection in projections]  # (B, m, H * d')
+            if in_one:
+                heads = attend(*projected, self.num_heads, 1.0)
+            if heads is None:
+                heads = self._attend(*projected, training)
         return ops.relu(heads + self.residual(inputs))  # (B, m, H * d')
 
     def _attend(self, query, key, value, training):

@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from interhat_tf.backend import attend
+from interhat_tf.backend import attend, project_and_attend
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
@@ -118,23 +118,20 @@ class MultiHeadSelfAttention(keras.layers.Layer):
     def call(self, inputs, training=False, return_attention=False):
         """Returns the attended fields, and the attention maps on request."""
         _, fields, dim = ops.shape(inputs)
-        rows = ops.reshape(inputs, (-1, dim))  # (B*m, d): matrix, bias and activation in one go
-        if self.folded:
-            query, output_projection = self._fold(rows)  # (B*m, h*d)
-            key = value = inputs
-        else:
-            query, key, value = (
-                ops.reshape(projection(rows), (-1, fields, projection.units))  # (B, m, h*d_K)
-                for projection in (self.query, self.key, self.value)
-            )
-            output_projection = self.output_projection
-        query = ops.reshape(query, (-1, fields, query.shape[-1]))  # (B, m, h*width)
-        heads = attention = None
         # In training alone, so that no exported graph needs an operation that is ours.
-        if training and not (self.dropout or return_attention):
-            heads = attend(query, key, value, self.num_heads, 1 / math.sqrt(self.key_dim))
+        in_one = training and not (self.dropout or return_attention)
+        scale = 1 / math.sqrt(self.key_dim)
+        output_projection = self.output_projection
+        heads = attention = None
+        if in_one and not self.folded:
+            projections = (self.query, self.key, self.value)
+            heads = project_and_attend(inputs, projections, self.num_heads, scale)
         if heads is None:
-            heads, attention = self._attend(query, key, value, training)
+            query, key, value, output_projection = self._project(inputs)
+            if in_one:
+                heads = attend(query, key, value, self.num_heads, scale)
+            if heads is None:
+                heads, attention = self._attend(query, key, value, training)
         heads = ops.reshape(heads, (-1, heads.shape[-1]))  # (B*m, h*width)
         outputs = ops.reshape(output_projection(heads), (-1, fields, dim))  # (B, m, d)
         if self.residual:
@@ -142,6 +139,20 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         if self.layer_norm:
             outputs = self.normalization(outputs)
         return (outputs, attention) if return_attention else outputs
+
+    def _project(self, inputs):
+        """Returns queries, (B, m, h*width), keys, values, and the projection of what is read."""
+        _, fields, dim = ops.shape(inputs)
+        rows = ops.reshape(inputs, (-1, dim))  # (B*m, d): matrix, bias and activation in one go
+        if self.folded:
+            query, output_projection = self._fold(rows)  # (B*m, h*d)
+            query = ops.reshape(query, (-1, fields, query.shape[-1]))  # (B, m, h*d)
+            return query, inputs, inputs, output_projection
+        query, key, value = (
+            ops.reshape(projection(rows), (-1, fields, projection.units))  # (B, m, h*d_K)
+            for projection in (self.query, self.key, self.value)
+        )
+        return query, key, value, self.output_projection
 
     def _fold(self, rows):
         """Returns queries for which X itself serves as keys and values, and the projection to go.

@@ -61,6 +61,16 @@ def test_operations_of_our_own():
     found = cost(attend, RECORDS, fields=3)
     assert found["flops"] == products * 2 * 5 * 2 * 3 * 3 * 2
     assert found["map_bytes"] == 0
+
+    @tf.function
+    def project_and_attend(inputs):  # as above
+        weights = [tf.ones((4, 4))] * 3
+        heads = kernels.self_attention(inputs, weights, None, 2, 1.0, relu=False)
+        return tf.gradients(heads, [inputs, *weights])
+
+    projections = 3 + (4 + 3 + 3)  # forward; anew, and gradients of weights and of inputs
+    flops = found["flops"] + projections * 2 * 5 * 3 * 4 * 4
+    assert cost(project_and_attend, RECORDS, fields=3)["flops"] == flops
     table = tf.Variable(tf.zeros((1000, 4)))
 
     @tf.function
