@@ -6,6 +6,7 @@ import weakref
 import keras
 import numpy as np
 
+from interhat_tf.backend import own_operations
 from interhat_tf.files import atomic_write
 from interhat_tf.schema import CATEGORICAL
 
@@ -237,10 +238,12 @@ def _compiled_explain(model, return_heads):
 
         # A strong reference would keep the model alive as long as this module.
         reference = weakref.ref(model)
+
         # Batch sizes differ; with reduced retracing the second one compiles for all.
-        functions[return_heads] = tf.function(
-            lambda inputs: reference().explain(inputs, **heads),
-            autograph=False,
-            reduce_retracing=True,
-        )
+        @tf.function(autograph=False, reduce_retracing=True)
+        def explain(inputs):
+            with own_operations():
+                return reference().explain(inputs, **heads)
+
+        functions[return_heads] = explain
     return functions[return_heads]

@@ -1,9 +1,13 @@
 """What differs between Keras' backends, for layers that are written in `keras.ops` alone."""
 
+import contextlib
+import contextvars
+
 import keras
 
 VECTOR = 16
 """float32 numbers in the widest vector registers."""
+_own_operations = contextvars.ContextVar("own_operations", default=False)
 
 
 def take_rows(table, ids):
@@ -26,18 +30,31 @@ def take_rows(table, ids):
     return keras.ops.take(table, ids, axis=0)
 
 
-def attend(query, key, value, num_heads, scale):
+@contextlib.contextmanager
+def own_operations():
+    """Lets layers use `interhat_tf.kernels` for more than training: nothing is to be exported.
+
+    Who loads an exported graph does not have them.
+    """
+    token = _own_operations.set(True)
+    try:
+        yield
+    finally:
+        _own_operations.reset(token)
+
+
+def attend(query, key, value, num_heads, scale, training):
     """Returns the fields that heads attend to, computed in one operation, or `None`.
 
     On TensorFlow there is an operation for it, if it was built: see
     `interhat_tf.kernels`, for arguments and result as well. It computes
-    in float32 and knows no dropout.
+    in float32, knows no dropout, and has no second derivative.
     """
-    kernels = _kernels_for(query)
+    kernels = _kernels_for(query, training)
     return kernels and kernels.attention(query, key, value, num_heads, scale)
 
 
-def project_and_attend(inputs, projections, num_heads, scale):
+def project_and_attend(inputs, projections, num_heads, scale, training):
     """Returns the same of fields that are not yet projected, or `None`.
 
     It is for many fields and wide heads; what is narrower than a vector
@@ -49,9 +66,10 @@ def project_and_attend(inputs, projections, num_heads, scale):
             in all but their weights.
         num_heads: Number of heads h.
         scale: Factor of the scores, positive.
+        training: Whether the model is being trained.
     """
     first = projections[0]
-    kernels = _kernels_for(inputs)
+    kernels = _kernels_for(inputs, training)
     wide = min(inputs.shape[1], first.units // num_heads) >= VECTOR
     known = first.activation in (keras.activations.linear, keras.activations.relu)
     if not (kernels and wide and known):
@@ -68,9 +86,11 @@ def project_and_attend(inputs, projections, num_heads, scale):
     )
 
 
-def _kernels_for(inputs):
-    """Returns the module of our own operations, or `None` if they do not compute this."""
+def _kernels_for(inputs, training):
+    """Returns the module of our own operations, or `None` if they are not to compute this."""
     if keras.backend.backend() != "tensorflow" or inputs.dtype != "float32":
+        return None
+    if not (training or _own_operations.get()):
         return None
     from interhat_tf import kernels
 

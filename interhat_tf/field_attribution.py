@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from interhat_tf.attention import explain_batches, explain_inputs, in_batches
+from interhat_tf.backend import own_operations
 from interhat_tf.schema import CATEGORICAL, NUMERICAL
 
 ROWS = 8192
@@ -150,7 +151,7 @@ def predict(model, inputs):
 def _embedding_gradient(model):
     @tf.function(reduce_retracing=True)
     def gradient(fields):
-        with tf.GradientTape() as tape:
+        with own_operations(), tf.GradientTape() as tape:
             tape.watch(fields)
             logits = model.predict_embedded(fields)
         return tape.gradient(logits, fields)  # (B, m, d)

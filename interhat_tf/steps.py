@@ -5,6 +5,7 @@ import os
 import keras
 import tensorflow as tf
 
+from interhat_tf.backend import own_operations
 from interhat_tf.optimizers import Adam
 
 LABELS = "labels"
@@ -143,13 +144,15 @@ def compile_prediction(model, piece_rows=None):
         replica = tf.distribute.get_replica_context()
         rows, number = tf.shape(next(iter(inputs.values())))[0], replica.replica_id_in_sync_group
         first, last = (i * rows // replicas for i in (number, number + 1))
-        logits = predict({kind: values[first:last] for kind, values in inputs.items()})
+        with own_operations():
+            logits = predict({kind: values[first:last] for kind, values in inputs.items()})
         return replica.all_gather(logits, axis=0)  # (B, 1)
 
     @tf.function(reduce_retracing=True)
     def predict_batch(inputs):
         if replicas == 1:
-            return predict(inputs)
+            with own_operations():
+                return predict(inputs)
         return strategy.experimental_local_results(strategy.run(predict_part, args=(inputs,)))[0]
 
     return predict_batch

@@ -6,7 +6,10 @@ import pytest
 import tensorflow as tf
 
 from interhat_tf import Adam, InterHAt, kernels
+from interhat_tf.attention import explain_inputs
 from interhat_tf.layers import InteractingLayer, MultiHeadSelfAttention
+from interhat_tf.serving import export_saved_model
+from interhat_tf.steps import compile_prediction
 from tests.conftest import random_batch, run_python
 
 needs_kernels = pytest.mark.skipif(
@@ -243,6 +246,31 @@ def test_all_else_is_left_to_tensorflow(training, dtype, dropout):
     spec = tf.TensorSpec((None, 5, 4), layer.compute_dtype)
     graph = tf.function(layer).get_concrete_function(spec, training=training).graph
     assert not [o for o in graph.get_operations() if o.type.startswith("Interhat")]
+
+
+@needs_kernels
+def test_predictions_use_them_and_exported_models_do_not(schema, rng, monkeypatch, tmp_path):
+    model, batch = InterHAt(schema), random_batch(schema, rng, 8)
+    used, attention = [], kernels.attention
+    monkeypatch.setattr(
+        kernels, "attention", lambda *args: used.append(len(args)) or attention(*args)
+    )
+    answers = [
+        lambda: model.predict_on_batch(batch),
+        lambda: compile_prediction(model, piece_rows=4)(batch),
+        lambda: explain_inputs(model, batch)["logits"][:, None],
+    ]
+    for answer in answers:
+        logits = answer()
+        assert used
+        used.clear()
+        np.testing.assert_allclose(logits, model(batch), atol=1e-6)
+        assert not used
+    export_saved_model(model, tmp_path / "ours")
+    specs = {kind: tf.TensorSpec((None, *v.shape[1:]), v.dtype) for kind, v in batch.items()}
+    model.export(tmp_path / "keras", verbose=False, input_signature=[specs])
+    for folder in ("ours", "keras"):
+        assert b"Interhat" not in (tmp_path / folder / "saved_model.pb").read_bytes()
 
 
 @needs_kernels

@@ -32,6 +32,7 @@ from experiments.paper_sizes import SIZES, batches_of, schema_of
 from experiments.programs import markdown_table, run_program
 from experiments.result_flags import RESULTS_DIR, chosen_models
 from experiments.timing import Training, device, reading
+from interhat_tf.backend import own_operations
 from interhat_tf.files import write_json
 from interhat_tf.input_pipeline import prepare
 from interhat_tf.models import MODELS
@@ -166,7 +167,11 @@ def of_models(names, size):
 
 def of_batch(function, inputs):
     """Returns a part that asks a function about a batch, results fetched."""
-    compiled = tf.function(function, jit_compile=COMPILED.value)
+
+    @tf.function(jit_compile=COMPILED.value)
+    def compiled(inputs):
+        with own_operations():
+            return function(inputs)
 
     def call(times):
         for _ in range(times):

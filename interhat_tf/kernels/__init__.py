@@ -1,10 +1,11 @@
-"""Operations of our own for training on a CPU: attention without its maps, Adam for tables.
+"""Operations of our own for a CPU: attention without its maps, Adam for tables.
 
     python -m interhat_tf.kernels
 
 builds them for the TensorFlow that is installed. It needs a C++ compiler (`$CXX` or
-`c++`), and takes half a minute. They are used from then on; without them, or with
-`INTERHAT_KERNELS=0` in the environment, TensorFlow's own operations compute the same.
+`c++`), and takes half a minute. Training and prediction use them from then on, and no
+exported model needs them; without them, or with `INTERHAT_KERNELS=0` in the environment,
+TensorFlow's own operations compute the same.
 """
 
 import functools

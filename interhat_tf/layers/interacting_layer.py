@@ -66,14 +66,13 @@ class InteractingLayer(keras.layers.Layer):
         """Returns the fields after the interaction, (B, m, H * d')."""
         projections = (self.query, self.key, self.value)
         heads = None
-        # In training alone, so that no exported graph needs an operation that is ours.
-        in_one = training and not self.dropout
+        in_one = not (training and self.dropout)
         if in_one:
-            heads = project_and_attend(inputs, projections, self.num_heads, 1.0)
+            heads = project_and_attend(inputs, projections, self.num_heads, 1.0, training)
         if heads is None:
             projected = [projection(inputs) for projection in projections]  # (B, m, H * d')
             if in_one:
-                heads = attend(*projected, self.num_heads, 1.0)
+                heads = attend(*projected, self.num_heads, 1.0, training)
             if heads is None:
                 heads = self._attend(*projected, training)
         return ops.relu(heads + self.residual(inputs))  # (B, m, H * d')

@@ -118,18 +118,17 @@ class MultiHeadSelfAttention(keras.layers.Layer):
     def call(self, inputs, training=False, return_attention=False):
         """Returns the attended fields, and the attention maps on request."""
         _, fields, dim = ops.shape(inputs)
-        # In training alone, so that no exported graph needs an operation that is ours.
-        in_one = training and not (self.dropout or return_attention)
+        in_one = not (return_attention or (training and self.dropout))
         scale = 1 / math.sqrt(self.key_dim)
         output_projection = self.output_projection
         heads = attention = None
         if in_one and not self.folded:
             projections = (self.query, self.key, self.value)
-            heads = project_and_attend(inputs, projections, self.num_heads, scale)
+            heads = project_and_attend(inputs, projections, self.num_heads, scale, training)
         if heads is None:
             query, key, value, output_projection = self._project(inputs)
             if in_one:
-                heads = attend(query, key, value, self.num_heads, scale)
+                heads = attend(query, key, value, self.num_heads, scale, training)
             if heads is None:
                 heads, attention = self._attend(query, key, value, training)
         heads = ops.reshape(heads, (-1, heads.shape[-1]))  # (B*m, h*width)

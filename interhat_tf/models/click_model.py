@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from interhat_tf.backend import own_operations
 from interhat_tf.layers import MLP, FieldEmbedding, Linear
 from interhat_tf.schema import Schema
 
@@ -86,6 +87,16 @@ class ClickModel(keras.Model):
 
     def _flatten(self, fields):
         return ops.reshape(fields, (-1, self.num_fields * fields.shape[-1]))  # (B, m * d)
+
+    def predict_step(self, *args):
+        """Predicts for a batch, for Keras' `predict`."""
+        with own_operations():
+            return super().predict_step(*args)
+
+    def test_step(self, *args):
+        """Evaluates a batch, for Keras' `evaluate`."""
+        with own_operations():
+            return super().test_step(*args)
 
     def compute_output_shape(self, input_shape):
         """Returns (B, 1)."""

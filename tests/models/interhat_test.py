@@ -345,7 +345,7 @@ def test_compile_fit_evaluate_predict(schema, rng, preset, labels_shape):
     assert after < 0.5 * before
     predictions = model.predict(batch, verbose=0)
     assert predictions.shape == (256, 1)
-    np.testing.assert_allclose(predictions, model(batch), atol=1e-4)
+    np.testing.assert_allclose(predictions, model(batch), rtol=1e-5, atol=1e-4)
 
 
 def test_every_weight_gets_a_gradient(schema, batch):
