@@ -5,8 +5,8 @@ import contextvars
 
 import keras
 
-VECTOR = 16
-"""float32 numbers in the widest vector registers."""
+WIDE = 8
+"""Width of a head from which on `project_and_attend` is faster than `attend`."""
 _own_operations = contextvars.ContextVar("own_operations", default=False)
 
 
@@ -54,32 +54,30 @@ def attend(query, key, value, num_heads, scale, training):
     return kernels and kernels.attention(query, key, value, num_heads, scale)
 
 
-def project_and_attend(inputs, projections, num_heads, scale, training):
+def project_and_attend(inputs, projections, output_kernel, num_heads, scale, training):
     """Returns the same of fields that are not yet projected, or `None`.
 
-    It is for many fields and wide heads; what is narrower than a vector
-    register is faster with `attend`.
+    It is for wide heads.
 
     Args:
         inputs: Fields X, (B, m, d).
         projections: The `keras.layers.Dense` of queries, keys and values, alike
             in all but their weights.
+        output_kernel: What the result is multiplied by, (h * d_K, d), or `None`.
         num_heads: Number of heads h.
         scale: Factor of the scores, positive.
         training: Whether the model is being trained.
     """
     first = projections[0]
     kernels = _kernels_for(inputs, training)
-    wide = min(inputs.shape[1], first.units // num_heads) >= VECTOR
     known = first.activation in (keras.activations.linear, keras.activations.relu)
-    if not (kernels and wide and known):
+    if not (kernels and known and first.units // num_heads >= WIDE):
         return None
     return kernels.self_attention(
         inputs,
-        [keras.ops.convert_to_tensor(projection.kernel) for projection in projections],
-        [keras.ops.convert_to_tensor(projection.bias) for projection in projections]
-        if first.use_bias
-        else None,
+        [projection.kernel.value for projection in projections],
+        [projection.bias.value for projection in projections] if first.use_bias else None,
+        None if output_kernel is None else output_kernel.value,
         num_heads,
         scale,
         relu=first.activation is keras.activations.relu,

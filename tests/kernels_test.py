@@ -79,32 +79,39 @@ def test_attention_and_its_gradient(rng, shape, shared, spread):
 
 
 @needs_kernels
+@pytest.mark.parametrize("outputs", [0, 1, 12, 20])
 @pytest.mark.parametrize("form", ["plain", "biases", "relu"])
 @pytest.mark.parametrize("batch, fields, dim, num_heads, width", PROJECTED, ids=str)
-def test_self_attention_and_its_gradient(rng, batch, fields, dim, num_heads, width, form):
-    whole = num_heads * width
+def test_self_attention_and_its_gradient(rng, batch, fields, dim, num_heads, width, form, outputs):
+    whole, biased = num_heads * width, form != "plain"
     inputs = [rng.normal(size=(batch, fields, dim))]
     inputs += [rng.normal(size=(dim, whole)) * dim**-0.5 for _ in range(3)]
-    inputs += [rng.normal(size=whole) for _ in range(0 if form == "plain" else 3)]
+    inputs += [rng.normal(size=whole) for _ in range(3 * biased)]
+    inputs += [rng.normal(size=(whole, outputs)) * whole**-0.5] if outputs else []
     inputs = [tf.constant(x, "float32") for x in inputs]
-    gradient = tf.constant(rng.normal(size=(batch, fields, whole)), "float32")
+    gradient = tf.constant(rng.normal(size=(batch, fields, outputs or whole)), "float32")
     arguments = {"num_heads": num_heads, "scale": width**-0.5}
 
-    def by_tensorflow(x, query, key, value, *biases):
+    def by_tensorflow(x, query, key, value, *others):
         projected = [tf.matmul(x, kernel) for kernel in (query, key, value)]
-        if biases:
-            projected = [y + bias for y, bias in zip(projected, biases, strict=True)]
+        if biased:
+            projected = [y + bias for y, bias in zip(projected, others[:3], strict=True)]
         if form == "relu":
             projected = [tf.nn.relu(y) for y in projected]
-        return attention_by_tensorflow(*projected, **arguments)
+        heads = attention_by_tensorflow(*projected, **arguments)
+        return tf.matmul(heads, others[-1]) if outputs else heads
 
-    found = output_and_gradients(
-        lambda x, query, key, value, *biases: kernels.self_attention(
-            x, [query, key, value], biases, **arguments, relu=form == "relu"
-        ),
-        inputs,
-        gradient,
-    )
+    def by_ours(x, query, key, value, *others):
+        return kernels.self_attention(
+            x,
+            [query, key, value],
+            others[:3] if biased else None,
+            others[-1] if outputs else None,
+            **arguments,
+            relu=form == "relu",
+        )
+
+    found = output_and_gradients(by_ours, inputs, gradient)
     expected = output_and_gradients(
         by_tensorflow, [tf.cast(x, "float64") for x in inputs], tf.cast(gradient, "float64")
     )
@@ -122,7 +129,7 @@ def test_the_gradient_of_shared_weights_can_be_repeated(rng):
     inputs = [tf.constant(rng.normal(size=shape), "float32") for shape in shapes]
     first, second = (
         output_and_gradients(
-            lambda x, *weights: kernels.self_attention(x, weights, None, 2, 0.25, relu=True),
+            lambda x, *weights: kernels.self_attention(x, weights, None, None, 2, 0.25, relu=True),
             inputs,
             tf.ones((300, 17, 32)),
         )
@@ -151,7 +158,7 @@ def test_an_empty_batch_has_an_empty_result():
     assert all(result.shape == (0, 3, 4) for result in found)
     weights = [tf.ones((4, 6))] * 3
     output, *gradients = output_and_gradients(
-        lambda x, *weights: kernels.self_attention(x, weights, None, 2, 1.0, relu=False),
+        lambda x, *weights: kernels.self_attention(x, weights, None, None, 2, 1.0, relu=False),
         [nothing, *weights],
         tf.zeros((0, 3, 6)),
     )
@@ -176,20 +183,26 @@ def test_shapes_that_do_not_fit(shapes, message):
 
 @needs_kernels
 @pytest.mark.parametrize(
-    "shapes, scale, message",
+    "inputs, kernel, last_kernel, bias, output_kernel, scale, message",
     [
-        ([(3, 4), *[(4, 6)] * 3, *[(6,)] * 3], 1.0, r"must be \(B, m, d\) and \(d, 2 \* d_K\)"),
-        ([(2, 3, 4), *[(5, 6)] * 3, *[(6,)] * 3], 1.0, r"must be \(B, m, d\) and"),
-        ([(2, 3, 4), *[(4, 5)] * 3, *[(5,)] * 3], 1.0, r"must be \(B, m, d\) and"),
-        ([(2, 3, 4), (4, 6), (4, 6), (4, 8), *[(6,)] * 3], 1.0, "kernels must be alike"),
-        ([(2, 3, 4), *[(4, 6)] * 3, (6,), (6,), (4,)], 1.0, r"biases \(h \* d_K\)"),
-        ([(2, 3, 4), *[(4, 6)] * 3, *[(6,)] * 3], 0.0, "scale must be positive, got 0"),
+        ((3, 4), (4, 6), (4, 6), (6,), (6, 4), 1.0, r"be \(B, m, d\) and \(d, 2 \* d_K\)"),
+        ((2, 3, 4), (5, 6), (5, 6), (6,), (6, 4), 1.0, r"be \(B, m, d\) and \(d, 2 \* d_K\)"),
+        ((2, 3, 4), (4, 5), (4, 5), (5,), (5, 4), 1.0, r"be \(B, m, d\) and \(d, 2 \* d_K\)"),
+        ((2, 3, 4), (4, 6), (4, 8), (6,), (6, 4), 1.0, "kernels must be alike"),
+        ((2, 3, 4), (4, 6), (4, 6), (4,), (6, 4), 1.0, r"biases \(h \* d_K\)"),
+        ((2, 3, 4), (4, 6), (4, 6), (6,), (5, 4), 1.0, r"output's kernel must be \(h \* d_K, d"),
+        ((2, 3, 4), (4, 6), (4, 6), (6,), (6, 4), 0.0, "scale must be positive, got 0"),
     ],
 )
-def test_projections_that_do_not_fit(shapes, scale, message):
-    inputs, *weights = map(tf.zeros, shapes)
+def test_projections_that_do_not_fit(
+    inputs, kernel, last_kernel, bias, output_kernel, scale, message
+):
+    weights = [tf.zeros(shape) for shape in (kernel, kernel, last_kernel)]
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
-        kernels.self_attention(inputs, weights[:3], weights[3:], 2, scale, relu=False)
+        kernels.self_attention(
+            *(tf.zeros(inputs), weights, [tf.zeros(bias)] * 3, tf.zeros(output_kernel)),
+            *(2, scale, False),
+        )
 
 
 def step_of(layer, inputs):
@@ -212,7 +225,7 @@ RELEASED = {"activation": "relu", "use_bias": True, "residual": True}
         (lambda: MultiHeadSelfAttention(3, 2), 5, "InterhatAttention"),
         (lambda: MultiHeadSelfAttention(2, 16), 17, "InterhatAttention"),  # folded
         (lambda: MultiHeadSelfAttention(2, 3, **RELEASED), 5, "InterhatAttention"),
-        (lambda: MultiHeadSelfAttention(2, 16, **RELEASED), 5, "InterhatAttention"),
+        (lambda: MultiHeadSelfAttention(2, 8, **RELEASED), 5, "InterhatSelfAttention"),
         (lambda: MultiHeadSelfAttention(2, 16, **RELEASED), 17, "InterhatSelfAttention"),
         (lambda: MultiHeadSelfAttention(2, 16, activation="tanh"), 17, "InterhatAttention"),
         (lambda: InteractingLayer(2, 3), 5, "InterhatAttention"),
@@ -251,10 +264,13 @@ def test_all_else_is_left_to_tensorflow(training, dtype, dropout):
 @needs_kernels
 def test_predictions_use_them_and_exported_models_do_not(schema, rng, monkeypatch, tmp_path):
     model, batch = InterHAt(schema), random_batch(schema, rng, 8)
-    used, attention = [], kernels.attention
-    monkeypatch.setattr(
-        kernels, "attention", lambda *args: used.append(len(args)) or attention(*args)
-    )
+    used, original = [], kernels.self_attention
+
+    def spy(*args, **kwargs):
+        used.append("self_attention")
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(kernels, "self_attention", spy)
     answers = [
         lambda: model.predict_on_batch(batch),
         lambda: compile_prediction(model, piece_rows=4)(batch),

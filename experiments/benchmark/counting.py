@@ -12,13 +12,14 @@ FREE = {
 """Operations that move nothing, or whose bytes are counted in a way of their own."""
 
 PRODUCTS = {
-    "InterhatAttention": (2, 0),
-    "InterhatAttentionGradient": (5, 0),
-    "InterhatSelfAttention": (2, 3),
+    "InterhatAttention": (2, 0, 0),
+    "InterhatAttentionGradient": (5, 0, 0),
+    "InterhatSelfAttention": (2, 3, 1),
     # Queries are projected twice, once for each layout; then 3 gradients of weights, 3 of inputs.
-    "InterhatSelfAttentionGradient": (5, 10),
+    # With W_m, what heads read is computed anew, and its gradient twice, for each layout.
+    "InterhatSelfAttentionGradient": (5, 10, 3),
 }
-"""Products that our own operations compute: of every head's map, and of its projections."""
+"""Products that our own operations compute: of every head's map, of its projections, with W_m."""
 CALLS = {"PartitionedCall": "f", "While": "body"}
 """Operations that run a function, and the attribute that names it; a loop counts as one round."""
 
@@ -73,13 +74,16 @@ def _flops(operation):
         inner = shape[-2] if transposed else shape[-1]
         return 2 * (inner or 0) * _size(operation.outputs[0])
     if operation.type in PRODUCTS:
-        of_maps, of_projections = PRODUCTS[operation.type]
+        of_maps, of_projections, of_outputs = PRODUCTS[operation.type]
         inputs = operation.inputs[0]  # (B, m, d), or the queries, (B, m, h * d_K)
         if not inputs.shape.is_fully_defined():
             return 0
         records, fields, dim = inputs.shape
         width = operation.inputs[1].shape[-1] if of_projections else dim
-        return 2 * records * fields * width * (of_maps * fields + of_projections * dim)
+        outputs = operation.inputs[7].shape[-1] if of_outputs else 0
+        anew = outputs > 0 and "Gradient" in operation.type
+        inner = (of_maps + anew) * fields + of_projections * dim + of_outputs * outputs
+        return 2 * records * fields * width * inner
     return 0
 
 

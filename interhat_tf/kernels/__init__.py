@@ -104,23 +104,25 @@ def attention(query, key, value, num_heads, scale):
     )
 
 
-def self_attention(inputs, kernels, biases, num_heads, scale, relu):
+def self_attention(inputs, kernels, biases, output_kernel, num_heads, scale, relu):
     """Returns what every head reads from the fields of a record, as projected here.
 
         Q = act(X W_Q + b_Q),  K = act(X W_K + b_K),  V = act(X W_V + b_V)
 
-    and then `attention`, in one operation that writes none of the three to memory.
+    then `attention`, and what the heads read times W_m, in one operation that
+    writes none of these to memory.
 
     Args:
         inputs: float32 fields X, (B, m, d).
         kernels: W_Q, W_K and W_V, each (d, h * d_K).
         biases: b_Q, b_K and b_V, each (h * d_K,), or `None` for none.
+        output_kernel: W_m, (h * d_K, d'), or `None` for none.
         num_heads: Number of heads h.
         scale: Factor of the scores.
         relu: Whether act is a ReLU; otherwise there is none.
 
     Returns:
-        [H_1; ...; H_h], (B, m, h * d_K).
+        [H_1; ...; H_h] W_m, (B, m, d'); without W_m, [H_1; ...; H_h], (B, m, h * d_K).
 
     Raises:
         tf.errors.InvalidArgumentError: If the shapes do not fit together.
@@ -135,6 +137,7 @@ def self_attention(inputs, kernels, biases, num_heads, scale, relu):
         query_bias=query_bias,
         key_bias=key_bias,
         value_bias=value_bias,
+        output_kernel=tf.zeros((0, 0)) if output_kernel is None else output_kernel,
         num_heads=num_heads,
         scale=scale,
         relu=relu,

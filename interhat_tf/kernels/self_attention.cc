@@ -1,12 +1,13 @@
 // Self-attention from a record's fields X, its projections included, and the gradient.
 //
-//     Q = act(X W_Q + b_Q), K and V alike;  softmax(Q K^T / sqrt(d_K)) V for every head
+//     Q = act(X W_Q + b_Q), K and V alike;  H_i = softmax(Q K^T / sqrt(d_K)) V for every head
+//     [H_1; ...; H_h], or [H_1; ...; H_h] W_m
 //
-// Of many fields and wide heads, queries, keys and values are many times as much as X; written
-// to memory by one operation and read by the next, they cost as much as the maps would. Here a
-// record's head goes through all of the computation in the core's first cache, and X is all that is
-// read. Vectors lie along fields and along a head's width, the last of a row filled up with
-// zeros; `attention.cc` has records in their lanes instead, for what is too small for this.
+// Of wide heads, queries, keys, values and what the heads read are many times as much as X;
+// written to memory by one operation and read by the next, they cost as much as the maps
+// would. Here a record's head goes through all of the computation in the core's first cache.
+// Vectors lie along fields and along a head's width, the last of a row filled up with zeros;
+// `attention.cc` has records in their lanes instead, for heads too narrow for this.
 
 #include <algorithm>
 #include <cstdint>
@@ -37,6 +38,7 @@ using tensorflow::OpKernelContext;
 using tensorflow::Tensor;
 
 enum Projection { kQuery, kKey, kValue, kProjections };
+constexpr int kOutputKernel = 1 + 2 * kProjections;  // its place among the operation's inputs
 
 struct Problem {
   int64_t records;  // B
@@ -44,13 +46,17 @@ struct Problem {
   int inputs;       // d
   int heads;        // h
   int head_width;   // d_K
+  int outputs;      // columns of W_m; 0 without it
   bool biased;
   float scale;    // of the scores
   float lowest;   // of what a projection gives: 0 with a ReLU
   const float* x;
   const float* kernels[kProjections];  // (d, h * d_K)
   const float* biases[kProjections];   // (h * d_K)
+  const float* output_kernel;          // (h * d_K, outputs)
 
+  // Numbers that a field has in the result.
+  int64_t result_width() const { return outputs ? outputs : width(); }
   int64_t width() const { return static_cast<int64_t>(heads) * head_width; }
   // A constant 1 behind the inputs makes the bias a row of the weights.
   int weight_rows() const { return inputs + biased; }
@@ -84,103 +90,137 @@ struct Rows {
   }
 };
 
-// A matrix of numbers, each of which is to fill a vector.
+// A matrix of numbers, each of which is to fill a vector, and M rows of it, column by column.
 struct Numbers {
   const float* data;
-  int down;
-  int across;
+  int64_t stride;
 
-  INLINE float operator()(int i, int k) const { return data[i * down + k * across]; }
+  // More rows have more addresses than there are registers for them.
+  static constexpr int kSums = 12;
+  static constexpr int kRows = 8;
+
+  template <int M>
+  struct Panel {
+    const float* rows[M];
+
+    INLINE Panel(Numbers a, int row) {
+      for (int i = 0; i < M; i++) rows[i] = a.data + (row + i) * a.stride;
+    }
+    INLINE float operator()(int i, int64_t k) const { return rows[i][k]; }
+  };
+};
+
+// The transpose of one, whose columns are therefore in a row.
+struct Transposed {
+  const float* data;
+  int64_t stride;
+
+  static constexpr int kSums = 24;
+  static constexpr int kRows = 24;
+
+  template <int M>
+  struct Panel {
+    const float* data;
+    int64_t stride;
+
+    INLINE Panel(Transposed a, int row) : data(a.data + row), stride(a.stride) {}
+    INLINE float operator()(int i, int64_t k) const { return data[k * stride + i]; }
+  };
 };
 
 template <int W>
 INLINE Numbers numbers(Rows<W> rows) {
-  return {rows.data, rows.stride, 1};
+  return {rows.data, rows.stride};
 }
 template <int W>
-INLINE Numbers transposed(Rows<W> rows) {
-  return {rows.data, 1, rows.stride};
+INLINE Transposed transposed(Rows<W> rows) {
+  return {rows.data, rows.stride};
 }
 
-// What becomes of the sums of a product.
+// What becomes of the sums of a product, each of which has a place in `to`.
 template <int W>
 struct Set {
   Rows<W> to;
-  INLINE void operator()(int i, int j, Vector<W> sum) const { to(i, j) = sum; }
+  INLINE void operator()(int64_t place, Vector<W> sum) const { put<W>(sum, to.data + place); }
 };
 template <int W>
 struct Add {
   Rows<W> to;
-  INLINE void operator()(int i, int j, Vector<W> sum) const { to(i, j) += sum; }
+  INLINE void operator()(int64_t place, Vector<W> sum) const {
+    put<W>(at<W>(to.data + place) + sum, to.data + place);
+  }
 };
 template <int W>
 struct Activate {
   Rows<W> to;
   float lowest;
-  INLINE void operator()(int i, int j, Vector<W> sum) const {
+  INLINE void operator()(int64_t place, Vector<W> sum) const {
     const Vector<W> floor = Vector<W>{} + lowest;
-    to(i, j) = sum < floor ? floor : sum;  // what is not a number stays so
+    put<W>(sum < floor ? floor : sum, to.data + place);  // what is not a number stays so
   }
 };
-// The gradient of `Activate`, of its result `active`.
+// The gradient of `Activate`, of its result `active`, whose rows are as long.
 template <int W>
 struct SetWhereActive {
   Rows<W> to;
   Rows<W> active;
   float lowest;
-  INLINE void operator()(int i, int j, Vector<W> sum) const {
-    to(i, j) = active(i, j) > Vector<W>{} + lowest ? sum : Vector<W>{};
+  INLINE void operator()(int64_t place, Vector<W> sum) const {
+    const Vector<W> floor = Vector<W>{} + lowest;
+    put<W>(at<W>(active.data + place) > floor ? sum : Vector<W>{}, to.data + place);
   }
 };
 
-template <int W, int M, int N, typename Keep>
-INLINE void block_product(Numbers a, Rows<W> b, Keep keep, int row, int vector, int inner) {
+template <int W, int M, int N, typename A, typename Keep>
+INLINE void block_product(A a, Rows<W> b, Keep keep, int row, int vector, int inner) {
+  const typename A::template Panel<M> panel(a, row);
+  const float* from = b.data + vector * W;
   Vector<W> sums[M][N] = {};
-  for (int k = 0; k < inner; k++) {
+  for (int64_t k = 0; k < inner; k++, from += b.stride) {
     Vector<W> of_b[N];
-    for (int j = 0; j < N; j++) of_b[j] = b(k, vector + j);
+    for (int j = 0; j < N; j++) of_b[j] = at<W>(from + j * W);
     for (int i = 0; i < M; i++) {
-      const float of_a = a(row + i, k);
+      const float of_a = panel(i, k);
       for (int j = 0; j < N; j++) sums[i][j] += of_a * of_b[j];
     }
   }
-  for (int i = 0; i < M; i++) {
-    for (int j = 0; j < N; j++) keep(row + i, vector + j, sums[i][j]);
+  int64_t place = row * static_cast<int64_t>(keep.to.stride) + vector * W;
+  for (int i = 0; i < M; i++, place += keep.to.stride) {
+    for (int j = 0; j < N; j++) keep(place + j * W, sums[i][j]);
   }
 }
 
 // Rows M at a time, then half as many, and so on.
-template <int W, int M, int N, typename Keep>
-INLINE void product_of_rows(Numbers a, Rows<W> b, Keep keep, int row, int rows, int vector,
+template <int W, int M, int N, typename A, typename Keep>
+INLINE void product_of_rows(A a, Rows<W> b, Keep keep, int row, int rows, int vector,
                             int inner) {
   for (; row + M <= rows; row += M) block_product<W, M, N>(a, b, keep, row, vector, inner);
   if constexpr (M > 1) product_of_rows<W, M / 2, N>(a, b, keep, row, rows, vector, inner);
 }
 
 // a b, (rows, vectors), of which sums over `inner`; N vectors at a time, then one less, and so on.
-template <int W, int N = 3, typename Keep>
-INLINE void product(Numbers a, Rows<W> b, Keep keep, int rows, int vectors, int inner,
-                    int vector = 0) {
-  constexpr int M = (W == 16 ? 24 : 12) / N;  // M * N sums fit into the registers
+template <int W, int N = 3, typename A, typename Keep>
+INLINE void product(A a, Rows<W> b, Keep keep, int rows, int vectors, int inner, int vector = 0) {
+  // M * N sums fit into the registers.
+  constexpr int M = std::min(A::kRows, (W == 16 ? A::kSums : 12) / N);
   for (; vector + N <= vectors; vector += N) {
     product_of_rows<W, M, N>(a, b, keep, 0, rows, vector, inner);
   }
   if constexpr (N > 1) product<W, N - 1>(a, b, keep, rows, vectors, inner, vector);
 }
 
-// Copies rows, each times a factor; where vectors do not fill a row, the last overlaps.
+// Copies rows; where vectors do not fill a row, the last overlaps.
 template <int W>
 INLINE void copy(const float* from, int64_t from_stride, float* to, int64_t to_stride, int rows,
-                 int width, const float* factors = nullptr) {
+                 int width) {
   for (int row = 0; row < rows; row++, from += from_stride, to += to_stride) {
-    const float factor = factors ? factors[row] : 1.0f;
     if (width < W) {
-      for (int i = 0; i < width; i++) to[i] = from[i] * factor;
+      for (int i = 0; i < width; i++) to[i] = from[i];
       continue;
     }
     for (int begin = 0; begin < width; begin += W) {
       const int column = std::min(begin, width - W);
-      put<W>(at<W>(from + column) * factor, to + column);
+      put<W>(at<W>(from + column), to + column);
       // What the next head reads and writes.
       __builtin_prefetch(from + column + width);
       __builtin_prefetch(to + column + width, 1);
@@ -218,6 +258,7 @@ class Workspace {
         fields(padded<W>(problem.fields)),
         inputs(padded<W>(problem.inputs)),
         width(padded<W>(problem.head_width)),
+        result_width(padded<W>(problem.outputs)),
         room(size(backward) / W) {
     const int m = problem.fields, d_k = problem.head_width, heads = problem.heads;
     std::memset(room.take(0), 0, size(backward) * sizeof(float));
@@ -231,9 +272,17 @@ class Workspace {
     query_transposed = rows(d_k, fields);
     map = rows(m, fields);
     outputs = rows(m, width);
-    inverse_sums = rows(1, fields);
+    result = rows(m, result_width);
+    output_weights = rows(problem.outputs ? heads * d_k : 0, result_width);
     copy_weights();
     if (!backward) return;
+    result_transposed = rows(problem.outputs, fields);
+    output_weights_gradient = rows(problem.outputs ? heads * d_k : 0, result_width);
+    output_weights_transposed = rows(heads * problem.outputs, width);
+    for (int head = 0; head < heads && problem.outputs; head++) {
+      transpose_rows<W>(output_weights_of(output_weights, head).data, result_width, d_k,
+                        problem.outputs, transposed_output_weights_of(head).data, width);
+    }
     gradient = rows(m, width);
     gradient_transposed = rows(d_k, fields);
     slopes = rows(m, fields);
@@ -249,6 +298,12 @@ class Workspace {
   }
 
   // The weights of a head.
+  INLINE Rows<W> output_weights_of(Rows<W> all, int head) const {
+    return {all.data + head * problem.head_width * all.stride, all.stride};
+  }
+  INLINE Rows<W> transposed_output_weights_of(int head) const {
+    return {output_weights_transposed.data + head * problem.outputs * width, width};
+  }
   INLINE Rows<W> of_head(Rows<W> all, int head) const {
     return {all.data + head * problem.weight_rows() * all.stride, all.stride};
   }
@@ -268,11 +323,11 @@ class Workspace {
   }
 
   INLINE void project(int p, int head) {
-    product<W>(numbers(x), of_head(weights[p], head), Activate<W>{projected[p], problem.lowest},
+    product<W>(transposed(x_transposed), of_head(weights[p], head), Activate<W>{projected[p], problem.lowest},
                problem.fields, width / W, problem.weight_rows());
   }
 
-  // The map of a head, transposed: its columns are queries, whose weights `inverse_sums` scales.
+  // The map of a head, transposed: its columns are queries.
   INLINE void weigh(int head) {
     project(kKey, head);
     product<W>(transposed(of_head(weights[kQuery], head)), x_transposed,
@@ -290,13 +345,23 @@ class Workspace {
         map(j, i) = exp2<W>(map(j, i) - highest);
         sum += map(j, i);
       }
-      inverse_sums(0, i) = 1.0f / sum;
+      const Vector<W> inverse_sum = 1.0f / sum;
+      for (int j = 0; j < problem.fields; j++) map(j, i) *= inverse_sum;
     }
   }
 
+  // What a head reads.
+  INLINE void read() {
+    product<W>(transposed(map), projected[kValue], Set<W>{outputs}, problem.fields, width / W,
+               problem.fields);
+  }
+
   const Problem& problem;
-  const int fields, inputs, width;  // whole vectors
-  Rows<W> x, x_transposed, projected[kProjections], query_transposed, map, outputs, inverse_sums;
+  const int fields, inputs, width, result_width;  // whole vectors
+  Rows<W> x, x_transposed, projected[kProjections], query_transposed, map, outputs;
+  // The result or its gradient, and W_m.
+  Rows<W> result, result_transposed;
+  Rows<W> output_weights, output_weights_gradient, output_weights_transposed;
   Rows<W> gradient, gradient_transposed, slopes, x_gradient;
   Rows<W> weights[kProjections], weights_transposed[kProjections], weights_gradient[kProjections];
 
@@ -304,11 +369,13 @@ class Workspace {
   int64_t size(bool backward) const {
     const int64_t m = problem.fields, d_k = problem.head_width, e = problem.weight_rows();
     const int64_t weights = kProjections * problem.heads * e * width;
+    const int64_t output_weights = problem.heads * d_k * result_width;
     const int64_t forward = m * padded<W>(e) + e * fields + (kProjections + 1) * m * width +
-                            d_k * fields + m * fields + fields + weights;
+                            d_k * fields + m * fields + m * result_width + weights + output_weights;
     if (!backward) return forward;
-    return forward + m * width + d_k * fields + m * fields + m * inputs + weights +
-           kProjections * problem.heads * d_k * inputs;
+    return forward + problem.outputs * fields + output_weights +
+           problem.heads * problem.outputs * width + m * width + d_k * fields + m * fields +
+           m * inputs + weights + kProjections * problem.heads * d_k * inputs;
   }
 
   Rows<W> rows(int rows, int stride) {
@@ -329,6 +396,10 @@ class Workspace {
         }
       }
     }
+    for (int row = 0; row < problem.heads * d_k && problem.outputs; row++) {
+      std::copy_n(problem.output_kernel + row * problem.outputs, problem.outputs,
+                  output_weights.data + row * result_width);
+    }
   }
 
   Room<W> room;
@@ -340,22 +411,30 @@ INLINE void forward(const Problem& problem, float* output, int64_t first, int64_
   const int fields = problem.fields, width = problem.head_width;
   for (int64_t record = first; record < last; record++) {
     space.take_record(record);
+    float* const result = output + record * fields * problem.result_width();
+    std::fill_n(space.result.data, fields * space.result_width, 0.0f);
     for (int head = 0; head < problem.heads; head++) {
       space.weigh(head);
       space.project(kValue, head);
-      product<W>(transposed(space.map), space.projected[kValue], Set<W>{space.outputs}, fields,
-                 space.width / W, fields);
-      copy<W>(space.outputs.data, space.width,
-              output + record * fields * problem.width() + head * width, problem.width(), fields,
-              width, space.inverse_sums.data);
+      space.read();
+      if (problem.outputs) {
+        product<W>(numbers(space.outputs), space.output_weights_of(space.output_weights, head),
+                   Add<W>{space.result}, fields, space.result_width / W, width);
+      } else {
+        copy<W>(space.outputs.data, space.width, result + head * width, problem.width(), fields,
+                width);
+      }
     }
+    copy<W>(space.result.data, space.result_width, result, problem.outputs, fields,
+            problem.outputs);
   }
 }
 
-// Writes the gradient of X, and adds those of the weights, (h, d + 1, d_K), to `weights_gradient`.
+// Writes the gradients of X, of the weights, (h, d + 1, d_K) each, and of W_m.
 template <int W>
 INLINE void backward(const Problem& problem, const float* gradient, float* x_gradient,
-                     float* const* weights_gradient, int64_t first, int64_t last) {
+                     float* const* weights_gradient, float* output_kernel_gradient, int64_t first,
+                     int64_t last) {
   Workspace<W> space(problem, true);
   const int fields = problem.fields, d_k = problem.head_width, weight_rows = problem.weight_rows();
   const int vectors = space.width / W;
@@ -363,23 +442,38 @@ INLINE void backward(const Problem& problem, const float* gradient, float* x_gra
   for (int64_t record = first; record < last; record++) {
     space.take_record(record);
     std::fill_n(space.x_gradient.data, fields * space.inputs, 0.0f);
+    const float* const of_result = gradient + record * fields * problem.result_width();
+    if (problem.outputs) {
+      copy<W>(of_result, problem.outputs, space.result.data, space.result_width, fields,
+              problem.outputs);
+      transpose_rows<W>(space.result.data, space.result_width, fields, problem.outputs,
+                        space.result_transposed.data, space.fields);
+    }
     for (int head = 0; head < problem.heads; head++) {
       space.weigh(head);
       space.project(kQuery, head);
       space.project(kValue, head);
-      copy<W>(gradient + record * fields * problem.width() + head * d_k, problem.width(),
-              space.gradient.data, space.width, fields, d_k);
-      transpose_rows<W>(space.gradient.data, space.width, fields, d_k,
-                        space.gradient_transposed.data, space.fields);
+      if (problem.outputs) {
+        space.read();
+        product<W>(transposed(space.outputs), space.result,
+                   Add<W>{space.output_weights_of(space.output_weights_gradient, head)}, d_k,
+                   space.result_width / W, fields);
+        const Rows<W> weights_transposed = space.transposed_output_weights_of(head);
+        product<W>(transposed(space.result_transposed), weights_transposed, Set<W>{space.gradient},
+                   fields, vectors, problem.outputs);
+        product<W>(transposed(weights_transposed), space.result_transposed,
+                   Set<W>{space.gradient_transposed}, d_k, space.fields / W, problem.outputs);
+      } else {
+        copy<W>(of_result + head * d_k, problem.width(), space.gradient.data, space.width, fields,
+                d_k);
+        transpose_rows<W>(space.gradient.data, space.width, fields, d_k,
+                          space.gradient_transposed.data, space.fields);
+      }
       product<W>(numbers(projected[kValue]), space.gradient_transposed, Set<W>{space.slopes},
                  fields, space.fields / W, d_k);
       for (int i = 0; i < space.fields / W; i++) {
-        const Vector<W> inverse_sum = space.inverse_sums(0, i);
         Vector<W> mean = {};
-        for (int j = 0; j < fields; j++) {
-          space.map(j, i) *= inverse_sum;
-          mean += space.map(j, i) * space.slopes(j, i);
-        }
+        for (int j = 0; j < fields; j++) mean += space.map(j, i) * space.slopes(j, i);
         for (int j = 0; j < fields; j++) {  // of queries that hold log2(e)
           space.slopes(j, i) = space.map(j, i) * (space.slopes(j, i) - mean) * kLn2;
         }
@@ -414,6 +508,10 @@ INLINE void backward(const Problem& problem, const float* gradient, float* x_gra
             space.weights_gradient[p].data[row * space.width + c] * factor;
       }
     }
+  }
+  for (int row = 0; row < problem.width() && problem.outputs; row++) {
+    std::copy_n(space.output_weights_gradient.data + row * space.result_width, problem.outputs,
+                output_kernel_gradient + row * problem.outputs);
   }
 }
 
@@ -484,6 +582,16 @@ class SelfAttentionOp : public OpKernel {
       problem->kernels[p] = context->input(1 + p).flat<float>().data();
       problem->biases[p] = context->input(1 + kProjections + p).flat<float>().data();
     }
+    const tensorflow::TensorShape& output_kernel = context->input(kOutputKernel).shape();
+    if (output_kernel.dims() != 2 || (output_kernel.num_elements() > 0 &&
+                                      output_kernel.dim_size(0) != kernel.dim_size(1))) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("the output's kernel must be (h * d_K, d) or empty, got ",
+                       output_kernel.DebugString(), " beside ", kernel.DebugString()));
+    }
+    problem->output_kernel = context->input(kOutputKernel).flat<float>().data();
+    problem->outputs =
+        output_kernel.num_elements() > 0 ? static_cast<int>(output_kernel.dim_size(1)) : 0;
     problem->records = x.dim_size(0);
     problem->fields = static_cast<int>(x.dim_size(1));
     problem->inputs = static_cast<int>(x.dim_size(2));
@@ -538,7 +646,7 @@ class SelfAttention : public SelfAttentionOp {
     Tensor* output;
     OP_REQUIRES_OK(context,
                    context->allocate_output(
-                       0, {problem.records, problem.fields, problem.width()}, &output));
+                       0, {problem.records, problem.fields, problem.result_width()}, &output));
     float* out = output->flat<float>().data();
     if (is_empty(problem)) return void(std::fill_n(out, output->NumElements(), 0.0f));
     share(context, problem, parts_of(context, problem),
@@ -553,16 +661,16 @@ class SelfAttentionGradient : public SelfAttentionOp {
   void Compute(OpKernelContext* context) override {
     Problem problem;
     OP_REQUIRES_OK(context, find_problem(context, &problem));
-    const Tensor& gradient = context->input(1 + 2 * kProjections);
+    const Tensor& gradient = context->input(kOutputKernel + 1);
     OP_REQUIRES(
         context,
         gradient.shape() ==
-            tensorflow::TensorShape({problem.records, problem.fields, problem.width()}),
+            tensorflow::TensorShape({problem.records, problem.fields, problem.result_width()}),
         absl::InvalidArgumentError(absl::StrCat("gradient has the shape ",
                                                 gradient.shape().DebugString(),
                                                 ", which the result has not")));
-    float* out[1 + 2 * kProjections];
-    for (int i = 0; i < 1 + 2 * kProjections; i++) {
+    float* out[kOutputKernel + 1];
+    for (int i = 0; i <= kOutputKernel; i++) {
       Tensor* output;
       OP_REQUIRES_OK(context, context->allocate_output(i, context->input(i).shape(), &output));
       out[i] = output->flat<float>().data();
@@ -572,13 +680,16 @@ class SelfAttentionGradient : public SelfAttentionOp {
     const int64_t parts = parts_of(context, problem);
     // Each part has sums of its own, which are added up in order: results can be repeated.
     const int64_t of_weights = problem.heads * problem.weight_rows() * problem.head_width;
-    std::vector<float> sums(parts * kProjections * of_weights);
+    const int64_t of_output_kernel = problem.width() * problem.outputs;
+    const int64_t of_part = kProjections * of_weights + of_output_kernel;
+    std::vector<float> sums(parts * of_part);
     share(context, problem, parts, [&](int64_t part, int64_t first, int64_t last) {
-      float* of_part[kProjections];
+      float* weights[kProjections];
       for (int p = 0; p < kProjections; p++) {
-        of_part[p] = sums.data() + (part * kProjections + p) * of_weights;
+        weights[p] = sums.data() + part * of_part + p * of_weights;
       }
-      run_backward(problem, gradient.flat<float>().data(), out[0], of_part, first, last);
+      run_backward(problem, gradient.flat<float>().data(), out[0], weights,
+                   weights[0] + kProjections * of_weights, first, last);
     });
     const float* sum = sums.data();
     for (int64_t part = 0; part < parts; part++) {
@@ -592,16 +703,22 @@ class SelfAttentionGradient : public SelfAttentionOp {
           }
         }
       }
+      for (int64_t i = 0; i < of_output_kernel; i++) out[kOutputKernel][i] += *sum++;
     }
   }
 };
 
-absl::Status heads_shape(tensorflow::shape_inference::InferenceContext* context) {
-  tensorflow::shape_inference::ShapeHandle x, kernel;
+absl::Status result_shape(tensorflow::shape_inference::InferenceContext* context) {
+  tensorflow::shape_inference::ShapeHandle x, kernel, output_kernel;
   TF_RETURN_IF_ERROR(context->WithRank(context->input(0), 3, &x));
   TF_RETURN_IF_ERROR(context->WithRank(context->input(1), 2, &kernel));
-  context->set_output(0, context->MakeShape({context->Dim(x, 0), context->Dim(x, 1),
-                                             context->Dim(kernel, 1)}));
+  TF_RETURN_IF_ERROR(context->WithRank(context->input(kOutputKernel), 2, &output_kernel));
+  // An empty kernel, (0, 0), is none.
+  const auto rows = context->Dim(output_kernel, 0);
+  const auto width = !context->ValueKnown(rows)    ? context->UnknownDim()
+                     : context->Value(rows) == 0 ? context->Dim(kernel, 1)
+                                                 : context->Dim(output_kernel, 1);
+  context->set_output(0, context->MakeShape({context->Dim(x, 0), context->Dim(x, 1), width}));
   return absl::OkStatus();
 }
 
@@ -620,11 +737,12 @@ REGISTER_OP("InterhatSelfAttention")
     .Input("query_bias: float")
     .Input("key_bias: float")
     .Input("value_bias: float")
+    .Input("output_kernel: float")
     .Attr("num_heads: int >= 1")
     .Attr("scale: float")
     .Attr("relu: bool")
-    .Output("heads: float")
-    .SetShapeFn(heads_shape);
+    .Output("result: float")
+    .SetShapeFn(result_shape);
 REGISTER_KERNEL_BUILDER(Name("InterhatSelfAttention").Device(tensorflow::DEVICE_CPU),
                         SelfAttention);
 
@@ -636,6 +754,7 @@ REGISTER_OP("InterhatSelfAttentionGradient")
     .Input("query_bias: float")
     .Input("key_bias: float")
     .Input("value_bias: float")
+    .Input("output_kernel: float")
     .Input("gradient: float")
     .Attr("num_heads: int >= 1")
     .Attr("scale: float")
@@ -647,6 +766,7 @@ REGISTER_OP("InterhatSelfAttentionGradient")
     .Output("query_bias_gradient: float")
     .Output("key_bias_gradient: float")
     .Output("value_bias_gradient: float")
+    .Output("output_kernel_gradient: float")
     .SetShapeFn(as_inputs);
 REGISTER_KERNEL_BUILDER(Name("InterhatSelfAttentionGradient").Device(tensorflow::DEVICE_CPU),
                         SelfAttentionGradient);

@@ -68,7 +68,7 @@ class InteractingLayer(keras.layers.Layer):
         heads = None
         in_one = not (training and self.dropout)
         if in_one:
-            heads = project_and_attend(inputs, projections, self.num_heads, 1.0, training)
+            heads = project_and_attend(inputs, projections, None, self.num_heads, 1.0, training)
         if heads is None:
             projected = [projection(inputs) for projection in projections]  # (B, m, H * d')
             if in_one:

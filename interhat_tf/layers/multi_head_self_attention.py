@@ -117,48 +117,50 @@ class MultiHeadSelfAttention(keras.layers.Layer):
 
     def call(self, inputs, training=False, return_attention=False):
         """Returns the attended fields, and the attention maps on request."""
-        _, fields, dim = ops.shape(inputs)
         in_one = not (return_attention or (training and self.dropout))
         scale = 1 / math.sqrt(self.key_dim)
-        output_projection = self.output_projection
-        heads = attention = None
+        outputs = attention = None
         if in_one and not self.folded:
-            projections = (self.query, self.key, self.value)
-            heads = project_and_attend(inputs, projections, self.num_heads, scale, training)
-        if heads is None:
-            query, key, value, output_projection = self._project(inputs)
-            if in_one:
-                heads = attend(query, key, value, self.num_heads, scale, training)
+            outputs = self._project_and_attend(inputs, scale, training)
+        if outputs is None:
+            query, key, value, project = self._project(inputs)
+            heads = attend(query, key, value, self.num_heads, scale, training) if in_one else None
             if heads is None:
                 heads, attention = self._attend(query, key, value, training)
-        heads = ops.reshape(heads, (-1, heads.shape[-1]))  # (B*m, h*width)
-        outputs = ops.reshape(output_projection(heads), (-1, fields, dim))  # (B, m, d)
+            outputs = project(heads)  # (B, m, d)
         if self.residual:
             outputs = outputs + inputs
         if self.layer_norm:
             outputs = self.normalization(outputs)
         return (outputs, attention) if return_attention else outputs
 
+    def _project_and_attend(self, inputs, scale, training):
+        """Returns the attended fields, (B, m, d), computed in one operation, or `None`."""
+        projections, last = (self.query, self.key, self.value), self.output_projection
+        outputs = project_and_attend(
+            inputs, projections, last.kernel, self.num_heads, scale, training
+        )
+        if outputs is None:
+            return None
+        return last.activation(outputs + last.bias if last.use_bias else outputs)
+
     def _project(self, inputs):
         """Returns queries, (B, m, h*width), keys, values, and the projection of what is read."""
-        _, fields, dim = ops.shape(inputs)
-        rows = ops.reshape(inputs, (-1, dim))  # (B*m, d): matrix, bias and activation in one go
         if self.folded:
-            query, output_projection = self._fold(rows)  # (B*m, h*d)
-            query = ops.reshape(query, (-1, fields, query.shape[-1]))  # (B, m, h*d)
-            return query, inputs, inputs, output_projection
+            query, project = self._fold(inputs)
+            return query, inputs, inputs, project
         query, key, value = (
-            ops.reshape(projection(rows), (-1, fields, projection.units))  # (B, m, h*d_K)
+            _to_rows(projection, inputs)  # (B, m, h*d_K)
             for projection in (self.query, self.key, self.value)
         )
-        return query, key, value, self.output_projection
+        return query, key, value, lambda heads: _to_rows(self.output_projection, heads)
 
-    def _fold(self, rows):
+    def _fold(self, inputs):
         """Returns queries for which X itself serves as keys and values, and the projection to go.
 
         `Q K^T = X (W_Q W_K^T) X^T`, and `A V W_m = A X (W_V W_m)`, head by head.
         """
-        dim = rows.shape[-1]
+        dim = inputs.shape[-1]
         query, key, value = (
             ops.reshape(projection.kernel, (dim, self.num_heads, self.key_dim))
             for projection in (self.query, self.key, self.value)
@@ -168,7 +170,10 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         products = ops.reshape(ops.transpose(products, (1, 0, 2)), (dim, -1))  # (d, h*d)
         output = ops.reshape(self.output_projection.kernel, (self.num_heads, self.key_dim, dim))
         output = ops.reshape(ops.matmul(value, output), (-1, dim))  # (h*d, d)
-        return ops.matmul(rows, products), lambda heads: ops.matmul(heads, output)
+        return (
+            _to_rows(lambda rows: ops.matmul(rows, products), inputs),  # (B, m, h*d)
+            lambda heads: _to_rows(lambda rows: ops.matmul(rows, output), heads),
+        )
 
     def _attend(self, query, key, value, training):
         """Returns what the heads read, (B, m, h*width), and their maps, (B, h, m, m)."""
@@ -214,3 +219,9 @@ class MultiHeadSelfAttention(keras.layers.Layer):
             "dropout": self.dropout,
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
         }
+
+
+def _to_rows(function, fields):
+    """Applies a function to all records' fields as rows of one matrix, (B*m, ...), in one go."""
+    rows = function(ops.reshape(fields, (-1, fields.shape[-1])))
+    return ops.reshape(rows, (-1, fields.shape[1], rows.shape[-1]))  # (B, m, ...)

@@ -65,11 +65,13 @@ def test_operations_of_our_own():
     @tf.function
     def project_and_attend(inputs):  # as above
         weights = [tf.ones((4, 4))] * 3
-        heads = kernels.self_attention(inputs, weights, None, 2, 1.0, relu=False)
-        return tf.gradients(heads, [inputs, *weights])
+        output = tf.ones((4, 6))
+        result = kernels.self_attention(inputs, weights, None, output, 2, 1.0, relu=False)
+        return tf.gradients(result, [inputs, *weights, output])
 
+    maps = found["flops"] + 2 * 5 * 2 * 3 * 3 * 2  # what heads read is computed anew as well
     projections = 3 + (4 + 3 + 3)  # forward; anew, and gradients of weights and of inputs
-    flops = found["flops"] + projections * 2 * 5 * 3 * 4 * 4
+    flops = maps + projections * 2 * 5 * 3 * 4 * 4 + (1 + 3) * 2 * 5 * 3 * 4 * 6
     assert cost(project_and_attend, RECORDS, fields=3)["flops"] == flops
     table = tf.Variable(tf.zeros((1000, 4)))
 
