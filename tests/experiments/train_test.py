@@ -170,7 +170,7 @@ def test_pieces_are_for_steps_that_can_be_cut():
     for arguments, training in (({"dropout": 0.1}, {}), ({}, {"jit_compile": True})):
         assert not train.in_pieces(arguments, training)
     _, training = hyperparameters("criteo", "released")
-    assert TrainingSettings(**training).piece_rows == 64
+    assert TrainingSettings(**training).piece_rows == 256
     assert "piece_rows" not in hyperparameters("criteo", "released", "deepfm")[1]
 
 
