@@ -68,16 +68,16 @@ def project_and_attend(inputs, projections, output_kernel, num_heads, scale, tra
         scale: Factor of the scores, positive.
         training: Whether the model is being trained.
     """
-    first = projections[0]
+    first, tensor = projections[0], keras.ops.convert_to_tensor
     kernels = _kernels_for(inputs, training)
     known = first.activation in (keras.activations.linear, keras.activations.relu)
     if not (kernels and known and first.units // num_heads >= WIDE):
         return None
     return kernels.self_attention(
         inputs,
-        [projection.kernel.value for projection in projections],
-        [projection.bias.value for projection in projections] if first.use_bias else None,
-        None if output_kernel is None else output_kernel.value,
+        [tensor(projection.kernel) for projection in projections],
+        [tensor(projection.bias) for projection in projections] if first.use_bias else None,
+        None if output_kernel is None else tensor(output_kernel),
         num_heads,
         scale,
         relu=first.activation is keras.activations.relu,

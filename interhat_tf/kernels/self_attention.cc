@@ -48,8 +48,8 @@ struct Problem {
   int head_width;   // d_K
   int outputs;      // columns of W_m; 0 without it
   bool biased;
-  float scale;    // of the scores
-  float lowest;   // of what a projection gives: 0 with a ReLU
+  float scale;   // of the scores
+  float lowest;  // of what a projection gives: 0 with a ReLU
   const float* x;
   const float* kernels[kProjections];  // (d, h * d_K)
   const float* biases[kProjections];   // (h * d_K)
@@ -57,6 +57,7 @@ struct Problem {
 
   // Numbers that a field has in the result.
   int64_t result_width() const { return outputs ? outputs : width(); }
+  int output_rows() const { return outputs ? heads * head_width : 0; }  // of W_m
   int64_t width() const { return static_cast<int64_t>(heads) * head_width; }
   // A constant 1 behind the inputs makes the bias a row of the weights.
   int weight_rows() const { return inputs + biased; }
@@ -273,13 +274,13 @@ class Workspace {
     map = rows(m, fields);
     outputs = rows(m, width);
     result = rows(m, result_width);
-    output_weights = rows(problem.outputs ? heads * d_k : 0, result_width);
+    output_weights = rows(problem.output_rows(), result_width);
     copy_weights();
     if (!backward) return;
     result_transposed = rows(problem.outputs, fields);
-    output_weights_gradient = rows(problem.outputs ? heads * d_k : 0, result_width);
+    output_weights_gradient = rows(problem.output_rows(), result_width);
     output_weights_transposed = rows(heads * problem.outputs, width);
-    for (int head = 0; head < heads && problem.outputs; head++) {
+    for (int head = 0; head < heads; head++) {
       transpose_rows<W>(output_weights_of(output_weights, head).data, result_width, d_k,
                         problem.outputs, transposed_output_weights_of(head).data, width);
     }
@@ -297,18 +298,18 @@ class Workspace {
     }
   }
 
-  // The weights of a head.
-  INLINE Rows<W> output_weights_of(Rows<W> all, int head) const {
-    return {all.data + head * problem.head_width * all.stride, all.stride};
-  }
-  INLINE Rows<W> transposed_output_weights_of(int head) const {
-    return {output_weights_transposed.data + head * problem.outputs * width, width};
-  }
+  // The weights of a head, and its rows of W_m.
   INLINE Rows<W> of_head(Rows<W> all, int head) const {
     return {all.data + head * problem.weight_rows() * all.stride, all.stride};
   }
   INLINE Rows<W> transposed_of_head(int p, int head) const {
     return {weights_transposed[p].data + head * problem.head_width * inputs, inputs};
+  }
+  INLINE Rows<W> output_weights_of(Rows<W> all, int head) const {
+    return {all.data + head * problem.head_width * all.stride, all.stride};
+  }
+  INLINE Rows<W> transposed_output_weights_of(int head) const {
+    return {output_weights_transposed.data + head * problem.outputs * width, width};
   }
 
   INLINE void take_record(int64_t record) {
@@ -323,8 +324,9 @@ class Workspace {
   }
 
   INLINE void project(int p, int head) {
-    product<W>(transposed(x_transposed), of_head(weights[p], head), Activate<W>{projected[p], problem.lowest},
-               problem.fields, width / W, problem.weight_rows());
+    const Activate<W> keep = {projected[p], problem.lowest};
+    product<W>(transposed(x_transposed), of_head(weights[p], head), keep, problem.fields,
+               width / W, problem.weight_rows());
   }
 
   // The map of a head, transposed: its columns are queries.
@@ -396,7 +398,7 @@ class Workspace {
         }
       }
     }
-    for (int row = 0; row < problem.heads * d_k && problem.outputs; row++) {
+    for (int row = 0; row < problem.output_rows(); row++) {
       std::copy_n(problem.output_kernel + row * problem.outputs, problem.outputs,
                   output_weights.data + row * result_width);
     }
@@ -489,8 +491,9 @@ INLINE void backward(const Problem& problem, const float* gradient, float* x_gra
         } else {
           product<W>(numbers(space.map), space.gradient, keep, fields, vectors, fields);
         }
-        product<W>(transposed(space.x), slopes, Add<W>{space.of_head(space.weights_gradient[p], head)},
-                   weight_rows, vectors, fields);
+        product<W>(transposed(space.x), slopes,
+                   Add<W>{space.of_head(space.weights_gradient[p], head)}, weight_rows, vectors,
+                   fields);
         product<W>(numbers(slopes), space.transposed_of_head(p, head), Add<W>{space.x_gradient},
                    fields, space.inputs / W, d_k);
       }
@@ -509,7 +512,7 @@ INLINE void backward(const Problem& problem, const float* gradient, float* x_gra
       }
     }
   }
-  for (int row = 0; row < problem.width() && problem.outputs; row++) {
+  for (int row = 0; row < problem.output_rows(); row++) {
     std::copy_n(space.output_weights_gradient.data + row * space.result_width, problem.outputs,
                 output_kernel_gradient + row * problem.outputs);
   }
