@@ -50,21 +50,12 @@ INLINE void update(const Rule& rule, int64_t size, const float* __restrict gradi
   }
 }
 
-template <typename... Arguments>
-FOR_16_LANES void update_16(Arguments... arguments) {
-  update(arguments...);
-}
-template <typename... Arguments>
-FOR_8_LANES void update_8(Arguments... arguments) {
-  update(arguments...);
-}
-
-template <typename... Arguments>
-void run_update(const Rule& rule, Arguments... arguments) {
-  if (interhat::lanes() == 16) return update_16(rule, arguments...);
-  if (interhat::lanes() == 8) return update_8(rule, arguments...);
-  update(rule, arguments...);
-}
+struct Update {
+  template <int W, typename... Arguments>
+  static INLINE void run(Arguments... arguments) {
+    update(arguments...);
+  }
+};
 
 // The sums of the gradient's rows that are for the same row of the table.
 class RowSums {
@@ -149,8 +140,8 @@ class TableAdam : public OpKernel {
           for (int64_t first = begin * block; first < std::min(rows, end * block); first += block) {
             const int64_t last = std::min(rows, first + block), at = first * width;
             sums.write(first, last, gradient.data());
-            run_update(rule, (last - first) * width, gradient.data(), data[1] + at, data[2] + at,
-                       data[0] + at);
+            interhat::run<Update>(rule, (last - first) * width, gradient.data(), data[1] + at,
+                                  data[2] + at, data[0] + at);
           }
         });
   }

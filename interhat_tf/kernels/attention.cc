@@ -307,36 +307,19 @@ INLINE void backward(const Problem& problem, const float* query, const float* ke
   }
 }
 
-template <typename... Arguments>
-FOR_16_LANES void forward_16(Arguments... arguments) {
-  forward<16>(arguments...);
-}
-template <typename... Arguments>
-FOR_8_LANES void forward_8(Arguments... arguments) {
-  forward<8>(arguments...);
-}
-template <typename... Arguments>
-FOR_16_LANES void backward_16(Arguments... arguments) {
-  backward<16>(arguments...);
-}
-template <typename... Arguments>
-FOR_8_LANES void backward_8(Arguments... arguments) {
-  backward<8>(arguments...);
-}
+struct Forward {
+  template <int W, typename... Arguments>
+  static INLINE void run(Arguments... arguments) {
+    forward<W>(arguments...);
+  }
+};
 
-template <typename... Arguments>
-void run_forward(const Problem& problem, Arguments... arguments) {
-  if (interhat::lanes() == 16) return forward_16(problem, arguments...);
-  if (interhat::lanes() == 8) return forward_8(problem, arguments...);
-  forward<4>(problem, arguments...);
-}
-
-template <typename... Arguments>
-void run_backward(const Problem& problem, Arguments... arguments) {
-  if (interhat::lanes() == 16) return backward_16(problem, arguments...);
-  if (interhat::lanes() == 8) return backward_8(problem, arguments...);
-  backward<4>(problem, arguments...);
-}
+struct Backward {
+  template <int W, typename... Arguments>
+  static INLINE void run(Arguments... arguments) {
+    backward<W>(arguments...);
+  }
+};
 
 class AttentionOp : public OpKernel {
  public:
@@ -407,7 +390,7 @@ class Attention : public AttentionOp {
     const auto in = [&](int i) { return context->input(i).flat<float>().data(); };
     float* out = output->flat<float>().data();
     share(context, problem, 2, [&](int64_t first, int64_t last) {
-      run_forward(problem, in(0), in(1), in(2), out, first, last);
+      interhat::run<Forward>(problem, in(0), in(1), in(2), out, first, last);
     });
   }
 };
@@ -427,7 +410,8 @@ class AttentionGradient : public AttentionOp {
     }
     const auto in = [&](int i) { return context->input(i).flat<float>().data(); };
     share(context, problem, 6, [&](int64_t first, int64_t last) {
-      run_backward(problem, in(0), in(1), in(2), in(3), out[0], out[1], out[2], first, last);
+      interhat::run<Backward>(problem, in(0), in(1), in(2), in(3), out[0], out[1], out[2], first,
+                              last);
     });
   }
 };

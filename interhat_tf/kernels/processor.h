@@ -35,6 +35,23 @@ inline int lanes() {
   return found;
 }
 
+template <typename Task, typename... Arguments>
+FOR_16_LANES void run_16(Arguments... arguments) {
+  Task::template run<16>(arguments...);
+}
+template <typename Task, typename... Arguments>
+FOR_8_LANES void run_8(Arguments... arguments) {
+  Task::template run<8>(arguments...);
+}
+
+// Calls `Task::run` for the number of lanes that there are.
+template <typename Task, typename... Arguments>
+void run(Arguments... arguments) {
+  if (lanes() == 16) return run_16<Task>(arguments...);
+  if (lanes() == 8) return run_8<Task>(arguments...);
+  Task::template run<4>(arguments...);
+}
+
 }  // namespace interhat
 
 #endif  // INTERHAT_TF_KERNELS_PROCESSOR_H_

@@ -518,36 +518,19 @@ INLINE void backward(const Problem& problem, const float* gradient, float* x_gra
   }
 }
 
-template <typename... Arguments>
-FOR_16_LANES void forward_16(Arguments... arguments) {
-  forward<16>(arguments...);
-}
-template <typename... Arguments>
-FOR_8_LANES void forward_8(Arguments... arguments) {
-  forward<8>(arguments...);
-}
-template <typename... Arguments>
-FOR_16_LANES void backward_16(Arguments... arguments) {
-  backward<16>(arguments...);
-}
-template <typename... Arguments>
-FOR_8_LANES void backward_8(Arguments... arguments) {
-  backward<8>(arguments...);
-}
+struct Forward {
+  template <int W, typename... Arguments>
+  static INLINE void run(Arguments... arguments) {
+    forward<W>(arguments...);
+  }
+};
 
-template <typename... Arguments>
-void run_forward(const Problem& problem, Arguments... arguments) {
-  if (interhat::lanes() == 16) return forward_16(problem, arguments...);
-  if (interhat::lanes() == 8) return forward_8(problem, arguments...);
-  forward<4>(problem, arguments...);
-}
-
-template <typename... Arguments>
-void run_backward(const Problem& problem, Arguments... arguments) {
-  if (interhat::lanes() == 16) return backward_16(problem, arguments...);
-  if (interhat::lanes() == 8) return backward_8(problem, arguments...);
-  backward<4>(problem, arguments...);
-}
+struct Backward {
+  template <int W, typename... Arguments>
+  static INLINE void run(Arguments... arguments) {
+    backward<W>(arguments...);
+  }
+};
 
 class SelfAttentionOp : public OpKernel {
  public:
@@ -653,7 +636,9 @@ class SelfAttention : public SelfAttentionOp {
     float* out = output->flat<float>().data();
     if (is_empty(problem)) return void(std::fill_n(out, output->NumElements(), 0.0f));
     share(context, problem, parts_of(context, problem),
-          [&](int64_t, int64_t first, int64_t last) { run_forward(problem, out, first, last); });
+          [&](int64_t, int64_t first, int64_t last) {
+            interhat::run<Forward>(problem, out, first, last);
+          });
   }
 };
 
@@ -691,8 +676,8 @@ class SelfAttentionGradient : public SelfAttentionOp {
       for (int p = 0; p < kProjections; p++) {
         weights[p] = sums.data() + part * of_part + p * of_weights;
       }
-      run_backward(problem, gradient.flat<float>().data(), out[0], weights,
-                   weights[0] + kProjections * of_weights, first, last);
+      interhat::run<Backward>(problem, gradient.flat<float>().data(), out[0], weights,
+                              weights[0] + kProjections * of_weights, first, last);
     });
     const float* sum = sums.data();
     for (int64_t part = 0; part < parts; part++) {
