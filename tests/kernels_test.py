@@ -262,6 +262,7 @@ def test_all_else_is_left_to_tensorflow(training, dtype, dropout):
 
 
 @needs_kernels
+@pytest.mark.slow
 def test_predictions_use_them_and_exported_models_do_not(schema, rng, monkeypatch, tmp_path):
     model, batch = InterHAt(schema), random_batch(schema, rng, 8)
     used, original = [], kernels.self_attention

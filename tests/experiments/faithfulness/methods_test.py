@@ -22,6 +22,7 @@ def test_every_method_gives_a_number_a_field(schema, rng):
     np.testing.assert_array_equal(found["random"], again["random"])
 
 
+@pytest.mark.slow
 def test_shap_values_add_up_and_are_exact_for_a_linear_model(schema, rng):
     inputs, background = random_batch(schema, rng, 5), random_batch(schema, rng, 3)
     keras.utils.set_random_seed(1)
