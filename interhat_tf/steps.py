@@ -127,32 +127,31 @@ def compile_prediction(model, piece_rows=None):
         return model.predict_on_batch
 
     def predict(inputs):
-        if not piece_rows:
-            return model(inputs)
-        pieces, piece_of, rest = _cut(inputs, piece_rows)
-        left = model(rest)  # (rows left over, 1)
-        logits = tf.TensorArray(left.dtype, pieces + 1, element_shape=[None, 1])
-        _, logits = tf.while_loop(
-            lambda i, _: i < pieces,
-            lambda i, logits: (i + 1, logits.write(i, model(piece_of(i)))),
-            (0, logits.write(pieces, left)),
-            parallel_iterations=_side_by_side(),
-        )
-        return logits.concat()  # (B, 1)
+        with own_operations():  # here, since a strategy's replicas have threads of their own
+            if not piece_rows:
+                return model(inputs)
+            pieces, piece_of, rest = _cut(inputs, piece_rows)
+            left = model(rest)  # (rows left over, 1)
+            logits = tf.TensorArray(left.dtype, pieces + 1, element_shape=[None, 1])
+            _, logits = tf.while_loop(
+                lambda i, _: i < pieces,
+                lambda i, logits: (i + 1, logits.write(i, model(piece_of(i)))),
+                (0, logits.write(pieces, left)),
+                parallel_iterations=_side_by_side(),
+            )
+            return logits.concat()  # (B, 1)
 
     def predict_part(inputs):
         replica = tf.distribute.get_replica_context()
         rows, number = tf.shape(next(iter(inputs.values())))[0], replica.replica_id_in_sync_group
         first, last = (i * rows // replicas for i in (number, number + 1))
-        with own_operations():
-            logits = predict({kind: values[first:last] for kind, values in inputs.items()})
+        logits = predict({kind: values[first:last] for kind, values in inputs.items()})
         return replica.all_gather(logits, axis=0)  # (B, 1)
 
     @tf.function(reduce_retracing=True)
     def predict_batch(inputs):
         if replicas == 1:
-            with own_operations():
-                return predict(inputs)
+            return predict(inputs)
         return strategy.experimental_local_results(strategy.run(predict_part, args=(inputs,)))[0]
 
     return predict_batch
