@@ -15,9 +15,9 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "processor.h"
+#include "shapes.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/op_kernel.h"
-#include "tensorflow/core/framework/shape_inference.h"
 #include "tensorflow/core/util/work_sharder.h"
 #include "vectors.h"
 
@@ -416,11 +416,6 @@ class AttentionGradient : public AttentionOp {
   }
 };
 
-absl::Status as_inputs(tensorflow::shape_inference::InferenceContext* context) {
-  for (int i = 0; i < context->num_outputs(); i++) context->set_output(i, context->input(i));
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 REGISTER_OP("InterhatAttention")
@@ -430,7 +425,7 @@ REGISTER_OP("InterhatAttention")
     .Attr("num_heads: int >= 1")
     .Attr("scale: float")
     .Output("output: float")
-    .SetShapeFn(as_inputs);
+    .SetShapeFn(interhat::as_inputs);
 REGISTER_KERNEL_BUILDER(Name("InterhatAttention").Device(tensorflow::DEVICE_CPU), Attention);
 
 REGISTER_OP("InterhatAttentionGradient")
@@ -443,6 +438,6 @@ REGISTER_OP("InterhatAttentionGradient")
     .Output("query_gradient: float")
     .Output("key_gradient: float")
     .Output("value_gradient: float")
-    .SetShapeFn(as_inputs);
+    .SetShapeFn(interhat::as_inputs);
 REGISTER_KERNEL_BUILDER(Name("InterhatAttentionGradient").Device(tensorflow::DEVICE_CPU),
                         AttentionGradient);

@@ -18,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "processor.h"
+#include "shapes.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/op_kernel.h"
 #include "tensorflow/core/framework/shape_inference.h"
@@ -710,11 +711,6 @@ absl::Status result_shape(tensorflow::shape_inference::InferenceContext* context
   return absl::OkStatus();
 }
 
-absl::Status as_inputs(tensorflow::shape_inference::InferenceContext* context) {
-  for (int i = 0; i < context->num_outputs(); i++) context->set_output(i, context->input(i));
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 REGISTER_OP("InterhatSelfAttention")
@@ -755,6 +751,6 @@ REGISTER_OP("InterhatSelfAttentionGradient")
     .Output("key_bias_gradient: float")
     .Output("value_bias_gradient: float")
     .Output("output_kernel_gradient: float")
-    .SetShapeFn(as_inputs);
+    .SetShapeFn(interhat::as_inputs);
 REGISTER_KERNEL_BUILDER(Name("InterhatSelfAttentionGradient").Device(tensorflow::DEVICE_CPU),
                         SelfAttentionGradient);
