@@ -4,6 +4,8 @@ import re
 import numpy as np
 import pytest
 
+from tests.click_log_example import write_click_log
+
 README = pathlib.Path(__file__).parents[1] / "README.md"
 
 
@@ -30,13 +32,7 @@ def test_the_example_runs(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_the_example_of_a_click_log_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    random = np.random.default_rng(0)
-    rows = [
-        f"{random.integers(2)},u{user},{app},{random.random():.2f}"
-        for user in range(20)
-        for app in ["maps", "mail", "chat"] * 5
-    ]
-    pathlib.Path("clicks.csv").write_text("\n".join(["click,user,app,price", *rows]))
+    write_click_log(tmp_path / "clicks.csv")
     names = run_example(1)
     assert names["data"].schema.field_names == ("user", "app", "price")
     explanation = names["explanation"]

@@ -1,0 +1,14 @@
+"""A click log as README's example reads it."""
+
+import numpy as np
+
+
+def write_click_log(path):
+    """Writes 900 impressions of users, apps and prices as CSV."""
+    random = np.random.default_rng(0)
+    rows = [
+        f"{random.integers(2)},u{user},{app},{random.random():.2f}"
+        for user in range(20)
+        for app in ["maps", "mail", "chat"] * 15
+    ]
+    path.write_text("\n".join(["click,user,app,price", *rows]))
