@@ -27,6 +27,10 @@ class CrossLayer(keras.layers.Layer):
     TensorShape([4, 3, 8])
     """
 
+    def build(self, aggregation_shape, first_order_shape, current_order_shape):
+        """Creates nothing; Keras hands `compute_output_shape` the shapes that `build` takes."""
+        self.built = True
+
     def call(self, aggregation, first_order, current_order):
         """Returns X_{i+1}, (B, m, d)."""
         return ops.expand_dims(aggregation, 1) * first_order + current_order  # (B, m, d)
