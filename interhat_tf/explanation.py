@@ -1,6 +1,7 @@
 """Why a model predicted what it did, record by record: weights, signed shares, plain words."""
 
 import dataclasses
+import functools
 import html
 import json
 import types
@@ -71,7 +72,7 @@ class Explanation:
         parts = {name: None if part is None else part[records] for name, part in parts.items()}
         return Explanation(self.field_names, **parts)
 
-    @property
+    @functools.cached_property
     def probabilities(self):
         """Predicted probabilities of a click, (B,)."""
         return probability(self.logits)
@@ -136,15 +137,8 @@ class Explanation:
         return value if value in (name, f"not {name}") else f"{name} = {value}"
 
     def to_frame(self):
-        """Returns a `pandas.DataFrame` with a row for each record, order and field.
-
-        Raises:
-            ImportError: If pandas is not installed.
-        """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError("to_frame needs pandas: pip install pandas") from error
+        """Returns a `pandas.DataFrame` with a row for each record, order and field."""
+        import pandas as pd
 
         shape = self.field_weights.shape  # (B, k, m)
         record, order, field = (places.ravel() for places in np.indices(shape))

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from interhat_tf import Field, InterHAt, Schema
+from interhat_tf import explanation as explanation_module
+from interhat_tf.attention import probability
 from interhat_tf.explanation import Explanation, explain_records
 from interhat_tf.field_attribution import occlusion
 
@@ -161,6 +163,28 @@ def test_json(model, inputs, tmp_path):
     assert record["sentence"] == explanation.sentences()[2]
     assert record["values"]["f2"] == str(inputs["categorical"][2, 1])
     np.testing.assert_allclose(record["contributions"], explanation.contributions[2], atol=1e-6)
+
+
+def test_probabilities_are_computed_once_for_all_records(monkeypatch):
+    computed = []
+
+    def counting(logits):
+        computed.append(np.size(logits))
+        return probability(logits)
+
+    monkeypatch.setattr(explanation_module, "probability", counting)
+    explanation = Explanation(
+        ("a", "b"),
+        np.full((500, 2), "1", object),
+        logits=np.zeros(500),
+        bias=np.zeros(500),
+        order_weights=np.full((500, 1), 1.0),
+        field_weights=np.tile([[0.9, 0.1]], (500, 1, 1)),
+        contributions=np.zeros((500, 1, 2)),
+    )
+    assert len(explanation.to_dict()["records"]) == 500
+    # Once for all of them, and for each the one without its fields.
+    assert sorted(computed) == [1] * 500 + [500]
 
 
 def test_what_a_notebook_shows_is_escaped():
