@@ -108,7 +108,8 @@ def train(model, data, output_dir, settings, *, config=None, callbacks=(), resum
     row. The test split is read once, after that.
 
     A run that was killed at any moment goes on with `resume=True` and ends, on
-    a CPU, with the very weights and report of an unbroken run.
+    a CPU, with the very weights and report of an unbroken run. One that was
+    finished gives its report, and the model its best weights.
 
     A model that was built in the scope of a `tf.distribute.Strategy` is trained
     on all of its devices. Several workers all call this, and share the run's
@@ -133,23 +134,28 @@ def train(model, data, output_dir, settings, *, config=None, callbacks=(), resum
 
     Raises:
         FileExistsError: If `output_dir` holds a run and `resume` is not set.
-        ValueError: If the run in `output_dir` has another configuration, or the
-            model's schema is not the data set's, or a record does not follow it,
-            or the model cannot be trained in pieces as the settings ask, or the
-            checkpoint is damaged or of another model, or the data cannot be
-            dealt out to the devices.
+        ValueError: If the run in `output_dir` has another configuration or is of
+            another model, or the model's schema is not the data set's, or a
+            record does not follow it, or the model cannot be trained in pieces
+            as the settings ask, or the checkpoint is damaged, or the data
+            cannot be dealt out to the devices.
         ConnectionError: If another worker is lost.
     """
     folder = pathlib.Path(output_dir)
     strategy = model.distribute_strategy
     if settings.input_shards is None:
         settings = dataclasses.replace(settings, input_shards=strategy.num_replicas_in_sync)
-    config = {**(config or {}), "training": dataclasses.asdict(settings)}
+    config = {
+        **(config or {}),
+        "architecture": _architecture(model),
+        "training": dataclasses.asdict(settings),
+    }
     _check_run(folder, config, resume)
-    if (folder / "report.json").exists():
-        return read_json(folder / "report.json")
     if model.schema != data.schema:
         raise ValueError(f"the model's schema is not that of the data set {data.name}")
+    if (folder / "report.json").exists():
+        _load_best_weights(model, folder / "model.keras")
+        return read_json(folder / "report.json")
     if settings.piece_rows:
         check_pieces(model, settings.jit_compile)
     for split in ("train", "validation", "test") if test else ("train", "validation"):
@@ -388,8 +394,25 @@ def _check_run(folder, config, resume):
         raise FileExistsError(
             f"{folder} already holds a run: resume it, or choose another output folder"
         )
-    if changed := _differences(read_json(path), json.loads(json.dumps(config))):
+    earlier, now = read_json(path), json.loads(json.dumps(config))
+    if "architecture" not in earlier:  # a run of version 0.1, which did not note it
+        del now["architecture"]
+    if changed := _differences(earlier, now):
         raise ValueError(f"{folder} holds a run of another configuration: {changed}")
+
+
+def _architecture(model):
+    """Returns the model's class and arguments, which two equal models share, as JSON has them."""
+    config = {name: value for name, value in model.get_config().items() if name != "name"}
+    return json.loads(json.dumps({"class": type(model).__name__, **config}))
+
+
+def _load_best_weights(model, path):
+    """Gives a model the weights of a finished run, unless that was of another model."""
+    saved = keras.models.load_model(path)
+    if changed := _differences(_architecture(saved), _architecture(model), "architecture."):
+        raise ValueError(f"{path} is another model: {changed}")
+    model.set_weights(saved.get_weights())
 
 
 def _differences(earlier, now, prefix=""):

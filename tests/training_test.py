@@ -15,6 +15,7 @@ from interhat_tf import InterHAt, training
 from interhat_tf.attention import Attention, mean_attention
 from interhat_tf.callbacks import AttentionHeatmaps
 from interhat_tf.input_pipeline import PreparedDataset
+from interhat_tf.models import DeepFM
 from interhat_tf.training import TrainingSettings, evaluate, train
 from tests.preparation_test import LogBuilder
 
@@ -225,7 +226,28 @@ def test_a_folder_in_use_is_refused(rule_data, unbroken):
 def test_a_finished_run_is_not_trained_again(rule_data, unbroken, monkeypatch):
     folder, report = unbroken
     monkeypatch.setattr(training, "_Loop", None)
-    assert run(rule_data, folder, resume=True) == report
+    model = make_model(rule_data.schema, seed=1)
+    assert run(rule_data, folder, model, resume=True) == report
+    assert_equal_weights(model, load(folder))
+
+
+@pytest.mark.parametrize("noted", [True, False])
+def test_the_report_of_another_model_is_not_returned(rule_data, unbroken, tmp_path, noted):
+    folder = tmp_path / "run"
+    shutil.copytree(unbroken[0], folder)
+    config = json.loads((folder / "config.json").read_text())
+    if not noted:  # as in the folders of version 0.1
+        del config["architecture"]
+        (folder / "config.json").write_text(json.dumps(config))
+    for model, difference in (
+        (make_model(rule_data.schema, order_activation="relu"), "order_activation was None"),
+        (DeepFM(rule_data.schema), "class was 'InterHAt', is 'DeepFM'"),
+    ):
+        weights = model.get_weights()
+        with pytest.raises(ValueError, match=difference):
+            run(rule_data, folder, model, resume=True)
+        for weight, before in zip(model.get_weights(), weights, strict=True):
+            np.testing.assert_array_equal(weight, before)
 
 
 def test_another_configuration_is_not_resumed(rule_data, unbroken):
@@ -241,10 +263,12 @@ def test_another_configuration_is_not_resumed(rule_data, unbroken):
 def test_a_checkpoint_of_another_model_is_refused(rule_data, stopped, arguments):
     model = make_model(rule_data.schema, **arguments)
     weights = model.get_weights()
+    ((name, value),) = arguments.items()
     with pytest.raises(ValueError) as error:
         run(rule_data, stopped, model, resume=True)
-    assert str(error.value) == (
-        f"{stopped / 'checkpoint.npz'} is a checkpoint of another model; nothing was changed"
+    earlier = make_model(rule_data.schema).get_config()[name]
+    assert f"another configuration: architecture.{name} was {earlier}, is {value}" in str(
+        error.value
     )
     for weight, before in zip(model.get_weights(), weights, strict=True):
         np.testing.assert_array_equal(weight, before)
