@@ -46,45 +46,45 @@ $(READY): setup.py constraints.txt $(wildcard interhat_tf/kernels/*.cc interhat_
 	@touch $@
 
 reproduce: $(READY)  ## train on the paper's synthetic Rules 1 to 3, draw Figures 8 to 10
-	$(PY) -m experiments.synthetic $(foreach seed,$(SEEDS),--seeds=$(seed))
+	$(PY) -m experiments.paper.figures_8_to_10 $(foreach seed,$(SEEDS),--seeds=$(seed))
 
 reproduce-frappe: table-3 figure-3 figure-4  ## Frappe beside Table 3, Figures 3 and 4: FRAPPE=<folder>
-	$(PY) -m experiments.negatives $(ON)
+	$(PY) -m experiments.paper.frappe_negatives $(ON)
 	@$(MAKE) --no-print-directory tables
 
 table-3: $(READY)  ## all models, tuned alike, five seeds: FRAPPE=<folder>, CRITEO=, AVAZU= or ROWS=
-	$(PY) -m experiments.effectiveness $(ON)
+	$(PY) -m experiments.paper.table_3 $(ON)
 	@$(MAKE) --no-print-directory tables
 
 figure-2: $(READY)  ## seconds an epoch of all models, at the sizes of Criteo and Avazu
-	$(PY) -m experiments.efficiency --size=criteo --steps=5
-	$(PY) -m experiments.efficiency --size=avazu
+	$(PY) -m experiments.paper.figure_2 --size=criteo --steps=5
+	$(PY) -m experiments.paper.figure_2 --size=avazu
 	@$(MAKE) --no-print-directory tables
 
 figure-3: $(READY)  ## 1 to 12 heads: FRAPPE=<folder>, CRITEO=, AVAZU= or ROWS=
-	$(PY) -m experiments.heads $(ON)
+	$(PY) -m experiments.paper.figure_3 $(ON)
 	@$(MAKE) --no-print-directory tables
 
 figure-4: $(READY)  ## orders 1 to 4: FRAPPE=<folder>, CRITEO=, AVAZU= or ROWS=
-	$(PY) -m experiments.orders $(ON)
+	$(PY) -m experiments.paper.figure_4 $(ON)
 	@$(MAKE) --no-print-directory tables
 
 benchmark: $(READY)  ## speed of all models and parts, in shares of what the machine can do
-	$(PY) -m experiments.benchmark
-	$(PY) -m experiments.benchmark.profile
-	$(PY) -m experiments.pieces
-	$(PY) -m experiments.scaling
+	$(PY) -m experiments.speed.benchmark
+	$(PY) -m experiments.speed.profile
+	$(PY) -m experiments.speed.pieces
+	$(PY) -m experiments.speed.scaling
 	@$(MAKE) --no-print-directory tables
 
 benchmark-gpu: $(READY)  ## the same on a GPU: XLA on and off, float32 and bfloat16, two batches
 	set -e; for rows in 2048 16384; do for precision in float32 mixed_bfloat16; do \
 	  for compiled in --nocompiled --compiled; do \
-	    $(PY) -m experiments.benchmark --rows_a_step=$$rows --precision=$$precision $$compiled; \
+	    $(PY) -m experiments.speed.benchmark --rows_a_step=$$rows --precision=$$precision $$compiled; \
 	  done; done; done
 	@$(MAKE) --no-print-directory tables
 
 reproduce-movielens: $(READY)  ## MovieLens-1M, Figures 5 to 7: MOVIELENS=<folder>, or it is downloaded
-	$(PY) -m experiments.movielens $(ON_MOVIELENS)
+	$(PY) -m experiments.paper.figures_5_to_7 $(ON_MOVIELENS)
 	@$(MAKE) --no-print-directory tables
 
 faithfulness: $(READY)  ## are the explanations true: planted rules; FRAPPE=<folder>, MOVIELENS=<folder>
@@ -100,13 +100,13 @@ faithfulness: $(READY)  ## are the explanations true: planted rules; FRAPPE=<fol
 	$(PY) -m experiments.faithfulness.page
 
 tables: $(READY)  ## build experiments/results/README.md and index.html from what was measured
-	$(PY) -m experiments.tables
+	$(PY) -m experiments.report.tables
 
 reproduce-criteo: $(READY)  ## Criteo beside Tables 1 and 3: CRITEO=<train.txt>, or ROWS=200000 to try
-	$(PY) -m experiments.reproduce --dataset=criteo $(if $(CRITEO),--log="$(CRITEO)") $(REPRODUCE)
+	$(PY) -m experiments.paper.criteo_avazu --dataset=criteo $(if $(CRITEO),--log="$(CRITEO)") $(REPRODUCE)
 
 reproduce-avazu: $(READY)  ## Avazu beside Tables 1 and 3: AVAZU=<train.csv>, or ROWS=200000 to try
-	$(PY) -m experiments.reproduce --dataset=avazu $(if $(AVAZU),--log="$(AVAZU)") $(REPRODUCE)
+	$(PY) -m experiments.paper.criteo_avazu --dataset=avazu $(if $(AVAZU),--log="$(AVAZU)") $(REPRODUCE)
 
 test: $(READY)  ## run all tests
 	$(PY) -m pytest -n 2 --dist=loadfile

@@ -21,7 +21,7 @@ setup(
     packages=[*LIBRARY, *DATASETS],
     package_dir={"interhat_tf.datasets": "data"},
     package_data={
-        "interhat_tf": ["pages/*", "kernels/*.cc", "kernels/*.h"],
+        "interhat_tf": ["explanation/page/*", "kernels/*.cc", "kernels/*.h"],
         **{package: ["*.md", "*.bib", "*.tsv"] for package in DATASETS},
     },
     install_requires=[
@@ -45,7 +45,7 @@ setup(
         # The command `tfds build` imports mlcroissant without declaring it.
         "beam": ["apache-beam>=2.60", "mlcroissant>=1"],
         "onnx": ["onnxruntime>=1.20", "tf2onnx>=1.17"],
-        # What `experiments.readers` compares with.
+        # What `experiments.speed.readers` compares with.
         "readers": ["duckdb>=1", "polars>=1"],
         "notebooks": ["ipykernel>=6", "jupyterlab>=4", "nbclient>=0.10"],
         "dev": [

@@ -10,16 +10,16 @@ records click, with the level of each value, and the AUC and logloss of the true
 the very rows of the log. No model can do better but by chance.
 
 The log depends on format, rows and seed alone (and on NumPy's arithmetic), not on --workers. It
-appears under its name when it is complete. `experiments/click_log_fields.py` has the fields.
+appears under its name when it is complete. `experiments/generated_logs/fields.py` has the fields.
 """
 
 import time
 
 from absl import flags
 
-from experiments.click_log_fields import FORMATS
-from experiments.click_log_generator import generate
-from experiments.programs import run_program
+from experiments.common.running import run_program
+from experiments.generated_logs.fields import FORMATS
+from experiments.generated_logs.generator import generate
 
 FORMAT = flags.DEFINE_enum("format", None, list(FORMATS), "format of the log", required=True)
 ROWS = flags.DEFINE_integer("rows", None, "rows of the log", required=True)

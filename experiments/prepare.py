@@ -11,9 +11,9 @@ import json
 
 from absl import flags
 
-from experiments.data_flags import DATA_DIR, DATASET, RAW_DIR
-from experiments.programs import run_program
-from interhat_tf.input_pipeline import prepared_dataset
+from experiments.common.data_flags import DATA_DIR, DATASET, RAW_DIR
+from experiments.common.running import run_program
+from interhat_tf.input_pipeline.catalog import prepared_dataset
 
 BEAM = flags.DEFINE_list(
     "beam_pipeline_options", None, "prepare by Beam with these options, as NAME=VALUE,NAME=VALUE"

@@ -4,7 +4,7 @@
         --seed=0 --output_dir=runs/frappe-released-0
 
 Prepares the data set if need be, trains, keeps the weights that are best on
-validation, and writes the run's folder (see `interhat_tf/training.py`).
+validation, and writes the run's folder (see `interhat_tf/training/loop.py`).
 `--resume` goes on with a run that was stopped. All hyperparameters default to
 the preset's and, where the paper gives them, to its Table 2 for the data set.
 """
@@ -15,17 +15,17 @@ import keras
 import tensorflow as tf
 from absl import flags
 
-from experiments.conditions import condition
-from experiments.data_flags import DATA_DIR, DATASET, RAW_DIR
-from experiments.hyperparameters import hyperparameters
-from experiments.programs import run_program
-from interhat_tf.callbacks import AttentionHeatmaps
-from interhat_tf.distribution import STRATEGIES
-from interhat_tf.encoding import SPLITS
-from interhat_tf.input_pipeline import prepared_dataset
+from experiments.common.conditions import condition
+from experiments.common.data_flags import DATA_DIR, DATASET, RAW_DIR
+from experiments.common.hyperparameters import hyperparameters
+from experiments.common.running import run_program
+from interhat_tf.explanation.callback import AttentionHeatmaps
+from interhat_tf.input_pipeline.catalog import prepared_dataset
 from interhat_tf.models import MODELS, PRESETS
-from interhat_tf.steps import use_one_thread_an_operation
-from interhat_tf.training import EVALUATION_BATCH_SIZE, OPTIMIZERS, TrainingSettings, train
+from interhat_tf.preprocessing.encoding import SPLITS
+from interhat_tf.training.distribution import STRATEGIES
+from interhat_tf.training.loop import EVALUATION_BATCH_SIZE, OPTIMIZERS, TrainingSettings, train
+from interhat_tf.training.step import use_one_thread_an_operation
 
 OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "the run's folder", required=True)
 MODEL = flags.DEFINE_enum("model", "interhat", list(MODELS), "model to train")

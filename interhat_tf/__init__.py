@@ -1,12 +1,23 @@
 """InterHAt: interpretable click-through-rate prediction with hierarchical attention."""
 
-import importlib
-
 from interhat_tf.models import InterHAt
-from interhat_tf.optimizers import Adam, LazyAdam
 from interhat_tf.schema import Field, Schema
+from interhat_tf.training.optimizers import Adam, LazyAdam
+from interhat_tf.utils.lazy import lazy_attributes
 
 __version__ = "0.1.0"
+
+# Only when asked for: they need TensorFlow, which a model on another backend does not.
+__getattr__ = lazy_attributes(
+    __name__,
+    {
+        "TrainingSettings": "interhat_tf.training.loop",
+        "explain_records": "interhat_tf.explanation.explanation",
+        "prepare_click_log": "interhat_tf.input_pipeline.click_log",
+        "prepared_dataset": "interhat_tf.input_pipeline.catalog",
+        "train": "interhat_tf.training.loop",
+    },
+)
 
 __all__ = [
     "Adam",
@@ -14,18 +25,9 @@ __all__ = [
     "InterHAt",
     "LazyAdam",
     "Schema",
+    "TrainingSettings",
     "explain_records",
     "prepare_click_log",
+    "prepared_dataset",
+    "train",
 ]
-
-# Only when asked for: they need TensorFlow, which a model on another backend does not.
-_LATER = {
-    "explain_records": "interhat_tf.explanation",
-    "prepare_click_log": "interhat_tf.click_log",
-}
-
-
-def __getattr__(name):
-    if name in _LATER:
-        return getattr(importlib.import_module(_LATER[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

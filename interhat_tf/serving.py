@@ -9,8 +9,8 @@ import tempfile
 
 import tensorflow as tf
 
-from interhat_tf.files import atomic_write
 from interhat_tf.schema import CATEGORICAL, NUMERICAL, OUT_OF_VOCABULARY
+from interhat_tf.utils.files import atomic_write
 
 
 def export_saved_model(model, path, vocabularies=None):

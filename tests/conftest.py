@@ -9,7 +9,7 @@ import pytest
 
 from data.synthetic_rules.synthetic_rules_dataset_builder import Builder, RuleConfig
 from interhat_tf import Field, Schema
-from interhat_tf.input_pipeline import PreparedDataset
+from interhat_tf.input_pipeline.dataset import PreparedDataset
 
 
 @pytest.fixture(autouse=True)

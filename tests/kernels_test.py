@@ -6,10 +6,10 @@ import pytest
 import tensorflow as tf
 
 from interhat_tf import Adam, InterHAt, kernels
-from interhat_tf.attention import explain_inputs
+from interhat_tf.explanation.batches import explain_inputs
 from interhat_tf.layers import InteractingLayer, MultiHeadSelfAttention
 from interhat_tf.serving import export_saved_model
-from interhat_tf.steps import compile_prediction
+from interhat_tf.training.step import compile_prediction
 from tests.conftest import random_batch, run_python
 
 needs_kernels = pytest.mark.skipif(

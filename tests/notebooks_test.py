@@ -8,7 +8,7 @@ import nbclient
 import nbformat
 import pytest
 
-from tests.experiments.movielens_test import small_movielens
+from tests.experiments.paper.figures_5_to_7_test import small_movielens
 
 FOLDER = pathlib.Path(__file__).parents[1] / "notebooks"
 NAMES = ["movielens_explanations", "synthetic_heatmaps", "your_own_click_log"]

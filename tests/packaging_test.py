@@ -23,7 +23,7 @@ assert kernels.build().exists() and kernels.are_usable()
 """
 
 PUBLIC_DATA = """
-from interhat_tf.input_pipeline import prepared_dataset
+from interhat_tf.input_pipeline.catalog import prepared_dataset
 
 data = prepared_dataset("synthetic_rules/rule_1", "prepared")
 batch, labels = next(data.evaluation_batches("test", 8).as_numpy_iterator())

@@ -10,9 +10,9 @@ import re
 import pyarrow as pa
 import tensorflow_datasets as tfds
 
-from interhat_tf.encoding import Categorical, Chunk, random_splits
-from interhat_tf.preparation import ClickLogBuilder
-from interhat_tf.raw_files import (
+from interhat_tf.preprocessing.builder import ClickLogBuilder
+from interhat_tf.preprocessing.encoding import Categorical, Chunk, random_splits
+from interhat_tf.preprocessing.text_log import (
     binary_labels,
     check_values,
     log_files,

@@ -10,9 +10,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import tensorflow_datasets as tfds
 
-from interhat_tf.encoding import Bucketed, Categorical, Chunk, Numerical, random_splits
-from interhat_tf.preparation import ClickLogBuilder
-from interhat_tf.raw_files import binary_labels, log_files, log_pieces, manual_folder, parse
+from interhat_tf.preprocessing.builder import ClickLogBuilder
+from interhat_tf.preprocessing.encoding import (
+    Bucketed,
+    Categorical,
+    Chunk,
+    Numerical,
+    random_splits,
+)
+from interhat_tf.preprocessing.text_log import (
+    binary_labels,
+    log_files,
+    log_pieces,
+    manual_folder,
+    parse,
+)
 
 INTEGERS = tuple(f"I{number}" for number in range(1, 14))
 CATEGORIES = tuple(f"C{number}" for number in range(1, 27))

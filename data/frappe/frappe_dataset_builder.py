@@ -7,10 +7,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import tensorflow_datasets as tfds
 
-from interhat_tf import raw_files
-from interhat_tf.encoding import SPLITS, Categorical, Chunk
-from interhat_tf.preparation import ClickLogBuilder
-from interhat_tf.raw_files import (
+from interhat_tf.preprocessing import text_log
+from interhat_tf.preprocessing.builder import ClickLogBuilder
+from interhat_tf.preprocessing.encoding import SPLITS, Categorical, Chunk
+from interhat_tf.preprocessing.text_log import (
     binary_labels,
     check_values,
     log_files,
@@ -75,13 +75,13 @@ class NfmPiece:
     """A piece of an NFM file, whose lines are `label index:1 … index:1`, a column a field.
 
     Args:
-        lines: The `raw_files.Piece`.
+        lines: The `text_log.Piece`.
         split: The file's split as its position in `SPLITS`.
         index_map: File of the values that the indices stand for, `None` if
             they stand for themselves.
     """
 
-    lines: raw_files.Piece
+    lines: text_log.Piece
     split: int
     index_map: str | None
 
@@ -189,7 +189,7 @@ class UsageLog:
 
     Args:
         path: The log's file, for messages.
-        pieces: The `raw_files.Piece`s of the log.
+        pieces: The `text_log.Piece`s of the log.
         rows: Number of rows with the negatives.
     """
 

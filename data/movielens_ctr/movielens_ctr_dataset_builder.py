@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 import tensorflow_datasets as tfds
 
-from interhat_tf.encoding import Categorical, Chunk, random_splits
-from interhat_tf.preparation import ClickLogBuilder
-from interhat_tf.raw_files import log_files, manual_folder
+from interhat_tf.preprocessing.builder import ClickLogBuilder
+from interhat_tf.preprocessing.encoding import Categorical, Chunk, random_splits
+from interhat_tf.preprocessing.text_log import log_files, manual_folder
 
 SOURCE = "https://grouplens.org/datasets/movielens/1m/"
 URL = "https://files.grouplens.org/datasets/movielens/ml-1m.zip"

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from interhat_tf.input_pipeline import prepared_dataset
+from interhat_tf.input_pipeline.catalog import prepared_dataset
 
 from .movielens_ctr_dataset_builder import FIELDS, GENRES, URL, Builder, read_movies, with_negatives
 

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import tensorflow_datasets as tfds
 
-from interhat_tf.encoding import Categorical, Chunk
-from interhat_tf.preparation import ClickLogBuilder
+from interhat_tf.preprocessing.builder import ClickLogBuilder
+from interhat_tf.preprocessing.encoding import Categorical, Chunk
 
 PIECE_ROWS = 1 << 16
 

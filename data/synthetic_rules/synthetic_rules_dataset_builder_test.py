@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from interhat_tf.input_pipeline import PreparedDataset
+from interhat_tf.input_pipeline.dataset import PreparedDataset
 
 from .synthetic_rules_dataset_builder import Builder, RuleConfig
 

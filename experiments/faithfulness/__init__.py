@@ -2,7 +2,7 @@
 
 planted.py   are the fields of a planted rule found?
 curves.py    deletion and insertion curves, and agreement between seeds, on real data
-sums.py      do contributions add up to the logit, and what does explaining cost?
+additivity.py      do contributions add up to the logit, and what does explaining cost?
 page.py      one page of all three
 methods.py   the explanations that are compared
 models.py    the models that are explained, and the records they are compared with

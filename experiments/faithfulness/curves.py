@@ -18,15 +18,15 @@ import numpy as np
 from absl import flags
 from scipy import stats
 
-from experiments.conditions import first_records
+from experiments.common.conditions import first_records
+from experiments.common.running import mean_and_std, run_program
+from experiments.common.studies import SEEDS, heading, open_data, paired_difference, results_folder
 from experiments.faithfulness.methods import METHODS, attributions, magnitudes
 from experiments.faithfulness.models import background_of, explained_runs, released_runs
-from experiments.programs import mean_and_std, run_program
-from experiments.study import SEEDS, heading, open_data, paired_difference, results_folder
-from interhat_tf.attention import probability
-from interhat_tf.field_attribution import predict
-from interhat_tf.files import write_json
+from interhat_tf.explanation.attributions import predict
+from interhat_tf.explanation.batches import probability
 from interhat_tf.schema import CATEGORICAL, NUMERICAL
+from interhat_tf.utils.files import write_json
 
 RECORDS = flags.DEFINE_integer("explained", 300, "test records that are explained")
 

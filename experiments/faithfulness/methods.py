@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import shap
 
-from interhat_tf import field_attribution
+from interhat_tf.explanation import attributions as methods
 from interhat_tf.schema import CATEGORICAL, NUMERICAL
 
 
@@ -52,12 +52,12 @@ def attributions(model, inputs, background, seed):
     rows = len(next(iter(inputs.values())))
     fields = len(model.schema.fields)
     found = {
-        "attention": field_attribution.attention(model, inputs),
-        "rollout": field_attribution.rolled_out_attention(model, inputs),
-        "contributions": field_attribution.contributions(model, inputs),
-        "gradient": field_attribution.gradient_times_input(model, inputs),
-        "integrated_gradients": field_attribution.integrated_gradients(model, inputs, background),
-        "occlusion": field_attribution.occlusion(model, inputs, background),
+        "attention": methods.attention(model, inputs),
+        "rollout": methods.rolled_out_attention(model, inputs),
+        "contributions": methods.contributions(model, inputs),
+        "gradient": methods.gradient_times_input(model, inputs),
+        "integrated_gradients": methods.integrated_gradients(model, inputs, background),
+        "occlusion": methods.occlusion(model, inputs, background),
         "shap": shap_values(model, inputs, background, seed),
         "random": np.random.default_rng(seed).random((rows, fields)),
     }
@@ -74,7 +74,7 @@ def shap_values(model, inputs, background, seed):
 
     def logits(rows):
         split = {CATEGORICAL: rows[:, :columns].astype("int32"), NUMERICAL: rows[:, columns:]}
-        return field_attribution.predict(model, {kind: split[kind] for kind in inputs})
+        return methods.predict(model, {kind: split[kind] for kind in inputs})
 
     others = matrix(background)
     explainer = shap.PermutationExplainer(

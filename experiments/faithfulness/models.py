@@ -5,10 +5,10 @@ import gc
 import keras
 from absl import flags
 
-from experiments.conditions import first_records
-from experiments.programs import train_runs
-from experiments.sensitivity import PRESET
-from experiments.study import SEEDS, WORKERS, run_flags
+from experiments.common.conditions import first_records
+from experiments.common.running import train_runs
+from experiments.common.studies import SEEDS, WORKERS, run_flags
+from experiments.paper.sensitivity import PRESET
 
 BACKGROUND = flags.DEFINE_integer("background", 32, "records that other values are taken from")
 

@@ -11,12 +11,12 @@ import pathlib
 import numpy as np
 from matplotlib.figure import Figure
 
+from experiments.common.planted_rules import FORMS, PLANTED_RULES
+from experiments.common.result_flags import RESULTS_DIR
+from experiments.common.running import run_program
 from experiments.faithfulness.methods import METHODS
-from experiments.pages import Section, Table, interval, picture, spread, write_pages
-from experiments.planted_rules import FORMS, PLANTED_RULES
-from experiments.programs import run_program
-from experiments.result_flags import RESULTS_DIR
-from interhat_tf.files import read_json
+from experiments.report.pages import Section, Table, interval, picture, spread, write_pages
+from interhat_tf.utils.files import read_json
 
 TITLE = "Can InterHAt's explanations be believed?"
 # Okabe and Ito's colours; a marker each as well, for print and for eyes that see no colours.
@@ -284,7 +284,9 @@ def sums_section(summaries):
                 "and the rows a second of explaining beside those of predicting the same records "
                 f"in turn, in batches of {summaries[0]['batch_size']:,}: medians of "
                 f"{summaries[0]['rounds']} rounds, in brackets the 10% and 90% quantiles. "
-                + written(summaries[0], "python -m experiments.faithfulness.sums --dataset=NAME"),
+                + written(
+                    summaries[0], "python -m experiments.faithfulness.additivity --dataset=NAME"
+                ),
                 Table(header, rows),
             ],
         )
@@ -298,7 +300,8 @@ def methods_section():
     return Section(
         "The methods",
         [
-            "All but SHAP, which is the library `shap`, are in `interhat_tf.field_attribution`.",
+            "All but SHAP, which is the library `shap`, are in "
+            "`interhat_tf.explanation.attributions`.",
             Table(header, rows, numeric=False),
         ],
     )

@@ -16,14 +16,14 @@ import numpy as np
 from absl import flags
 from scipy import stats
 
-from experiments.conditions import first_records
+from experiments.common.conditions import first_records
+from experiments.common.planted_rules import FORMS, PLANTED_RULES, condition
+from experiments.common.result_flags import RESULTS_DIR
+from experiments.common.running import mean_and_std, run_program
+from experiments.common.studies import CONFIDENCE, DATASET, heading, open_data, run_flags
 from experiments.faithfulness.methods import METHODS, attributions, magnitudes
 from experiments.faithfulness.models import background_of, explained_runs
-from experiments.planted_rules import FORMS, PLANTED_RULES, condition
-from experiments.programs import mean_and_std, run_program
-from experiments.result_flags import RESULTS_DIR
-from experiments.study import CONFIDENCE, DATASET, heading, open_data, run_flags
-from interhat_tf.files import write_json
+from interhat_tf.utils.files import write_json
 
 FORM = flags.DEFINE_enum("form", "released", list(FORMS), "form of the model")
 PLANTED_SEEDS = flags.DEFINE_integer("planted_seeds", 20, "number of seeds, from 1")

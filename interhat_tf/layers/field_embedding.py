@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from interhat_tf.backend import take_rows
+from interhat_tf.ops import take_rows
 from interhat_tf.schema import CATEGORICAL, NUMERICAL
 
 

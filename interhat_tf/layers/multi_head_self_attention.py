@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from interhat_tf.backend import attend, project_and_attend
+from interhat_tf.ops import attend, project_and_attend
 
 
 @keras.saving.register_keras_serializable("interhat_tf")

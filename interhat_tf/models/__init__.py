@@ -2,19 +2,19 @@
 
 from functools import partial
 
-from interhat_tf.models.afm import AFM
-from interhat_tf.models.autoint import AutoInt
-from interhat_tf.models.dcn import DCN
-from interhat_tf.models.dcn_v2 import DCNv2
-from interhat_tf.models.deepfm import DeepFM
-from interhat_tf.models.dnn import DNN
-from interhat_tf.models.ffm import FFM
-from interhat_tf.models.fm import FM
+from interhat_tf.models.baselines.afm import AFM
+from interhat_tf.models.baselines.autoint import AutoInt
+from interhat_tf.models.baselines.dcn import DCN
+from interhat_tf.models.baselines.dcn_v2 import DCNv2
+from interhat_tf.models.baselines.deepfm import DeepFM
+from interhat_tf.models.baselines.dnn import DNN
+from interhat_tf.models.baselines.ffm import FFM
+from interhat_tf.models.baselines.fm import FM
+from interhat_tf.models.baselines.lr import LR
+from interhat_tf.models.baselines.pnn import PNN
+from interhat_tf.models.baselines.wide_and_deep import WideAndDeep
+from interhat_tf.models.baselines.xdeepfm import XDeepFM
 from interhat_tf.models.interhat import PRESETS, InterHAt
-from interhat_tf.models.lr import LR
-from interhat_tf.models.pnn import PNN
-from interhat_tf.models.wide_and_deep import WideAndDeep
-from interhat_tf.models.xdeepfm import XDeepFM
 
 MODELS = {
     "interhat": InterHAt,

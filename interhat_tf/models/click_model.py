@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
-from interhat_tf.backend import own_operations
 from interhat_tf.layers import MLP, FieldEmbedding, Linear
+from interhat_tf.ops import own_operations
 from interhat_tf.schema import Schema
 
 

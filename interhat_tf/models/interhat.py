@@ -3,7 +3,6 @@
 import keras
 from keras import ops
 
-from interhat_tf.attribution import multipliers
 from interhat_tf.layers import (
     AttentionalAggregation,
     CrossLayer,
@@ -11,6 +10,7 @@ from interhat_tf.layers import (
     MultiHeadSelfAttention,
 )
 from interhat_tf.models.click_model import ClickModel, l2
+from interhat_tf.models.rescale import multipliers
 
 _RELEASED = {
     "attention_activation": "relu",

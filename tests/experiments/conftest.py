@@ -5,7 +5,7 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 
-from experiments import study
+from experiments.common import studies
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def fake_runs(monkeypatch):
             yield run, report_of(run)
 
     train_runs.asked = []
-    monkeypatch.setattr(study, "train_runs", train_runs)
+    monkeypatch.setattr(studies, "train_runs", train_runs)
     return train_runs
 
 
@@ -65,5 +65,5 @@ def fake_data(monkeypatch):
         def num_rows(self, split):
             return 8
 
-    monkeypatch.setattr(study, "prepared_dataset", lambda *_: Data())
+    monkeypatch.setattr(studies, "prepared_dataset", lambda *_: Data())
     return Data()

@@ -14,9 +14,9 @@ import pyarrow as pa
 import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
-from experiments import click_log_generator
-from experiments.click_log_fields import AVAZU, CRITEO, FORMATS, decimal, hexadecimal
-from experiments.click_log_generator import BLOCK_ROWS, generate, read_truth
+from experiments.generated_logs import generator
+from experiments.generated_logs.fields import AVAZU, CRITEO, FORMATS, decimal, hexadecimal
+from experiments.generated_logs.generator import BLOCK_ROWS, generate, read_truth
 
 ROWS = 3 * BLOCK_ROWS + 1_000
 CRITEO_NAMES = [
@@ -291,7 +291,7 @@ def test_compressed_logs_hold_the_same(small, tmp_path, suffix):
 
 @pytest.mark.parametrize("name", ["train.txt", "train.txt.gz"])
 def test_a_failed_run_leaves_nothing_and_a_killed_one_no_finished_name(tmp_path, monkeypatch, name):
-    make = click_log_generator._block
+    make = generator._block
     seen = []
 
     def failing(format, rows, seed, start):
@@ -301,7 +301,7 @@ def test_a_failed_run_leaves_nothing_and_a_killed_one_no_finished_name(tmp_path,
             raise OSError("no space left on device")
         return make(format, rows, seed, start)
 
-    monkeypatch.setattr(click_log_generator, "_block", failing)
+    monkeypatch.setattr(generator, "_block", failing)
     with pytest.raises(OSError, match="no space left"):
         generate(tmp_path / name, "criteo", ROWS)
     assert seen and all(name.startswith(".") for name in seen)
@@ -316,7 +316,7 @@ def test_an_output_is_replaced_only_on_request(tmp_path, monkeypatch):
         generate(path, "criteo", 1_000, seed=1)
     assert (path.read_bytes(), read_truth(path)) == before
     with monkeypatch.context() as patch:
-        patch.setattr(click_log_generator, "_block", lambda *_: 1 / 0)
+        patch.setattr(generator, "_block", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             generate(path, "criteo", 1_000, seed=1, overwrite=True)
     assert (path.read_bytes(), read_truth(path)) == before

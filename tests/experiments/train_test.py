@@ -14,12 +14,12 @@ from absl.testing import flagsaver
 
 from data.frappe.frappe_dataset_builder_test import NFM_FILES, nfm_lines, write_index_map
 from experiments import train
-from experiments.hyperparameters import hyperparameters
-from experiments.programs import run_program
-from interhat_tf.attention import Attention
-from interhat_tf.files import read_json
+from experiments.common.hyperparameters import hyperparameters
+from experiments.common.running import run_program
+from interhat_tf.explanation.attention_maps import Attention
 from interhat_tf.models import MODELS
-from interhat_tf.training import TrainingSettings
+from interhat_tf.training.loop import TrainingSettings
+from interhat_tf.utils.files import read_json
 
 SMALL = ("--embedding_dim=4", "--num_heads=2", "--order=2", "--batch_size=64", "--max_epochs=2")
 

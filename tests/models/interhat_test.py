@@ -6,7 +6,7 @@ import pytest
 
 from interhat_tf import Field, InterHAt, Schema
 from interhat_tf.models import MODELS, PRESETS
-from interhat_tf.optimizers import Adam
+from interhat_tf.training.optimizers import Adam
 from tests.conftest import random_batch, run_python
 from tests.numpy_reference import aggregate, inside, interhat, randomise, weights_of
 

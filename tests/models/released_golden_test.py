@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from interhat_tf import Field, InterHAt, Schema
-from interhat_tf.optimizers import Adam
+from interhat_tf.training.optimizers import Adam
 from tests.numpy_reference import weights_of
 
 RESULTS = np.load(pathlib.Path(__file__).parents[1] / "golden" / "released.npz")

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from absl.testing import flagsaver
 
-from experiments.faithfulness import curves, page, sums
+from experiments.faithfulness import additivity, curves, page
 from experiments.faithfulness.methods import METHODS
 from interhat_tf import Field, Schema
-from interhat_tf.files import read_json
 from interhat_tf.models import LR
+from interhat_tf.utils.files import read_json
 from tests.experiments.train_test import write_raw
 
 
@@ -68,12 +68,12 @@ def test_agreement_by_hand():
 
 @pytest.mark.slow
 def test_from_raw_files_to_the_page(study_flags, monkeypatch):
-    monkeypatch.setattr(sums, "ROUNDS", 2)
+    monkeypatch.setattr(additivity, "ROUNDS", 2)
     raw = write_raw(study_flags / "raw")
     given = {"raw_dir": str(raw), "epochs": 1, "seeds": [1, 2]}
     with flagsaver.flagsaver(**given, explained=8, background=4):
         curves.main(None)
-        sums.main(None)
+        additivity.main(None)
     folder = study_flags / "results/faithfulness"
     summary = read_json(folder / "frappe/summary.json")
     assert summary["records"] == 8 and summary["seeds"] == [1, 2]

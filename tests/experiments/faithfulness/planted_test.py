@@ -3,7 +3,7 @@ import pytest
 from absl.testing import flagsaver
 
 from experiments.faithfulness import page, planted
-from interhat_tf.files import read_json
+from interhat_tf.utils.files import read_json
 
 
 def test_recovery_by_hand():

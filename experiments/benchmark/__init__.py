@@ -1,1 +1,0 @@
-"""How fast every model trains, predicts and explains, in shares of what the machine can do."""

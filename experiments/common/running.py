@@ -1,0 +1,131 @@
+"""What the programs share: how they end, how they start training runs, how they report."""
+
+import concurrent.futures
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+
+from absl import app, flags, logging
+from tqdm.auto import tqdm
+
+from experiments.common.hyperparameters import hyperparameters
+from interhat_tf.utils.files import read_json, write_json
+
+
+def run_program(main):
+    """Runs an absl program; an expected error is one line on standard error, not a traceback."""
+    # tfds notes every step of its work.
+    logging.set_verbosity(logging.ERROR)
+    try:
+        app.run(main, flags_parser=_parse_flags)
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+
+
+def _parse_flags(arguments):
+    try:
+        program, *rest = flags.FLAGS(arguments)
+    except flags.Error as error:
+        sys.exit(f"error: {' '.join(str(error).split())}")
+    if rest:
+        sys.exit(f"error: unexpected argument {rest[0]!r}; a flag is given as --name=value")
+    return [program]
+
+
+def train_runs(runs, workers):
+    """Trains several runs in processes of their own; one that is done is not run again.
+
+    A run is done if its folder has a report and it was started with the same
+    flags and the same hyperparameters of its preset.
+
+    Args:
+        runs: For each run, the flags of `experiments.train` as a dictionary,
+            `output_dir` among them; a list is a flag given several times.
+        workers: Runs that go on side by side. A single one shows its progress.
+
+    Yields:
+        Pairs of a run and its report, as they finish.
+
+    Raises:
+        ValueError: If a run fails; the message is the run's own, unless that
+            has been shown.
+    """
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        # Runs side by side are faster with a core each than with all cores shared.
+        threads = str(max(1, (os.cpu_count() or 1) // workers))
+        environment = {**os.environ, "TF_NUM_INTRAOP_THREADS": threads}
+        errors = None if workers == 1 else subprocess.PIPE
+        futures = {pool.submit(_train, run, environment, errors): run for run in runs}
+        try:
+            done = concurrent.futures.as_completed(futures)
+            # Two bars would write over each other.
+            hidden = True if workers == 1 else None
+            for future in tqdm(done, total=len(futures), desc="runs", unit="run", disable=hidden):
+                yield futures[future], future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def run_alone(module, flag_values, **environment):
+    """Runs one of the programs in a process of its own; returns the JSON that it prints last.
+
+    Args:
+        module: The program's name, as `"experiments.speed.pieces"`.
+        flag_values: Its flags as a dictionary; a list is a flag given several times.
+        **environment: Variables that the process has besides this one's.
+    """
+    command = [sys.executable, "-m", module, *_arguments(flag_values)]
+    environment = {**os.environ, **environment}
+    result = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def _arguments(flag_values):
+    return [
+        f"--{name}={v}"
+        for name, value in flag_values.items()
+        for v in (value if isinstance(value, list) else [value])
+    ]
+
+
+def _train(run, environment, errors):
+    folder = pathlib.Path(run["output_dir"])
+    asked = {"flags": run, "hyperparameters": _hyperparameters(run)}
+    # A process of its own, TensorFlow and all, to find that nothing is to be done takes seconds.
+    if (folder / "report.json").exists() and _is(folder / "asked.json", asked):
+        return read_json(folder / "report.json")
+    command = [sys.executable, "-m", "experiments.train", "--resume", *_arguments(run)]
+    result = subprocess.run(
+        command, env=environment, stdout=errors, stderr=errors, text=True, check=False
+    )
+    if result.returncode:
+        lines = [f"exit status {result.returncode}", *(result.stderr or "").strip().splitlines()]
+        raise ValueError(f"{run['output_dir']}: {lines[-1]}")
+    write_json(folder / "asked.json", asked)
+    return read_json(folder / "report.json")
+
+
+def _hyperparameters(run):
+    dataset, preset = run.get("dataset", "").split("/")[0], run.get("preset", "released")
+    return list(hyperparameters(dataset, preset, run.get("model", "interhat")))
+
+
+def _is(path, data):
+    return path.exists() and read_json(path) == json.loads(json.dumps(data))
+
+
+def mean_and_std(values):
+    """Returns the mean and the sample standard deviation of values, (0 for a single one)."""
+    return {
+        "mean": statistics.fmean(values),
+        "std": statistics.stdev(values) if len(values) > 1 else 0.0,
+    }
+
+
+def markdown_table(header, rows):
+    """Returns a Markdown table of the cells' texts; the columns behind the first lie right."""
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines) + "\n"

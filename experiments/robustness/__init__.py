@@ -1,0 +1,1 @@
+"""Runs that are killed, and workers that are lost."""

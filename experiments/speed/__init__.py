@@ -1,0 +1,1 @@
+"""How fast the models train, predict and explain."""

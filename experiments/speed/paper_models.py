@@ -1,0 +1,49 @@
+"""The models as their papers have them, to be compared in speed at the sizes of a data set."""
+
+from experiments.common.hyperparameters import TABLE_2, hyperparameters
+from interhat_tf.models import MODELS
+
+# The layers of each model's own paper, on Criteo where it says so.
+PAPERS = {
+    "wide_deep": {"mlp_units": (1024, 512, 256)},
+    "dcn": {"num_cross_layers": 6, "mlp_units": (1024, 1024)},
+    "ipnn": {"mlp_units": (400, 400, 400)},
+    "deepfm": {"mlp_units": (400, 400, 400)},
+    "xdeepfm": {"cin_units": (200, 200, 200), "mlp_units": (400, 400)},
+    "autoint": {"num_layers": 3, "num_heads": 2, "key_dim": 32},
+    # A vector of this width for each pair of a value and another field.
+    "ffm": {"embedding_dim": 4},
+}
+# The released form, the ablation, and the printed equations with d_K = d / h or 1, whichever
+# is more: the paper does not give d_K.
+INTERHAT = {
+    "interhat": ("interhat", "released"),
+    "interhat_s": ("interhat_s", "released"),
+    "interhat_paper": ("interhat", "paper"),
+}
+
+
+def build(name, schema, size, **arguments):
+    """Returns a model of Table 2's embedding size and the layers that its own paper gives it.
+
+    Args:
+        name: A model of the registry, or `"interhat_paper"`, the printed equations.
+        schema: The record's `Schema`.
+        size: Name of the data set whose sizes it has.
+        **arguments: Arguments of the model, which win.
+    """
+    model = INTERHAT[name][0] if name in INTERHAT else name
+    return MODELS[model](schema, **{**arguments_of(name, size), **arguments})
+
+
+def arguments_of(name, size):
+    """Returns the arguments of `build`'s model."""
+    if name == "lr":
+        return {}
+    if name not in INTERHAT:
+        return {"embedding_dim": TABLE_2[size]["embedding_dim"], **PAPERS.get(name, {})}
+    model, preset = INTERHAT[name]
+    arguments, _ = hyperparameters(size, preset, model)
+    if preset == "paper":
+        arguments["key_dim"] = max(1, arguments["embedding_dim"] // arguments["num_heads"])
+    return arguments

@@ -1,0 +1,92 @@
+"""Where a training step's time goes: TensorFlow's operations by kind, as its profiler has them.
+
+    python -m experiments.speed.profile
+
+Traces one step of InterHAt, `released`, and of the printed equations with
+d_K = d / h, at Criteo's sizes, whole batches, on one thread, so that the times of
+the operations add up to the step's. Writes `experiments/results/profile/
+summary.json`. Half a minute.
+"""
+
+import collections
+import datetime
+import pathlib
+import tempfile
+
+import tensorflow as tf
+from absl import flags
+from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+from experiments.common.result_flags import RESULTS_DIR
+from experiments.common.running import markdown_table, run_program
+from experiments.speed.paper_models import build
+from experiments.speed.paper_sizes import SIZES, schema_of
+from experiments.speed.timing import Training, device
+from interhat_tf.training.loop import versions
+from interhat_tf.training.optimizers import Adam
+from interhat_tf.utils.files import write_json
+
+PROFILED = ("interhat", "interhat_paper")
+BATCH_SIZE = 2048
+SHOWN = 12
+
+PROFILE_PIECES = flags.DEFINE_integer("profile_pieces", None, "records of a piece; default: all")
+
+
+def main(_):
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    models = {name: profile(name) for name in PROFILED}
+    summary = {
+        "date": datetime.date.today().isoformat(),
+        "versions": versions(),
+        "device": device(),
+        "batch_size": BATCH_SIZE,
+        "piece_rows": PROFILE_PIECES.value,
+        "models": models,
+    }
+    write_json(pathlib.Path(RESULTS_DIR.value) / "profile/summary.json", summary)
+    for name, found in models.items():
+        cells = [
+            [row["operation"], row["times"], f"{row['ms']:.1f}", f"{row['ms'] / found['ms']:.0%}"]
+            for row in found["operations"][:SHOWN]
+        ]
+        print(f"\n{name}, {found['ms']:.0f} ms a step\n")
+        print(markdown_table(["operation", "times", "ms", "of the step"], cells))
+
+
+def profile(name):
+    """Returns the milliseconds of a model's step, and of its operations by kind, longest first."""
+    schema = schema_of(SIZES["criteo"])
+    model = build(name, schema, "criteo")
+    training = Training(model, Adam(), BATCH_SIZE, piece_rows=PROFILE_PIECES.value)
+    training.time(2)
+    seconds = min(training.time(1) for _ in range(3))
+    with tempfile.TemporaryDirectory() as folder:
+        with tf.profiler.experimental.Profile(folder):
+            training.time(1)
+        (trace,) = pathlib.Path(folder).rglob("*.xplane.pb")
+        milliseconds, times = operations(trace)
+    rows = [
+        {"operation": operation, "times": times[operation], "ms": ms}
+        for operation, ms in milliseconds.most_common()
+    ]
+    return {"ms": seconds * 1e3, "operations": rows}
+
+
+def operations(path):
+    """Returns, of a trace of the CPU, the milliseconds and the number of each kind of operation."""
+    space = xplane_pb2.XSpace.FromString(path.read_bytes())
+    milliseconds, times = collections.Counter(), collections.Counter()
+    for plane in space.planes:
+        for event in (event for line in plane.lines for event in line.events):
+            # "NAME:KIND" is an operation; others are TensorFlow's own functions.
+            name, _, kind = plane.event_metadata[event.metadata_id].name.rpartition(":")
+            if name and kind.isidentifier() and not name.endswith(":"):
+                milliseconds[kind] += event.duration_ps / 1e9
+                times[kind] += 1
+    return milliseconds, times
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,159 @@
+"""How much each field of a record counts for its prediction, by several methods.
+
+The weights and contributions of `InterHAt.explain` come with the prediction and
+cost nothing, but they speak of positions behind the self-attention, where a
+position holds what it has read from others. The methods here that ask the model
+again, with fields changed, speak of the record's own values.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from interhat_tf.explanation.batches import explain_batches, explain_inputs, in_batches
+from interhat_tf.ops import own_operations
+from interhat_tf.schema import CATEGORICAL, NUMERICAL
+
+ROWS = 8192
+"""Rows that go through the model at a time."""
+
+
+def attention(model, inputs):
+    """Returns the field weights of all orders, weighted by the orders' own, (B, m).
+
+        a_j = sum_i alpha_f[i] alpha_i[j]
+
+    They are positive and sum to 1.
+
+    Args:
+        model: An `InterHAt`.
+        inputs: Dictionary of `categorical`, (B, C), and `numerical`, (B, N).
+    """
+    explained = explain_inputs(model, inputs)
+    return np.einsum("bk,bkm->bm", explained["order_weights"], explained["field_weights"])
+
+
+def rolled_out_attention(model, inputs):
+    """Returns `attention`, led back through the self-attention to the fields it read, (B, m).
+
+        r = a (I + A) / 2,  A the mean of the heads' maps
+
+    This is attention rollout (Abnar and Zuidema, ACL 2020) with one layer: the
+    unit matrix stands for the residual path. Without self-attention it is
+    `attention`.
+
+    Args:
+        model: An `InterHAt`.
+        inputs: As for `attention`.
+    """
+    weights = attention(model, inputs)  # (B, m)
+    if not model.self_attention:
+        return weights
+    batches = explain_batches(model, in_batches(inputs, ROWS), return_heads=True)
+    heads = np.concatenate([explained["heads"].mean(axis=1) for _, explained in batches])
+    return (weights + np.einsum("bq,bqm->bm", weights, heads)) / 2  # (B, m)
+
+
+def contributions(model, inputs):
+    """Returns the signed contributions of `InterHAt.explain`, summed over the orders, (B, m).
+
+    With the bias they add up to the logit.
+
+    Args:
+        model: An `InterHAt`.
+        inputs: As for `attention`.
+    """
+    return explain_inputs(model, inputs)["contributions"].sum(axis=1)
+
+
+def gradient_times_input(model, inputs):
+    """Returns `e_j . dlogit/de_j` of each field's embedding e_j, (B, m).
+
+    Args:
+        model: An `InterHAt`, or another model with `embedding` and `predict_embedded`.
+        inputs: As for `attention`.
+    """
+    gradient = _embedding_gradient(model)
+    parts = []
+    for part in in_batches(inputs, ROWS):
+        fields = model.embedding(part)  # (B, m, d)
+        parts.append(tf.reduce_sum(fields * gradient(fields), axis=-1).numpy())
+    return np.concatenate(parts)
+
+
+def integrated_gradients(model, inputs, background, steps=32):
+    """Returns the integrated gradients of the fields' embeddings, (B, m).
+
+        (e_j - b_j) . mean_t dlogit/de_j(b + t (e - b)),  t = 1/2n, 3/2n, ...
+
+    (Sundararajan et al., ICML 2017). The base b is the mean embedding of each
+    field over the background. The sum over the fields is the logit less the
+    logit of the base, up to the error of the mean over n steps.
+
+    Args:
+        model: An `InterHAt`, or another model with `embedding` and `predict_embedded`.
+        inputs: As for `attention`.
+        background: Inputs of records that stand for the data.
+        steps: Number n of points on the way. Defaults to 32.
+    """
+    gradient = _embedding_gradient(model)
+    base = tf.reduce_mean(model.embedding(background), axis=0, keepdims=True)  # (1, m, d)
+    parts = []
+    for part in in_batches(inputs, ROWS):
+        way = model.embedding(part) - base  # (B, m, d)
+        mean = tf.zeros_like(way)
+        for step in range(steps):
+            mean += gradient(base + (step + 0.5) / steps * way) / steps
+        parts.append(tf.reduce_sum(way * mean, axis=-1).numpy())
+    return np.concatenate(parts)
+
+
+def occlusion(model, inputs, background):
+    """Returns what each field's value adds to the logit, against other values of it, (B, m).
+
+        logit(x) - mean_b logit(x with b_j in place of x_j)
+
+    over all records b of the background. It costs m times as many predictions
+    as the background has records, for each record that is explained.
+
+    Args:
+        model: Any model with `schema` that gives logits, (B, 1).
+        inputs: As for `attention`.
+        background: Inputs of records that stand for the data; some tens are enough.
+
+    Example:
+
+    >>> from interhat_tf import Field, Schema
+    >>> from interhat_tf.models import LR
+    >>> model = LR(Schema([Field("user", "categorical", 9), Field("app", "categorical", 5)]))
+    >>> records = {"categorical": np.array([[4, 1], [2, 3], [5, 1]])}
+    >>> occlusion(model, records, records).shape
+    (3, 2)
+    """
+    logits = predict(model, inputs)  # (B,)
+    draws = len(next(iter(background.values())))
+    columns = [(CATEGORICAL, i) for i in range(len(model.schema.categorical))]
+    columns += [(NUMERICAL, i) for i in range(len(model.schema.numerical))]
+    effects = np.empty((len(logits), len(columns)))
+    for place, (kind, column) in enumerate(columns):
+        changed = {name: np.repeat(values, draws, axis=0) for name, values in inputs.items()}
+        changed[kind][:, column] = np.tile(background[kind][:, column], len(logits))
+        without = predict(model, changed).reshape(len(logits), draws)  # (B, draws)
+        effects[:, place] = logits - without.mean(axis=1)
+    return effects
+
+
+def predict(model, inputs):
+    """Returns the logits, (B,), however many records there are."""
+    parts = [np.asarray(model.predict_on_batch(part))[:, 0] for part in in_batches(inputs, ROWS)]
+    return np.concatenate(parts)
+
+
+def _embedding_gradient(model):
+    @tf.function(reduce_retracing=True)
+    def gradient(fields):
+        with own_operations(), tf.GradientTape() as tape:
+            tape.watch(fields)
+            logits = model.predict_embedded(fields)
+        return tape.gradient(logits, fields)  # (B, m, d)
+
+    return gradient

@@ -1,0 +1,42 @@
+"""Explanations as one HTML page that needs no other file and no network."""
+
+import html
+import json
+import pathlib
+import re
+
+from interhat_tf.utils.files import atomic_write
+
+_FOLDER = pathlib.Path(__file__).parent / "page"
+
+
+def write_page(explanation, path, title="Explanations", about=""):
+    """Writes a page on which each record can be looked into.
+
+    It lists the records with their probability and their explanation in words,
+    to be searched and sorted; opened, a record shows its heat map, with the
+    numbers of a cell where the pointer is, and its contributions as a
+    waterfall from the bias to the logit. Values of the log stay text: none is
+    ever taken for HTML.
+
+    Args:
+        explanation: The `Explanation`.
+        path: The file; its folder is made if need be.
+        title: Title of the page.
+        about: A line under it, say of the model and the data.
+    """
+    data = explanation.to_dict()
+    # Inside a script element nothing is escaped, so that no "</script>" may stand in it.
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    page = (_FOLDER / "explanations.html").read_text()
+    parts = {
+        "title": html.escape(title),
+        "about": html.escape(about),
+        "style": (_FOLDER / "explanations.css").read_text(),
+        "script": (_FOLDER / "explanations.js").read_text(),
+        "data": text,
+    }
+    # In one pass, so that braces in a title or in the log stand for nothing.
+    page = re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], page)
+    with atomic_write(path) as file:
+        file.write(page.encode())

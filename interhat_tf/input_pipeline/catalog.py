@@ -1,0 +1,142 @@
+"""Data sets by name: finds a set's builder, prepares the set once, opens it."""
+
+import contextlib
+import fcntl
+import io
+import pkgutil
+import random
+import sys
+
+import tensorflow_datasets as tfds
+from etils import epath
+
+from interhat_tf import datasets
+from interhat_tf.input_pipeline.dataset import PreparedDataset
+
+
+def prepared_dataset(name, data_dir, raw_dir=None, **download_config):
+    """Opens a data set by name, and prepares it first if that has not been done.
+
+    Preparation writes to a temporary folder that is renamed when complete, so
+    an interrupted one leaves nothing that could be taken for a data set; what
+    it left is removed by the next. If two processes prepare the same set, the
+    second waits for the first and uses its.
+
+    Args:
+        name: `"NAME"` or `"NAME/CONFIG"`, say `"synthetic_rules/rule_1"`, or
+            the name of a set that `prepare_click_log` prepared.
+        data_dir: Folder of the prepared sets.
+        raw_dir: Folder of the original files, for sets that cannot be
+            downloaded. Defaults to `None`, for sets that need none. A set that
+            is prepared already is not compared with them.
+        **download_config: Further arguments of `tfds.download.DownloadConfig`,
+            say `beam_options`.
+
+    Returns:
+        The `PreparedDataset`.
+
+    Raises:
+        ValueError: If there is no data set of this name, or an original file
+            is damaged.
+        FileNotFoundError: If an original file is missing.
+    """
+    if name.partition("/")[0] not in dataset_names():
+        return PreparedDataset(_prepared_builder(name, data_dir))
+    builder_class, config = _find_builder(name)
+    return prepare(builder_class(data_dir=data_dir, config=config), raw_dir, **download_config)
+
+
+def dataset_names():
+    """Returns the names of the data sets that have a builder."""
+    return sorted(module.name for module in pkgutil.iter_modules(datasets.__path__) if module.ispkg)
+
+
+def prepare(builder, raw_dir=None, **download_config):
+    """Prepares a builder's data set if that has not been done; see `prepared_dataset`.
+
+    Args:
+        builder: The `ClickLogBuilder`.
+        raw_dir: Folder of the original files.
+        **download_config: Further arguments of `tfds.download.DownloadConfig`.
+
+    Returns:
+        The `PreparedDataset`.
+    """
+    if not builder.data_path.exists():
+        with _alone(builder):
+            if not builder.data_path.exists():  # not because another process was faster
+                _remove_leftovers(builder)
+                print(f"Preparing {builder.info.full_name} in {builder.data_dir}", file=sys.stderr)
+                config = tfds.download.DownloadConfig(manual_dir=raw_dir, **download_config)
+                # tfds announces its work on standard output, where a program's own results
+                # go, and its bars come when most is done; preparation shows one of its own.
+                tfds.disable_progress_bar()
+                with contextlib.redirect_stdout(io.StringIO()), _unseeded_random():
+                    builder.download_and_prepare(download_config=config)
+    return PreparedDataset(tfds.builder_from_directory(builder.data_path))
+
+
+@contextlib.contextmanager
+def _alone(builder):
+    """Waits until no other process of this machine prepares the same data set.
+
+    The lock ends with the process, however that ends. Object storage has none;
+    there the first to finish wins.
+    """
+    folder = builder.data_path.parent
+    if "://" in str(folder):
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / f".{builder.version}.lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _remove_leftovers(builder):
+    """Removes what killed preparations of this data set have left.
+
+    On object storage, without a lock, another one may be at work in them.
+    """
+    if "://" in str(builder.data_path):
+        return
+    for folder in builder.data_path.parent.glob(f"incomplete.*_{builder.data_path.name}"):
+        folder.rmtree()
+
+
+@contextlib.contextmanager
+def _unseeded_random():
+    """Makes Python's random numbers differ between programs, and restores their state.
+
+    tfds draws the name of its temporary folder with them. Two programs with the
+    same seed would write into the same one.
+    """
+    state = random.getstate()
+    random.seed()
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
+def _prepared_builder(name, data_dir):
+    """Returns the tfds builder of a set that has no builder of its own but is prepared."""
+    found = sorted(epath.Path(data_dir).glob(f"{name}/*/dataset_info.json"))
+    if not found:
+        raise ValueError(
+            f"there is no data set {name!r}; known ones: {', '.join(dataset_names())}, "
+            f"and those prepared in {data_dir} by prepare_click_log"
+        )
+    return tfds.builder_from_directory(found[-1].parent)
+
+
+def _find_builder(name):
+    """Returns the builder class of a data set's name, and its configuration's name or None."""
+    dataset, _, config = name.partition("/")
+    builder_class = tfds.core.community.builder_cls_from_module(
+        f"{datasets.__name__}.{dataset}.{dataset}_dataset_builder"
+    )
+    configs = [config.name for config in builder_class.BUILDER_CONFIGS]
+    if config and config not in configs:
+        raise ValueError(f"{dataset} has no configuration {config!r}; it has {', '.join(configs)}")
+    return builder_class, config or None

@@ -1,0 +1,106 @@
+"""The interacting layer of AutoInt."""
+
+import keras
+from keras import ops
+
+from interhat_tf.ops import attend, project_and_attend
+
+
+@keras.saving.register_keras_serializable("interhat_tf")
+class InteractingLayer(keras.layers.Layer):
+    """Lets every field attend to every field, as AutoInt does (Song et al. 2019, Section 4.4).
+
+        alpha_h = softmax(W_Q e (W_K e)^T),  e'_h = alpha_h W_V e   (Equations 5 and 6)
+        output = ReLU([e'_1; ...; e'_H] + W_Res e)                   (Equations 7 and 8)
+
+    It is not `MultiHeadSelfAttention`: the scores are not divided by the root
+    of d', nothing projects the concatenated heads, and the residual path has a
+    matrix. The layer has 4 d H d' weights for inputs of size d, and no biases.
+
+    Args:
+        num_heads: Number of heads H.
+        key_dim: Width d' of each head.
+        dropout: Rate at which attention weights are dropped in training.
+            Defaults to 0.
+        kernel_regularizer: Regularizer of the four matrices. Defaults to `None`.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: e, (B, m, d).
+        training: Whether attention weights are dropped.
+
+    Returns:
+        (B, m, H * d').
+
+    Example:
+
+    >>> InteractingLayer(num_heads=2, key_dim=5)(keras.ops.ones((4, 3, 8))).shape
+    TensorShape([4, 3, 10])
+    """
+
+    def __init__(self, num_heads, key_dim, *, dropout=0.0, kernel_regularizer=None, **kwargs):
+        super().__init__(**kwargs)
+        self.num_heads = int(num_heads)
+        self.key_dim = int(key_dim)
+        self.dropout = dropout
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+
+    def build(self, input_shape):
+        """Creates the matrices for inputs of shape (B, m, d)."""
+        self.query, self.key, self.value, self.residual = (
+            keras.layers.Dense(
+                self.num_heads * self.key_dim,
+                use_bias=False,
+                kernel_regularizer=self.kernel_regularizer,
+                dtype=self.dtype_policy,
+                name=name,
+            )
+            for name in ("query", "key", "value", "residual")
+        )
+        for projection in (self.query, self.key, self.value, self.residual):
+            projection.build(input_shape)
+        self.attention_dropout = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
+        self.built = True
+
+    def call(self, inputs, training=False):
+        """Returns the fields after the interaction, (B, m, H * d')."""
+        projections = (self.query, self.key, self.value)
+        heads = None
+        in_one = not (training and self.dropout)
+        if in_one:
+            heads = project_and_attend(inputs, projections, None, self.num_heads, 1.0, training)
+        if heads is None:
+            projected = [projection(inputs) for projection in projections]  # (B, m, H * d')
+            if in_one:
+                heads = attend(*projected, self.num_heads, 1.0, training)
+            if heads is None:
+                heads = self._attend(*projected, training)
+        return ops.relu(heads + self.residual(inputs))  # (B, m, H * d')
+
+    def _attend(self, query, key, value, training):
+        """Returns what the heads read, (B, m, H * d')."""
+        query, key, value = map(self._split_heads, (query, key, value))  # (B, H, m, d')
+        scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))  # (B, H, m, m)
+        # Keras warns of a softmax over one element, as a record of one field would have it.
+        attention = ops.softmax(scores) if scores.shape[-1] > 1 else ops.ones_like(scores)
+        heads = ops.matmul(self.attention_dropout(attention, training=training), value)
+        heads = ops.transpose(heads, (0, 2, 1, 3))  # (B, m, H, d')
+        return ops.reshape(heads, (-1, heads.shape[1], self.num_heads * self.key_dim))
+
+    def _split_heads(self, projected):
+        heads = ops.reshape(projected, (-1, projected.shape[1], self.num_heads, self.key_dim))
+        return ops.transpose(heads, (0, 2, 1, 3))  # (B, H, m, d')
+
+    def compute_output_shape(self, input_shape):
+        """Returns (B, m, H * d')."""
+        return (*input_shape[:2], self.num_heads * self.key_dim)
+
+    def get_config(self):
+        """Returns the arguments of the layer."""
+        return {
+            **super().get_config(),
+            "num_heads": self.num_heads,
+            "key_dim": self.key_dim,
+            "dropout": self.dropout,
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+        }

@@ -1,0 +1,1 @@
+"""The models that InterHAt is compared with."""

@@ -1,0 +1,281 @@
+"""The training step: of whole batches, or piece by piece with pieces that stay in the cache."""
+
+import os
+
+import keras
+import tensorflow as tf
+
+from interhat_tf.ops import own_operations
+from interhat_tf.training.optimizers import Adam
+
+LABELS = "labels"
+
+
+def compile_steps(model, optimizer, loss_sum, jit_compile=False, piece_rows=None):
+    """Returns the function that trains a model for a number of steps.
+
+    A step minimises the mean logloss of a batch plus the model's penalties. The
+    replicas of the strategy that the model was built under each take a part of
+    the batch.
+
+    Args:
+        model: A model that gives logits, (B, 1).
+        optimizer: The optimizer, built for the model's trainable variables.
+        loss_sum: float64 variable to which each record's logloss is added.
+        jit_compile: Whether XLA compiles the step. Defaults to `False`.
+        piece_rows: Records whose gradient is computed at a time. The batch's is
+            the sum over its pieces, several of which are computed side by side,
+            so that the step is the same but for the order of the sums. On a CPU
+            the attention maps of a small piece stay in a core's cache; see
+            `use_one_thread_an_operation`. Defaults to `None`, the whole batch.
+
+    Returns:
+        A function of an iterator of batches and the number of steps, a scalar
+        tensor; see `distribution.distribute_batches` for several replicas.
+
+    Raises:
+        ValueError: As `check_pieces`, if pieces are asked for.
+    """
+    if piece_rows:
+        check_pieces(model, jit_compile)
+    strategy = model.distribute_strategy
+    replicas = strategy.num_replicas_in_sync
+    variables = model.trainable_variables
+
+    def gradient(inputs, labels, rows):
+        """Returns the sum of the loglosses, and the gradient of that sum over `rows`."""
+        with tf.GradientTape() as tape:
+            losses = _losses(model, inputs, labels)  # (B,)
+            objective = tf.reduce_sum(losses) / tf.cast(rows, losses.dtype)
+        return tf.reduce_sum(tf.cast(losses, tf.float64)), tape.gradient(objective, variables)
+
+    def whole_gradient(inputs, labels, rows):
+        """Returns the sum of the loglosses, and the gradient of the step's objective.
+
+        It lacks the penalties that the optimizer adds.
+        """
+        if piece_rows:
+            loss, gradients = _sum_over_pieces(gradient, inputs, labels, rows, piece_rows)
+        else:
+            loss, gradients = gradient(inputs, labels, rows)
+        in_step = [
+            variable
+            for variable, later in zip(
+                variables, _penalties_of_tables(optimizer, gradients, variables), strict=True
+            )
+            if variable.regularizer and not later
+        ]
+        with tf.GradientTape() as tape:
+            penalty = sum((v.regularizer(v) for v in in_step), start=0.0) / replicas
+        if in_step:
+            gradients = _added(gradients, tape.gradient(penalty, variables))
+        return loss, gradients
+
+    def train_step(inputs, labels):
+        rows = tf.shape(labels)[0]
+        if replicas > 1:
+            rows = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, rows)
+        loss, gradients = whole_gradient(inputs, labels, rows)
+        penalties = _penalties_of_tables(optimizer, gradients, variables)
+        # `apply` sums over the replicas.
+        optimizer.apply(gradients, variables, *([penalties] if any(penalties) else []))
+        return loss
+
+    # XLA compiles no exchange between replicas.
+    compiled = tf.function(jit_compile=jit_compile, reduce_retracing=True)
+    if replicas > 1:
+        whole_gradient = compiled(whole_gradient)
+    else:
+        train_step = compiled(train_step)
+
+    @tf.function
+    def train_steps(batches, steps):
+        for _ in tf.range(steps):
+            losses = strategy.run(train_step, args=next(batches))
+            loss_sum.assign_add(strategy.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None))
+
+    return train_steps
+
+
+def check_pieces(model, jit_compile=False):
+    """Checks that a model can be trained piece by piece.
+
+    Raises:
+        ValueError: If it has dropout or batch normalisation, whose results
+            depend on what else is in the batch or was before, or XLA is to
+            compile it.
+    """
+    if jit_compile:
+        raise ValueError("piece_rows and jit_compile do not go together; choose one")
+    if model.non_trainable_variables:
+        raise ValueError("piece_rows needs a model without dropout and batch normalisation")
+
+
+def compile_prediction(model, piece_rows=None):
+    """Returns a function from a batch's inputs to its logits, (B, 1).
+
+    The replicas of the strategy that the model was built under, if there are
+    several, share the batch; each gets all logits.
+
+    Args:
+        model: A model that gives logits, (B, 1).
+        piece_rows: As for `compile_steps`.
+    """
+    strategy = model.distribute_strategy
+    replicas = strategy.num_replicas_in_sync
+    if replicas == 1 and not piece_rows:
+        return model.predict_on_batch
+
+    def predict(inputs):
+        with own_operations():  # here, since a strategy's replicas have threads of their own
+            if not piece_rows:
+                return model(inputs)
+            pieces, piece_of, rest = _cut(inputs, piece_rows)
+            left = model(rest)  # (rows left over, 1)
+            logits = tf.TensorArray(left.dtype, pieces + 1, element_shape=[None, 1])
+            _, logits = tf.while_loop(
+                lambda i, _: i < pieces,
+                lambda i, logits: (i + 1, logits.write(i, model(piece_of(i)))),
+                (0, logits.write(pieces, left)),
+                parallel_iterations=_side_by_side(),
+            )
+            return logits.concat()  # (B, 1)
+
+    def predict_part(inputs):
+        replica = tf.distribute.get_replica_context()
+        rows, number = tf.shape(next(iter(inputs.values())))[0], replica.replica_id_in_sync_group
+        first, last = (i * rows // replicas for i in (number, number + 1))
+        logits = predict({kind: values[first:last] for kind, values in inputs.items()})
+        return replica.all_gather(logits, axis=0)  # (B, 1)
+
+    @tf.function(reduce_retracing=True)
+    def predict_batch(inputs):
+        if replicas == 1:
+            return predict(inputs)
+        return strategy.experimental_local_results(strategy.run(predict_part, args=(inputs,)))[0]
+
+    return predict_batch
+
+
+def use_one_thread_an_operation():
+    """Lets TensorFlow's threads work on different operations instead of parts of one.
+
+    Small pieces of a batch are computed faster so. It holds for the whole
+    process, and must come before TensorFlow does anything else.
+
+    Raises:
+        RuntimeError: If TensorFlow has been at work already.
+    """
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(_threads())
+
+
+def _losses(model, inputs, labels):
+    logits = model(inputs, training=True)[:, 0]  # (B,)
+    labels = tf.cast(labels, logits.dtype)
+    return tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)  # (B,)
+
+
+def _penalties_of_tables(optimizer, gradients, variables):
+    """Returns the strengths of the penalties that an optimizer adds, 0 for those in the gradients.
+
+    `Adam` visits all rows of a table anyway. The gradient of an L2 penalty would
+    have as many, where the loss has a gradient for the rows of the batch alone.
+    """
+    return [
+        float(variable.regularizer.l2)
+        if isinstance(optimizer, Adam)
+        and isinstance(gradient, tf.IndexedSlices)
+        and isinstance(variable.regularizer, keras.regularizers.L2)
+        else 0.0
+        for gradient, variable in zip(gradients, variables, strict=True)
+    ]
+
+
+def _sum_over_pieces(gradient, inputs, labels, rows, piece_rows):
+    """Returns the sums over a batch's pieces of what `gradient` returns.
+
+    Gradients that are rows of a table stay rows, those of all pieces.
+    """
+    pieces, piece_of, rest = _cut({**inputs, LABELS: labels}, piece_rows)
+
+    def of_piece(piece):
+        labels = piece.pop(LABELS)
+        loss, gradients = gradient(piece, labels, rows)
+        dense = [g for g in gradients if isinstance(g, tf.Tensor)]
+        return loss, gradients, dense, [g for g in gradients if isinstance(g, tf.IndexedSlices)]
+
+    # What is left over comes first: it says which gradients are rows of a table.
+    loss, gradients, dense, of_tables = of_piece(rest)
+    values, ids = (
+        [
+            tf.TensorArray(array.dtype, pieces + 1, element_shape=[None, *array.shape[1:]]).write(
+                pieces, array
+            )
+            for array in arrays
+        ]
+        for arrays in ([g.values for g in of_tables], [g.indices for g in of_tables])
+    )
+
+    def add_piece(i, loss, dense, values, ids):
+        more, _, of_weights, of_tables = of_piece(piece_of(i))
+        return (
+            i + 1,
+            loss + more,
+            [total + part for total, part in zip(dense, of_weights, strict=True)],
+            [array.write(i, g.values) for array, g in zip(values, of_tables, strict=True)],
+            [array.write(i, g.indices) for array, g in zip(ids, of_tables, strict=True)],
+        )
+
+    _, loss, dense, values, ids = tf.while_loop(
+        lambda i, *_: i < pieces,
+        add_piece,
+        (0, loss, dense, values, ids),
+        parallel_iterations=_side_by_side(),
+    )
+    dense, tables = iter(dense), iter(zip(values, ids, strict=True))
+    summed = []
+    for g in gradients:
+        if isinstance(g, tf.IndexedSlices):
+            of_values, of_ids = next(tables)
+            summed.append(tf.IndexedSlices(of_values.concat(), of_ids.concat(), g.dense_shape))
+        else:
+            summed.append(g if g is None else next(dense))
+    return loss, summed
+
+
+def _added(gradients, others):
+    return [
+        g if other is None else other if g is None else tf.convert_to_tensor(g) + other
+        for g, other in zip(gradients, others, strict=True)
+    ]
+
+
+def _cut(arrays, piece_rows):
+    """Returns the number of pieces of a batch, a function of a piece's number, and what is left.
+
+    A piece has a shape that is known, which saves the operations that would ask
+    for it; what is left over may have no rows.
+    """
+    pieces = tf.shape(next(iter(arrays.values())))[0] // piece_rows
+    # Of a batch whose size is known, what is left over would have a shape of its own.
+    pieces = tf.raw_ops.PlaceholderWithDefault(input=pieces, shape=[])
+    whole = {
+        # (pieces, piece_rows, ...)
+        name: tf.reshape(array[: pieces * piece_rows], [-1, piece_rows, *array.shape[1:]])
+        for name, array in arrays.items()
+    }
+
+    def piece_of(i):
+        return {name: array[i] for name, array in whole.items()}
+
+    return pieces, piece_of, {name: array[pieces * piece_rows :] for name, array in arrays.items()}
+
+
+def _side_by_side():
+    # One more than there are threads, so that none waits for the sums.
+    return _threads() + 1
+
+
+def _threads():
+    return int(os.environ.get("TF_NUM_INTRAOP_THREADS") or os.cpu_count() or 1)

@@ -1,0 +1,1 @@
+"""What the other packages need and that knows none of them."""

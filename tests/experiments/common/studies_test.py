@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+from absl.testing import flagsaver
+from scipy import stats
+
+from experiments.common.studies import (
+    heading,
+    open_data,
+    paired_difference,
+    results_folder,
+    run_flags,
+    summarise,
+)
+from experiments.generated_logs.generator import generate
+from tests.experiments.conftest import report_of
+
+
+def test_a_runs_folder_follows_from_all_of_its_flags(study_flags):
+    run = run_flags("fm", seed=1, learning_rate=1e-3)
+    assert run["dataset"] == "frappe/nfm"
+    assert run["output_dir"].startswith(f"{study_flags}/runs/frappe/fm-")
+    assert run == run_flags("fm", learning_rate=1e-3, seed=1)
+    others = [run_flags("fm", seed=2, learning_rate=1e-3), run_flags("afm", seed=1)]
+    with flagsaver.flagsaver(epochs=3):
+        others.append(run_flags("fm", seed=1, learning_rate=1e-3))
+    assert others[-1]["max_epochs"] == 3
+    assert len({run["output_dir"], *(other["output_dir"] for other in others)}) == 4
+
+
+def test_a_generated_log_is_prepared_in_a_folder_of_its_own(study_flags):
+    with flagsaver.flagsaver(dataset="criteo", generate=5000):
+        data = open_data()
+        assert data.statistics["records"] == 1500  # the first 30%
+        log = study_flags / "prepared/logs/criteo-5000/train.txt"
+        folder = f"{study_flags}/prepared/criteo-{log.stat().st_size}"
+        assert run_flags("fm", seed=1)["data_dir"] == folder
+        assert results_folder("heads") == study_flags / "results/heads/criteo_generated"
+        assert heading(data)["data"]["note"] == "a generated log of 5,000 rows"
+    with flagsaver.flagsaver(generate=10), pytest.raises(ValueError, match="logs of criteo, avazu"):
+        open_data()
+
+
+def test_a_sample_of_a_log_is_another_data_set(study_flags):
+    for rows in (5000, 6000):
+        log = study_flags / f"{rows}/train.txt"
+        log.parent.mkdir()
+        generate(log, "criteo", rows)
+        with flagsaver.flagsaver(dataset="criteo", raw_dir=str(log)):
+            assert open_data().statistics["records"] == int(0.3 * rows)
+
+
+def test_paired_difference_is_students(rng):
+    ours, theirs = rng.random(5), rng.random(5)
+    expected = stats.ttest_rel(ours, theirs).confidence_interval(0.95)
+    found = paired_difference(ours, theirs)
+    assert found["mean"] == pytest.approx((ours - theirs).mean())
+    assert (found["low"], found["high"]) == pytest.approx((expected.low, expected.high))
+
+
+def test_paired_difference_of_one_run_has_no_interval():
+    found = paired_difference([0.5], [0.25])
+    assert found == {"mean": 0.25, "low": None, "high": None}
+
+
+def test_a_summary_has_its_runs_in_the_order_of_their_seeds():
+    runs = [{"seed": seed} for seed in (3, 1, 2)]
+    row = summarise([report_of(run) for run in runs])
+    aucs = [report_of({"seed": seed})["test"]["auc"] for seed in (1, 2, 3)]
+    assert row["seeds"] == [1, 2, 3]
+    assert [run["test"]["auc"] for run in row["runs"]] == aucs
+    assert row["test"]["auc"]["mean"] == pytest.approx(np.mean(aucs))
+    assert row["test"]["auc"]["std"] == pytest.approx(np.std(aucs, ddof=1))
+    assert row["seconds_per_epoch"]["mean"] == 2.0
+    assert row["commits"] == ["abc"]

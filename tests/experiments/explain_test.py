@@ -1,0 +1,77 @@
+import keras
+import numpy as np
+import pytest
+from absl.testing import flagsaver
+
+from experiments import explain
+from interhat_tf import InterHAt
+from interhat_tf.input_pipeline.catalog import prepared_dataset
+from interhat_tf.models import FM
+from interhat_tf.utils.files import read_json
+from tests.experiments.train_test import write_raw
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A prepared Frappe and an untrained model of its fields."""
+    folder = tmp_path_factory.mktemp("report")
+    data = prepared_dataset("frappe", f"{folder}/prepared", write_raw(folder / "raw"))
+    (folder / "run").mkdir()
+    keras.utils.set_random_seed(0)
+    InterHAt(data.schema, embedding_dim=4, order=2).save(folder / "run/model.keras")
+    (folder / "fm").mkdir()
+    FM(data.schema).save(folder / "fm/model.keras")
+    return folder
+
+
+@pytest.fixture
+def run(study_flags, folder):
+    """Runs the program with some flags; returns the records of its JSON."""
+
+    def run_report(model="run", **given):
+        paths = {"output": f"{study_flags}/page.html", "json": f"{study_flags}/page.json"}
+        place = {"data_dir": f"{folder}/prepared", "run": model and f"{folder}/{model}"}
+        with flagsaver.flagsaver(**place, **paths, **given):
+            explain.main(None)
+        assert (study_flags / "page.html").exists()
+        return read_json(study_flags / "page.json")["records"]
+
+    return run_report
+
+
+def test_the_first_records_of_a_split(run, folder):
+    records = run(split="validation", records=7)
+    assert len(records) == 7
+    data = prepared_dataset("frappe", f"{folder}/prepared")
+    model = keras.saving.load_model(folder / "run/model.keras")
+    inputs = next(iter(data.evaluation_batches("validation", 7)))[0]
+    logits = np.asarray(model(inputs))[:, 0]
+    np.testing.assert_allclose([record["logit"] for record in records], logits, atol=1e-5)
+    assert all(len(record["effects"]) == 10 for record in records)
+    assert [list(record["values"].values()) for record in records] == data.decode(inputs).tolist()
+
+
+def test_records_with_given_values(run):
+    records = run(where="cost=cost 1,user=user 2", split="train", records=1000)
+    assert 0 < len(records) < 100
+    assert all(record["values"]["cost"] == "cost 1" for record in records)
+    assert all(record["values"]["user"] == "user 2" for record in records)
+
+
+def test_without_effects(run):
+    assert "effects" not in run(compared_with=0)[0]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"where": "cost=gold"}, "field 'cost' of frappe/nfm/1.0.0 never is 'gold'"),
+        ({"model": "none"}, "none/model.keras is missing: train a model first"),
+        ({"model": "fm"}, "is a FM, which does not explain itself"),
+        ({"model": None}, "--run is missing"),
+    ],
+)
+def test_what_cannot_be_explained(run, study_flags, given, message):
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        run(**given)
+    assert not (study_flags / "page.html").exists()

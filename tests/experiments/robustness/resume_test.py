@@ -1,0 +1,16 @@
+import subprocess
+import sys
+
+import pytest
+
+from interhat_tf.utils.files import read_json
+
+
+@pytest.mark.slow
+def test_killed_runs_end_like_the_unbroken_one(tmp_path):
+    folders = [f"--data_dir={tmp_path}/data", f"--runs_dir={tmp_path}/runs"]
+    command = [sys.executable, "-m", "experiments.robustness.resume", "--kills=3", "--max_epochs=1"]
+    subprocess.run([*command, *folders, f"--results={tmp_path}/resume.json"], check=True)
+    results = read_json(tmp_path / "resume.json")
+    assert (results["runs"], results["kills"], results["equal"]) == (3, 4, 3)
+    assert [run["phase"] for run in results["each"]] == ["start-up", "any", "evaluation"]

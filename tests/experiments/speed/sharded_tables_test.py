@@ -1,0 +1,25 @@
+import pytest
+from absl.testing import flagsaver
+
+from experiments.speed import sharded_tables
+from interhat_tf.utils.files import read_json
+
+
+@pytest.mark.slow
+def test_two_devices_hold_half_of_the_tables_each(study_flags):
+    with flagsaver.flagsaver(sharded_features=20_001, sharded_steps=1, sharded_rounds=1):
+        sharded_tables.main(None)
+    summary = read_json(study_flags / "results/sharded_tables/summary.json")
+    one, two = summary["rows"]
+    assert (one["kind"], two["kind"]) == ("one_device", "sharded")
+    # 12 numbers of 4 bytes a row; a row more, so that two devices divide them.
+    assert one["table_bytes"] == [20_002 * 12 * 4]
+    assert two["table_bytes"] == [20_002 * 12 * 4 / 2] * 2
+    # Both moments of a table's share, and the other weights' moments on each device.
+    whole, (share, other_share) = one["optimizer_bytes"][0], two["optimizer_bytes"]
+    assert share == other_share == whole - 2 * two["table_bytes"][0]
+    for row in summary["rows"]:
+        assert row["seconds_per_step"]["mean"] > 0
+        assert len(row["losses"]) == 2
+        assert row["loss"] == row["losses"][-1]
+    assert summary["largest_difference_of_loss"] < 1e-5

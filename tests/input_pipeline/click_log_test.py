@@ -1,0 +1,606 @@
+"""Tests of a log of one's own: what is prepared is held against the rows, read in plain Python."""
+
+import collections
+import csv
+import datetime
+import decimal
+import gzip
+import io
+import pickle
+import shutil
+
+import keras
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import interhat_tf
+from interhat_tf import InterHAt, prepare_click_log
+from interhat_tf.input_pipeline import click_log
+from interhat_tf.input_pipeline.catalog import prepared_dataset
+from interhat_tf.input_pipeline.dataset import PreparedDataset
+from interhat_tf.preprocessing.builder import ClickLogBuilder
+from interhat_tf.preprocessing.encoding import SPLITS, random_splits
+from interhat_tf.training.loop import TrainingSettings, train
+
+ROWS = 600
+
+CITIES = ["Zürich", 'the "big" one', "a, b", "", "東京", " x "]
+
+
+def log_rows():
+    """Rows of click, user, city, paid and price, all of them text; "" is a missing value."""
+    random = np.random.default_rng(0)
+    return [
+        {
+            "click": str(int(random.random() < 0.4)),
+            "user": str(random.integers(40)).zfill(3),
+            "city": CITIES[random.integers(len(CITIES))],
+            "paid": ["true", "false"][random.integers(2)],
+            "price": "" if random.random() < 0.2 else f"{random.normal(scale=50):.2f}",
+        }
+        for _ in range(ROWS)
+    ]
+
+
+def csv_text(rows, delimiter=",", line_end="\r\n"):
+    file = io.StringIO(newline="")
+    writer = csv.DictWriter(file, rows[0], delimiter=delimiter, lineterminator=line_end)
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue().encode()
+
+
+def parquet_table(rows):
+    """The rows with types as other programs write them; numbers for the users."""
+    return pa.table(
+        {
+            "click": pa.array([row["click"] == "1" for row in rows]),
+            "user": pa.array([int(row["user"]) for row in rows], pa.int32()),
+            "city": pa.array([row["city"] or None for row in rows]).dictionary_encode(),
+            "paid": pa.array([row["paid"] == "true" for row in rows]),
+            "price": pa.array([float(row["price"]) if row["price"] else None for row in rows]),
+        }
+    )
+
+
+def write(folder, form, rows):
+    """Writes rows in a form; returns what to give as `paths`."""
+    plain = csv_text(rows)
+    if form == "csv":
+        (folder / "log.csv").write_bytes(b"\xef\xbb\xbf" + plain)
+    elif form == "csv.gz":
+        (folder / "log.csv.gz").write_bytes(gzip.compress(plain))
+    elif form == "txt.zst":
+        (folder / "log.txt.zst").write_bytes(pa.compress(plain, "zstd", asbytes=True))
+    elif form == "tsv":
+        (folder / "log.tsv").write_bytes(csv_text(rows, "\t", "\n").removesuffix(b"\n"))
+    elif form == "parts":
+        (folder / "log").mkdir()
+        (folder / "log/_SUCCESS").touch()
+        (folder / "log/part-1.csv.gz").write_bytes(gzip.compress(csv_text(rows[250:])))
+        (folder / "log/part-0.csv").write_bytes(csv_text(rows[:250]))
+        return folder / "log"
+    elif form == "parquet":
+        pq.write_table(parquet_table(rows), folder / "log.parquet", row_group_size=270)
+    else:
+        table = parquet_table(rows)
+        parts = table[:1], table[:0], table[1:]
+        for number, part in enumerate(parts):
+            pq.write_table(part, folder / f"{number}.snappy.parquet")
+        return [str(folder / f"{number}.snappy.parquet") for number in range(3)]
+    return folder / f"log.{form}"
+
+
+def encode(rows, splits, categorical, numerical, min_count=1):
+    """What the rows of each split are to become, sorted: ids, numbers and label of each."""
+    training = [row for row, split in zip(rows, splits, strict=True) if split == "train"]
+    ids, ranges = {}, {}
+    for name in categorical:
+        counts = collections.Counter(row[name] for row in training)
+        order = sorted(counts, key=lambda value: (-counts[value], value.encode()))
+        ids[name] = {
+            value: number for number, value in enumerate(order, 1) if counts[value] >= min_count
+        }
+    for name in numerical:
+        numbers = [float(row[name]) for row in training if row[name]]
+        ranges[name] = min(numbers), max(numbers)
+
+    def scale(text, low, high):
+        return min(max((float(text) - low) / (high - low), 0), 1) if text else 0
+
+    encoded = {split: [] for split in SPLITS}
+    for row, split in zip(rows, splits, strict=True):
+        values = [ids[name].get(row[name], 0) for name in categorical]
+        values += [scale(row[name], *ranges[name]) for name in numerical]
+        encoded[split].append([*values, int(row["click"])])
+    return {split: np.array(sorted(rows)) for split, rows in encoded.items()}
+
+
+def stored(data, split):
+    """The rows of a split of a prepared set, sorted."""
+    rows = [
+        np.column_stack([*inputs.values(), labels])
+        for inputs, labels in data.evaluation_batches(split, 128).as_numpy_iterator()
+    ]
+    return np.array(sorted(np.concatenate(rows).tolist()))
+
+
+def assert_prepared(data, rows, splits, categorical, numerical, **options):
+    expected = encode(rows, splits, categorical, numerical, **options)
+    assert data.schema.field_names == (*categorical, *numerical)
+    assert len(data.schema.categorical) == len(categorical)
+    for split in SPLITS:
+        data.check(split)
+        np.testing.assert_allclose(stored(data, split), expected[split], rtol=0, atol=1e-6)
+
+
+@pytest.fixture
+def log(tmp_path):
+    """A small valid log of 200 rows."""
+    return write(tmp_path, "csv", log_rows()[:200])
+
+
+@pytest.mark.parametrize("form", ["csv", "csv.gz", "txt.zst", "tsv", "parts", "parquet", "files"])
+@pytest.mark.parametrize("chronological", [False, True])
+def test_every_row_has_its_values(tmp_path, monkeypatch, form, chronological):
+    monkeypatch.setattr(click_log, "PIECE_ROWS", 100)
+    rows = log_rows()
+    path = write(tmp_path, form, rows)
+    data = prepare_click_log(path, name="log", data_dir=tmp_path, chronological=chronological)
+    if form in ("parquet", "files"):
+        rows = [{**row, "user": str(int(row["user"]))} for row in rows]
+    if chronological:
+        splits = ["train"] * 480 + ["validation"] * 60 + ["test"] * 60
+    else:
+        splits = [SPLITS[split] for split in random_splits(0, ROWS)]
+    assert data.name == "log/1.0.0"
+    assert_prepared(data, rows, splits, ["user", "city", "paid"], ["price"])
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_named_columns(tmp_path, form):
+    rows = [{**row, "user": str(int(row["user"]))} for row in log_rows()]
+    path = write(tmp_path, form, rows)
+    data = prepare_click_log(
+        path,
+        name="log",
+        data_dir=tmp_path,
+        label="click",
+        categorical=["city"],
+        numerical=["user"],
+        min_count=78,
+    )
+    splits = [SPLITS[split] for split in random_splits(0, ROWS)]
+    assert 1 < data.schema.vocabulary_sizes[0] < len(CITIES) + 1
+    assert_prepared(data, rows, splits, ["city"], ["user"], min_count=78)
+
+
+def test_one_list_alone(tmp_path, log):
+    data = prepare_click_log([log], name="one", data_dir=tmp_path, numerical="price")
+    assert data.schema.field_names == ("price",)
+    data = prepare_click_log([log], name="other", data_dir=tmp_path, categorical=["price"])
+    assert "" in data.vocabularies["price"]
+
+
+def kinds(path, folder, **options):
+    shutil.rmtree(folder / "log", ignore_errors=True)
+    schema = prepare_click_log(path, name="log", data_dir=folder, **options).schema
+    return {field.name: field.kind for field in schema.fields}
+
+
+def write_column(folder, values):
+    """Writes a log whose field `x` has the values in turn."""
+    path = folder / "log.csv"
+    rows = [{"y": str(row % 2), "x": values[row % len(values)]} for row in range(120)]
+    path.write_bytes(csv_text(rows))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (["1", "-2", "", "+3"], "categorical"),
+        (["18446744073709551615", "3"], "categorical"),
+        (["1", "2.5", ""], "numerical"),
+        ([" .5", "-1.", "2e-3", "1E5"], "numerical"),
+        (["0.5", "N/A"], "categorical"),
+        (["1.2", "1.2.3"], "categorical"),
+        (["True", "False"], "categorical"),
+        (["2024-01-31", "soon"], "categorical"),
+    ],
+)
+def test_inferred_kind_of_text(tmp_path, values, kind):
+    assert kinds(write_column(tmp_path, values), tmp_path) == {"x": kind}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["2024-01-31", ""],
+        ["2014-10-21 03:00:00"],
+        ["1/2/2024"],
+        ["2024-01-31T10:00:00.5Z"],
+        ["9:15"],
+    ],
+)
+def test_dates_are_not_inferred(tmp_path, values):
+    path = write_column(tmp_path, values)
+    message = rf"^{path}: column 'x' is dates or times, .*categorical= and numerical=$"
+    with pytest.raises(ValueError, match=message):
+        prepare_click_log(path, name="log", data_dir=tmp_path)
+    assert kinds(path, tmp_path, categorical=["x"]) == {"x": "categorical"}
+
+
+@pytest.mark.parametrize(
+    ("column", "kind"),
+    [
+        (pa.array([1, 2], pa.uint64()), "categorical"),
+        (pa.array(["a", "b"], pa.large_string()), "categorical"),
+        (pa.array([1, 2]).dictionary_encode(), "categorical"),
+        (pa.array([1.5, None], pa.float32()), "numerical"),
+        (pa.array([decimal.Decimal("1.50"), None]), "numerical"),
+    ],
+)
+def test_inferred_kind_of_parquet(tmp_path, column, kind):
+    # A dot in the name does not make it a part of a struct.
+    table = pa.table({"Target": [0.0, 1.0] * 60, "a.x": pa.concat_arrays([column] * 60)})
+    pq.write_table(table, tmp_path / "log.parquet")
+    assert kinds(tmp_path / "log.parquet", tmp_path) == {"a.x": kind}
+
+
+@pytest.mark.parametrize(
+    ("column", "kind"),
+    [
+        (pa.array([datetime.date(2024, 1, 31)]), "of type date32[day]"),
+        (pa.array([datetime.datetime(2024, 1, 31)]), "of type timestamp[us]"),
+        (pa.array([[1]]), "of type list"),
+        (pa.array([b"a"]), "of type binary"),
+        (pa.array([None]), "of type null"),
+    ],
+)
+def test_not_inferred_of_parquet(tmp_path, column, kind):
+    path = tmp_path / "log.parquet"
+    pq.write_table(pa.table({"y": [0, 1] * 60, "x": pa.concat_arrays([column] * 120)}), path)
+    with pytest.raises(ValueError) as error:
+        prepare_click_log(path, name="log", data_dir=tmp_path)
+    assert str(error.value).startswith(f"{path}: column 'x' is {kind}")
+    if "list" in kind:
+        with pytest.raises(ValueError, match=rf"^{path}: column 'x' of type list.* categorical "):
+            prepare_click_log(path, name="log", data_dir=tmp_path, categorical=["x"])
+    else:
+        assert kinds(path, tmp_path, categorical=["x"]) == {"x": "categorical"}
+
+
+@pytest.mark.parametrize("labels", [("0", "1"), ("0.0", "1.0"), ("False", "true")])
+def test_label_forms(tmp_path, labels):
+    rows = [{"Clicked": labels[row % 3 == 0], "x": f"{row % 3}"} for row in range(120)]
+    (tmp_path / "log.csv").write_bytes(csv_text(rows))
+    data = prepare_click_log(tmp_path / "log.csv", name="log", data_dir=tmp_path)
+    assert sum(split["positives"] for split in data.statistics["splits"].values()) == 40
+    zero = data.vocabularies["x"].index("0") + 1
+    for inputs, clicks in data.evaluation_batches("train", 128).as_numpy_iterator():
+        np.testing.assert_array_equal(inputs["categorical"][:, 0] == zero, clicks)
+
+
+@pytest.mark.parametrize("label", ["", "2", "-1", "yes", "0.5", "nan"])
+def test_wrong_label_names_its_line(tmp_path, log, label):
+    lines = log.read_bytes().split(b"\r\n")
+    lines[150] = label.encode() + lines[150][1:]
+    log.write_bytes(b"\r\n".join(lines))
+    message = rf"^{log}:151: click is '{label}'; a label is 0 or 1, or false or true$"
+    with pytest.raises(ValueError, match=message):
+        prepare_click_log(log, name="log", data_dir=tmp_path)
+    assert not (tmp_path / "log/1.0.0").exists()
+
+
+@pytest.mark.parametrize("label", [None, 2, 0.5])
+def test_wrong_label_names_its_row(tmp_path, monkeypatch, label):
+    monkeypatch.setattr(click_log, "PIECE_ROWS", 40)
+    labels = [0.0, 1.0] * 60
+    labels[100] = label
+    pq.write_table(pa.table({"y": [0] * 9, "x": ["a"] * 9}), tmp_path / "1.parquet")
+    pq.write_table(pa.table({"y": labels, "x": ["a"] * 120}), tmp_path / "2.parquet")
+    paths = [tmp_path / "1.parquet", tmp_path / "2.parquet"]
+    with pytest.raises(ValueError, match=rf"^{paths[1]}:101: y is .*; a label is 0 or 1"):
+        prepare_click_log(paths, name="log", data_dir=tmp_path)
+
+
+def test_wrong_values_name_their_place(tmp_path):
+    path = tmp_path / "log.csv"
+    good = ["y,x,z"] + ["1,2.5,a", "0,,b"] * 60
+    for line, problem in (
+        ("1,abc,a", "x is 'abc'; expected a number, or nothing where it is missing"),
+        ("1,nan,a", "x is nan; a number must be finite, leave it empty where it is missing"),
+        ("1,2", "expected 3 values, found 2; the line is damaged or cut off, get the file again"),
+        ('1,2,"a', "a double quote is not closed; a value cannot hold a line end"),
+    ):
+        path.write_text("\n".join([*good[:50], line, *good[50:]]))
+        with pytest.raises(ValueError) as error:
+            prepare_click_log(
+                path, name="log", data_dir=tmp_path, numerical=["x"], categorical=["z"]
+            )
+        assert str(error.value) == f"{path}:51: {problem}"
+
+
+def test_numbers_that_are_text_in_parquet(tmp_path):
+    path = tmp_path / "log.parquet"
+    values = ["1.5", " 2 ", "", None] * 30
+    pq.write_table(pa.table({"y": [0, 1] * 60, "x": values}), path)
+    data = prepare_click_log(path, name="log", data_dir=tmp_path, numerical=["x"])
+    assert data.encoding.ranges["x"] == (1.5, 2.0)
+    values[77] = "1,5"
+    pq.write_table(pa.table({"y": [0, 1] * 60, "x": values}), path)
+    with pytest.raises(ValueError, match=rf"^{path}:78: x is '1,5'; expected a number"):
+        prepare_click_log(path, name="other", data_dir=tmp_path, numerical=["x"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"name": "My log"}, "name is 'My log'; a name has lower-case letters, digits"),
+        ({"name": "frappe"}, "name is 'frappe', which is a public data set's"),
+        ({"label": "clik"}, "there is no column 'clik'; there are click, user, city, paid, price"),
+        ({"delimiter": ";"}, "none of the columns click,user,city,paid,price may be the label"),
+        ({"categorical": ["citi"]}, "there is no column 'citi'; there are click"),
+        ({"categorical": ["click"]}, "column 'click' is the label and cannot be a field as well"),
+        (
+            {"categorical": ["user"], "numerical": ["user"]},
+            "column 'user' is named twice; a field has one kind",
+        ),
+        ({"categorical": []}, "categorical and numerical are both empty; name a column"),
+    ],
+)
+def test_wrong_arguments(tmp_path, log, options, message):
+    with pytest.raises(ValueError) as error:
+        prepare_click_log(log, **{"name": "log", "data_dir": tmp_path, **options})
+    assert str(error.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        (
+            "log.csv",
+            "y,Click,x\n0,1,a\n",
+            "y and Click of the columns y, Click, x may be the label",
+        ),
+        ("log.csv", "y\n0\n1\n", "LOG: there is no column but the label"),
+        ("log.csv", ",y,x\n0,1,a\n1,0,b\n", "LOG: a column has no name, so that fields cannot"),
+        ("log.csv", "y,x\n0,\n1,\n", "LOG: column 'x' is empty in the first 2 rows"),
+        ("log.csv", "y,x\n0,a\n1,b\n", "log/1.0.0: the validation split has no rows"),
+        ("log.csv", "y,x,x\n0,a,a\n", "LOG:1: column 'x' is there twice; rename one"),
+        ("log.csv", "", "LOG: the file is empty"),
+        ("log.json", "{}", "LOG: a log is text files (.csv, .tsv, .txt; plain or compressed as"),
+        ("log.parquet", "y,x\n0,a\n", "LOG: no Parquet file, or cut off or damaged"),
+    ],
+)
+def test_wrong_files(tmp_path, name, text, message):
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(ValueError) as error:
+        prepare_click_log(path, name="log", data_dir=tmp_path)
+    assert str(error.value).startswith(message.replace("LOG", str(path)))
+
+
+def test_missing_files(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no\.csv is missing; a set prepared earlier"):
+        prepare_click_log(tmp_path / "no.csv", name="log", data_dir=tmp_path)
+    with pytest.raises(FileNotFoundError, match="is a folder without files"):
+        prepare_click_log(tmp_path, name="log", data_dir=tmp_path)
+    with pytest.raises(FileNotFoundError, match="at least one file"):
+        prepare_click_log([], name="log", data_dir=tmp_path)
+
+
+def test_files_that_do_not_go_together(tmp_path, log):
+    other = tmp_path / "other.csv"
+    other.write_text("click,user\n1,7\n")
+    with pytest.raises(ValueError, match=rf"^{other}:1: the header must be click, user, city"):
+        prepare_click_log([log, other], name="log", data_dir=tmp_path)
+    one, two = tmp_path / "1.parquet", tmp_path / "2.parquet"
+    pq.write_table(pa.table({"y": [0, 1], "x": ["a", "b"]}), one)
+    with pytest.raises(ValueError, match=rf"^{one}: a log is text files .* or Parquet files"):
+        prepare_click_log([log, one], name="log", data_dir=tmp_path)
+    pq.write_table(pa.table({"y": [0, 1]}), two)
+    with pytest.raises(ValueError, match=rf"^{two}: the file has no column 'x'$"):
+        prepare_click_log([one, two], name="log", data_dir=tmp_path)
+
+
+def test_damaged_parquet_file(tmp_path):
+    path = tmp_path / "log.parquet"
+    pq.write_table(pa.table({"y": [0, 1] * 500, "x": range(1000)}), path, compression="gzip")
+    data = bytearray(path.read_bytes())
+    data[50:1000] = bytes(950)
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=rf"^{path}: no Parquet file, or cut off or damaged"):
+        prepare_click_log(path, name="log", data_dir=tmp_path)
+
+
+def test_opens_by_name(tmp_path, log, capsys):
+    data = prepare_click_log(log, name="log", data_dir=tmp_path)
+    log.unlink()
+    assert capsys.readouterr().out == ""
+    again = prepared_dataset("log", tmp_path)
+    assert again.schema == data.schema
+    assert again.vocabularies == data.vocabularies
+    np.testing.assert_array_equal(stored(again, "train"), stored(data, "train"))
+    with pytest.raises(
+        ValueError, match=r"^there is no data set 'lag'; known ones: .*frappe.*and "
+    ):
+        prepared_dataset("lag", tmp_path)
+
+
+def test_prepared_once(tmp_path, log, monkeypatch):
+    prepare_click_log(log, name="log", data_dir=tmp_path)
+    monkeypatch.setattr(ClickLogBuilder, "_pieces", None)
+    monkeypatch.chdir(tmp_path)
+    # What is inferred may be named as well.
+    data = prepare_click_log(
+        "log.csv",
+        name="log",
+        data_dir=tmp_path,
+        label="click",
+        categorical=["user", "city", "paid"],
+        numerical=["price"],
+    )
+    assert isinstance(data, PreparedDataset)
+
+
+@pytest.mark.parametrize(
+    ("options", "difference"),
+    [
+        ({"label": "paid"}, "label, fields"),
+        ({"categorical": ["user"]}, "fields"),
+        ({"min_count": 2}, "fields"),
+        ({"chronological": True}, "chronological"),
+    ],
+)
+def test_other_arguments_are_refused(tmp_path, log, options, difference):
+    prepare_click_log(log, name="log", data_dir=tmp_path)
+    message = (
+        rf"^{tmp_path}/log/1\.0\.0 holds a prepared set that differs in: {difference}; "
+        rf"give another name, or remove the folder$"
+    )
+    with pytest.raises(ValueError, match=message):
+        prepare_click_log(log, name="log", data_dir=tmp_path, **options)
+
+
+def test_other_files_are_refused(tmp_path, log):
+    prepare_click_log(log, name="log", data_dir=tmp_path)
+    shutil.copy(log, tmp_path / "copy.csv")
+    with pytest.raises(ValueError, match="differs in: files; give another name"):
+        prepare_click_log(tmp_path / "copy.csv", name="log", data_dir=tmp_path)
+    with open(log, "ab") as file:
+        file.write(b"1,1,a,true,2.5\r\n")
+    with pytest.raises(ValueError, match="differs in: files; give another name"):
+        prepare_click_log(log, name="log", data_dir=tmp_path)
+
+
+def test_raw_records(tmp_path, log):
+    data = prepare_click_log(log, name="log", data_dir=tmp_path)
+    rows = [row for row in log_rows()[:200] if row["price"]][:20]
+    columns = {name: [row[name] for row in rows] for name in ("user", "city", "paid", "price")}
+    low, high = data.encoding.ranges["price"]
+    expected = {
+        "categorical": [
+            [
+                values.index(row[name]) + 1 if row[name] in values else 0
+                for name, values in data.vocabularies.items()
+            ]
+            for row in rows
+        ],
+        "numerical": [[np.clip((float(row["price"]) - low) / (high - low), 0, 1)] for row in rows],
+    }
+    numbers = [float(price) for price in columns["price"]]
+    for records in (
+        columns,
+        {**columns, "price": numbers, "other": [None] * 20},
+        {
+            **columns,
+            "price": np.array(numbers),
+            "paid": [paid == "true" for paid in columns["paid"]],
+        },
+        pa.table(columns),
+    ):
+        inputs = data.encode(records)
+        np.testing.assert_array_equal(inputs["categorical"], expected["categorical"])
+        np.testing.assert_allclose(inputs["numerical"], expected["numerical"], atol=1e-6)
+        data.schema.check(inputs)
+    few = {"user": [None], "city": [None], "paid": ["?"], "price": [""]}
+    missing = data.vocabularies["city"].index("") + 1
+    np.testing.assert_array_equal(data.encode(few)["categorical"], [[0, missing, 0]])
+    np.testing.assert_array_equal(data.encode(few)["numerical"], [[0]])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"price": ["1", "x"]}, "field 'price', row 1: 'x' is no number; a missing one is None"),
+        ({"price": [1, np.inf]}, "field 'price', row 1: the number is inf; it must be finite"),
+        ({"price": ["nan", 1]}, "field 'price': the values are not a list of texts or of numbers"),
+        ({"user": [7, "b"]}, "field 'user': the values are not a list of texts or of numbers"),
+        ({"user": 7}, "field 'user': the values are not a list of texts or of numbers"),
+        ({"user": "7"}, "field 'user': the values are not a list of texts or of numbers"),
+        ({"user": [2**64, 1]}, "field 'user': the values are not a list of texts or of numbers"),
+        ({"city": [["a"], ["b"]]}, "field 'city': the values are not a list of texts or of"),
+        ({"city": ["a"]}, "Column 1 named city expected length 2 but got length 1"),
+    ],
+)
+def test_wrong_raw_records(tmp_path, log, change, message):
+    data = prepare_click_log(log, name="log", data_dir=tmp_path)
+    records = {"user": ["1", "2"], "city": ["a", "b"], "paid": [True, False], "price": [1, 2]}
+    data.encode(records)
+    with pytest.raises(ValueError) as error:
+        data.encode({**records, **change})
+    assert str(error.value).startswith(message)
+    del records["user"], records["price"]
+    with pytest.raises(ValueError, match=r"^the records have no price, user$"):
+        data.encode(records)
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_cluster_can_read_it(tmp_path, monkeypatch, form):
+    """What is sent to a worker is pickled: the builder and the pieces."""
+    builders = []
+    monkeypatch.setattr(click_log, "prepare", builders.append)
+    monkeypatch.setattr(click_log._Builder, "check_made_from", lambda _: None)
+    path = write(tmp_path, form, log_rows())
+    prepare_click_log(path, name="log", data_dir=tmp_path, chronological=True)
+    (builder,) = builders
+    pieces = builder._pieces(None)
+    copy, copied_pieces = pickle.loads(pickle.dumps((builder, list(pieces))))
+    assert copy.info.full_name == "log/1.0.0"
+    for piece, copied in zip(pieces, copied_pieces, strict=True):
+        chunk, copied_chunk = builder._chunk(piece), copy._chunk(copied)
+        assert copied_chunk.values.equals(chunk.values)
+        np.testing.assert_array_equal(copied_chunk.splits, chunk.splits)
+
+
+def test_public_name():
+    assert "prepare_click_log" in interhat_tf.__all__
+    with pytest.raises(AttributeError, match="has no attribute 'prepare_log'"):
+        _ = interhat_tf.prepare_log
+
+
+@pytest.mark.slow
+def test_from_log_to_explanation(tmp_path):
+    """The column that the clicks follow from has the highest attention."""
+    random = np.random.default_rng(0)
+    names = ["user", "app", "place", "hour"]
+    values = random.integers(6, size=(8000, len(names)))
+    clicks = random.random(8000) < np.where(values[:, 1] < 3, 0.95, 0.05)
+    rows = [
+        {
+            "click": int(click),
+            **{name: f"{name}{value}" for name, value in zip(names, row, strict=True)},
+            "price": f"{price:.3f}",
+        }
+        for click, row, price in zip(clicks, values, random.random(8000), strict=True)
+    ]
+    (tmp_path / "log.csv").write_bytes(csv_text(rows))
+
+    data = prepare_click_log(tmp_path / "log.csv", name="log", data_dir=tmp_path)
+    keras.utils.set_random_seed(0)
+    model = InterHAt.from_preset("tuned", data.schema, embedding_dim=8, num_heads=2, order=2)
+    settings = TrainingSettings(learning_rate=5e-3, batch_size=64, max_epochs=1)
+    report = train(model, data, tmp_path / "run", settings)
+    assert report["test"]["auc"] > 0.8
+
+    records = {name: [row[name] for row in rows[:500]] for name in [*names, "price"]}
+    explanation = model.explain(data.encode(records))
+    orders = np.asarray(explanation["order_weights"])[:, :, None]  # (B, k, 1)
+    weights = (orders * np.asarray(explanation["field_weights"])).sum(axis=1).mean(axis=0)
+    assert model.schema.field_names[weights.argmax()] == "app"
+    assert weights.max() > 0.4
+
+
+def test_values_are_readable_again(tmp_path):
+    rows = [f"{i % 2},u{i % 7},{['maps', 'mail', ''][i % 3]},{i / 4}" for i in range(200)]
+    (tmp_path / "log.csv").write_text("\n".join(["click,user,app,price", *rows]))
+    data = prepare_click_log(tmp_path / "log.csv", name="log", data_dir=tmp_path / "prepared")
+    records = {"user": ["u3", "nobody"], "app": ["mail", ""], "price": [12.5, 1e9]}
+    decoded = data.decode(data.encode(records))
+    assert decoded[0].tolist() == ["u3", "mail", "12.5"]
+    assert decoded[1, :2].tolist() == ["(other)", "(missing)"]
+    assert float(decoded[1, 2]) <= 49.75  # clipped to the training rows' range

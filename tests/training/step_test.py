@@ -1,0 +1,108 @@
+"""Tests of the training step in pieces against that of whole batches."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from interhat_tf import InterHAt
+from interhat_tf.models import MODELS, DeepFM
+from interhat_tf.training.optimizers import Adam, LazyAdam
+from interhat_tf.training.step import compile_prediction, compile_steps, use_one_thread_an_operation
+from tests.conftest import random_batch, run_python
+
+
+def trained(build, batches, optimizer=Adam, **how):
+    """Returns a model's weights after a step on each batch, and the sum of the loglosses."""
+    keras.utils.set_random_seed(3)
+    model = build()
+    # The gradient of a bias before a softmax is noise about zero, which a small epsilon magnifies.
+    optimizer = optimizer(1e-2, epsilon=1e-3)
+    optimizer.build(model.trainable_variables)
+    loss_sum = tf.Variable(0.0, dtype=tf.float64)
+    steps = compile_steps(model, optimizer, loss_sum, **how)
+    data = iter(tf.data.Dataset.from_generator(lambda: batches, output_signature=SPEC))
+    steps(data, tf.constant(len(batches)))
+    return model.get_weights(), float(loss_sum)
+
+
+SPEC = (
+    {
+        "categorical": tf.TensorSpec((None, 2), tf.int32),
+        "numerical": tf.TensorSpec((None, 2), tf.float32),
+    },
+    tf.TensorSpec((None,), tf.float32),
+)
+
+
+@pytest.fixture
+def batches(schema, rng):
+    """Three batches, none of them a multiple of the pieces, the last one a single record."""
+    return [
+        (random_batch(schema, rng, rows), rng.integers(2, size=rows).astype("float32"))
+        for rows in (50, 23, 1)
+    ]
+
+
+@pytest.mark.parametrize("optimizer", [Adam, LazyAdam])
+@pytest.mark.parametrize(
+    "model", [pytest.param("interhat", marks=pytest.mark.slow), "interhat_s", "deepfm"]
+)
+def test_pieces_take_the_steps_of_whole_batches(schema, batches, model, optimizer):
+    arguments = {"embedding_dim": 4, "dense_l2": 1e-3}
+    if optimizer is Adam:
+        arguments["embedding_l2"] = 1e-3
+    whole, loss = trained(lambda: MODELS[model](schema, **arguments), batches, optimizer)
+    for piece_rows in (7, 64):
+        pieces, of_pieces = trained(
+            lambda: MODELS[model](schema, **arguments), batches, optimizer, piece_rows=piece_rows
+        )
+        assert of_pieces == pytest.approx(loss, rel=1e-6)
+        for weight, expected in zip(pieces, whole, strict=True):
+            np.testing.assert_allclose(weight, expected, atol=2e-5)
+
+
+def test_an_order_alone_has_weights_without_a_gradient(schema, batches):
+    whole, _ = trained(lambda: InterHAt(schema, order=1), batches)
+    pieces, _ = trained(lambda: InterHAt(schema, order=1), batches, piece_rows=8)
+    for weight, expected in zip(pieces, whole, strict=True):
+        np.testing.assert_allclose(weight, expected, atol=2e-5)
+
+
+@pytest.mark.slow
+def test_the_same_run_has_the_same_bits(schema, batches):
+    one, other = (trained(lambda: InterHAt(schema), batches, piece_rows=4)[0] for _ in range(2))
+    for weight, again in zip(one, other, strict=True):
+        np.testing.assert_array_equal(weight, again)
+
+
+def test_predictions_in_pieces(schema, rng):
+    model = InterHAt(schema)
+    predict = compile_prediction(model, piece_rows=8)
+    for rows in (1, 8, 21):
+        inputs = {k: tf.constant(v) for k, v in random_batch(schema, rng, rows).items()}
+        np.testing.assert_allclose(predict(inputs), model(inputs), atol=1e-6)
+
+
+def test_what_does_not_go_in_pieces(schema):
+    optimizer, loss_sum = Adam(), tf.Variable(0.0, dtype=tf.float64)
+    for model in (InterHAt(schema, dropout=0.1), DeepFM(schema, batch_norm=True)):
+        with pytest.raises(ValueError, match="without dropout and batch normalisation"):
+            compile_steps(model, optimizer, loss_sum, piece_rows=8)
+    with pytest.raises(ValueError, match="do not go together"):
+        compile_steps(InterHAt(schema), optimizer, loss_sum, jit_compile=True, piece_rows=8)
+
+
+@pytest.mark.slow
+def test_threads_are_set_before_anything_else():
+    script = """
+import tensorflow as tf
+from interhat_tf.training.step import use_one_thread_an_operation
+use_one_thread_an_operation()
+assert tf.config.threading.get_intra_op_parallelism_threads() == 1
+assert tf.config.threading.get_inter_op_parallelism_threads() > 0
+"""
+    run_python("-c", script)
+    tf.constant(1) + 1  # by now this process has been at work
+    with pytest.raises(RuntimeError):
+        use_one_thread_an_operation()
