@@ -114,9 +114,10 @@ test: $(READY)  ## run all tests
 test-fast: $(READY)  ## run the tests that take less than two minutes together
 	$(PY) -m pytest -n 2 --dist=loadfile -m "not slow"
 
-lint: $(READY)  ## check style and format
+lint: $(READY)  ## check style, format and types
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
+	$(PY) -m mypy
 
 clean:  ## remove prepared data and runs, but not the results
 	rm -rf prepared runs

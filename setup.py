@@ -21,7 +21,7 @@ setup(
     packages=[*LIBRARY, *DATASETS],
     package_dir={"interhat_tf.datasets": "data"},
     package_data={
-        "interhat_tf": ["explanation/page/*", "kernels/*.cc", "kernels/*.h"],
+        "interhat_tf": ["py.typed", "explanation/page/*", "kernels/*.cc", "kernels/*.h"],
         **{package: ["*.md", "*.bib", "*.tsv"] for package in DATASETS},
     },
     install_requires=[
@@ -52,6 +52,7 @@ setup(
             "apache-beam>=2.60",
             "ipykernel>=6",
             "jax[cpu]>=0.5",
+            "mypy>=2",
             "nbclient>=0.10",
             "onnxruntime>=1.20",
             "pytest>=8",

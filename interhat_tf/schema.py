@@ -116,7 +116,7 @@ class Schema:
             data = json.loads(data)
         return cls(Field(**field) for field in data["fields"])
 
-    def check(self, inputs: Mapping, *, where="", first_row=0):
+    def check(self, inputs: Mapping, *, where: str = "", first_row: int = 0) -> None:
         """Raises an error if a batch of records does not follow the schema.
 
         A GPU reads zeros for an id that is out of range, and a CPU may read

@@ -40,7 +40,7 @@ BUCKET_ROWS = 64 * BLOCK_ROWS
 SHUFFLE_SEED = 1
 
 
-class ClickLogBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
+class ClickLogBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
     """A tfds builder of a click log: a subclass names the fields and reads the raw format.
 
     One example of the prepared set is a row block of up to `BLOCK_ROWS` rows.

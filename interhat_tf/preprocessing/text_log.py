@@ -11,7 +11,7 @@ import csv
 import dataclasses
 import io
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -128,7 +128,12 @@ def part_files(folder):
 
 
 def pieces(
-    paths, *, header=None, delimiter=",", quoting=False, piece_bytes=PIECE_BYTES
+    paths: Iterable[epath.Path],
+    *,
+    header: Sequence[str] | None = None,
+    delimiter: str = ",",
+    quoting: bool = False,
+    piece_bytes: int = PIECE_BYTES,
 ) -> Iterator[Piece]:
     """Cuts text files into pieces of whole lines.
 
