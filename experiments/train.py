@@ -51,8 +51,8 @@ DTYPE = flags.DEFINE_enum(
 STRATEGY = flags.DEFINE_enum(
     "strategy", "one", list(STRATEGIES), "one device, all GPUs here, or all workers of TF_CONFIG"
 )
-PIECE_ROWS = flags.DEFINE_integer(
-    "piece_rows", None, "records whose gradient is computed at a time, on a CPU; 0 for all"
+MICROBATCH_SIZE = flags.DEFINE_integer(
+    "microbatch_size", None, "records whose gradient is computed at a time, on a CPU; 0 for all"
 )
 
 MODEL_FLAGS = [
@@ -90,7 +90,7 @@ TRAINING_FLAGS = [
     flags.DEFINE_integer("patience", None, "epochs without a gain on validation before it stops"),
     flags.DEFINE_float("learning_rate_factor", None, "drop after an epoch without a gain"),
     flags.DEFINE_bool("jit_compile", None, "compile the training step with XLA"),
-    PIECE_ROWS,
+    MICROBATCH_SIZE,
     flags.DEFINE_integer("input_shards", None, "parts of a batch, each of files of its own"),
     flags.DEFINE_float("checkpoint_minutes", None, "time between checkpoints within an epoch"),
 ]
@@ -107,9 +107,9 @@ def main(_):
     arguments, training = hyperparameters(name, PRESET.value, MODEL.value)
     arguments |= _given(MODEL_FLAGS)
     training |= _given(TRAINING_FLAGS)
-    if PIECE_ROWS.value is None and not in_pieces(arguments, training):
-        training.pop("piece_rows", None)
-    if training.get("piece_rows"):
+    if MICROBATCH_SIZE.value is None and not in_microbatches(arguments, training):
+        training.pop("microbatch_size", None)
+    if training.get("microbatch_size"):
         use_one_thread_an_operation()
     strategy = STRATEGIES[STRATEGY.value]()
     data = prepared_dataset(DATASET.value, DATA_DIR.value, RAW_DIR.value)
@@ -143,8 +143,8 @@ def main(_):
             print(f"{split}: auc {auc:.5f}, logloss {logloss:.5f}")
 
 
-def in_pieces(arguments, training):
-    """Returns whether a step may be computed piece by piece, and is the faster for it."""
+def in_microbatches(arguments, training):
+    """Returns whether a step may be computed in microbatches, and is the faster for it."""
     whole = training.get("jit_compile") or arguments.get("dropout") or arguments.get("batch_norm")
     return not whole and not tf.config.list_physical_devices("GPU")
 

@@ -274,7 +274,7 @@ def test_predictions_use_them_and_exported_models_do_not(schema, rng, monkeypatc
     monkeypatch.setattr(kernels, "self_attention", spy)
     answers = [
         lambda: model.predict_on_batch(batch),
-        lambda: compile_prediction(model, piece_rows=4)(batch),
+        lambda: compile_prediction(model, microbatch_size=4)(batch),
         lambda: explain_inputs(model, batch)["logits"][:, None],
     ]
     for answer in answers:

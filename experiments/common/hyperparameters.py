@@ -33,7 +33,7 @@ LEARNING = {
 }
 
 # On a CPU: how many records' numbers stay in a core's cache. It changes no result.
-PIECE_ROWS = {"criteo": 256, "avazu": 256}
+MICROBATCH_SIZE = {"criteo": 256, "avazu": 256}
 
 # The best of a search on Frappe's validation.
 TUNED = {"learning_rate": 2e-3, "beta_2": 0.999, "batch_size": 1024}
@@ -71,6 +71,6 @@ def hyperparameters(dataset, preset, model="interhat"):
     l2 = sizes.pop("l2")
     penalties = {name: share * l2 for name, share in PENALISED[preset].items()}
     training = {"beta_2": BETA_2[preset], **LEARNING.get(dataset, {})}
-    if dataset in PIECE_ROWS:
-        training["piece_rows"] = PIECE_ROWS[dataset]
+    if dataset in MICROBATCH_SIZE:
+        training["microbatch_size"] = MICROBATCH_SIZE[dataset]
     return {**PRESETS[preset], **sizes, **penalties}, training

@@ -113,7 +113,7 @@ def times(kind):
             continue
         for piece_rows in SMALLER.value if kind == "pieces" else [None]:
             training = Training(
-                InterHAt(schema, **arguments), Adam(), STEP_ROWS.value, piece_rows=piece_rows
+                InterHAt(schema, **arguments), Adam(), STEP_ROWS.value, microbatch_size=piece_rows
             )
             training.time(1)
             found.append((form, piece_rows, training.time(STEPS) / STEPS))

@@ -59,7 +59,7 @@ def profile(name):
     """Returns the milliseconds of a model's step, and of its operations by kind, longest first."""
     schema = schema_of(SIZES["criteo"])
     model = build(name, schema, "criteo")
-    training = Training(model, Adam(), BATCH_SIZE, piece_rows=PROFILE_PIECES.value)
+    training = Training(model, Adam(), BATCH_SIZE, microbatch_size=PROFILE_PIECES.value)
     training.time(2)
     seconds = min(training.time(1) for _ in range(3))
     with tempfile.TemporaryDirectory() as folder:

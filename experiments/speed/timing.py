@@ -20,7 +20,7 @@ class Training:
         model: The model.
         optimizer: The optimizer.
         batch_size: Records of a step; they are made up.
-        **how: `jit_compile` and `piece_rows` of `compile_steps`.
+        **how: `jit_compile` and `microbatch_size` of `compile_steps`.
     """
 
     def __init__(self, model, optimizer, batch_size, **how):

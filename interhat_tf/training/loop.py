@@ -32,7 +32,7 @@ from interhat_tf.training.distribution import (
     naming_lost_workers,
 )
 from interhat_tf.training.optimizers import Adam, LazyAdam
-from interhat_tf.training.step import check_pieces, compile_prediction, compile_steps
+from interhat_tf.training.step import check_microbatches, compile_prediction, compile_steps
 from interhat_tf.utils.files import atomic_write, read_json, write_json
 
 EVALUATION_BATCH_SIZE = 8192
@@ -59,8 +59,8 @@ class TrainingSettings:
             epoch without a gain.
         seed: Seed of the order of the records.
         jit_compile: Whether XLA compiles the training step.
-        piece_rows: Records whose gradient is computed at a time, or `None`, the
-            whole batch; see `steps.compile_steps`.
+        microbatch_size: Records whose gradient is computed at a time, or `None`,
+            the whole batch; see `step.compile_steps`.
         input_shards: Equal parts of a batch, each read from files of its own, or
             `None`, one for each replica of the model; see
             `PreparedDataset.training_batches`. Runs with the same number see the
@@ -81,7 +81,7 @@ class TrainingSettings:
     learning_rate_factor: float = 0.1
     seed: int = 0
     jit_compile: bool = False
-    piece_rows: int | None = None
+    microbatch_size: int | None = None
     input_shards: int | None = None
     checkpoint_minutes: float = 5.0
 
@@ -141,8 +141,8 @@ def train(model, data, output_dir, settings, *, config=None, callbacks=(), resum
         FileExistsError: If `output_dir` holds a run and `resume` is not set.
         ValueError: If the run in `output_dir` has another configuration or is of
             another model, or the model's schema is not the data set's, or a
-            record does not follow it, or the model cannot be trained in pieces
-            as the settings ask, or the checkpoint is damaged, or the data
+            record does not follow it, or the model cannot be trained in
+            microbatches as the settings ask, or the checkpoint is damaged, or the data
             cannot be dealt out to the devices.
         ConnectionError: If another worker is lost.
     """
@@ -161,8 +161,8 @@ def train(model, data, output_dir, settings, *, config=None, callbacks=(), resum
     if (folder / "report.json").exists():
         _load_best_weights(model, folder / "model.keras")
         return read_json(folder / "report.json")
-    if settings.piece_rows:
-        check_pieces(model, settings.jit_compile)
+    if settings.microbatch_size:
+        check_microbatches(model, settings.jit_compile)
     for split in ("train", "validation", "test") if test else ("train", "validation"):
         data.check(split)
 
@@ -226,7 +226,7 @@ class _Loop:
             )
             self.optimizer.build(model.trainable_variables)
         self.loss_sum = tf.Variable(0.0, dtype=tf.float64, trainable=False)
-        self.predict = compile_prediction(model, settings.piece_rows)
+        self.predict = compile_prediction(model, settings.microbatch_size)
         self.best_weights = [np.asarray(weight) for weight in model.weights]
         self.num_rows = data.num_rows("train")
         self.steps_per_epoch = data.num_batches(settings.batch_size, settings.input_shards)
@@ -250,7 +250,7 @@ class _Loop:
             self.optimizer,
             self.loss_sum,
             jit_compile=self.settings.jit_compile,
-            piece_rows=self.settings.piece_rows,
+            microbatch_size=self.settings.microbatch_size,
         )
         writer = (
             tf.summary.create_file_writer(str(self.folder / "tensorboard"))
@@ -402,6 +402,8 @@ def _check_run(folder, config, resume):
     earlier, now = read_json(path), json.loads(json.dumps(config))
     if "architecture" not in earlier:  # a run of version 0.1, which did not note it
         del now["architecture"]
+    if "piece_rows" in earlier["training"]:  # of version 0.1 as well
+        earlier["training"]["microbatch_size"] = earlier["training"].pop("piece_rows")
     if changed := _differences(earlier, now):
         raise ValueError(f"{folder} holds a run of another configuration: {changed}")
 

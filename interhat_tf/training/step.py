@@ -1,4 +1,4 @@
-"""The training step: of whole batches, or piece by piece with pieces that stay in the cache."""
+"""The training step: of whole batches, or of microbatches that stay in the cache."""
 
 import os
 
@@ -11,7 +11,7 @@ from interhat_tf.training.optimizers import Adam
 LABELS = "labels"
 
 
-def compile_steps(model, optimizer, loss_sum, jit_compile=False, piece_rows=None):
+def compile_steps(model, optimizer, loss_sum, jit_compile=False, microbatch_size=None):
     """Returns the function that trains a model for a number of steps.
 
     A step minimises the mean logloss of a batch plus the model's penalties. The
@@ -23,21 +23,22 @@ def compile_steps(model, optimizer, loss_sum, jit_compile=False, piece_rows=None
         optimizer: The optimizer, built for the model's trainable variables.
         loss_sum: float64 variable to which each record's logloss is added.
         jit_compile: Whether XLA compiles the step. Defaults to `False`.
-        piece_rows: Records whose gradient is computed at a time. The batch's is
-            the sum over its pieces, several of which are computed side by side,
-            so that the step is the same but for the order of the sums. On a CPU
-            the attention maps of a small piece stay in a core's cache; see
-            `use_one_thread_an_operation`. Defaults to `None`, the whole batch.
+        microbatch_size: Records whose gradient is computed at a time. The
+            batch's is the sum over its microbatches, several of which are
+            computed side by side, so that the step is the same but for the order
+            of the sums. On a CPU the numbers of a small microbatch stay in a
+            core's cache; see `use_one_thread_an_operation`. Defaults to `None`,
+            the whole batch.
 
     Returns:
         A function of an iterator of batches and the number of steps, a scalar
         tensor; see `distribution.distribute_batches` for several replicas.
 
     Raises:
-        ValueError: As `check_pieces`, if pieces are asked for.
+        ValueError: As `check_microbatches`, if microbatches are asked for.
     """
-    if piece_rows:
-        check_pieces(model, jit_compile)
+    if microbatch_size:
+        check_microbatches(model, jit_compile)
     strategy = model.distribute_strategy
     replicas = strategy.num_replicas_in_sync
     variables = model.trainable_variables
@@ -54,8 +55,10 @@ def compile_steps(model, optimizer, loss_sum, jit_compile=False, piece_rows=None
 
         It lacks the penalties that the optimizer adds.
         """
-        if piece_rows:
-            loss, gradients = _sum_over_pieces(gradient, inputs, labels, rows, piece_rows)
+        if microbatch_size:
+            loss, gradients = _sum_over_microbatches(
+                gradient, inputs, labels, rows, microbatch_size
+            )
         else:
             loss, gradients = gradient(inputs, labels, rows)
         in_step = [
@@ -97,8 +100,8 @@ def compile_steps(model, optimizer, loss_sum, jit_compile=False, piece_rows=None
     return train_steps
 
 
-def check_pieces(model, jit_compile=False):
-    """Checks that a model can be trained piece by piece.
+def check_microbatches(model, jit_compile=False):
+    """Checks that a model can be trained in microbatches.
 
     Raises:
         ValueError: If it has dropout or batch normalisation, whose results
@@ -106,12 +109,12 @@ def check_pieces(model, jit_compile=False):
             compile it.
     """
     if jit_compile:
-        raise ValueError("piece_rows and jit_compile do not go together; choose one")
+        raise ValueError("microbatch_size and jit_compile do not go together; choose one")
     if model.non_trainable_variables:
-        raise ValueError("piece_rows needs a model without dropout and batch normalisation")
+        raise ValueError("microbatch_size needs a model without dropout and batch normalisation")
 
 
-def compile_prediction(model, piece_rows=None):
+def compile_prediction(model, microbatch_size=None):
     """Returns a function from a batch's inputs to its logits, (B, 1).
 
     The replicas of the strategy that the model was built under, if there are
@@ -119,24 +122,24 @@ def compile_prediction(model, piece_rows=None):
 
     Args:
         model: A model that gives logits, (B, 1).
-        piece_rows: As for `compile_steps`.
+        microbatch_size: As for `compile_steps`.
     """
     strategy = model.distribute_strategy
     replicas = strategy.num_replicas_in_sync
-    if replicas == 1 and not piece_rows:
+    if replicas == 1 and not microbatch_size:
         return model.predict_on_batch
 
     def predict(inputs):
         with own_operations():  # here, since a strategy's replicas have threads of their own
-            if not piece_rows:
+            if not microbatch_size:
                 return model(inputs)
-            pieces, piece_of, rest = _cut(inputs, piece_rows)
+            microbatches, microbatch_of, rest = _cut(inputs, microbatch_size)
             left = model(rest)  # (rows left over, 1)
-            logits = tf.TensorArray(left.dtype, pieces + 1, element_shape=[None, 1])
+            logits = tf.TensorArray(left.dtype, microbatches + 1, element_shape=[None, 1])
             _, logits = tf.while_loop(
-                lambda i, _: i < pieces,
-                lambda i, logits: (i + 1, logits.write(i, model(piece_of(i)))),
-                (0, logits.write(pieces, left)),
+                lambda i, _: i < microbatches,
+                lambda i, logits: (i + 1, logits.write(i, model(microbatch_of(i)))),
+                (0, logits.write(microbatches, left)),
                 parallel_iterations=_side_by_side(),
             )
             return logits.concat()  # (B, 1)
@@ -160,7 +163,7 @@ def compile_prediction(model, piece_rows=None):
 def use_one_thread_an_operation():
     """Lets TensorFlow's threads work on different operations instead of parts of one.
 
-    Small pieces of a batch are computed faster so. It holds for the whole
+    Small microbatches are computed faster so. It holds for the whole
     process, and must come before TensorFlow does anything else.
 
     Raises:
@@ -192,33 +195,33 @@ def _penalties_of_tables(optimizer, gradients, variables):
     ]
 
 
-def _sum_over_pieces(gradient, inputs, labels, rows, piece_rows):
-    """Returns the sums over a batch's pieces of what `gradient` returns.
+def _sum_over_microbatches(gradient, inputs, labels, rows, microbatch_size):
+    """Returns the sums over a batch's microbatches of what `gradient` returns.
 
-    Gradients that are rows of a table stay rows, those of all pieces.
+    Gradients that are rows of a table stay rows, those of all microbatches.
     """
-    pieces, piece_of, rest = _cut({**inputs, LABELS: labels}, piece_rows)
+    microbatches, microbatch_of, rest = _cut({**inputs, LABELS: labels}, microbatch_size)
 
-    def of_piece(piece):
-        labels = piece.pop(LABELS)
-        loss, gradients = gradient(piece, labels, rows)
+    def of_microbatch(microbatch):
+        labels = microbatch.pop(LABELS)
+        loss, gradients = gradient(microbatch, labels, rows)
         dense = [g for g in gradients if isinstance(g, tf.Tensor)]
         return loss, gradients, dense, [g for g in gradients if isinstance(g, tf.IndexedSlices)]
 
     # What is left over comes first: it says which gradients are rows of a table.
-    loss, gradients, dense, of_tables = of_piece(rest)
+    loss, gradients, dense, of_tables = of_microbatch(rest)
     values, ids = (
         [
-            tf.TensorArray(array.dtype, pieces + 1, element_shape=[None, *array.shape[1:]]).write(
-                pieces, array
-            )
+            tf.TensorArray(
+                array.dtype, microbatches + 1, element_shape=[None, *array.shape[1:]]
+            ).write(microbatches, array)
             for array in arrays
         ]
         for arrays in ([g.values for g in of_tables], [g.indices for g in of_tables])
     )
 
-    def add_piece(i, loss, dense, values, ids):
-        more, _, of_weights, of_tables = of_piece(piece_of(i))
+    def add_microbatch(i, loss, dense, values, ids):
+        more, _, of_weights, of_tables = of_microbatch(microbatch_of(i))
         return (
             i + 1,
             loss + more,
@@ -228,8 +231,8 @@ def _sum_over_pieces(gradient, inputs, labels, rows, piece_rows):
         )
 
     _, loss, dense, values, ids = tf.while_loop(
-        lambda i, *_: i < pieces,
-        add_piece,
+        lambda i, *_: i < microbatches,
+        add_microbatch,
         (0, loss, dense, values, ids),
         parallel_iterations=_side_by_side(),
     )
@@ -251,25 +254,31 @@ def _added(gradients, others):
     ]
 
 
-def _cut(arrays, piece_rows):
-    """Returns the number of pieces of a batch, a function of a piece's number, and what is left.
+def _cut(arrays, microbatch_size):
+    """Returns the number of microbatches, a function of a microbatch's number, and what is left.
 
-    A piece has a shape that is known, which saves the operations that would ask
-    for it; what is left over may have no rows.
+    A microbatch has a shape that is known, which saves the operations that would
+    ask for it; what is left over may have no rows.
     """
-    pieces = tf.shape(next(iter(arrays.values())))[0] // piece_rows
+    microbatches = tf.shape(next(iter(arrays.values())))[0] // microbatch_size
     # Of a batch whose size is known, what is left over would have a shape of its own.
-    pieces = tf.raw_ops.PlaceholderWithDefault(input=pieces, shape=[])
+    microbatches = tf.raw_ops.PlaceholderWithDefault(input=microbatches, shape=[])
     whole = {
-        # (pieces, piece_rows, ...)
-        name: tf.reshape(array[: pieces * piece_rows], [-1, piece_rows, *array.shape[1:]])
+        # (microbatches, microbatch_size, ...)
+        name: tf.reshape(
+            array[: microbatches * microbatch_size], [-1, microbatch_size, *array.shape[1:]]
+        )
         for name, array in arrays.items()
     }
 
-    def piece_of(i):
+    def microbatch_of(i):
         return {name: array[i] for name, array in whole.items()}
 
-    return pieces, piece_of, {name: array[pieces * piece_rows :] for name, array in arrays.items()}
+    return (
+        microbatches,
+        microbatch_of,
+        {name: array[microbatches * microbatch_size :] for name, array in arrays.items()},
+    )
 
 
 def _side_by_side():

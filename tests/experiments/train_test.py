@@ -166,12 +166,13 @@ def test_missing_flags_are_named(monkeypatch):
 
 
 def test_pieces_are_for_steps_that_can_be_cut():
-    assert train.in_pieces({}, {}) and train.in_pieces({"dropout": 0.0}, {"jit_compile": False})
+    assert train.in_microbatches({}, {})
+    assert train.in_microbatches({"dropout": 0.0}, {"jit_compile": False})
     for arguments, training in (({"dropout": 0.1}, {}), ({}, {"jit_compile": True})):
-        assert not train.in_pieces(arguments, training)
+        assert not train.in_microbatches(arguments, training)
     _, training = hyperparameters("criteo", "released")
-    assert TrainingSettings(**training).piece_rows == 256
-    assert "piece_rows" not in hyperparameters("criteo", "released", "deepfm")[1]
+    assert TrainingSettings(**training).microbatch_size == 256
+    assert "microbatch_size" not in hyperparameters("criteo", "released", "deepfm")[1]
 
 
 @pytest.mark.slow
@@ -180,10 +181,10 @@ def test_a_run_in_pieces_is_the_whole_run(prepared, tmp_path):
     for rows in (0, 24):
         folder = tmp_path / f"run_{rows}"
         command = [sys.executable, "-m", "experiments.train", "--dataset=frappe", *prepared, *SMALL]
-        command += [f"--piece_rows={rows}", f"--output_dir={folder}"]
+        command += [f"--microbatch_size={rows}", f"--output_dir={folder}"]
         subprocess.run(command, check=True, capture_output=True)
         found.append(read_json(folder / "report.json"))
-    assert found[1]["config"]["training"]["piece_rows"] == 24
+    assert found[1]["config"]["training"]["microbatch_size"] == 24
     for whole, pieces in zip(found[0]["history"], found[1]["history"], strict=True):
         assert pieces["loss"] == pytest.approx(whole["loss"], rel=1e-4)
         assert pieces["validation_logloss"] == pytest.approx(whole["validation_logloss"], rel=1e-3)

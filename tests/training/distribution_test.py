@@ -67,7 +67,7 @@ for weight, expected in zip(model.get_weights(), one_model.get_weights(), strict
     np.testing.assert_allclose(weight, expected, atol=2e-5)
 for rows in (1, 24):
     inputs = {"categorical": tf.constant(batches[0][0]["categorical"][:rows])}
-    logits = compile_prediction(model, how.get("piece_rows"))(inputs)
+    logits = compile_prediction(model, how.get("microbatch_size"))(inputs)
     np.testing.assert_allclose(logits, one_model(inputs), atol=1e-4)
 check_agreement(two, 1, 2)
 """
@@ -75,7 +75,7 @@ check_agreement(two, 1, 2)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["Adam", "LazyAdam"])
-@pytest.mark.parametrize("how", [{}, {"piece_rows": 5}, {"jit_compile": True}])
+@pytest.mark.parametrize("how", [{}, {"microbatch_size": 5}, {"jit_compile": True}])
 def test_two_replicas_take_the_steps_of_one(optimizer, how):
     run_python("-c", SCRIPT, optimizer, repr(how))
 

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import pathlib
 import shutil
 
 import keras
@@ -18,10 +19,15 @@ from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.models import DeepFM
 from interhat_tf.training import loop
 from interhat_tf.training.loop import TrainingSettings, evaluate, train
+from interhat_tf.utils.files import read_json
 from tests.preprocessing.builder_test import LogBuilder
 
 # 64 steps an epoch, in 4 calls with a checkpoint behind each.
 SETTINGS = {"batch_size": 50, "learning_rate": 0.02, "checkpoint_minutes": 0.0}
+
+
+OLD_RUN = pathlib.Path(__file__).parent / "fixtures/run_of_version_0_1"
+"""A run folder that version 0.1 wrote on `rule_data`, stopped in its second epoch."""
 
 
 def make_model(schema, seed=0, **arguments):
@@ -320,6 +326,28 @@ def test_damaged_records_are_found_before_training(tmp_path, column, value, mess
     assert not (tmp_path / "run").exists()
 
 
+def test_a_run_of_version_0_1_is_resumed(rule_data, tmp_path):
+    shutil.copytree(OLD_RUN, tmp_path, dirs_exist_ok=True)
+    model = make_model(rule_data.schema, seed=1, dropout=0.0, embedding_l2=1e-4)
+    report = run(rule_data, tmp_path, model, resume=True, microbatch_size=16, max_epochs=3)
+    assert report["config"]["training"]["microbatch_size"] == 16
+    expected = read_json(OLD_RUN / "expected_report.json")
+    assert report["best_epoch"] == expected["best_epoch"]
+    for epoch, expected_epoch in zip(report["history"], expected["history"], strict=True):
+        assert epoch == pytest.approx(expected_epoch, abs=1e-3)  # another machine rounds otherwise
+    assert report["history"][0] == expected["history"][0]  # it came from the checkpoint
+
+
+def test_a_finished_run_of_version_0_1_is_read(rule_data, unbroken, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(unbroken[0], folder)
+    config = (folder / "config.json").read_text()
+    (folder / "config.json").write_text(config.replace("microbatch_size", "piece_rows"))
+    assert run(rule_data, folder, resume=True) == unbroken[1]
+    with pytest.raises(ValueError, match="microbatch_size was None, is 16"):
+        run(rule_data, folder, resume=True, microbatch_size=16)
+
+
 def interrupt(monkeypatch, data, folder, at, **arguments):
     """Stops a run at the given one of its checkpoints and evaluations, counted from 0."""
     events = itertools.count()
@@ -383,10 +411,10 @@ def test_what_a_killed_checkpoint_left_is_removed(rule_data, tmp_path, monkeypat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [{"optimizer": "lazy_adam"}, {"piece_rows": 16}])
+@pytest.mark.parametrize("how", [{"optimizer": "lazy_adam"}, {"microbatch_size": 16}])
 def test_other_steps_are_resumed_alike(rule_data, tmp_path, monkeypatch, how):
     def given(seed=0):
-        # Pieces are for models without dropout.
+        # Microbatches are for models without dropout.
         return {"model": make_model(rule_data.schema, seed, dropout=0.0), "max_epochs": 2, **how}
 
     report = run(rule_data, tmp_path / "unbroken", **given())
@@ -397,9 +425,9 @@ def test_other_steps_are_resumed_alike(rule_data, tmp_path, monkeypatch, how):
     assert_equal_weights(load(tmp_path / "run"), load(tmp_path / "unbroken"))
 
 
-def test_pieces_of_a_model_with_dropout_are_refused(rule_data, tmp_path):
+def test_microbatches_of_a_model_with_dropout_are_refused(rule_data, tmp_path):
     with pytest.raises(ValueError, match="without dropout and batch normalisation"):
-        run(rule_data, tmp_path, piece_rows=16)
+        run(rule_data, tmp_path, microbatch_size=16)
     assert not os.listdir(tmp_path)
 
 

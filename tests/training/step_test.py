@@ -1,4 +1,4 @@
-"""Tests of the training step in pieces against that of whole batches."""
+"""Tests of the training step in microbatches against that of whole batches."""
 
 import keras
 import numpy as np
@@ -37,7 +37,7 @@ SPEC = (
 
 @pytest.fixture
 def batches(schema, rng):
-    """Three batches, none of them a multiple of the pieces, the last one a single record."""
+    """Three batches, none of them a multiple of the microbatches, the last one a single record."""
     return [
         (random_batch(schema, rng, rows), rng.integers(2, size=rows).astype("float32"))
         for rows in (50, 23, 1)
@@ -48,49 +48,54 @@ def batches(schema, rng):
 @pytest.mark.parametrize(
     "model", [pytest.param("interhat", marks=pytest.mark.slow), "interhat_s", "deepfm"]
 )
-def test_pieces_take_the_steps_of_whole_batches(schema, batches, model, optimizer):
+def test_microbatches_take_the_steps_of_whole_batches(schema, batches, model, optimizer):
     arguments = {"embedding_dim": 4, "dense_l2": 1e-3}
     if optimizer is Adam:
         arguments["embedding_l2"] = 1e-3
     whole, loss = trained(lambda: MODELS[model](schema, **arguments), batches, optimizer)
-    for piece_rows in (7, 64):
-        pieces, of_pieces = trained(
-            lambda: MODELS[model](schema, **arguments), batches, optimizer, piece_rows=piece_rows
+    for rows in (7, 64):
+        weights, loss_in_microbatches = trained(
+            lambda: MODELS[model](schema, **arguments),
+            batches,
+            optimizer,
+            microbatch_size=rows,
         )
-        assert of_pieces == pytest.approx(loss, rel=1e-6)
-        for weight, expected in zip(pieces, whole, strict=True):
+        assert loss_in_microbatches == pytest.approx(loss, rel=1e-6)
+        for weight, expected in zip(weights, whole, strict=True):
             np.testing.assert_allclose(weight, expected, atol=2e-5)
 
 
 def test_an_order_alone_has_weights_without_a_gradient(schema, batches):
     whole, _ = trained(lambda: InterHAt(schema, order=1), batches)
-    pieces, _ = trained(lambda: InterHAt(schema, order=1), batches, piece_rows=8)
-    for weight, expected in zip(pieces, whole, strict=True):
+    weights, _ = trained(lambda: InterHAt(schema, order=1), batches, microbatch_size=8)
+    for weight, expected in zip(weights, whole, strict=True):
         np.testing.assert_allclose(weight, expected, atol=2e-5)
 
 
 @pytest.mark.slow
 def test_the_same_run_has_the_same_bits(schema, batches):
-    one, other = (trained(lambda: InterHAt(schema), batches, piece_rows=4)[0] for _ in range(2))
+    one, other = (
+        trained(lambda: InterHAt(schema), batches, microbatch_size=4)[0] for _ in range(2)
+    )
     for weight, again in zip(one, other, strict=True):
         np.testing.assert_array_equal(weight, again)
 
 
-def test_predictions_in_pieces(schema, rng):
+def test_predictions_in_microbatches(schema, rng):
     model = InterHAt(schema)
-    predict = compile_prediction(model, piece_rows=8)
+    predict = compile_prediction(model, microbatch_size=8)
     for rows in (1, 8, 21):
         inputs = {k: tf.constant(v) for k, v in random_batch(schema, rng, rows).items()}
         np.testing.assert_allclose(predict(inputs), model(inputs), atol=1e-6)
 
 
-def test_what_does_not_go_in_pieces(schema):
+def test_what_does_not_go_in_microbatches(schema):
     optimizer, loss_sum = Adam(), tf.Variable(0.0, dtype=tf.float64)
     for model in (InterHAt(schema, dropout=0.1), DeepFM(schema, batch_norm=True)):
         with pytest.raises(ValueError, match="without dropout and batch normalisation"):
-            compile_steps(model, optimizer, loss_sum, piece_rows=8)
+            compile_steps(model, optimizer, loss_sum, microbatch_size=8)
     with pytest.raises(ValueError, match="do not go together"):
-        compile_steps(InterHAt(schema), optimizer, loss_sum, jit_compile=True, piece_rows=8)
+        compile_steps(InterHAt(schema), optimizer, loss_sum, jit_compile=True, microbatch_size=8)
 
 
 @pytest.mark.slow
