@@ -9,6 +9,8 @@ NOTE ?=
 CRITEO ?=
 AVAZU ?=
 MOVIELENS ?=
+# Where results go; RESULTS=experiments/results overwrites the published ones.
+RESULTS ?= runs/results
 # Rows of a generated log, in place of the real one.
 ROWS ?=
 # Epochs after which training stops; as long as validation gains, if empty.
@@ -27,7 +29,7 @@ ON = $(if $(CRITEO),--dataset=criteo --raw_dir="$(CRITEO)",$(if $(AVAZU),--datas
 ON_MOVIELENS = --dataset=movielens_ctr $(if $(MOVIELENS),--raw_dir="$(MOVIELENS)") \
   $(if $(EPOCHS),--epochs=$(EPOCHS))
 
-.PHONY: help setup reproduce reproduce-frappe reproduce-criteo reproduce-avazu reproduce-movielens \
+.PHONY: help setup page reproduce reproduce-frappe reproduce-criteo reproduce-avazu reproduce-movielens \
   table-3 figure-2 figure-3 figure-4 benchmark benchmark-gpu faithfulness tables test test-fast lint clean
 .DEFAULT_GOAL := help
 
@@ -49,58 +51,62 @@ reproduce: $(READY)  ## train on the paper's synthetic Rules 1 to 3, draw Figure
 	$(PY) -m experiments.paper.figures_8_to_10 $(foreach seed,$(SEEDS),--seeds=$(seed))
 
 reproduce-frappe: table-3 figure-3 figure-4  ## Frappe beside Table 3, Figures 3 and 4: FRAPPE=<folder>
-	$(PY) -m experiments.paper.frappe_negatives $(ON)
-	@$(MAKE) --no-print-directory tables
+	$(PY) -m experiments.paper.frappe_negatives --results_dir=$(RESULTS) $(ON)
+	@$(MAKE) --no-print-directory page
 
 table-3: $(READY)  ## all models, tuned alike, five seeds: FRAPPE=<folder>, CRITEO=, AVAZU= or ROWS=
-	$(PY) -m experiments.paper.table_3 $(ON)
-	@$(MAKE) --no-print-directory tables
+	$(PY) -m experiments.paper.table_3 --results_dir=$(RESULTS) $(ON)
+	@$(MAKE) --no-print-directory page
 
 figure-2: $(READY)  ## seconds an epoch of all models, at the sizes of Criteo and Avazu
-	$(PY) -m experiments.paper.figure_2 --size=criteo --steps=5
-	$(PY) -m experiments.paper.figure_2 --size=avazu
-	@$(MAKE) --no-print-directory tables
+	$(PY) -m experiments.paper.figure_2 --results_dir=$(RESULTS) --size=criteo --steps=5
+	$(PY) -m experiments.paper.figure_2 --results_dir=$(RESULTS) --size=avazu
+	@$(MAKE) --no-print-directory page
 
 figure-3: $(READY)  ## 1 to 12 heads: FRAPPE=<folder>, CRITEO=, AVAZU= or ROWS=
-	$(PY) -m experiments.paper.figure_3 $(ON)
-	@$(MAKE) --no-print-directory tables
+	$(PY) -m experiments.paper.figure_3 --results_dir=$(RESULTS) $(ON)
+	@$(MAKE) --no-print-directory page
 
 figure-4: $(READY)  ## orders 1 to 4: FRAPPE=<folder>, CRITEO=, AVAZU= or ROWS=
-	$(PY) -m experiments.paper.figure_4 $(ON)
-	@$(MAKE) --no-print-directory tables
+	$(PY) -m experiments.paper.figure_4 --results_dir=$(RESULTS) $(ON)
+	@$(MAKE) --no-print-directory page
 
 benchmark: $(READY)  ## speed of all models and parts, in shares of what the machine can do
-	$(PY) -m experiments.speed.benchmark
-	$(PY) -m experiments.speed.profile
-	$(PY) -m experiments.speed.pieces
-	$(PY) -m experiments.speed.scaling
-	@$(MAKE) --no-print-directory tables
+	$(PY) -m experiments.speed.benchmark --results_dir=$(RESULTS)
+	$(PY) -m experiments.speed.profile --results_dir=$(RESULTS)
+	$(PY) -m experiments.speed.pieces --results_dir=$(RESULTS)
+	$(PY) -m experiments.speed.scaling --results_dir=$(RESULTS)
+	@$(MAKE) --no-print-directory page
 
 benchmark-gpu: $(READY)  ## the same on a GPU: XLA on and off, float32 and bfloat16, two batches
 	set -e; for rows in 2048 16384; do for precision in float32 mixed_bfloat16; do \
 	  for compiled in --nocompiled --compiled; do \
-	    $(PY) -m experiments.speed.benchmark --rows_a_step=$$rows --precision=$$precision $$compiled; \
+	    $(PY) -m experiments.speed.benchmark --results_dir=$(RESULTS) --rows_a_step=$$rows --precision=$$precision $$compiled; \
 	  done; done; done
-	@$(MAKE) --no-print-directory tables
+	@$(MAKE) --no-print-directory page
 
 reproduce-movielens: $(READY)  ## MovieLens-1M, Figures 5 to 7: MOVIELENS=<folder>, or it is downloaded
-	$(PY) -m experiments.paper.figures_5_to_7 $(ON_MOVIELENS)
-	@$(MAKE) --no-print-directory tables
+	$(PY) -m experiments.paper.figures_5_to_7 --results_dir=$(RESULTS) $(ON_MOVIELENS)
+	@$(MAKE) --no-print-directory page
 
 faithfulness: $(READY)  ## are the explanations true: planted rules; FRAPPE=<folder>, MOVIELENS=<folder>
 	set -e; for rule in rule_1 rule_2 rule_2_dense rule_3 rule_3_dense; do \
 	  for form in released paper flatter; do \
-	    $(PY) -m experiments.faithfulness.planted --dataset=synthetic_rules/$$rule --form=$$form; \
+	    $(PY) -m experiments.faithfulness.planted --results_dir=$(RESULTS) --dataset=synthetic_rules/$$rule --form=$$form; \
 	  done; done
 	set -e; for measure in curves sums; do :; \
-	  $(if $(FRAPPE),$(PY) -m experiments.faithfulness.$$measure --dataset=frappe/nfm \
+	  $(if $(FRAPPE),$(PY) -m experiments.faithfulness.$$measure --results_dir=$(RESULTS) --dataset=frappe/nfm \
 	    --raw_dir="$(FRAPPE)" --note="$(NOTE)";) \
-	  $(if $(MOVIELENS),$(PY) -m experiments.faithfulness.$$measure $(ON_MOVIELENS);) \
+	  $(if $(MOVIELENS),$(PY) -m experiments.faithfulness.$$measure --results_dir=$(RESULTS) $(ON_MOVIELENS);) \
 	done
-	$(PY) -m experiments.faithfulness.page
+	$(PY) -m experiments.faithfulness.page --results_dir=$(RESULTS)
 
-tables: $(READY)  ## build experiments/results/README.md and index.html from what was measured
+page: $(READY)  ## build the page of one's own results, in runs/results
+	$(PY) -m experiments.report.tables --results_dir=$(RESULTS)
+
+tables: $(READY)  ## build the published page, experiments/results/README.md and index.html
 	$(PY) -m experiments.report.tables
+	$(PY) -m experiments.faithfulness.page
 
 reproduce-criteo: $(READY)  ## Criteo beside Tables 1 and 3: CRITEO=<train.txt>, or ROWS=200000 to try
 	$(PY) -m experiments.paper.criteo_avazu --dataset=criteo $(if $(CRITEO),--log="$(CRITEO)") $(REPRODUCE)

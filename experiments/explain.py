@@ -60,4 +60,4 @@ def main(_):
 
 
 if __name__ == "__main__":
-    run_program(main)
+    run_program(main, required=["dataset"])

@@ -21,10 +21,10 @@ from experiments.common.running import run_program
 from experiments.generated_logs.fields import FORMATS
 from experiments.generated_logs.generator import generate
 
-FORMAT = flags.DEFINE_enum("format", None, list(FORMATS), "format of the log", required=True)
-ROWS = flags.DEFINE_integer("rows", None, "rows of the log", required=True)
+FORMAT = flags.DEFINE_enum("format", None, list(FORMATS), "format of the log")
+ROWS = flags.DEFINE_integer("rows", None, "rows of the log")
 SEED = flags.DEFINE_integer("seed", 0, "seed of the rows and clicks, not of what makes them click")
-OUTPUT = flags.DEFINE_string("output", None, "the log to write", required=True)
+OUTPUT = flags.DEFINE_string("output", None, "the log to write")
 WORKERS = flags.DEFINE_integer("workers", 2, "blocks that are made side by side")
 OVERWRITE = flags.DEFINE_boolean("overwrite", False, "replace an output that is there")
 
@@ -44,4 +44,4 @@ def main(_):
 
 
 if __name__ == "__main__":
-    run_program(main)
+    run_program(main, required=["format", "rows", "output"])

@@ -27,7 +27,7 @@ from interhat_tf.training.distribution import STRATEGIES
 from interhat_tf.training.loop import EVALUATION_BATCH_SIZE, OPTIMIZERS, TrainingSettings, train
 from interhat_tf.training.step import use_one_thread_an_operation
 
-OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "the run's folder", required=True)
+OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "the run's folder")
 MODEL = flags.DEFINE_enum("model", "interhat", list(MODELS), "model to train")
 PRESET = flags.DEFINE_enum("preset", "released", list(PRESETS), "form of the model")
 SEED = flags.DEFINE_integer("seed", 0, "seed of the weights, the records' order and dropout")
@@ -170,4 +170,4 @@ def _given(holders):
 
 
 if __name__ == "__main__":
-    run_program(main)
+    run_program(main, required=["dataset", "output_dir"])

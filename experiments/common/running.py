@@ -1,12 +1,14 @@
 """What the programs share: how they end, how they start training runs, how they report."""
 
 import concurrent.futures
+import functools
 import json
 import os
 import pathlib
-import statistics
 import subprocess
 import sys
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from absl import app, flags, logging
 from tqdm.auto import tqdm
@@ -15,23 +17,48 @@ from experiments.common.hyperparameters import hyperparameters
 from interhat_tf.utils.files import read_json, write_json
 
 
-def run_program(main):
-    """Runs an absl program; an expected error is one line on standard error, not a traceback."""
+def run_program(main: Callable, required: Iterable[str] = (), **defaults: Any) -> None:
+    """Runs an absl program; an expected error is one line on standard error, not a traceback.
+
+    Args:
+        main: The program, called with its name once the flags are parsed.
+        required: Names of the flags without which it does not run.
+        **defaults: Values of shared flags, where the program has others than most.
+
+    Example:
+
+        if __name__ == "__main__":
+            run_program(main, required=["dataset"], seeds=[0])
+    """
     # tfds notes every step of its work.
     logging.set_verbosity(logging.ERROR)
+    for name, value in defaults.items():
+        flags.FLAGS.set_default(name, value)
+    _list_shared_flags()
     try:
-        app.run(main, flags_parser=_parse_flags)
+        app.run(main, flags_parser=functools.partial(_parse_flags, required))
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
 
 
-def _parse_flags(arguments):
+def _list_shared_flags():
+    """Makes `--help` list the flags of the imported modules beside the program's own."""
+    for module, of_module in flags.FLAGS.flags_by_module_dict().items():
+        if module.startswith("experiments."):
+            for flag in of_module:
+                flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
+
+
+def _parse_flags(required, arguments):
     try:
         program, *rest = flags.FLAGS(arguments)
     except flags.Error as error:
         sys.exit(f"error: {' '.join(str(error).split())}")
     if rest:
         sys.exit(f"error: unexpected argument {rest[0]!r}; a flag is given as --name=value")
+    for name in required:
+        if flags.FLAGS[name].value is None:
+            sys.exit(f"error: --{name} is missing: {flags.FLAGS[name].help}")
     return [program]
 
 
@@ -115,17 +142,3 @@ def _hyperparameters(run):
 
 def _is(path, data):
     return path.exists() and read_json(path) == json.loads(json.dumps(data))
-
-
-def mean_and_std(values):
-    """Returns the mean and the sample standard deviation of values, (0 for a single one)."""
-    return {
-        "mean": statistics.fmean(values),
-        "std": statistics.stdev(values) if len(values) > 1 else 0.0,
-    }
-
-
-def markdown_table(header, rows):
-    """Returns a Markdown table of the cells' texts; the columns behind the first lie right."""
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines) + "\n"

@@ -1,29 +1,21 @@
 """What the experiments on the paper's tables and figures share: their flags, runs and figures."""
 
-import datetime
 import hashlib
 import json
 import pathlib
 
-import numpy as np
 from absl import flags
-from scipy import stats
 
 from experiments.common.click_logs import BUILDERS, folder_of, generated_log
 from experiments.common.data_flags import DATA_DIR, DATASET, RAW_DIR
-from experiments.common.result_flags import RESULTS_DIR
-from experiments.common.running import mean_and_std, train_runs
+from experiments.common.results import record, result_path
+from experiments.common.run_flags import EPOCHS, RUNS_DIR, WORKERS
+from experiments.common.running import train_runs
+from experiments.common.statistics import mean_and_std
 from interhat_tf.input_pipeline.catalog import prepared_dataset
-from interhat_tf.training.loop import versions
 
-RUNS_DIR = flags.DEFINE_string("runs_dir", "runs", "folder of the runs")
-SEEDS = flags.DEFINE_multi_integer("seeds", [1, 2, 3, 4, 5], "seeds of the final runs")
-WORKERS = flags.DEFINE_integer("workers", 2, "runs that go on side by side")
 GENERATE = flags.DEFINE_integer("generate", None, "rows of a generated log, Criteo's or Avazu's")
-EPOCHS = flags.DEFINE_integer("epochs", None, "epochs after which a run stops in any case")
 NOTE = flags.DEFINE_string("note", "", "what results say of the data")
-
-CONFIDENCE = 0.95
 
 
 def open_data():
@@ -56,7 +48,7 @@ def dataset_name():
 def results_folder(experiment):
     """Returns the folder of an experiment's results on the data set."""
     name = f"{dataset_name()}_generated" if GENERATE.value else dataset_name()
-    return pathlib.Path(RESULTS_DIR.value) / experiment / name
+    return result_path(experiment) / name
 
 
 def run_flags(model, **arguments):
@@ -91,8 +83,7 @@ def heading(data):
     note = f"a generated log of {GENERATE.value:,} rows" if GENERATE.value else NOTE.value
     return {
         "data": {"set": data.name, "note": note, "statistics": data.statistics},
-        "date": datetime.date.today().isoformat(),
-        "versions": versions(),
+        **record(),
     }
 
 
@@ -132,23 +123,3 @@ def describe(report):
         "epochs": report["training"]["epochs"],
         "seconds": round(report["training"]["seconds"], 1),
     }
-
-
-def paired_difference(values, others):
-    """Returns the mean of `values - others`, run by run, and its Student confidence interval.
-
-    A single run has none.
-
-    Example:
-
-    >>> found = paired_difference([0.9, 0.8, 0.85], [0.8, 0.7, 0.75])
-    >>> round(found["mean"], 6), round(found["low"], 6)
-    (0.1, 0.1)
-    """
-    differences = np.subtract(values, others)
-    mean = float(differences.mean())
-    if len(differences) < 2:
-        return {"mean": mean, "low": None, "high": None}
-    quantile = stats.t.ppf(0.5 + CONFIDENCE / 2, len(differences) - 1)
-    margin = float(quantile * differences.std(ddof=1) / np.sqrt(len(differences)))
-    return {"mean": mean, "low": mean - margin, "high": mean + margin}

@@ -19,8 +19,10 @@ from absl import flags
 from scipy import stats
 
 from experiments.common.conditions import first_records
-from experiments.common.running import mean_and_std, run_program
-from experiments.common.studies import SEEDS, heading, open_data, paired_difference, results_folder
+from experiments.common.run_flags import SEEDS
+from experiments.common.running import run_program
+from experiments.common.statistics import mean_and_std, paired_difference
+from experiments.common.studies import heading, open_data, results_folder
 from experiments.faithfulness.methods import METHODS, attributions, magnitudes
 from experiments.faithfulness.models import background_of, explained_runs, released_runs
 from interhat_tf.explanation.attributions import predict
@@ -145,4 +147,4 @@ def agreement(values):
 
 
 if __name__ == "__main__":
-    run_program(main)
+    run_program(main, required=["dataset"])

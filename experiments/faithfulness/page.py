@@ -11,11 +11,12 @@ import pathlib
 import numpy as np
 from matplotlib.figure import Figure
 
+from experiments.common.markdown import interval, spread
 from experiments.common.planted_rules import FORMS, PLANTED_RULES
-from experiments.common.result_flags import RESULTS_DIR
+from experiments.common.results import PUBLISHED, RESULTS_DIR
 from experiments.common.running import run_program
 from experiments.faithfulness.methods import METHODS
-from experiments.report.pages import Section, Table, interval, picture, spread, write_pages
+from experiments.report.pages import Section, Table, picture, write_pages
 from interhat_tf.utils.files import read_json
 
 TITLE = "Can InterHAt's explanations be believed?"
@@ -361,4 +362,4 @@ def written(summary, command):
 
 
 if __name__ == "__main__":
-    run_program(main)
+    run_program(main, results_dir=PUBLISHED)

@@ -17,10 +17,12 @@ from absl import flags
 from scipy import stats
 
 from experiments.common.conditions import first_records
+from experiments.common.data_flags import DATASET
 from experiments.common.planted_rules import FORMS, PLANTED_RULES, condition
-from experiments.common.result_flags import RESULTS_DIR
-from experiments.common.running import mean_and_std, run_program
-from experiments.common.studies import CONFIDENCE, DATASET, heading, open_data, run_flags
+from experiments.common.results import RESULTS_DIR
+from experiments.common.running import run_program
+from experiments.common.statistics import CONFIDENCE, mean_and_std
+from experiments.common.studies import heading, open_data, run_flags
 from experiments.faithfulness.methods import METHODS, attributions, magnitudes
 from experiments.faithfulness.models import background_of, explained_runs
 from interhat_tf.utils.files import write_json
@@ -120,4 +122,4 @@ def summarise_recovery(rows):
 
 
 if __name__ == "__main__":
-    run_program(main)
+    run_program(main, required=["dataset"])

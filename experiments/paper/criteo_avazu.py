@@ -20,7 +20,9 @@ import numpy as np
 from absl import flags
 
 from experiments.common.click_logs import BUILDERS, file_name, folder_of, generated_log
-from experiments.common.running import markdown_table, mean_and_std, run_program, train_runs
+from experiments.common.markdown import markdown_table
+from experiments.common.running import run_program, train_runs
+from experiments.common.statistics import mean_and_std
 from interhat_tf.explanation.attention_maps import Attention
 from interhat_tf.explanation.heatmap import attention_heatmap, save_heatmap
 from interhat_tf.input_pipeline.catalog import prepared_dataset

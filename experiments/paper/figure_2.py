@@ -17,8 +17,10 @@ import pathlib
 
 from absl import flags
 
-from experiments.common.result_flags import RESULTS_DIR, chosen_models
-from experiments.common.running import mean_and_std, run_program
+from experiments.common.model_flags import chosen_models
+from experiments.common.results import RESULTS_DIR
+from experiments.common.running import run_program
+from experiments.common.statistics import mean_and_std
 from experiments.speed.paper_models import INTERHAT, arguments_of, build
 from experiments.speed.paper_sizes import SIZES, schema_of
 from experiments.speed.timing import Training, device, train_in_turn

@@ -14,17 +14,11 @@ import pathlib
 import keras
 import numpy as np
 
-from experiments.common.result_flags import RESULTS_DIR
+from experiments.common.results import RESULTS_DIR
+from experiments.common.run_flags import SEEDS
 from experiments.common.running import run_program
-from experiments.common.studies import (
-    SEEDS,
-    heading,
-    open_data,
-    paired_difference,
-    run_flags,
-    summarise,
-    train_all,
-)
+from experiments.common.statistics import paired_difference
+from experiments.common.studies import heading, open_data, run_flags, summarise, train_all
 from interhat_tf.explanation.batches import explain_inputs, probability
 from interhat_tf.explanation.explanation import explain_records
 from interhat_tf.utils.files import write_json
@@ -130,4 +124,4 @@ def describe(model, data, ratings, place):
 
 
 if __name__ == "__main__":
-    run_program(main)
+    run_program(main, dataset="movielens_ctr")

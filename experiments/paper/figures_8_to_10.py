@@ -15,8 +15,10 @@ import pathlib
 import numpy as np
 from absl import flags
 
+from experiments.common.markdown import markdown_table
 from experiments.common.planted_rules import PLANTED_RULES, condition
-from experiments.common.running import markdown_table, mean_and_std, run_program, train_runs
+from experiments.common.running import run_program, train_runs
+from experiments.common.statistics import mean_and_std
 from interhat_tf.explanation.attention_maps import Attention
 from interhat_tf.explanation.heatmap import attention_heatmap, save_heatmap
 from interhat_tf.preprocessing.encoding import SPLITS

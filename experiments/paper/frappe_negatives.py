@@ -16,18 +16,13 @@ import shutil
 import numpy as np
 from absl import flags
 
-from experiments.common.result_flags import MODELS, RESULTS_DIR
-from experiments.common.running import mean_and_std, run_program
-from experiments.common.studies import (
-    RAW_DIR,
-    RUNS_DIR,
-    SEEDS,
-    heading,
-    open_data,
-    results_folder,
-    run_flags,
-    train_all,
-)
+from experiments.common.data_flags import RAW_DIR
+from experiments.common.model_flags import MODELS
+from experiments.common.results import RESULTS_DIR
+from experiments.common.run_flags import RUNS_DIR, SEEDS
+from experiments.common.running import run_program
+from experiments.common.statistics import mean_and_std
+from experiments.common.studies import heading, open_data, results_folder, run_flags, train_all
 from interhat_tf.input_pipeline.catalog import prepared_dataset
 from interhat_tf.preprocessing.encoding import SPLITS
 from interhat_tf.utils.files import atomic_write, read_json, write_json
@@ -167,4 +162,4 @@ def distance(apps, others):
 
 
 if __name__ == "__main__":
-    run_program(main)
+    run_program(main, dataset="frappe/nfm")

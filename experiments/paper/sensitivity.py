@@ -3,8 +3,8 @@
 import inspect
 
 from experiments.common.hyperparameters import hyperparameters
+from experiments.common.run_flags import SEEDS
 from experiments.common.studies import (
-    SEEDS,
     dataset_name,
     heading,
     open_data,

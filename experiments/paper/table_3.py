@@ -14,17 +14,17 @@ where it was; runs that are done are not run again.
 
 from absl import flags
 
+from experiments.common.model_flags import chosen_models
 from experiments.common.published import TITLES
-from experiments.common.result_flags import chosen_models
+from experiments.common.run_flags import SEEDS
 from experiments.common.running import run_program
 from experiments.common.search_spaces import draw, search_space
+from experiments.common.statistics import paired_difference
 from experiments.common.studies import (
-    SEEDS,
     dataset_name,
     describe,
     heading,
     open_data,
-    paired_difference,
     results_folder,
     run_flags,
     summarise,
@@ -125,4 +125,4 @@ def differences(rows, reference):
 
 
 if __name__ == "__main__":
-    run_program(main)
+    run_program(main, required=["dataset"])

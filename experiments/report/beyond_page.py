@@ -1,7 +1,8 @@
 """The page's parts beyond the paper: steps in pieces, large vocabularies, answers of exports."""
 
+from experiments.common.markdown import interval, spread
 from experiments.common.published import TITLES
-from experiments.report.pages import Section, Table, interval, spread
+from experiments.report.pages import Section, Table
 
 KINDS = {
     "whole": "whole batches",

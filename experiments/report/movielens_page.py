@@ -4,18 +4,9 @@ import types
 
 import numpy as np
 
+from experiments.common.markdown import interval, spread
 from experiments.common.published import TITLES
-from experiments.report.pages import (
-    NOT,
-    NOT_RUN,
-    PARTLY,
-    REPRODUCED,
-    Section,
-    Table,
-    interval,
-    picture,
-    spread,
-)
+from experiments.report.pages import NOT, NOT_RUN, PARTLY, REPRODUCED, Section, Table, picture
 from interhat_tf.explanation.heatmap import attention_heatmap
 from interhat_tf.training.loop import TrainingSettings
 

@@ -5,6 +5,7 @@ import dataclasses
 import html
 import re
 
+from experiments.common.markdown import markdown_table
 from experiments.report.figures import as_bytes
 from interhat_tf.utils.files import atomic_write
 
@@ -14,6 +15,13 @@ REPRODUCED, PARTLY, NOT, NOT_RUN = (
     "✗ **not reproduced**",
     "– not run here",
 )
+# What a page names beside the date of a result: TensorFlow and Keras always, others where used.
+LIBRARIES = {
+    "tensorflow": "TensorFlow",
+    "keras": "Keras",
+    "jax": "JAX",
+    "onnxruntime": "ONNX Runtime",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,9 +98,7 @@ def markdown(title, sections):
 
 
 def _markdown_table(table):
-    alignment = "---:" if table.numeric else "---"
-    lines = [table.header, ["---", *[alignment] * (len(table.header) - 1)], *table.rows]
-    rows = "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+    rows = markdown_table(table.header, table.rows, table.numeric)
     if table.fold:
         return f"<details><summary>{table.fold}</summary>\n\n{rows}\n</details>\n"
     return rows
@@ -140,27 +146,12 @@ def picture(figure, name, alt):
     return Picture(name, alt, as_bytes(figure, "png"), as_bytes(figure, "svg"))
 
 
-# Cells.
-
-
-def spread(value, digits=4):
-    """Returns mean ± standard deviation."""
-    return f"{value['mean']:.{digits}f} ± {value['std']:.{digits}f}"
-
-
-def pair(figures):
-    """Returns an AUC and a logloss, or a dash."""
-    return f"{figures[0]:.4f} / {figures[1]:.4f}" if figures else "–"
-
-
-def interval(difference, digits=4):
-    """Returns a difference and its confidence interval."""
-    if difference is None:
-        return "–"
-    if difference["low"] is None:
-        return f"{difference['mean']:+.{digits}f}"
-    mean, low, high = (f"{difference[name]:+.{digits}f}" for name in ("mean", "low", "high"))
-    return f"{mean} [{low}, {high}]"
+def written(summary: dict, command: str) -> str:
+    """Returns the sentence that says when, by what and with what a summary was written."""
+    used = summary["versions"]
+    by = [f"{title} {used[name]}" for name, title in LIBRARIES.items() if name in used]
+    by.append(summary.get("device") or used["machine"])
+    return f"Written on {summary['date']} by `{command}`; {', '.join(by)}."
 
 
 def _inline(text):

@@ -9,8 +9,9 @@ that it shows and needs no network.
 
 import pathlib
 
+from experiments.common.markdown import interval, pair, spread
 from experiments.common.published import BARS_FRAPPE, TABLE_3, TITLES
-from experiments.common.result_flags import RESULTS_DIR
+from experiments.common.results import PUBLISHED, RESULTS_DIR
 from experiments.common.running import run_program
 from experiments.report.beyond_page import in_pieces, scale, serving
 from experiments.report.figures import efficiency_figure, efficiency_title, sensitivity_figure
@@ -22,10 +23,7 @@ from experiments.report.pages import (
     REPRODUCED,
     Section,
     Table,
-    interval,
-    pair,
     picture,
-    spread,
     write_pages,
 )
 from experiments.report.speed_page import benchmark, devices, profile, scaling
@@ -384,4 +382,4 @@ def sensitivity(summaries, title, name, label):
 
 
 if __name__ == "__main__":
-    run_program(main)
+    run_program(main, results_dir=PUBLISHED)

@@ -25,8 +25,9 @@ import time
 from absl import flags
 
 from experiments.common.data_flags import DATA_DIR, DATASET, RAW_DIR
-from experiments.common.result_flags import RESULTS_DIR
-from experiments.common.running import markdown_table, run_program
+from experiments.common.markdown import markdown_table
+from experiments.common.results import RESULTS_DIR
+from experiments.common.running import run_program
 from experiments.robustness.killed_runs import (
     at_least,
     checkpoint_state,
@@ -175,4 +176,4 @@ def free_ports(count):
 
 
 if __name__ == "__main__":
-    run_program(main)
+    run_program(main, required=["dataset"])

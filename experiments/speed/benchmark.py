@@ -25,8 +25,10 @@ from absl import flags
 from tqdm.auto import tqdm
 
 from data.synthetic_rules.synthetic_rules_dataset_builder import Builder, RuleConfig
-from experiments.common.result_flags import RESULTS_DIR, chosen_models
-from experiments.common.running import markdown_table, run_program
+from experiments.common.markdown import markdown_table
+from experiments.common.model_flags import chosen_models
+from experiments.common.results import RESULTS_DIR
+from experiments.common.running import run_program
 from experiments.speed.ceilings import ceilings
 from experiments.speed.cost import cost
 from experiments.speed.paper_models import INTERHAT, build

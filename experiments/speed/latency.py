@@ -20,8 +20,9 @@ from absl import flags
 from tqdm.auto import tqdm
 
 from experiments.common.hyperparameters import hyperparameters
-from experiments.common.result_flags import RESULTS_DIR
-from experiments.common.running import markdown_table, run_program
+from experiments.common.markdown import markdown_table
+from experiments.common.results import RESULTS_DIR
+from experiments.common.running import run_program
 from experiments.speed.paper_sizes import SIZES, batches_of, schema_of
 from interhat_tf.models import InterHAt
 from interhat_tf.schema import CATEGORICAL

@@ -8,12 +8,12 @@ embeddings, which would give every row of the table a gradient. Writes
 again.
 """
 
+from experiments.common.run_flags import SEEDS
 from experiments.common.running import run_program
+from experiments.common.statistics import paired_difference
 from experiments.common.studies import (
-    SEEDS,
     heading,
     open_data,
-    paired_difference,
     results_folder,
     run_flags,
     summarise,
@@ -52,4 +52,4 @@ def main(_):
 
 
 if __name__ == "__main__":
-    run_program(main)
+    run_program(main, required=["dataset"])

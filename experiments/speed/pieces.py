@@ -22,8 +22,10 @@ from absl import flags
 from tqdm.auto import tqdm
 
 from experiments.common.hyperparameters import hyperparameters
-from experiments.common.result_flags import RESULTS_DIR
-from experiments.common.running import markdown_table, mean_and_std, run_alone, run_program
+from experiments.common.markdown import markdown_table
+from experiments.common.results import RESULTS_DIR
+from experiments.common.running import run_alone, run_program
+from experiments.common.statistics import mean_and_std
 from experiments.speed.paper_sizes import SIZES, batches_of, schema_of
 from experiments.speed.plain_keras import plain_interhat
 from experiments.speed.timing import Training, ratio

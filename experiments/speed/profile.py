@@ -17,8 +17,9 @@ import tensorflow as tf
 from absl import flags
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
-from experiments.common.result_flags import RESULTS_DIR
-from experiments.common.running import markdown_table, run_program
+from experiments.common.markdown import markdown_table
+from experiments.common.results import RESULTS_DIR
+from experiments.common.running import run_program
 from experiments.speed.paper_models import build
 from experiments.speed.paper_sizes import SIZES, schema_of
 from experiments.speed.timing import Training, device

@@ -21,7 +21,8 @@ import time
 
 from absl import flags
 
-from experiments.common.running import markdown_table, run_program
+from experiments.common.markdown import markdown_table
+from experiments.common.running import run_program
 from experiments.generated_logs.generator import generate
 from interhat_tf.datasets.criteo.criteo_dataset_builder import CATEGORIES, COLUMNS
 from interhat_tf.preprocessing.builder import read_pieces

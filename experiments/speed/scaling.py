@@ -20,8 +20,9 @@ import keras
 import numpy as np
 from absl import flags
 
-from experiments.common.result_flags import RESULTS_DIR
-from experiments.common.running import mean_and_std, run_program
+from experiments.common.results import RESULTS_DIR
+from experiments.common.running import run_program
+from experiments.common.statistics import mean_and_std
 from experiments.speed.paper_models import build
 from experiments.speed.paper_sizes import SIZES, schema_of
 from experiments.speed.timing import Training, device, train_in_turn

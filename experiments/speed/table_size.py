@@ -18,8 +18,9 @@ import keras
 from absl import flags
 
 from experiments.common.hyperparameters import TABLE_2, hyperparameters
-from experiments.common.result_flags import RESULTS_DIR
-from experiments.common.running import mean_and_std, run_program
+from experiments.common.results import RESULTS_DIR
+from experiments.common.running import run_program
+from experiments.common.statistics import mean_and_std
 from experiments.speed.paper_sizes import SIZES, schema_of
 from experiments.speed.timing import Training, device, ratio, train_in_turn
 from interhat_tf.models import MODELS

@@ -13,7 +13,8 @@ import datetime
 
 from absl import flags
 
-from experiments.common.running import markdown_table, run_program, train_runs
+from experiments.common.markdown import markdown_table
+from experiments.common.running import run_program, train_runs
 from experiments.speed.timing import figure, reading
 from interhat_tf.input_pipeline.catalog import prepared_dataset
 from interhat_tf.training.loop import versions

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm.auto import tqdm
 
-from experiments.common.running import mean_and_std
+from experiments.common.statistics import mean_and_std
 from experiments.speed.paper_sizes import batches_of
 from interhat_tf.training.loop import versions
 from interhat_tf.training.step import compile_steps

@@ -161,8 +161,8 @@ def test_missing_flags_are_named(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["train"])
     flags.FLAGS.unparse_flags()
     with flagsaver.flagsaver(), pytest.raises(SystemExit) as error:
-        run_program(train.main)
-    assert_one_line(error.value.code, "Flag --dataset must have a value other than None")
+        run_program(train.main, required=["dataset", "output_dir"])
+    assert_one_line(error.value.code, "--dataset is missing: data set, as NAME or NAME/CONFIG")
 
 
 def test_pieces_are_for_steps_that_can_be_cut():

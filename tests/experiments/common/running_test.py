@@ -6,14 +6,15 @@ import time
 
 import pytest
 from absl import flags
+from absl.testing import flagsaver
 
-from experiments.common import running
-from experiments.common.running import markdown_table, mean_and_std, run_program, train_runs
+from experiments.common import data_flags, run_flags, running  # noqa: F401
+from experiments.common.running import run_program, train_runs
 
 
 @pytest.fixture(autouse=True)
 def no_arguments(monkeypatch):
-    monkeypatch.setattr(running, "_parse_flags", lambda _: flags.FLAGS.mark_as_parsed())
+    monkeypatch.setattr(running, "_parse_flags", lambda *_: flags.FLAGS.mark_as_parsed())
 
 
 @pytest.mark.parametrize("error", [ValueError, FileNotFoundError, FileExistsError])
@@ -32,6 +33,33 @@ def test_a_bug_keeps_its_traceback():
 
     with pytest.raises(KeyError):
         run_program(main)
+
+
+def test_what_a_program_needs_and_its_own_defaults(monkeypatch):
+    def main(_):
+        return run_flags.SEEDS.value == [7]
+
+    monkeypatch.undo()  # flags are parsed here
+    with flagsaver.flagsaver(dataset=None), pytest.raises(SystemExit) as exit_:
+        monkeypatch.setattr(sys, "argv", ["program"])
+        run_program(main, required=["dataset"])
+    assert exit_.value.code == "error: --dataset is missing: data set, as NAME or NAME/CONFIG"
+    seeds = flags.FLAGS["seeds"].default
+    try:
+        with flagsaver.flagsaver(), pytest.raises(SystemExit) as exit_:
+            monkeypatch.setattr(sys, "argv", ["program", "--dataset=frappe"])
+            run_program(main, required=["dataset"], seeds=[7])
+    finally:
+        flags.FLAGS.set_default("seeds", seeds)
+    assert exit_.value.code is True
+
+
+def test_help_lists_the_shared_flags(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["a_program"])
+    with pytest.raises(SystemExit):
+        run_program(lambda _: None)
+    shown = flags.FLAGS.get_key_flags_for_module("a_program")
+    assert {"dataset", "raw_dir", "data_dir"} <= {flag.name for flag in shown}
 
 
 @pytest.mark.parametrize("status", [0, 1])
@@ -96,17 +124,6 @@ def test_a_single_run_at_a_time_shows_its_progress(monkeypatch, tmp_path, worker
     with pytest.raises(ValueError, match="exit status 1" if workers == 1 else "wrong"):
         list(train_runs([{"output_dir": str(tmp_path)}], workers))
     assert shown == [workers == 1]
-
-
-def test_mean_and_std():
-    assert mean_and_std([1.0, 2.0, 3.0]) == {"mean": 2.0, "std": 1.0}
-    assert mean_and_std([5.0]) == {"mean": 5.0, "std": 0.0}
-
-
-def test_markdown_table():
-    assert markdown_table(["name", "AUC"], [["a", 0.5]]) == (
-        "| name | AUC |\n| --- | ---: |\n| a | 0.5 |\n"
-    )
 
 
 def test_a_run_that_is_done_is_not_started_again(monkeypatch, tmp_path):

@@ -1,16 +1,8 @@
 import numpy as np
 import pytest
 from absl.testing import flagsaver
-from scipy import stats
 
-from experiments.common.studies import (
-    heading,
-    open_data,
-    paired_difference,
-    results_folder,
-    run_flags,
-    summarise,
-)
+from experiments.common.studies import heading, open_data, results_folder, run_flags, summarise
 from experiments.generated_logs.generator import generate
 from tests.experiments.conftest import report_of
 
@@ -47,19 +39,6 @@ def test_a_sample_of_a_log_is_another_data_set(study_flags):
         generate(log, "criteo", rows)
         with flagsaver.flagsaver(dataset="criteo", raw_dir=str(log)):
             assert open_data().statistics["records"] == int(0.3 * rows)
-
-
-def test_paired_difference_is_students(rng):
-    ours, theirs = rng.random(5), rng.random(5)
-    expected = stats.ttest_rel(ours, theirs).confidence_interval(0.95)
-    found = paired_difference(ours, theirs)
-    assert found["mean"] == pytest.approx((ours - theirs).mean())
-    assert (found["low"], found["high"]) == pytest.approx((expected.low, expected.high))
-
-
-def test_paired_difference_of_one_run_has_no_interval():
-    found = paired_difference([0.5], [0.25])
-    assert found == {"mean": 0.25, "low": None, "high": None}
 
 
 def test_a_summary_has_its_runs_in_the_order_of_their_seeds():

@@ -95,5 +95,5 @@ def test_a_user_of_all_apps_has_no_negative(raw):
 
 
 def test_without_table_3_it_says_what_to_run_first(study_flags):
-    with pytest.raises(FileNotFoundError, match=r"run experiments\.effectiveness first"):
+    with pytest.raises(FileNotFoundError, match=r"run experiments\.paper\.table_3 first"):
         frappe_negatives.main(None)

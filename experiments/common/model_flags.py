@@ -1,13 +1,14 @@
-"""The flags of the programs whose results stand together on one page."""
+"""The flag that chooses among the models of an experiment."""
+
+from collections.abc import Iterable
 
 from absl import flags
 
-RESULTS_DIR = flags.DEFINE_string("results_dir", "experiments/results", "folder of the results")
 MODELS = flags.DEFINE_multi_string("models", None, "models; default: all of the experiment")
 
 
-def chosen_models(all_models):
-    """Returns the models that the flags choose among those of an experiment.
+def chosen_models(all_models: Iterable[str]) -> list[str]:
+    """Returns the models that the flag chooses among those of an experiment.
 
     Raises:
         ValueError: If one is not among them.
