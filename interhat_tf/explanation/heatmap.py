@@ -1,10 +1,16 @@
 """Heat maps of attention, in the layout of the paper's Figures 5 to 10."""
 
+import dataclasses
+import os
 import textwrap
+from collections.abc import Collection, Sequence
+from typing import Any, Protocol
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from matplotlib.textpath import TextPath
 
@@ -22,14 +28,38 @@ LONGEST_VALUE = 24
 CELL_HEIGHT = 0.38
 WIDEST_CELL, NARROWEST_CELL, CELLS_WIDTH = 0.52, 0.16, 13.0
 CELL_WITH_NUMBER = 0.3
+FLAT_LABEL, TITLE_LINE, LABEL_GAP = 0.14, 0.19, 0.08
 GAP = 0.1
-LEFT_MARGIN, RIGHT_MARGIN = 0.75, 0.25
-COLOUR_BAR_WIDTH, COLOUR_BAR_HEIGHT, FOOTER = 2.6, 0.11, 0.7
+LEFT_MARGIN, RIGHT_MARGIN, NARROWEST_PICTURE = 0.75, 0.25, 4.5
+COLOUR_BAR_WIDTH, COLOUR_BAR_HEIGHT, COLOUR_BAR_BOTTOM, FOOTER = 2.6, 0.11, 0.34, 0.7
+
+
+class AttentionWeights(Protocol):
+    """What a heat map shows, such as an `Attention`."""
+
+    @property
+    def field_names(self) -> tuple[str, ...]:
+        """Names of the m fields."""
+
+    @property
+    def field_weights(self) -> np.ndarray:
+        """alpha_1 ... alpha_k, (k, m)."""
+
+    @property
+    def order_weights(self) -> np.ndarray:
+        """alpha_f, (k,)."""
 
 
 def attention_heatmap(
-    attention, *, title=None, values=None, highlight=(), marks=None, marks_label="raw", vmax=1.0
-):
+    attention: AttentionWeights,
+    *,
+    title: str | None = None,
+    values: Sequence[Any] | np.ndarray | None = None,
+    highlight: Collection[str] = (),
+    marks: Sequence[bool] | np.ndarray | None = None,
+    marks_label: str = "raw",
+    vmax: float = 1.0,
+) -> Figure:
     """Draws the attentions of a record, or their mean over records, as a heat map.
 
     Rows are the orders and columns the fields, with alpha_i in the cells. The
@@ -39,7 +69,8 @@ def attention_heatmap(
 
     Args:
         attention: What is drawn: an `Attention`, or any object with its
-            `field_names` (m), `field_weights` (k, m) and `order_weights` (k,).
+            `field_names`, m of them, `field_weights`, (k, m), and
+            `order_weights`, (k,).
         title: Title of the picture; long ones are wrapped. Defaults to none.
         values: The record's own value of each field, shown under the field
             names; long ones are cut. Defaults to none.
@@ -60,134 +91,162 @@ def attention_heatmap(
         ValueError: If the shapes do not fit each other, a highlighted field is
             unknown or `vmax` is not in (0, 1].
     """
+    field_weights = np.asarray(attention.field_weights)  # (k, m)
+    order_weights = np.asarray(attention.order_weights)  # (k,)
     columns = {name: column for column, name in enumerate(attention.field_names)}
-    names = [_plain(name) for name in columns]
-    field_weights = np.asarray(attention.field_weights)
-    order_weights = np.asarray(attention.order_weights)
-    k, m = len(order_weights), len(names)
+    k, m = len(order_weights), len(columns)
     if field_weights.shape != (k, m):
         raise ValueError(
             f"{k} orders and {m} fields need field weights of shape ({k}, {m}), "
             f"got {field_weights.shape}"
         )
-    if values is not None and len(values) != m:
-        raise ValueError(f"there are {m} fields but {len(values)} values")
-    if marks is not None and len(marks) != m:
-        raise ValueError(f"there are {m} fields but {len(marks)} marks")
+    for what, given in (("values", values), ("marks", marks)):
+        if given is not None and len(given) != m:
+            raise ValueError(f"there are {m} fields but {len(given)} {what}")
     if unknown := sorted(set(highlight) - set(columns)):
         raise ValueError(f"fields to highlight are not there: {', '.join(unknown)}")
     if not 0 < vmax <= 1:
         raise ValueError(f"vmax must be in (0, 1], got {vmax}")
 
-    cell = float(np.clip(CELLS_WIDTH / m, NARROWEST_CELL, WIDEST_CELL))
-    fields_left = LEFT_MARGIN + WIDEST_CELL + GAP
-    width = max(fields_left + m * cell + RIGHT_MARGIN, 4.5)
-    values = [_plain(_shortened(value)) for value in values] if values is not None else []
-    names_rotation, names_height = _header_layout(names, cell)
-    values_rotation, values_height = _header_layout(values, cell)
-    title_characters = int((width - LEFT_MARGIN) * 72 / (0.65 * FONT_SIZE))
-    title = textwrap.fill(_plain(title), title_characters) if title else ""
-    title_height = (title.count("\n") + 1) * 0.19 + 0.08 if title else 0
-    header = names_height + values_height + title_height + GAP
-    marks_height = CELL_HEIGHT + GAP if marks is not None else 0
-    bottom = FOOTER + marks_height
-    height = header + k * CELL_HEIGHT + bottom
-
-    figure = Figure(figsize=(width, height))
+    layout = _layout(columns, [] if values is None else values, title, k, marks is not None)
+    figure = Figure(figsize=(layout.width, layout.height))
     scale = Normalize(0, vmax)
-
-    def add_panel(left, weights, cell_width):
-        size = (weights.shape[1] * cell_width / width, k * CELL_HEIGHT / height)
-        axes = figure.add_axes((left / width, bottom / height, *size))
-        image = axes.imshow(weights, cmap=COLOUR_MAP, norm=scale, aspect="auto")
-        if cell_width >= CELL_WITH_NUMBER:
-            _print_numbers(axes, image)
-        _rule_cells(axes, *weights.shape)
-        axes.tick_params(axis="x", bottom=False, labelbottom=False, labeltop=True)
-        return axes
-
-    orders = add_panel(LEFT_MARGIN, order_weights[:, np.newaxis], WIDEST_CELL)
-    orders.set_yticks(range(k), [_ordinal(i) for i in range(1, k + 1)])
-    orders.set_ylabel("order", fontsize=FONT_SIZE)
-    orders.set_xticks([0], [r"$\alpha_f$"])
-
-    fields = add_panel(fields_left, field_weights, cell)
-    fields.set_yticks([])
-    fields.set_xticks(range(m), names, rotation=names_rotation)
-    fields.tick_params(axis="x", pad=3 + 72 * values_height)
-    for column, value in enumerate(values):
-        fields.annotate(
-            value,
-            (column, 1),
-            (0, 4),
-            xycoords=fields.get_xaxis_transform(),
-            textcoords="offset points",
-            rotation=values_rotation,
-            ha="center",
-            va="bottom",
-            fontsize=FONT_SIZE - 1,
-            color="0.35",
-        )
-    for name in highlight:
-        column = columns[name]
-        fields.add_patch(
-            Rectangle(
-                (column - 0.5, -0.5),
-                1,
-                k,
-                fill=False,
-                edgecolor=HIGHLIGHT_COLOUR,
-                linewidth=2,
-                clip_on=False,
-                zorder=3,
-            )
-        )
-        fields.get_xticklabels()[column].set_color(HIGHLIGHT_COLOUR)
-
+    _draw_orders(figure, layout, order_weights, scale)
+    fields = _draw_fields(figure, layout, field_weights, scale)
+    _frame_fields(fields, [columns[name] for name in highlight])
     if marks is not None:
-        place = (fields_left / width, FOOTER / height, m * cell / width, CELL_HEIGHT / height)
-        row = figure.add_axes(place)
-        row.imshow([np.asarray(marks, bool)], cmap="Greys", vmin=0, vmax=1, aspect="auto")
-        _rule_cells(row, 1, m)
-        row.set_xticks([])
-        row.set_yticks([0], [_plain(marks_label)])
-
-    colour_bar = figure.colorbar(
-        fields.images[0],
-        cax=figure.add_axes(
-            (
-                LEFT_MARGIN / width,
-                (FOOTER - 0.36) / height,
-                COLOUR_BAR_WIDTH / width,
-                COLOUR_BAR_HEIGHT / height,
-            )
-        ),
-        orientation="horizontal",
-        ticks=np.linspace(0, vmax, 5),
-        extend="max" if max(field_weights.max(), order_weights.max()) > vmax else "neither",
-    )
-    colour_bar.ax.tick_params(labelsize=FONT_SIZE - 1, length=2, pad=2)
-    colour_bar.ax.set_title(
-        f"attention weight, 0 to {vmax:g}; darker is larger", fontsize=FONT_SIZE - 1, pad=3
-    )
-    figure.text(
-        LEFT_MARGIN / width,
-        1 - GAP / height,
-        title,
-        ha="left",
-        va="top",
-        fontsize=FONT_SIZE + 1,
-    )
+        _draw_marks(figure, layout, marks, marks_label)
+    exceeded = max(field_weights.max(), order_weights.max()) > vmax
+    _draw_colour_bar(figure, layout, fields.images[0], exceeded)
+    _draw_title(figure, layout)
     return figure
 
 
-def save_heatmap(figure, path):
+def save_heatmap(figure: Figure, path: str | os.PathLike) -> None:
     """Writes a heat map as a .png file, the same bytes for the same picture; folders are made."""
     with atomic_write(path) as file:
         figure.savefig(file, format="png", dpi=120, metadata={"Software": None})
 
 
-def _rule_cells(axes, rows, columns):
+@dataclasses.dataclass(frozen=True)
+class _Labels:
+    """A row of labels above the cells; its height in inches, of text and the gap below it."""
+
+    texts: list[str]
+    rotation: int = 0
+    height: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class _Layout:
+    """Where everything lies; lengths in inches."""
+
+    width: float
+    height: float
+    panels_bottom: float
+    panels_height: float
+    fields_left: float
+    fields_width: float
+    cell_width: float
+    names: _Labels
+    values: _Labels
+    title: str
+
+    def box(self, left: float, bottom: float, width: float, height: float) -> tuple[float, ...]:
+        """Returns a rectangle as Matplotlib takes it, in shares of the picture."""
+        return left / self.width, bottom / self.height, width / self.width, height / self.height
+
+
+def _layout(field_names, values, title, orders, has_marks) -> _Layout:
+    cell_width = float(np.clip(CELLS_WIDTH / len(field_names), NARROWEST_CELL, WIDEST_CELL))
+    fields_left = LEFT_MARGIN + WIDEST_CELL + GAP
+    fields_width = len(field_names) * cell_width
+    width = max(fields_left + fields_width + RIGHT_MARGIN, NARROWEST_PICTURE)
+    names = _labels([_plain(name) for name in field_names], cell_width)
+    values = _labels([_plain(_shortened(value)) for value in values], cell_width)
+    characters = int((width - LEFT_MARGIN) * 72 / (0.65 * FONT_SIZE))
+    title = textwrap.fill(_plain(title), characters) if title else ""
+    title_height = (title.count("\n") + 1) * TITLE_LINE + LABEL_GAP if title else 0
+    header = names.height + values.height + title_height + GAP
+    panels_bottom = FOOTER + (CELL_HEIGHT + GAP if has_marks else 0)
+    panels_height = orders * CELL_HEIGHT
+    return _Layout(
+        width,
+        header + panels_height + panels_bottom,
+        panels_bottom,
+        panels_height,
+        fields_left,
+        fields_width,
+        cell_width,
+        names,
+        values,
+        title,
+    )
+
+
+def _labels(texts: list[str], cell_width: float) -> _Labels:
+    """Lays labels flat if the widest fits its cell, and upright otherwise."""
+    if not any(texts):
+        return _Labels(texts)
+    # The outline's control points bound the text.
+    widest = max(
+        TextPath((0, 0), text, size=FONT_SIZE).vertices[:, 0].max() / 72 for text in texts if text
+    )
+    rotation, height = (90, widest) if widest > 0.9 * cell_width else (0, FLAT_LABEL)
+    return _Labels(texts, rotation, height + LABEL_GAP)
+
+
+def _draw_orders(figure, layout, weights, scale) -> None:
+    axes = _draw_panel(figure, layout, LEFT_MARGIN, weights[:, np.newaxis], WIDEST_CELL, scale)
+    axes.set_yticks(range(len(weights)), [_ordinal(i) for i in range(1, len(weights) + 1)])
+    axes.set_ylabel("order", fontsize=FONT_SIZE)
+    axes.set_xticks([0], [r"$\alpha_f$"])
+
+
+def _draw_fields(figure, layout, weights, scale) -> Axes:
+    names, values = layout.names, layout.values
+    axes = _draw_panel(figure, layout, layout.fields_left, weights, layout.cell_width, scale)
+    axes.set_yticks([])
+    axes.set_xticks(range(len(names.texts)), names.texts, rotation=names.rotation)
+    axes.tick_params(axis="x", pad=3 + 72 * values.height)
+    for column, value in enumerate(values.texts):
+        axes.annotate(
+            value,
+            (column, 1),
+            (0, 4),
+            xycoords=axes.get_xaxis_transform(),
+            textcoords="offset points",
+            rotation=values.rotation,
+            ha="center",
+            va="bottom",
+            fontsize=FONT_SIZE - 1,
+            color="0.35",
+        )
+    return axes
+
+
+def _draw_panel(figure, layout, left, weights, cell_width, scale) -> Axes:
+    rows, columns = weights.shape
+    box = layout.box(left, layout.panels_bottom, columns * cell_width, layout.panels_height)
+    axes = figure.add_axes(box)
+    image = axes.imshow(weights, cmap=COLOUR_MAP, norm=scale, aspect="auto")
+    if cell_width >= CELL_WITH_NUMBER:
+        _print_numbers(axes, image)
+    _rule_cells(axes, rows, columns)
+    axes.tick_params(axis="x", bottom=False, labelbottom=False, labeltop=True)
+    return axes
+
+
+def _print_numbers(axes: Axes, image: AxesImage) -> None:
+    for (row, column), weight in np.ndenumerate(image.get_array()):
+        red, green, blue, _ = image.to_rgba(weight)
+        light = 0.299 * red + 0.587 * green + 0.114 * blue > 0.5
+        color = "black" if light else "white"
+        style = {"ha": "center", "va": "center", "fontsize": CELL_FONT_SIZE, "color": color}
+        axes.text(column, row, f"{weight:.2f}", **style)
+
+
+def _rule_cells(axes: Axes, rows: int, columns: int) -> None:
     axes.set_xticks(np.arange(columns - 1) + 0.5, minor=True)
     axes.set_yticks(np.arange(rows - 1) + 0.5, minor=True)
     axes.grid(which="minor", color="0.85", linewidth=0.8)
@@ -195,45 +254,53 @@ def _rule_cells(axes, rows, columns):
     axes.spines[:].set(color="0.85", linewidth=0.8)
 
 
-def _print_numbers(axes, image):
-    for (row, column), weight in np.ndenumerate(image.get_array()):
-        red, green, blue, _ = image.to_rgba(weight)
-        light = 0.299 * red + 0.587 * green + 0.114 * blue > 0.5
-        axes.text(
-            column,
-            row,
-            f"{weight:.2f}",
-            ha="center",
-            va="center",
-            fontsize=CELL_FONT_SIZE,
-            color="black" if light else "white",
-        )
+def _frame_fields(axes: Axes, columns: list[int]) -> None:
+    rows = len(axes.images[0].get_array())
+    style = {"fill": False, "linewidth": 2, "clip_on": False, "zorder": 3}
+    for column in columns:
+        frame = Rectangle((column - 0.5, -0.5), 1, rows, edgecolor=HIGHLIGHT_COLOUR, **style)
+        axes.add_patch(frame)
+        axes.get_xticklabels()[column].set_color(HIGHLIGHT_COLOUR)
 
 
-def _header_layout(labels, cell):
-    """Rotation and height, in inches, of a row of labels above cells of a width.
+def _draw_marks(figure, layout, marks, label) -> None:
+    box = layout.box(layout.fields_left, FOOTER, layout.fields_width, CELL_HEIGHT)
+    axes = figure.add_axes(box)
+    axes.imshow([np.asarray(marks, bool)], cmap="Greys", vmin=0, vmax=1, aspect="auto")
+    _rule_cells(axes, 1, len(marks))
+    axes.set_xticks([])
+    axes.set_yticks([0], [_plain(label)])
 
-    Labels lie flat if the widest fits its cell, and stand otherwise.
-    """
-    if not any(labels):
-        return 0, 0
-    # The outline's control points bound the text.
-    widest = max(
-        TextPath((0, 0), text, size=FONT_SIZE).vertices[:, 0].max() / 72 for text in labels if text
+
+def _draw_colour_bar(figure, layout, image: AxesImage, exceeded: bool) -> None:
+    box = layout.box(LEFT_MARGIN, COLOUR_BAR_BOTTOM, COLOUR_BAR_WIDTH, COLOUR_BAR_HEIGHT)
+    vmax = image.norm.vmax
+    colour_bar = figure.colorbar(
+        image,
+        cax=figure.add_axes(box),
+        orientation="horizontal",
+        ticks=np.linspace(0, vmax, 5),
+        extend="max" if exceeded else "neither",
     )
-    rotation, height = (90, widest) if widest > 0.9 * cell else (0, 0.14)
-    return rotation, height + 0.08
+    colour_bar.ax.tick_params(labelsize=FONT_SIZE - 1, length=2, pad=2)
+    legend = f"attention weight, 0 to {vmax:g}; darker is larger"
+    colour_bar.ax.set_title(legend, fontsize=FONT_SIZE - 1, pad=3)
 
 
-def _shortened(value):
+def _draw_title(figure, layout) -> None:
+    left, top = LEFT_MARGIN / layout.width, 1 - GAP / layout.height
+    figure.text(left, top, layout.title, ha="left", va="top", fontsize=FONT_SIZE + 1)
+
+
+def _shortened(value: Any) -> str:
     text = str(value)
     return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
 
 
-def _plain(text):
+def _plain(text: str) -> str:
     """Keeps Matplotlib from reading what stands between two dollar signs as a formula."""
     return text.replace("$", r"\$")
 
 
-def _ordinal(number):
+def _ordinal(number: int) -> str:
     return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number, 'th') }"
