@@ -3,11 +3,15 @@
 import dataclasses
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 CATEGORICAL = "categorical"
 NUMERICAL = "numerical"
+
+Batch = Mapping[str, Any]
+"""Records: arrays or tensors `categorical`, (B, C), and `numerical`, (B, N); see `Schema`."""
 
 OUT_OF_VOCABULARY = 0
 """Id of every value that a categorical field's vocabulary does not hold."""
@@ -116,7 +120,7 @@ class Schema:
             data = json.loads(data)
         return cls(Field(**field) for field in data["fields"])
 
-    def check(self, inputs: Mapping, *, where: str = "", first_row: int = 0) -> None:
+    def check(self, inputs: Batch, *, where: str = "", first_row: int = 0) -> None:
         """Raises an error if a batch of records does not follow the schema.
 
         A GPU reads zeros for an id that is out of range, and a CPU may read
