@@ -19,6 +19,9 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=[*LIBRARY, *DATASETS],
+    # Outside the package, whose import loads TensorFlow.
+    py_modules=["interhat"],
+    entry_points={"console_scripts": ["interhat = interhat:main"]},
     package_dir={"interhat_tf.datasets": "data"},
     package_data={
         "interhat_tf": ["py.typed", "explanation/page/*", "kernels/*.cc", "kernels/*.h"],

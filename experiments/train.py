@@ -15,10 +15,10 @@ import keras
 import tensorflow as tf
 from absl import flags
 
-from experiments.common.conditions import condition
 from experiments.common.data_flags import DATA_DIR, DATASET, RAW_DIR
 from experiments.common.hyperparameters import hyperparameters
 from experiments.common.running import run_program
+from interhat_tf.commands.conditions import condition
 from interhat_tf.explanation.callback import AttentionHeatmaps
 from interhat_tf.input_pipeline.catalog import prepared_dataset
 from interhat_tf.models import MODELS, PRESETS

@@ -13,11 +13,11 @@ import time
 
 import numpy as np
 
-from experiments.common.conditions import first_records
 from experiments.common.run_flags import SEEDS
 from experiments.common.running import run_program
 from experiments.common.studies import heading, open_data, results_folder
 from experiments.faithfulness.models import explained_runs, released_runs
+from interhat_tf.commands.conditions import first_records
 from interhat_tf.explanation.batches import explain_batches, in_batches
 from interhat_tf.utils.files import write_json
 

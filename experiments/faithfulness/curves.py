@@ -18,13 +18,13 @@ import numpy as np
 from absl import flags
 from scipy import stats
 
-from experiments.common.conditions import first_records
 from experiments.common.run_flags import SEEDS
 from experiments.common.running import run_program
 from experiments.common.statistics import mean_and_std, paired_difference
 from experiments.common.studies import heading, open_data, results_folder
 from experiments.faithfulness.methods import METHODS, attributions, magnitudes
 from experiments.faithfulness.models import background_of, explained_runs, released_runs
+from interhat_tf.commands.conditions import first_records
 from interhat_tf.explanation.attributions import predict
 from interhat_tf.explanation.batches import probability
 from interhat_tf.schema import CATEGORICAL, NUMERICAL

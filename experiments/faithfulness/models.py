@@ -5,11 +5,11 @@ import gc
 import keras
 from absl import flags
 
-from experiments.common.conditions import first_records
 from experiments.common.run_flags import SEEDS, WORKERS
 from experiments.common.running import train_runs
 from experiments.common.studies import run_flags
 from experiments.paper.sensitivity import PRESET
+from interhat_tf.commands.conditions import first_records
 
 BACKGROUND = flags.DEFINE_integer("background", 32, "records that other values are taken from")
 

@@ -16,7 +16,6 @@ import numpy as np
 from absl import flags
 from scipy import stats
 
-from experiments.common.conditions import first_records
 from experiments.common.data_flags import DATASET
 from experiments.common.planted_rules import FORMS, PLANTED_RULES, condition
 from experiments.common.results import RESULTS_DIR
@@ -25,6 +24,7 @@ from experiments.common.statistics import CONFIDENCE, mean_and_std
 from experiments.common.studies import heading, open_data, run_flags
 from experiments.faithfulness.methods import METHODS, attributions, magnitudes
 from experiments.faithfulness.models import background_of, explained_runs
+from interhat_tf.commands.conditions import first_records
 from interhat_tf.utils.files import write_json
 
 FORM = flags.DEFINE_enum("form", "released", list(FORMS), "form of the model")

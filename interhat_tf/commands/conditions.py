@@ -1,19 +1,22 @@
-"""Records that satisfy a condition as flags give it: FIELD=VALUE,…, in the log's own values."""
+"""Records that satisfy a condition as text gives it: FIELD=VALUE,…, in the log's own values."""
+
+from collections.abc import Callable
 
 import numpy as np
 
 from interhat_tf.explanation.batches import select_records, where
+from interhat_tf.input_pipeline.dataset import PreparedDataset
 
 
-def condition(data, text):
-    """Returns the condition on a data set's records that a flag's text describes.
+def condition(data: PreparedDataset, text: str) -> Callable[[dict[str, np.ndarray]], np.ndarray]:
+    """Returns the condition on a data set's records that a text describes.
 
     Args:
         data: The `PreparedDataset`.
         text: Pairs of a categorical field and one of its values.
 
     Returns:
-        A function of a batch's inputs, as `attention.select_records` takes it.
+        A function of a batch's inputs, as `select_records` takes it.
 
     Raises:
         ValueError: If there is no such field or value.
@@ -22,8 +25,10 @@ def condition(data, text):
     return where(data.schema, **{field: data.id_of(field, value) for field, _, value in pairs})
 
 
-def first_records(data, split, number, text=None):
-    """Returns the inputs of the first records of a split, fewer if there are not so many.
+def first_records(
+    data: PreparedDataset, split: str, number: int, text: str | None = None
+) -> dict[str, np.ndarray]:
+    """Returns the inputs of the first records of a split, fewer if it has fewer.
 
     Rows lie in a random order, so that the first ones stand for the split.
 

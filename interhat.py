@@ -1,0 +1,43 @@
+"""The command `interhat`, which comes with the package: `interhat prepare --help`.
+
+It stands beside `interhat_tf` so that `interhat --version` need not wait for
+TensorFlow. `python -m interhat` is the same.
+"""
+
+import importlib
+import importlib.metadata
+import os
+import sys
+from collections.abc import Sequence
+
+COMMANDS = {
+    "prepare": "prepare a click log or a public data set",
+    "explain": "write a page that explains a model's predictions",
+    "kernels": "build the CPU kernels, with any C++ compiler",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command that the arguments name, those of the command line by default.
+
+    Raises:
+        SystemExit: With one line that says what is wrong, if something is.
+    """
+    name, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    if name in ("-h", "--help", "help"):
+        print("usage: interhat COMMAND [--flag=value ...]\n")
+        for command, summary in COMMANDS.items():
+            print(f"  interhat {command:10}{summary}")
+        print("\nEach lists its flags with --help. interhat --version prints the version.")
+    elif name == "--version":
+        print(f"interhat {importlib.metadata.version('interhat-tf')}")
+    elif name in COMMANDS:
+        # TensorFlow greets on standard error with what processor it has found.
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        importlib.import_module("interhat_tf.commands").run(name, rest)
+    else:
+        sys.exit(f"error: there is no command {name!r}; there are {', '.join(COMMANDS)}")
+
+
+if __name__ == "__main__":
+    main()

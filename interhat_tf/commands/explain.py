@@ -1,0 +1,76 @@
+"""Writes one HTML page on which the predictions of a trained model can be looked into.
+
+    interhat explain --run=runs/my_clicks --dataset=my_clicks --output=explanations.html
+
+Explains the first records of a split that satisfy a condition, such as
+`--where=user=u17,app=maps`, with the model of a run of `interhat train`. The
+page needs no other file and no network: heat maps with the numbers under the
+pointer, contributions as a waterfall, the effects of each field's own value
+against those of `--compared_with` training records, the explanation in words,
+search and sort.
+"""
+
+import pathlib
+
+import keras
+from absl import flags
+
+from interhat_tf.commands.conditions import first_records
+from interhat_tf.commands.data_flags import define_data_flags, open_data
+from interhat_tf.explanation.explanation import explain_records
+from interhat_tf.preprocessing.encoding import SPLITS
+from interhat_tf.schema import Schema
+
+
+def define_flags() -> flags.FlagValues:
+    """Returns the command's flags."""
+    values = flags.FlagValues()
+    define_data_flags(values)
+    flags.DEFINE_string(
+        "run", None, "folder of the run, with its model.keras", values, required=True
+    )
+    flags.DEFINE_enum("split", "test", SPLITS, "split whose records are explained", values)
+    flags.DEFINE_string("where", None, "only records with FIELD=VALUE,FIELD=VALUE,…", values)
+    flags.DEFINE_integer("records", 100, "number of records at most", 1, flag_values=values)
+    flags.DEFINE_integer(
+        *("compared_with", 32, "training records that effects are against; none without", 0),
+        flag_values=values,
+    )
+    flags.DEFINE_string("output", "explanations.html", "the page to write", values)
+    flags.DEFINE_string("json", None, "a JSON file to write as well", values)
+    return values
+
+
+def main(values: flags.FlagValues) -> None:
+    """Writes the page."""
+    data = open_data(values)
+    path = pathlib.Path(values.run) / "model.keras"
+    model = load_model(path, data.schema, data.name)
+    inputs = first_records(data, values.split, values.records, values.where)
+    background = None
+    if values.compared_with:
+        background = first_records(data, "train", values.compared_with)
+    explanation = explain_records(model, inputs, values=data.decode(inputs), background=background)
+    about = f"{path}, {len(explanation):,} records of {data.name}, {values.split}"
+    about += f" with {values.where}" if values.where else ""
+    explanation.to_html(values.output, about=about)
+    if values.json:
+        explanation.to_json(values.json)
+    print(f"{values.output}: {len(explanation):,} records")
+
+
+def load_model(path: pathlib.Path, schema: Schema, data_name: str) -> keras.Model:
+    """Returns the model of a run, which has to explain itself and to be of the data's schema.
+
+    Raises:
+        FileNotFoundError: If there is no such model.
+        ValueError: If it cannot explain records of the data set.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is missing: train a model first, by interhat train")
+    model = keras.saving.load_model(path)
+    if not hasattr(model, "explain"):
+        raise ValueError(f"{path} is a {type(model).__name__}, which does not explain itself")
+    if model.schema != schema:
+        raise ValueError(f"{path} was not trained on {data_name}: its fields are others")
+    return model

@@ -1,0 +1,60 @@
+"""Prepares a data set: a click log of your own, or a public one from its original files.
+
+    interhat prepare --log=clicks.csv --dataset=my_clicks
+    interhat prepare --dataset=criteo/all_fields --raw_dir=FOLDER
+
+Prints the set's statistics. `interhat train` opens the set by its name, and
+prepares a public one by itself if need be.
+"""
+
+import json
+from typing import Any
+
+from absl import flags
+
+from interhat_tf.commands.data_flags import define_data_flags, open_data
+from interhat_tf.input_pipeline.click_log import prepare_click_log
+
+LOG_FLAGS = ("label", "categorical", "numerical", "min_count", "delimiter", "chronological")
+
+
+def define_flags() -> flags.FlagValues:
+    """Returns the command's flags."""
+    values = flags.FlagValues()
+    define_data_flags(values)
+    flags.DEFINE_multi_string("log", None, "file or folder of a click log of your own", values)
+    flags.DEFINE_string("label", None, "the log's column of labels; default: by its name", values)
+    flags.DEFINE_list("categorical", None, "its categorical columns; default: inferred", values)
+    flags.DEFINE_list("numerical", None, "its numerical columns; default: inferred", values)
+    flags.DEFINE_integer(
+        *("min_count", None, "training rows that a value needs, or it is out of vocabulary", 1),
+        flag_values=values,
+    )
+    flags.DEFINE_string("delimiter", None, "character between two values of a text log", values)
+    flags.DEFINE_bool(
+        "chronological", None, "validate and test on the log's last rows, not random ones", values
+    )
+    flags.DEFINE_list(
+        "beam_pipeline_options", None, "prepare with Apache Beam and these NAME=VALUE", values
+    )
+    return values
+
+
+def main(values: flags.FlagValues) -> None:
+    """Prepares the set and prints its statistics."""
+    config: dict[str, Any] = {}
+    if values.beam_pipeline_options:
+        from apache_beam.options.pipeline_options import PipelineOptions
+
+        options = [f"--{option}" for option in values.beam_pipeline_options]
+        config["beam_options"] = PipelineOptions(options)
+    given = {name: values[name].value for name in LOG_FLAGS if values[name].value is not None}
+    if values.log:
+        data = prepare_click_log(
+            values.log, name=values.dataset, data_dir=values.data_dir, **given, **config
+        )
+    elif given:
+        raise ValueError(f"--{next(iter(given))} is about a log of your own: --log=FILE is missing")
+    else:
+        data = open_data(values, **config)
+    print(json.dumps(data.statistics, indent=2))

@@ -1,0 +1,69 @@
+"""Tests of what all commands of `interhat` share."""
+
+import subprocess
+import sys
+
+import pytest
+
+import interhat
+import interhat_tf
+from tests.click_log_example import write_click_log
+
+
+def exit_message(*arguments):
+    with pytest.raises(SystemExit) as error:
+        interhat.main(arguments)
+    return error.value.code
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["help"]])
+def test_lists_the_commands(arguments, capsys):
+    interhat.main(arguments)
+    output = capsys.readouterr().out
+    assert all(f"interhat {command} " in output for command in interhat.COMMANDS)
+
+
+def test_the_version_does_not_wait_for_tensorflow():
+    script = (
+        "import sys, interhat; interhat.main(['--version']); assert 'tensorflow' not in sys.modules"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert result.stdout == f"interhat {interhat_tf.__version__}\n", result.stderr
+
+
+@pytest.mark.parametrize("command", interhat.COMMANDS)
+def test_help_is_the_docstring_and_the_flags(command, capsys):
+    interhat.main([command, "--help"])
+    output = capsys.readouterr().out
+    assert f"interhat {command}" in output
+    if command != "kernels":
+        assert "--dataset: data set, as NAME or NAME/CONFIG" in output
+    if command == "prepare":
+        assert "--min_count: training rows that a value needs" in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["predict"], "there is no command 'predict'; there are prepare, "),
+        (["prepare", "--dataste=x"], "Unknown command line flag 'dataste'. Did you mean: dataset"),
+        (["prepare"], "flag --dataset=None: Flag --dataset must have a value other than None."),
+        (["prepare", "frappe"], "Flag --dataset must have a value other than None."),
+        (["prepare", "--dataset=frappe", "x"], "unexpected argument 'x'; a flag is given as --n"),
+        (["prepare", "--dataset=none"], "there is no data set 'none'; known ones: avazu"),
+        (["prepare", "--dataset=x", "--label=y"], "--label is about a log of your own: --log="),
+        (["prepare", "--dataset=x", "--log=none.csv"], "none.csv"),
+    ],
+)
+def test_a_mistake_is_one_line(arguments, message):
+    said = exit_message(*arguments)
+    assert said.startswith("error: ") and message in said and "\n" not in said
+
+
+def test_prepares_a_log(tmp_path, capsys):
+    write_click_log(tmp_path / "clicks.csv")
+    arguments = ["prepare", "--dataset=mine", f"--log={tmp_path}/clicks.csv"]
+    interhat.main([*arguments, f"--data_dir={tmp_path}", "--categorical=app", "--min_count=2"])
+    assert '"train"' in capsys.readouterr().out
+    data = interhat_tf.prepared_dataset("mine", tmp_path)
+    assert data.schema.field_names == ("app",)
