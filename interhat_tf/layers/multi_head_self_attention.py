@@ -206,6 +206,13 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         attention = (batch, self.num_heads, fields, fields)
         return (input_shape, attention) if return_attention else input_shape
 
+    def compute_output_spec(self, inputs, training=False, return_attention=False):
+        """Returns the outputs of a call without values: Keras asks for shapes by shapes alone."""
+        shapes = self.compute_output_shape(inputs.shape, return_attention)
+        return keras.tree.map_shape_structure(
+            lambda shape: keras.KerasTensor(shape, self.compute_dtype), shapes
+        )
+
     def get_config(self):
         """Returns the arguments of the layer."""
         return {

@@ -1,45 +1,87 @@
 """What all models have in common."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
 from interhat_tf.layers import MLP, FieldEmbedding, Linear
 from interhat_tf.ops import own_operations
-from interhat_tf.schema import Schema
+from interhat_tf.schema import CATEGORICAL, NUMERICAL, Schema
+from interhat_tf.utils.config import ConfigFromSignature, Initializer
 
 
-class ClickModel(keras.Model):
+class ClickModel(ConfigFromSignature, keras.Model):
     """A model that maps the fields of a record to a logit; all models derive from it.
 
-    It holds the schema and the arguments, for saving, and makes the parts that
-    most models are built of. Logits are float32 even if the model computes in a
-    narrower type: the loss needs them so.
+    It holds the schema and makes the parts that most models are built of. A
+    model's `__init__` makes its layers and ends with `self.build()`; its `call`
+    is its equation. Its configuration is the arguments of its `__init__`.
+
+    Logits are float32 even if the model computes in a narrower type: the loss
+    needs them so.
 
     Args:
         schema: The record's `Schema`, or what its `to_dict` returned.
-        arguments: All other arguments of the model by name.
         **kwargs: Arguments of `keras.Model`.
+
+    Call arguments:
+        inputs: Dictionary of `categorical`, (B, C) ids, and `numerical`, (B, N)
+            floats, as the schema has them.
+        training: Whether dropout is active and batch statistics are used.
+
+    Returns:
+        Logits, (B, 1).
     """
 
-    def __init__(self, schema, arguments, **kwargs):
+    def __init__(self, schema: Schema | Mapping[str, Any], **kwargs: Any):
         super().__init__(**kwargs)
         self.schema = schema if isinstance(schema, Schema) else Schema.from_dict(schema)
-        self._arguments = {
-            name: tuple(value) if isinstance(value, (list, tuple)) else value
-            for name, value in arguments.items()
-        }
 
     @property
-    def num_fields(self):
+    def num_fields(self) -> int:
         """The number m of fields."""
         return len(self.schema.fields)
 
     @property
-    def logit_dtype(self):
+    def logit_dtype(self) -> str:
         """The type of the logits: float32, or float64 if the model computes in that."""
         return "float64" if self.compute_dtype == "float64" else "float32"
 
-    def _make_linear(self, l2_strength, use_bias):
+    def build(self, input_shape: Any = None) -> None:
+        """Creates all weights by a call without values; their shapes follow from the schema."""
+        widths = {
+            CATEGORICAL: (len(self.schema.categorical), "int32"),
+            NUMERICAL: (len(self.schema.numerical), "float32"),
+        }
+        inputs = {
+            kind: keras.KerasTensor((None, width), dtype)
+            for kind, (width, dtype) in widths.items()
+            if width
+        }
+        self.call(inputs)
+        self.built = True
+
+    def predict_step(self, *args: Any) -> Any:
+        """Predicts for a batch, for Keras' `predict`."""
+        with own_operations():
+            return super().predict_step(*args)
+
+    def test_step(self, *args: Any) -> Any:
+        """Evaluates a batch, for Keras' `evaluate`."""
+        with own_operations():
+            return super().test_step(*args)
+
+    def compute_output_shape(self, input_shape: Mapping[str, Sequence]) -> tuple:
+        """Returns (B, 1)."""
+        return (next(iter(input_shape.values()))[0], 1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the model."""
+        return {**super().get_config(), "schema": self.schema.to_dict()}
+
+    def _make_linear(self, l2_strength: float, use_bias: bool) -> Linear:
         return Linear(
             self.schema.vocabulary_sizes,
             len(self.schema.numerical),
@@ -49,7 +91,9 @@ class ClickModel(keras.Model):
             name="linear",
         )
 
-    def _make_embedding(self, embedding_dim, initializer, l2_strength):
+    def _make_embedding(
+        self, embedding_dim: int, initializer: Initializer, l2_strength: float
+    ) -> FieldEmbedding:
         return FieldEmbedding(
             self.schema.vocabulary_sizes,
             len(self.schema.numerical),
@@ -60,7 +104,9 @@ class ClickModel(keras.Model):
             name="embedding",
         )
 
-    def _make_mlp(self, units, dropout, batch_norm, l2_strength):
+    def _make_mlp(
+        self, units: Sequence[int], dropout: float, batch_norm: bool, l2_strength: float
+    ) -> MLP:
         return MLP(
             units,
             dropout=dropout,
@@ -70,7 +116,9 @@ class ClickModel(keras.Model):
             name="mlp",
         )
 
-    def _make_logit(self, l2_strength, use_bias=True, name="logit"):
+    def _make_logit(
+        self, l2_strength: float, use_bias: bool = True, name: str = "logit"
+    ) -> keras.layers.Dense:
         return keras.layers.Dense(
             1,
             use_bias=use_bias,
@@ -80,37 +128,10 @@ class ClickModel(keras.Model):
             name=name,
         )
 
-    def _build_mlp(self, width):
-        """Creates the weights of the MLP, for inputs of (B, width), and of the logit on it."""
-        self.mlp.build((None, width))
-        self.logit.build(self.mlp.compute_output_shape((None, width)))
-
-    def _flatten(self, fields):
+    def _flatten(self, fields: keras.KerasTensor) -> keras.KerasTensor:
         return ops.reshape(fields, (-1, self.num_fields * fields.shape[-1]))  # (B, m * d)
 
-    def predict_step(self, *args):
-        """Predicts for a batch, for Keras' `predict`."""
-        with own_operations():
-            return super().predict_step(*args)
 
-    def test_step(self, *args):
-        """Evaluates a batch, for Keras' `evaluate`."""
-        with own_operations():
-            return super().test_step(*args)
-
-    def compute_output_shape(self, input_shape):
-        """Returns (B, 1)."""
-        return (next(iter(input_shape.values()))[0], 1)
-
-    def get_config(self):
-        """Returns the arguments of the model."""
-        config = {**super().get_config(), "schema": self.schema.to_dict(), **self._arguments}
-        if "embeddings_initializer" in config:
-            initializer = keras.initializers.get(config["embeddings_initializer"])
-            config["embeddings_initializer"] = keras.initializers.serialize(initializer)
-        return config
-
-
-def l2(strength):
+def l2(strength: float) -> keras.Regularizer | None:
     """Returns the regularizer `strength * sum(w**2)`, or none for 0."""
     return keras.regularizers.L2(strength) if strength else None

@@ -1,5 +1,7 @@
 """InterHAt: hierarchical attention over feature interactions of rising order."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -154,29 +156,9 @@ class InterHAt(ClickModel):
             raise ValueError(
                 f"order, the highest order of interaction k, must be >= 1, got {order}"
             )
-        mlp_units = (max(embedding_dim // 2, 1),) if mlp_units is None else mlp_units
-        arguments = {
-            "embedding_dim": embedding_dim,
-            "num_heads": num_heads,
-            "key_dim": key_dim,
-            "attention_size": attention_size,
-            "order": order,
-            "self_attention": self_attention,
-            "attention_activation": attention_activation,
-            "attention_bias": attention_bias,
-            "residual": residual,
-            "aggregation_bias": aggregation_bias,
-            "order_attention_size": order_attention_size,
-            "order_activation": order_activation,
-            "mlp_units": mlp_units,
-            "mlp_bias": mlp_bias,
-            "embeddings_initializer": embeddings_initializer,
-            "dropout": dropout,
-            "embedding_l2": embedding_l2,
-            "aggregation_l2": aggregation_l2,
-            "dense_l2": dense_l2,
-        }
-        super().__init__(schema, arguments, **kwargs)
+        super().__init__(schema, **kwargs)
+        mlp_units = (max(embedding_dim // 2, 1),) if mlp_units is None else tuple(mlp_units)
+        self.mlp_units = mlp_units
         self.order = int(order)
         self.self_attention = self_attention
         dense_regularizer = l2(dense_l2)
@@ -256,22 +238,6 @@ class InterHAt(ClickModel):
             raise ValueError(f"unknown preset {preset!r}; there are: {', '.join(PRESETS)}")
         return cls(schema, **{**PRESETS[preset], **arguments})
 
-    def build(self, input_shape=None):
-        """Creates all weights; their shapes follow from the schema alone."""
-        dim = self.embedding.embedding_dim
-        fields = (None, self.num_fields, dim)
-        self.embedding.build()
-        if self.self_attention:
-            self.attention.build(fields)
-            self.feed_forward.build(fields)
-        for aggregation in self.aggregations:
-            aggregation.build(fields)
-        self.order_aggregation.build((None, self.order, dim))
-        for layer in self.mlp:
-            layer.build((None, dim))
-            dim = layer.units
-        self.built = True
-
     def call(self, inputs, training=False):
         """Returns logits, (B, 1)."""
         return self._predict_embedded(self.embedding(inputs), training)[0]
@@ -318,6 +284,10 @@ class InterHAt(ClickModel):
         if "heads" in inner:
             explanation["heads"] = inner["heads"]
         return explanation
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the model."""
+        return {**super().get_config(), "mlp_units": self.mlp_units}
 
     def predict_embedded(self, fields):
         """Returns the logits, (B, 1), of records whose fields are embedded already, (B, m, d).

@@ -1,11 +1,14 @@
 """What Keras saves of a layer or a model, read from the signature of its constructor."""
 
 import inspect
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Self
 
 import keras
 import numpy as np
+
+Initializer = str | Mapping[str, Any] | keras.Initializer
+"""An initializer, its name, or what Keras serialised it as."""
 
 _KINDS = {
     "_initializer": keras.initializers,
@@ -36,7 +39,7 @@ class ConfigFromSignature(keras.layers.Layer):
     True
     """
 
-    def __new__(cls, *args: Any, **kwargs: Any):
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Notes the arguments, before any of them is used."""
         instance = super().__new__(cls, *args, **kwargs)
         # Keras' own `__setattr__` would track what is in them, as if it were the layer's state.

@@ -104,5 +104,5 @@ def test_arguments_are_no_state_of_the_layer():
 def test_wrong_arguments_are_errors_that_name_the_class():
     with pytest.raises(TypeError, match=r"Example.__init__\(\) missing .* 'width'"):
         Example()
-    with pytest.raises(ValueError, match=r"passed to Example: {'colour': 1}"):
+    with pytest.raises(ValueError, match=r"passed to Example: .*'colour'"):
         Example(3, colour=1)

@@ -1,9 +1,14 @@
 """The attentional factorization machine."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import keras
 
 from interhat_tf.layers import AttentionalAggregation, ElementwiseProduct
 from interhat_tf.models.click_model import ClickModel, l2
+from interhat_tf.schema import Batch, Schema
+from interhat_tf.utils.config import Initializer
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
@@ -31,14 +36,6 @@ class AFM(ClickModel):
         dense_l2: L2 penalty of all other weights but w_0. Defaults to 0.
         **kwargs: Arguments of `keras.Model`.
 
-    Call arguments:
-        inputs: Dictionary of `categorical`, (B, C) ids, and `numerical`, (B, N)
-            floats, as the schema has them.
-        training: Whether dropout is active.
-
-    Returns:
-        Logits, (B, 1).
-
     Example:
 
     >>> from interhat_tf import Field, Schema
@@ -49,25 +46,17 @@ class AFM(ClickModel):
 
     def __init__(
         self,
-        schema,
+        schema: Schema | Mapping[str, Any],
         *,
-        embedding_dim=10,
-        embeddings_initializer="glorot_uniform",
-        attention_size=128,
-        dropout=0.0,
-        embedding_l2=0.0,
-        dense_l2=0.0,
-        **kwargs,
+        embedding_dim: int = 10,
+        embeddings_initializer: Initializer = "glorot_uniform",
+        attention_size: int = 128,
+        dropout: float = 0.0,
+        embedding_l2: float = 0.0,
+        dense_l2: float = 0.0,
+        **kwargs: Any,
     ):
-        arguments = {
-            "embedding_dim": embedding_dim,
-            "embeddings_initializer": embeddings_initializer,
-            "attention_size": attention_size,
-            "dropout": dropout,
-            "embedding_l2": embedding_l2,
-            "dense_l2": dense_l2,
-        }
-        super().__init__(schema, arguments, **kwargs)
+        super().__init__(schema, **kwargs)
         self.linear = self._make_linear(embedding_l2, use_bias=True)
         self.embedding = self._make_embedding(embedding_dim, embeddings_initializer, embedding_l2)
         self.pairs = ElementwiseProduct(dtype=self.dtype_policy, name="pairs")
@@ -83,16 +72,7 @@ class AFM(ClickModel):
         self.logit = self._make_logit(dense_l2, use_bias=False)
         self.build()
 
-    def build(self, input_shape=None):
-        """Creates all weights; their shapes follow from the schema alone."""
-        fields = (None, self.num_fields, self.embedding.embedding_dim)
-        self.linear.build()
-        self.embedding.build()
-        self.attention.build(self.pairs.compute_output_shape(fields))
-        self.logit.build((None, fields[2]))
-        self.built = True
-
-    def call(self, inputs, training=False):
+    def call(self, inputs: Batch, training: bool = False) -> keras.KerasTensor:
         """Returns logits, (B, 1)."""
         fields = self.embedding(inputs)  # (B, m, d)
         pooled, _ = self.attention(self.pairs(fields))  # (B, d), (B, m (m - 1) / 2)

@@ -1,9 +1,14 @@
 """AutoInt."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import keras
 
 from interhat_tf.layers import InteractingLayer
 from interhat_tf.models.click_model import ClickModel, l2
+from interhat_tf.schema import Batch, Schema
+from interhat_tf.utils.config import Initializer
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
@@ -35,14 +40,6 @@ class AutoInt(ClickModel):
         dense_l2: L2 penalty of all other weights. Defaults to 0.
         **kwargs: Arguments of `keras.Model`.
 
-    Call arguments:
-        inputs: Dictionary of `categorical`, (B, C) ids, and `numerical`, (B, N)
-            floats, as the schema has them.
-        training: Whether dropout is active.
-
-    Returns:
-        Logits, (B, 1).
-
     Example:
 
     >>> from interhat_tf import Field, Schema
@@ -53,33 +50,21 @@ class AutoInt(ClickModel):
 
     def __init__(
         self,
-        schema,
+        schema: Schema | Mapping[str, Any],
         *,
-        embedding_dim=10,
-        embeddings_initializer="glorot_uniform",
-        num_layers=3,
-        num_heads=2,
-        key_dim=32,
-        mlp_units=(),
-        dropout=0.0,
-        batch_norm=False,
-        embedding_l2=0.0,
-        dense_l2=0.0,
-        **kwargs,
+        embedding_dim: int = 10,
+        embeddings_initializer: Initializer = "glorot_uniform",
+        num_layers: int = 3,
+        num_heads: int = 2,
+        key_dim: int = 32,
+        mlp_units: Sequence[int] = (),
+        dropout: float = 0.0,
+        batch_norm: bool = False,
+        embedding_l2: float = 0.0,
+        dense_l2: float = 0.0,
+        **kwargs: Any,
     ):
-        arguments = {
-            "embedding_dim": embedding_dim,
-            "embeddings_initializer": embeddings_initializer,
-            "num_layers": num_layers,
-            "num_heads": num_heads,
-            "key_dim": key_dim,
-            "mlp_units": mlp_units,
-            "dropout": dropout,
-            "batch_norm": batch_norm,
-            "embedding_l2": embedding_l2,
-            "dense_l2": dense_l2,
-        }
-        super().__init__(schema, arguments, **kwargs)
+        super().__init__(schema, **kwargs)
         self.embedding = self._make_embedding(embedding_dim, embeddings_initializer, embedding_l2)
         self.interactions = [
             InteractingLayer(
@@ -99,21 +84,7 @@ class AutoInt(ClickModel):
             self.mlp_logit = self._make_logit(dense_l2, use_bias=False, name="mlp_logit")
         self.build()
 
-    def build(self, input_shape=None):
-        """Creates all weights; their shapes follow from the schema alone."""
-        fields = (None, self.num_fields, self.embedding.embedding_dim)
-        self.embedding.build()
-        if self.mlp:
-            width = (None, fields[1] * fields[2])
-            self.mlp.build(width)
-            self.mlp_logit.build(self.mlp.compute_output_shape(width))
-        for interaction in self.interactions:
-            interaction.build(fields)
-            fields = interaction.compute_output_shape(fields)
-        self.logit.build((None, fields[1] * fields[2]))
-        self.built = True
-
-    def call(self, inputs, training=False):
+    def call(self, inputs: Batch, training: bool = False) -> keras.KerasTensor:
         """Returns logits, (B, 1)."""
         fields = embeddings = self.embedding(inputs)  # (B, m, d)
         for interaction in self.interactions:

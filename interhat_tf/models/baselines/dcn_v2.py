@@ -1,10 +1,15 @@
 """The deep & cross network, version 2."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import keras
 from keras import ops
 from keras_rs.layers import FeatureCross
 
 from interhat_tf.models.click_model import ClickModel, l2
+from interhat_tf.schema import Batch, Schema
+from interhat_tf.utils.config import Initializer
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
@@ -37,14 +42,6 @@ class DCNv2(ClickModel):
         dense_l2: L2 penalty of all other weights. Defaults to 0.
         **kwargs: Arguments of `keras.Model`.
 
-    Call arguments:
-        inputs: Dictionary of `categorical`, (B, C) ids, and `numerical`, (B, N)
-            floats, as the schema has them.
-        training: Whether dropout is active.
-
-    Returns:
-        Logits, (B, 1).
-
     Raises:
         ValueError: If `structure` is neither of its two values.
 
@@ -58,31 +55,20 @@ class DCNv2(ClickModel):
 
     def __init__(
         self,
-        schema,
+        schema: Schema | Mapping[str, Any],
         *,
-        embedding_dim=10,
-        embeddings_initializer="glorot_uniform",
-        num_cross_layers=4,
-        structure="parallel",
-        mlp_units=(400, 400, 400),
-        dropout=0.0,
-        batch_norm=False,
-        embedding_l2=0.0,
-        dense_l2=0.0,
-        **kwargs,
+        embedding_dim: int = 10,
+        embeddings_initializer: Initializer = "glorot_uniform",
+        num_cross_layers: int = 4,
+        structure: str = "parallel",
+        mlp_units: Sequence[int] = (400, 400, 400),
+        dropout: float = 0.0,
+        batch_norm: bool = False,
+        embedding_l2: float = 0.0,
+        dense_l2: float = 0.0,
+        **kwargs: Any,
     ):
-        arguments = {
-            "embedding_dim": embedding_dim,
-            "embeddings_initializer": embeddings_initializer,
-            "num_cross_layers": num_cross_layers,
-            "structure": structure,
-            "mlp_units": mlp_units,
-            "dropout": dropout,
-            "batch_norm": batch_norm,
-            "embedding_l2": embedding_l2,
-            "dense_l2": dense_l2,
-        }
-        super().__init__(schema, arguments, **kwargs)
+        super().__init__(schema, **kwargs)
         if structure not in ("parallel", "stacked"):
             raise ValueError(f"structure must be 'parallel' or 'stacked', got {structure!r}")
         self.structure = structure
@@ -100,20 +86,7 @@ class DCNv2(ClickModel):
         self.logit = self._make_logit(dense_l2)
         self.build()
 
-    def build(self, input_shape=None):
-        """Creates all weights; their shapes follow from the schema alone."""
-        width = self.num_fields * self.embedding.embedding_dim
-        self.embedding.build()
-        flat = keras.KerasTensor((None, width), dtype=self.compute_dtype)
-        for cross in self.crosses:
-            # Its `build` leaves its weights to the first call.
-            cross(flat, flat)
-        self.mlp.build((None, width))
-        _, deep_width = self.mlp.compute_output_shape((None, width))
-        self.logit.build((None, deep_width if self.structure == "stacked" else width + deep_width))
-        self.built = True
-
-    def call(self, inputs, training=False):
+    def call(self, inputs: Batch, training: bool = False) -> keras.KerasTensor:
         """Returns logits, (B, 1)."""
         fields = self.embedding(inputs)  # (B, m, d)
         flat = self._flatten(fields)  # (B, m * d)

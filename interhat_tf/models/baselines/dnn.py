@@ -1,8 +1,13 @@
 """A multi-layer perceptron on embeddings."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import keras
 
 from interhat_tf.models.click_model import ClickModel
+from interhat_tf.schema import Batch, Schema
+from interhat_tf.utils.config import Initializer
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
@@ -30,14 +35,6 @@ class DNN(ClickModel):
         dense_l2: L2 penalty of all other weights. Defaults to 0.
         **kwargs: Arguments of `keras.Model`.
 
-    Call arguments:
-        inputs: Dictionary of `categorical`, (B, C) ids, and `numerical`, (B, N)
-            floats, as the schema has them.
-        training: Whether dropout is active.
-
-    Returns:
-        Logits, (B, 1).
-
     Example:
 
     >>> from interhat_tf import Field, Schema
@@ -48,40 +45,24 @@ class DNN(ClickModel):
 
     def __init__(
         self,
-        schema,
+        schema: Schema | Mapping[str, Any],
         *,
-        embedding_dim=10,
-        embeddings_initializer="glorot_uniform",
-        mlp_units=(400, 400, 400),
-        dropout=0.0,
-        batch_norm=False,
-        embedding_l2=0.0,
-        dense_l2=0.0,
-        **kwargs,
+        embedding_dim: int = 10,
+        embeddings_initializer: Initializer = "glorot_uniform",
+        mlp_units: Sequence[int] = (400, 400, 400),
+        dropout: float = 0.0,
+        batch_norm: bool = False,
+        embedding_l2: float = 0.0,
+        dense_l2: float = 0.0,
+        **kwargs: Any,
     ):
-        arguments = {
-            "embedding_dim": embedding_dim,
-            "embeddings_initializer": embeddings_initializer,
-            "mlp_units": mlp_units,
-            "dropout": dropout,
-            "batch_norm": batch_norm,
-            "embedding_l2": embedding_l2,
-            "dense_l2": dense_l2,
-        }
-        super().__init__(schema, arguments, **kwargs)
+        super().__init__(schema, **kwargs)
         self.embedding = self._make_embedding(embedding_dim, embeddings_initializer, embedding_l2)
         self.mlp = self._make_mlp(mlp_units, dropout, batch_norm, dense_l2)
         self.logit = self._make_logit(dense_l2)
         self.build()
 
-    def build(self, input_shape=None):
-        """Creates all weights; their shapes follow from the schema alone."""
-        width = self.num_fields * self.embedding.embedding_dim
-        self.embedding.build()
-        self._build_mlp(width)
-        self.built = True
-
-    def call(self, inputs, training=False):
+    def call(self, inputs: Batch, training: bool = False) -> keras.KerasTensor:
         """Returns logits, (B, 1)."""
         fields = self.embedding(inputs)  # (B, m, d)
         flat = self._flatten(fields)  # (B, m * d)

@@ -1,9 +1,14 @@
 """The field-aware factorization machine."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import keras
 
 from interhat_tf.layers import FieldAwareFactorizationMachine
 from interhat_tf.models.click_model import ClickModel
+from interhat_tf.schema import Batch, Schema
+from interhat_tf.utils.config import Initializer
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
@@ -26,13 +31,6 @@ class FFM(ClickModel):
             Defaults to 0.
         **kwargs: Arguments of `keras.Model`.
 
-    Call arguments:
-        inputs: Dictionary of `categorical`, (B, C) ids, and `numerical`, (B, N)
-            floats, as the schema has them.
-
-    Returns:
-        Logits, (B, 1).
-
     Example:
 
     >>> from interhat_tf import Field, Schema
@@ -43,19 +41,14 @@ class FFM(ClickModel):
 
     def __init__(
         self,
-        schema,
+        schema: Schema | Mapping[str, Any],
         *,
-        embedding_dim=10,
-        embeddings_initializer="glorot_uniform",
-        embedding_l2=0.0,
-        **kwargs,
+        embedding_dim: int = 10,
+        embeddings_initializer: Initializer = "glorot_uniform",
+        embedding_l2: float = 0.0,
+        **kwargs: Any,
     ):
-        arguments = {
-            "embedding_dim": embedding_dim,
-            "embeddings_initializer": embeddings_initializer,
-            "embedding_l2": embedding_l2,
-        }
-        super().__init__(schema, arguments, **kwargs)
+        super().__init__(schema, **kwargs)
         self.linear = self._make_linear(embedding_l2, use_bias=True)
         self.embedding = self._make_embedding(
             self.num_fields * embedding_dim, embeddings_initializer, embedding_l2
@@ -65,13 +58,7 @@ class FFM(ClickModel):
         )
         self.build()
 
-    def build(self, input_shape=None):
-        """Creates all weights; their shapes follow from the schema alone."""
-        self.linear.build()
-        self.embedding.build()
-        self.built = True
-
-    def call(self, inputs):
+    def call(self, inputs: Batch) -> keras.KerasTensor:
         """Returns logits, (B, 1)."""
         fields = self.embedding(inputs)  # (B, m, m * d)
         return self.linear(inputs) + self.interaction(fields)  # (B, 1)

@@ -1,8 +1,12 @@
 """Logistic regression."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import keras
 
 from interhat_tf.models.click_model import ClickModel
+from interhat_tf.schema import Batch, Schema
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
@@ -19,13 +23,6 @@ class LR(ClickModel):
             Defaults to 0.
         **kwargs: Arguments of `keras.Model`.
 
-    Call arguments:
-        inputs: Dictionary of `categorical`, (B, C) ids, and `numerical`, (B, N)
-            floats, as the schema has them.
-
-    Returns:
-        Logits, (B, 1).
-
     Example:
 
     >>> from interhat_tf import Field, Schema
@@ -36,23 +33,15 @@ class LR(ClickModel):
 
     def __init__(
         self,
-        schema,
+        schema: Schema | Mapping[str, Any],
         *,
-        embedding_l2=0.0,
-        **kwargs,
+        embedding_l2: float = 0.0,
+        **kwargs: Any,
     ):
-        arguments = {
-            "embedding_l2": embedding_l2,
-        }
-        super().__init__(schema, arguments, **kwargs)
+        super().__init__(schema, **kwargs)
         self.linear = self._make_linear(embedding_l2, use_bias=True)
         self.build()
 
-    def build(self, input_shape=None):
-        """Creates all weights; their shapes follow from the schema alone."""
-        self.linear.build()
-        self.built = True
-
-    def call(self, inputs):
+    def call(self, inputs: Batch) -> keras.KerasTensor:
         """Returns logits, (B, 1)."""
         return self.linear(inputs)  # (B, 1)

@@ -1,12 +1,17 @@
 """Product-based neural networks."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
 from interhat_tf.layers import InnerProduct, OuterProduct
 from interhat_tf.models.click_model import ClickModel
+from interhat_tf.schema import Batch, Schema
+from interhat_tf.utils.config import Initializer
 
-_PRODUCTS = {
+_PRODUCTS: dict[str, tuple[type[keras.layers.Layer], ...]] = {
     "inner": (InnerProduct,),
     "outer": (OuterProduct,),
     "both": (InnerProduct, OuterProduct),
@@ -44,14 +49,6 @@ class PNN(ClickModel):
         dense_l2: L2 penalty of all other weights. Defaults to 0.
         **kwargs: Arguments of `keras.Model`.
 
-    Call arguments:
-        inputs: Dictionary of `categorical`, (B, C) ids, and `numerical`, (B, N)
-            floats, as the schema has them.
-        training: Whether dropout is active.
-
-    Returns:
-        Logits, (B, 1).
-
     Raises:
         ValueError: If there is no such product.
 
@@ -65,29 +62,19 @@ class PNN(ClickModel):
 
     def __init__(
         self,
-        schema,
+        schema: Schema | Mapping[str, Any],
         *,
-        embedding_dim=10,
-        embeddings_initializer="glorot_uniform",
-        product="both",
-        mlp_units=(400, 400, 400),
-        dropout=0.0,
-        batch_norm=False,
-        embedding_l2=0.0,
-        dense_l2=0.0,
-        **kwargs,
+        embedding_dim: int = 10,
+        embeddings_initializer: Initializer = "glorot_uniform",
+        product: str = "both",
+        mlp_units: Sequence[int] = (400, 400, 400),
+        dropout: float = 0.0,
+        batch_norm: bool = False,
+        embedding_l2: float = 0.0,
+        dense_l2: float = 0.0,
+        **kwargs: Any,
     ):
-        arguments = {
-            "embedding_dim": embedding_dim,
-            "embeddings_initializer": embeddings_initializer,
-            "product": product,
-            "mlp_units": mlp_units,
-            "dropout": dropout,
-            "batch_norm": batch_norm,
-            "embedding_l2": embedding_l2,
-            "dense_l2": dense_l2,
-        }
-        super().__init__(schema, arguments, **kwargs)
+        super().__init__(schema, **kwargs)
         if product not in _PRODUCTS:
             raise ValueError(f"product must be one of {', '.join(_PRODUCTS)}, got {product!r}")
         self.embedding = self._make_embedding(embedding_dim, embeddings_initializer, embedding_l2)
@@ -98,16 +85,7 @@ class PNN(ClickModel):
         self.logit = self._make_logit(dense_l2)
         self.build()
 
-    def build(self, input_shape=None):
-        """Creates all weights; their shapes follow from the schema alone."""
-        fields = (None, self.num_fields, self.embedding.embedding_dim)
-        width = fields[1] * fields[2]
-        width += sum(product.compute_output_shape(fields)[-1] for product in self.products)
-        self.embedding.build()
-        self._build_mlp(width)
-        self.built = True
-
-    def call(self, inputs, training=False):
+    def call(self, inputs: Batch, training: bool = False) -> keras.KerasTensor:
         """Returns logits, (B, 1)."""
         fields = self.embedding(inputs)  # (B, m, d)
         z = self._flatten(fields)  # (B, m * d)

@@ -1,9 +1,14 @@
 """xDeepFM."""
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
 import keras
 
 from interhat_tf.layers import CompressedInteractionNetwork
 from interhat_tf.models.click_model import ClickModel, l2
+from interhat_tf.schema import Batch, Schema
+from interhat_tf.utils.config import Initializer
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
@@ -35,14 +40,6 @@ class XDeepFM(ClickModel):
         dense_l2: L2 penalty of all other weights. Defaults to 0.
         **kwargs: Arguments of `keras.Model`.
 
-    Call arguments:
-        inputs: Dictionary of `categorical`, (B, C) ids, and `numerical`, (B, N)
-            floats, as the schema has them.
-        training: Whether dropout is active.
-
-    Returns:
-        Logits, (B, 1).
-
     Example:
 
     >>> from interhat_tf import Field, Schema
@@ -53,31 +50,20 @@ class XDeepFM(ClickModel):
 
     def __init__(
         self,
-        schema,
+        schema: Schema | Mapping[str, Any],
         *,
-        embedding_dim=10,
-        embeddings_initializer="glorot_uniform",
-        cin_units=(200, 200, 200),
-        cin_activation=None,
-        mlp_units=(400, 400, 400),
-        dropout=0.0,
-        batch_norm=False,
-        embedding_l2=0.0,
-        dense_l2=0.0,
-        **kwargs,
+        embedding_dim: int = 10,
+        embeddings_initializer: Initializer = "glorot_uniform",
+        cin_units: Sequence[int] = (200, 200, 200),
+        cin_activation: str | Callable | None = None,
+        mlp_units: Sequence[int] = (400, 400, 400),
+        dropout: float = 0.0,
+        batch_norm: bool = False,
+        embedding_l2: float = 0.0,
+        dense_l2: float = 0.0,
+        **kwargs: Any,
     ):
-        arguments = {
-            "embedding_dim": embedding_dim,
-            "embeddings_initializer": embeddings_initializer,
-            "cin_units": cin_units,
-            "cin_activation": cin_activation,
-            "mlp_units": mlp_units,
-            "dropout": dropout,
-            "batch_norm": batch_norm,
-            "embedding_l2": embedding_l2,
-            "dense_l2": dense_l2,
-        }
-        super().__init__(schema, arguments, **kwargs)
+        super().__init__(schema, **kwargs)
         self.linear = self._make_linear(embedding_l2, use_bias=False)
         self.embedding = self._make_embedding(embedding_dim, embeddings_initializer, embedding_l2)
         self.cin = CompressedInteractionNetwork(
@@ -92,18 +78,7 @@ class XDeepFM(ClickModel):
         self.logit = self._make_logit(dense_l2)
         self.build()
 
-    def build(self, input_shape=None):
-        """Creates all weights; their shapes follow from the schema alone."""
-        fields = (None, self.num_fields, self.embedding.embedding_dim)
-        width = fields[1] * fields[2]
-        self.linear.build()
-        self.embedding.build()
-        self.cin.build(fields)
-        self.cin_logit.build(self.cin.compute_output_shape(fields))
-        self._build_mlp(width)
-        self.built = True
-
-    def call(self, inputs, training=False):
+    def call(self, inputs: Batch, training: bool = False) -> keras.KerasTensor:
         """Returns logits, (B, 1)."""
         fields = self.embedding(inputs)  # (B, m, d)
         explicit = self.cin_logit(self.cin(fields))  # (B, 1)
