@@ -2,18 +2,28 @@
 
 import dataclasses
 import functools
-import html
 import json
+import os
 import types
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
+import keras
 import numpy as np
 
 from interhat_tf.explanation.attributions import occlusion
 from interhat_tf.explanation.batches import explain_inputs, probability
-from interhat_tf.schema import CATEGORICAL, NUMERICAL
+from interhat_tf.explanation.html_page import write_page
+from interhat_tf.explanation.interaction_sets import interaction_sets
+from interhat_tf.explanation.json_data import json_data
+from interhat_tf.explanation.sentences import label, sentences
+from interhat_tf.explanation.tables import frame, html_table
+from interhat_tf.schema import CATEGORICAL, NUMERICAL, Batch
 from interhat_tf.utils.files import atomic_write
 
-ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -35,9 +45,9 @@ class Explanation:
         heads: Self-attention between fields, (B, h, m, m), rows being queries;
             `None` unless asked for.
         effects: What each field's own value adds to the logit, against the
-            values of a background, (B, m), by `field_attribution.occlusion`;
-            `None` unless asked for. Where fields decide jointly, weights and
-            contributions may name one of them and effects name all.
+            values of a background, (B, m), by `occlusion`; `None` unless asked
+            for. Where fields decide jointly, weights and contributions may name
+            one of them and effects name all.
 
     Example:
 
@@ -61,10 +71,14 @@ class Explanation:
     heads: np.ndarray | None = None
     effects: np.ndarray | None = None
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.logits)
 
-    def __getitem__(self, records):
+    def __repr__(self) -> str:
+        k, m = self.field_weights.shape[1:]
+        return f"<Explanation of {len(self)} records, {m} fields and {k} orders>"
+
+    def __getitem__(self, records: int | slice | Sequence[int] | np.ndarray) -> "Explanation":
         if isinstance(records, (int, np.integer)):
             records = [records]
         parts = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
@@ -73,116 +87,49 @@ class Explanation:
         return Explanation(self.field_names, **parts)
 
     @functools.cached_property
-    def probabilities(self):
+    def probabilities(self) -> np.ndarray:
         """Predicted probabilities of a click, (B,)."""
         return probability(self.logits)
 
-    def interaction_sets(self):
-        """Returns the fields that outweigh the rest, order by order (Section 3.5).
+    def interaction_sets(self) -> list[list[tuple[str, ...]]]:
+        """Returns for each record and order the names of the fields that outweigh the rest.
 
-        A field of order i does so if its weight in alpha_i is at least half of
-        the row's highest and at least twice the 1/m of a uniform row; where
-        fields are few, half-way from 1/m to the 1/i of i fields that share the
-        row is enough. The i highest of them are kept, since an interaction of
-        order i has i fields. The paper gives no rule, and reads its pictures by
-        eye.
-
-        Returns:
-            For each record a list of k tuples of field names, the heaviest
-            first; an order in which no field stands out has an empty one.
+        See `interhat_tf.explanation.interaction_sets` for the rule.
         """
-        k, m = self.field_weights.shape[1:]
-        places = np.argsort(-self.field_weights, axis=-1, kind="stable")  # (B, k, m)
-        weights = np.take_along_axis(self.field_weights, places, axis=-1)  # (B, k, m)
-        sharing = np.minimum(np.arange(1, k + 1), max(m - 1, 1))  # (k,)
-        least = np.minimum(2 / m, (1 / m + 1 / sharing) / 2)[:, np.newaxis]  # (k, 1)
-        stands_out = (weights >= least) & (weights >= weights[..., :1] / 2)  # (B, k, m)
-        return [
-            [
-                tuple(
-                    self.field_names[j]
-                    for j in places[record, i, : i + 1][stands_out[record, i, : i + 1]]
-                )
-                for i in range(k)
-            ]
-            for record in range(len(self))
-        ]
+        return interaction_sets(self.field_names, self.field_weights)
 
-    def sentences(self):
+    def label(self, record: int, field: int) -> str:
+        """Returns a field and its value in a record, `user = 7`; one of the two if they agree.
+
+        Args:
+            record: Number of the record.
+            field: Position of the field in `field_names`.
+        """
+        return label(self.field_names[field], self.values[record, field])
+
+    def sentences(self) -> list[str]:
         """Returns what each record's explanation is in plain words.
 
         The order with the largest weight, its interaction set, and how the set
         moves the click probability: from what the logit would be without the
         contributions of the set's fields, in any order, to what it is.
         """
-        return [self._sentence(record, sets) for record, sets in enumerate(self.interaction_sets())]
+        return sentences(self)
 
-    def _sentence(self, record, sets):
-        order = int(self.order_weights[record].argmax())
-        name = ORDINALS[order] if order < len(ORDINALS) else f"{order + 1}th"
-        weight, after = self.order_weights[record, order], self.probabilities[record]
-        start = f"{name} order dominates ({weight:.2f})"
-        if not sets[order]:
-            return f"{start}, but no field stands out; click probability {after:.2f}"
-        places = [self.field_names.index(field) for field in sets[order]]
-        without = self.logits[record] - self.contributions[record][:, places].sum()
-        before = probability(without)
-        verb = "raises" if after >= before else "lowers"
-        fields = " × ".join(self.label(record, place) for place in places)
-        return f"{start}: {fields}; {verb} the click probability from {before:.2f} to {after:.2f}"
-
-    def label(self, record, field):
-        """Returns a field and its value in a record, `user = 7`; one of the two if they agree."""
-        name, value = self.field_names[field], str(self.values[record, field])
-        return value if value in (name, f"not {name}") else f"{name} = {value}"
-
-    def to_frame(self):
+    def to_frame(self) -> "pd.DataFrame":
         """Returns a `pandas.DataFrame` with a row for each record, order and field."""
-        import pandas as pd
+        return frame(self)
 
-        shape = self.field_weights.shape  # (B, k, m)
-        record, order, field = (places.ravel() for places in np.indices(shape))
-        effects = {} if self.effects is None else {"effect": self.effects[record, field]}
-        return pd.DataFrame(
-            {
-                "record": record,
-                "order": order + 1,
-                "field": np.array(self.field_names, object)[field],
-                "value": self.values[record, field],
-                "order_weight": self.order_weights[record, order],
-                "field_weight": self.field_weights.ravel(),
-                "contribution": self.contributions.ravel(),
-                **effects,
-                "probability": self.probabilities[record],
-            }
-        )
-
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Returns all of it in lists, texts and numbers, for JSON; a dictionary a record."""
-        sets, sentences = self.interaction_sets(), self.sentences()
-        records = [
-            {
-                "probability": float(self.probabilities[i]),
-                "logit": float(self.logits[i]),
-                "bias": float(self.bias[i]),
-                "sentence": sentences[i],
-                "values": dict(zip(self.field_names, self.values[i].tolist(), strict=True)),
-                "order_weights": _rounded(self.order_weights[i]),
-                "field_weights": _rounded(self.field_weights[i]),
-                "contributions": _rounded(self.contributions[i]),
-                "interaction_sets": [list(fields) for fields in sets[i]],
-                **{
-                    name: _rounded(part[i])
-                    for name, part in (("heads", self.heads), ("effects", self.effects))
-                    if part is not None
-                },
-            }
-            for i in range(len(self))
-        ]
-        return {"field_names": list(self.field_names), "records": records}
+        return json_data(self)
 
-    def to_json(self, path=None):
-        """Returns `to_dict` as JSON, or writes it to a file, all of it or nothing."""
+    def to_json(self, path: str | os.PathLike | None = None) -> str | None:
+        """Returns `to_dict` as JSON, or writes it to a file that is complete or not there.
+
+        Args:
+            path: The file. Defaults to `None`: the text is returned.
+        """
         text = json.dumps(self.to_dict(), ensure_ascii=False)
         if path is None:
             return text
@@ -190,28 +137,29 @@ class Explanation:
             file.write(text.encode())
         return None
 
-    def to_html(self, path, title="Explanations", about=""):
-        """Writes a self-contained page to look into the records; see `explanation_page`.
+    def to_html(
+        self, path: str | os.PathLike, title: str = "Explanations", about: str = ""
+    ) -> None:
+        """Writes a self-contained page to look into the records; see `write_page`.
 
         Args:
-            path: The file.
+            path: The file; its folder is made if need be.
             title: Title of the page.
-            about: A line under it.
+            about: A line under it, say of the model and the data.
         """
-        from interhat_tf.explanation.html_page import write_page
-
         write_page(self, path, title, about)
 
-    def plot(self, record=0, **options):
+    def plot(self, record: int = 0, **options: Any) -> "Figure":
         """Draws a record's heat map, in the layout of the paper's Figures 5 to 7.
 
         Args:
             record: Number of the record.
-            **options: Arguments of `heatmaps.attention_heatmap`.
+            **options: Arguments of `attention_heatmap`.
 
         Returns:
             A `matplotlib.figure.Figure`.
         """
+        # Here, since Matplotlib is slow to import.
         from interhat_tf.explanation.heatmap import attention_heatmap
 
         one = types.SimpleNamespace(
@@ -219,34 +167,22 @@ class Explanation:
             field_weights=self.field_weights[record],
             order_weights=self.order_weights[record],
         )
-        options = {"title": self.sentences()[record], "values": self.values[record], **options}
+        (title,) = self[record].sentences()
+        options = {"title": title, "values": self.values[record], **options}
         return attention_heatmap(one, **options)
 
-    def _repr_html_(self):
-        """Returns a table for notebooks: each record's sentence and what counts most in it.
-
-        These are effects if there are any, and contributions otherwise.
-        """
-        kind, shown = "contributions", self.contributions.sum(axis=1)  # (B, m)
-        if self.effects is not None:
-            kind, shown = "effects", self.effects
-        rows = []
-        for i, sentence in enumerate(self.sentences()[:10]):
-            largest = np.argsort(-np.abs(shown[i]))[:5]
-            shares = ", ".join(f"{self.label(i, j)} ({shown[i, j]:+.2f})" for j in largest)
-            rows.append(
-                f"<tr><td>{i}</td><td>{self.probabilities[i]:.3f}</td>"
-                f"<td>{html.escape(sentence)}</td><td>{html.escape(shares)}</td></tr>"
-            )
-        more = f"<p>… and {len(self) - 10:,} more records</p>" if len(self) > 10 else ""
-        return (
-            "<table><thead><tr><th></th><th>probability</th><th>in words</th>"
-            f"<th>largest {kind} on the logit</th></tr></thead>"
-            f"<tbody>{''.join(rows)}</tbody></table>{more}"
-        )
+    def _repr_html_(self) -> str:
+        return html_table(self)
 
 
-def explain_records(model, inputs, values=None, heads=False, background=None, batch_size=4096):
+def explain_records(
+    model: keras.Model,
+    inputs: Batch,
+    values: Sequence[Sequence[Any]] | np.ndarray | None = None,
+    heads: bool = False,
+    background: Batch | None = None,
+    batch_size: int = 4096,
+) -> Explanation:
     """Explains records.
 
     Args:
@@ -256,12 +192,12 @@ def explain_records(model, inputs, values=None, heads=False, background=None, ba
         values: Each record's values as readable text, (B, m), in the order of
             `schema.field_names`, as `PreparedDataset.decode` returns them.
             Defaults to the ids and numbers.
-        heads: Whether the self-attention maps are kept, h * m * m numbers a
+        heads: Whether the heads' attention weights are kept, h * m * m numbers a
             record. Defaults to `False`.
         background: Inputs of records that stand for the data, some tens of
             them; with it the explanation has `effects`, at the cost of m times
             as many predictions a record as it has records. Defaults to `None`.
-        batch_size: Records that are explained at a time.
+        batch_size: Records that are explained at a time. Defaults to 4096.
 
     Returns:
         The `Explanation`.
@@ -273,7 +209,7 @@ def explain_records(model, inputs, values=None, heads=False, background=None, ba
     schema = model.schema
     inputs = {kind: np.asarray(array) for kind, array in inputs.items()}
     rows = len(next(iter(inputs.values())))
-    values = _plain_values(schema, inputs) if values is None else np.asarray(values, object)
+    values = _plain_values(inputs) if values is None else np.asarray(values, object)
     if values.shape != (rows, len(schema.fields)):
         raise ValueError(f"values must be {(rows, len(schema.fields))}, got {values.shape}")
     joined = explain_inputs(model, inputs, batch_size, return_heads=heads)
@@ -284,13 +220,11 @@ def explain_records(model, inputs, values=None, heads=False, background=None, ba
     return Explanation(schema.field_names, values, **joined)
 
 
-def _plain_values(schema, inputs):
-    columns = []
-    for kind in (CATEGORICAL, NUMERICAL):
-        if kind in inputs:
-            columns += [[f"{value:g}" for value in column] for column in inputs[kind].T]
+def _plain_values(inputs: Batch) -> np.ndarray:
+    columns = [
+        [f"{value:g}" for value in column]
+        for kind in (CATEGORICAL, NUMERICAL)
+        if kind in inputs
+        for column in inputs[kind].T
+    ]
     return np.array(columns, object).T  # (B, m)
-
-
-def _rounded(array):
-    return np.round(np.asarray(array, "float64"), 6).tolist()

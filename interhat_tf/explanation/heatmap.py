@@ -113,11 +113,11 @@ def attention_heatmap(
     scale = Normalize(0, vmax)
     _draw_orders(figure, layout, order_weights, scale)
     fields = _draw_fields(figure, layout, field_weights, scale)
-    _frame_fields(fields, [columns[name] for name in highlight])
+    _frame_fields(fields, [columns[name] for name in highlight], k)
     if marks is not None:
         _draw_marks(figure, layout, marks, marks_label)
     exceeded = max(field_weights.max(), order_weights.max()) > vmax
-    _draw_colour_bar(figure, layout, fields.images[0], exceeded)
+    _draw_colour_bar(figure, layout, fields.images[0], vmax, exceeded)
     _draw_title(figure, layout)
     return figure
 
@@ -152,22 +152,30 @@ class _Layout:
     values: _Labels
     title: str
 
-    def box(self, left: float, bottom: float, width: float, height: float) -> tuple[float, ...]:
+    def box(
+        self, left: float, bottom: float, width: float, height: float
+    ) -> tuple[float, float, float, float]:
         """Returns a rectangle as Matplotlib takes it, in shares of the picture."""
         return left / self.width, bottom / self.height, width / self.width, height / self.height
 
 
-def _layout(field_names, values, title, orders, has_marks) -> _Layout:
+def _layout(
+    field_names: Collection[str],
+    values: Sequence[Any] | np.ndarray,
+    title: str | None,
+    orders: int,
+    has_marks: bool,
+) -> _Layout:
     cell_width = float(np.clip(CELLS_WIDTH / len(field_names), NARROWEST_CELL, WIDEST_CELL))
     fields_left = LEFT_MARGIN + WIDEST_CELL + GAP
     fields_width = len(field_names) * cell_width
     width = max(fields_left + fields_width + RIGHT_MARGIN, NARROWEST_PICTURE)
-    names = _labels([_plain(name) for name in field_names], cell_width)
-    values = _labels([_plain(_shortened(value)) for value in values], cell_width)
+    name_labels = _labels([_plain(name) for name in field_names], cell_width)
+    value_labels = _labels([_plain(_shortened(value)) for value in values], cell_width)
     characters = int((width - LEFT_MARGIN) * 72 / (0.65 * FONT_SIZE))
     title = textwrap.fill(_plain(title), characters) if title else ""
     title_height = (title.count("\n") + 1) * TITLE_LINE + LABEL_GAP if title else 0
-    header = names.height + values.height + title_height + GAP
+    header = name_labels.height + value_labels.height + title_height + GAP
     panels_bottom = FOOTER + (CELL_HEIGHT + GAP if has_marks else 0)
     panels_height = orders * CELL_HEIGHT
     return _Layout(
@@ -178,8 +186,8 @@ def _layout(field_names, values, title, orders, has_marks) -> _Layout:
         fields_left,
         fields_width,
         cell_width,
-        names,
-        values,
+        name_labels,
+        value_labels,
         title,
     )
 
@@ -196,14 +204,14 @@ def _labels(texts: list[str], cell_width: float) -> _Labels:
     return _Labels(texts, rotation, height + LABEL_GAP)
 
 
-def _draw_orders(figure, layout, weights, scale) -> None:
+def _draw_orders(figure: Figure, layout: _Layout, weights: np.ndarray, scale: Normalize) -> None:
     axes = _draw_panel(figure, layout, LEFT_MARGIN, weights[:, np.newaxis], WIDEST_CELL, scale)
     axes.set_yticks(range(len(weights)), [_ordinal(i) for i in range(1, len(weights) + 1)])
     axes.set_ylabel("order", fontsize=FONT_SIZE)
     axes.set_xticks([0], [r"$\alpha_f$"])
 
 
-def _draw_fields(figure, layout, weights, scale) -> Axes:
+def _draw_fields(figure: Figure, layout: _Layout, weights: np.ndarray, scale: Normalize) -> Axes:
     names, values = layout.names, layout.values
     axes = _draw_panel(figure, layout, layout.fields_left, weights, layout.cell_width, scale)
     axes.set_yticks([])
@@ -225,7 +233,14 @@ def _draw_fields(figure, layout, weights, scale) -> Axes:
     return axes
 
 
-def _draw_panel(figure, layout, left, weights, cell_width, scale) -> Axes:
+def _draw_panel(
+    figure: Figure,
+    layout: _Layout,
+    left: float,
+    weights: np.ndarray,
+    cell_width: float,
+    scale: Normalize,
+) -> Axes:
     rows, columns = weights.shape
     box = layout.box(left, layout.panels_bottom, columns * cell_width, layout.panels_height)
     axes = figure.add_axes(box)
@@ -241,9 +256,15 @@ def _print_numbers(axes: Axes, image: AxesImage) -> None:
     for (row, column), weight in np.ndenumerate(image.get_array()):
         red, green, blue, _ = image.to_rgba(weight)
         light = 0.299 * red + 0.587 * green + 0.114 * blue > 0.5
-        color = "black" if light else "white"
-        style = {"ha": "center", "va": "center", "fontsize": CELL_FONT_SIZE, "color": color}
-        axes.text(column, row, f"{weight:.2f}", **style)
+        axes.text(
+            column,
+            row,
+            f"{weight:.2f}",
+            ha="center",
+            va="center",
+            fontsize=CELL_FONT_SIZE,
+            color="black" if light else "white",
+        )
 
 
 def _rule_cells(axes: Axes, rows: int, columns: int) -> None:
@@ -254,16 +275,25 @@ def _rule_cells(axes: Axes, rows: int, columns: int) -> None:
     axes.spines[:].set(color="0.85", linewidth=0.8)
 
 
-def _frame_fields(axes: Axes, columns: list[int]) -> None:
-    rows = len(axes.images[0].get_array())
-    style = {"fill": False, "linewidth": 2, "clip_on": False, "zorder": 3}
+def _frame_fields(axes: Axes, columns: list[int], orders: int) -> None:
     for column in columns:
-        frame = Rectangle((column - 0.5, -0.5), 1, rows, edgecolor=HIGHLIGHT_COLOUR, **style)
+        frame = Rectangle(
+            (column - 0.5, -0.5),
+            1,
+            orders,
+            fill=False,
+            edgecolor=HIGHLIGHT_COLOUR,
+            linewidth=2,
+            clip_on=False,
+            zorder=3,
+        )
         axes.add_patch(frame)
         axes.get_xticklabels()[column].set_color(HIGHLIGHT_COLOUR)
 
 
-def _draw_marks(figure, layout, marks, label) -> None:
+def _draw_marks(
+    figure: Figure, layout: _Layout, marks: Sequence[bool] | np.ndarray, label: str
+) -> None:
     box = layout.box(layout.fields_left, FOOTER, layout.fields_width, CELL_HEIGHT)
     axes = figure.add_axes(box)
     axes.imshow([np.asarray(marks, bool)], cmap="Greys", vmin=0, vmax=1, aspect="auto")
@@ -272,9 +302,10 @@ def _draw_marks(figure, layout, marks, label) -> None:
     axes.set_yticks([0], [_plain(label)])
 
 
-def _draw_colour_bar(figure, layout, image: AxesImage, exceeded: bool) -> None:
+def _draw_colour_bar(
+    figure: Figure, layout: _Layout, image: AxesImage, vmax: float, exceeded: bool
+) -> None:
     box = layout.box(LEFT_MARGIN, COLOUR_BAR_BOTTOM, COLOUR_BAR_WIDTH, COLOUR_BAR_HEIGHT)
-    vmax = image.norm.vmax
     colour_bar = figure.colorbar(
         image,
         cax=figure.add_axes(box),
@@ -287,7 +318,7 @@ def _draw_colour_bar(figure, layout, image: AxesImage, exceeded: bool) -> None:
     colour_bar.ax.set_title(legend, fontsize=FONT_SIZE - 1, pad=3)
 
 
-def _draw_title(figure, layout) -> None:
+def _draw_title(figure: Figure, layout: _Layout) -> None:
     left, top = LEFT_MARGIN / layout.width, 1 - GAP / layout.height
     figure.text(left, top, layout.title, ha="left", va="top", fontsize=FONT_SIZE + 1)
 

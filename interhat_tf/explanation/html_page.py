@@ -2,15 +2,26 @@
 
 import html
 import json
+import os
 import pathlib
 import re
+from typing import TYPE_CHECKING
 
+from interhat_tf.explanation.json_data import json_data
 from interhat_tf.utils.files import atomic_write
+
+if TYPE_CHECKING:
+    from interhat_tf.explanation.explanation import Explanation
 
 _FOLDER = pathlib.Path(__file__).parent / "page"
 
 
-def write_page(explanation, path, title="Explanations", about=""):
+def write_page(
+    explanation: "Explanation",
+    path: str | os.PathLike,
+    title: str = "Explanations",
+    about: str = "",
+) -> None:
     """Writes a page on which each record can be looked into.
 
     It lists the records with their probability and their explanation in words,
@@ -25,16 +36,15 @@ def write_page(explanation, path, title="Explanations", about=""):
         title: Title of the page.
         about: A line under it, say of the model and the data.
     """
-    data = explanation.to_dict()
-    # Inside a script element nothing is escaped, so that no "</script>" may stand in it.
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    data = json.dumps(json_data(explanation), ensure_ascii=False, separators=(",", ":"))
     page = (_FOLDER / "explanations.html").read_text()
     parts = {
         "title": html.escape(title),
         "about": html.escape(about),
         "style": (_FOLDER / "explanations.css").read_text(),
         "script": (_FOLDER / "explanations.js").read_text(),
-        "data": text,
+        # Inside a script element nothing is escaped, so that no "</script>" may stand in it.
+        "data": data.replace("<", "\\u003c"),
     }
     # In one pass, so that braces in a title or in the log stand for nothing.
     page = re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], page)

@@ -1,4 +1,5 @@
 import json
+import sys
 
 import keras
 import numpy as np
@@ -6,9 +7,11 @@ import pytest
 
 from interhat_tf import Field, InterHAt, Schema
 from interhat_tf.explanation import explanation as explanation_module
+from interhat_tf.explanation import sentences as sentences_module
 from interhat_tf.explanation.attributions import occlusion
 from interhat_tf.explanation.batches import probability
 from interhat_tf.explanation.explanation import Explanation, explain_records
+from interhat_tf.explanation.sentences import sentences
 
 SCHEMA = Schema(
     [Field(f"f{i}", "categorical", 6) for i in range(1, 5)] + [Field("price", "numerical")]
@@ -62,6 +65,11 @@ def test_heads_on_request(model, inputs):
     explanation = explain_records(model, inputs, heads=True, batch_size=16)
     assert explanation.heads.shape == (50, 4, 5, 5)
     np.testing.assert_allclose(explanation.heads, model.explain(inputs, True)["heads"], atol=1e-6)
+
+
+def test_it_is_shown_in_a_line(model, inputs):
+    explanation = explain_records(model, inputs)
+    assert repr(explanation) == "<Explanation of 50 records, 5 fields and 2 orders>"
 
 
 def test_parts(model, inputs):
@@ -165,26 +173,66 @@ def test_json(model, inputs, tmp_path):
     np.testing.assert_allclose(record["contributions"], explanation.contributions[2], atol=1e-6)
 
 
-def test_probabilities_are_computed_once_for_all_records(monkeypatch):
+@pytest.mark.parametrize("method", ["sentences", "to_dict", "to_json", "to_frame", "to_html"])
+def test_the_work_grows_with_the_records_and_no_faster(tmp_path, monkeypatch, method):
     computed = []
 
     def counting(logits):
         computed.append(np.size(logits))
         return probability(logits)
 
-    monkeypatch.setattr(explanation_module, "probability", counting)
-    explanation = Explanation(
+    for module in (explanation_module, sentences_module):
+        monkeypatch.setattr(module, "probability", counting)
+    arguments = [tmp_path / "page.html"] if method == "to_html" else []
+    # The first call imports what it needs.
+    work = [
+        calls(getattr(explanation_of_records(records), method), *arguments)
+        for records in (1, 200, 400)
+    ]
+    assert work[2] <= 2.2 * work[1]
+    # For each record once as it is, and once without the fields of its set.
+    assert sum(computed) <= 2 * (1 + 200 + 400)
+
+
+def test_a_notebook_and_a_picture_put_only_what_they_show_into_words(monkeypatch):
+    explanation, worded = explanation_of_records(300), []
+
+    def counting(part):
+        worded.append(len(part))
+        return sentences(part)
+
+    monkeypatch.setattr(explanation_module, "sentences", counting)
+    assert explanation._repr_html_().count("<tr>") == 1 + 10
+    assert "and 290 more records" in explanation._repr_html_()
+    explanation.plot(250)
+    assert worded == [10, 10, 1]
+
+
+def calls(function, *arguments):
+    """Returns the number of calls, of functions in Python and in C, that a call makes."""
+    made = [0]
+
+    def count(_, event, __):
+        made[0] += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        function(*arguments)
+    finally:
+        sys.setprofile(None)
+    return made[0]
+
+
+def explanation_of_records(records):
+    return Explanation(
         ("a", "b"),
-        np.full((500, 2), "1", object),
-        logits=np.zeros(500),
-        bias=np.zeros(500),
-        order_weights=np.full((500, 1), 1.0),
-        field_weights=np.tile([[0.9, 0.1]], (500, 1, 1)),
-        contributions=np.zeros((500, 1, 2)),
+        np.full((records, 2), "1", object),
+        logits=np.zeros(records),
+        bias=np.zeros(records),
+        order_weights=np.full((records, 1), 1.0),
+        field_weights=np.tile([[0.9, 0.1]], (records, 1, 1)),
+        contributions=np.zeros((records, 1, 2)),
     )
-    assert len(explanation.to_dict()["records"]) == 500
-    # Once for all of them, and for each the one without its fields.
-    assert sorted(computed) == [1] * 500 + [500]
 
 
 def test_what_a_notebook_shows_is_escaped():

@@ -1,0 +1,44 @@
+"""Explanations in lists, texts and numbers, as JSON and the HTML page take them."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from interhat_tf.explanation.explanation import Explanation
+
+DECIMALS = 6
+
+
+def json_data(explanation: "Explanation") -> dict[str, Any]:
+    """Returns `field_names` and `records`, a dictionary for each record.
+
+    Weights, contributions and effects are rounded to 6 decimals.
+
+    Args:
+        explanation: The records' `Explanation`.
+    """
+    names = explanation.field_names
+    columns = {
+        "probability": explanation.probabilities.tolist(),
+        "logit": explanation.logits.tolist(),
+        "bias": explanation.bias.tolist(),
+        "sentence": explanation.sentences(),
+        "values": [dict(zip(names, row, strict=True)) for row in explanation.values.tolist()],
+        "order_weights": _rounded(explanation.order_weights),
+        "field_weights": _rounded(explanation.field_weights),
+        "contributions": _rounded(explanation.contributions),
+        "interaction_sets": [
+            [list(fields) for fields in of_record] for of_record in explanation.interaction_sets()
+        ],
+    }
+    if explanation.heads is not None:
+        columns["heads"] = _rounded(explanation.heads)
+    if explanation.effects is not None:
+        columns["effects"] = _rounded(explanation.effects)
+    records = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return {"field_names": list(names), "records": records}
+
+
+def _rounded(array: np.ndarray) -> list:
+    return np.round(np.asarray(array, "float64"), DECIMALS).tolist()

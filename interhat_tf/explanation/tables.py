@@ -1,0 +1,66 @@
+"""Explanations as tables: a data frame of all numbers, and what a notebook shows."""
+
+import html
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from interhat_tf.explanation.explanation import Explanation
+
+SHOWN_RECORDS, SHOWN_FIELDS = 10, 5
+
+
+def frame(explanation: "Explanation") -> "pd.DataFrame":
+    """Returns a data frame with a row for each record, order and field.
+
+    Args:
+        explanation: The records' `Explanation`.
+    """
+    import pandas as pd  # here, since nothing else needs it and it is slow to import
+
+    shape = explanation.field_weights.shape  # (B, k, m)
+    record, order, field = (indices.ravel() for indices in np.indices(shape))
+    columns = {
+        "record": record,
+        "order": order + 1,
+        "field": np.array(explanation.field_names, object)[field],
+        "value": explanation.values[record, field],
+        "order_weight": explanation.order_weights[record, order],
+        "field_weight": explanation.field_weights.ravel(),
+        "contribution": explanation.contributions.ravel(),
+    }
+    if explanation.effects is not None:
+        columns["effect"] = explanation.effects[record, field]
+    return pd.DataFrame({**columns, "probability": explanation.probabilities[record]})
+
+
+def html_table(explanation: "Explanation") -> str:
+    """Returns a table of the first records: their sentences and what counts most in them.
+
+    What counts are the effects if there are any, and the contributions otherwise.
+
+    Args:
+        explanation: The records' `Explanation`.
+    """
+    shown = explanation[:SHOWN_RECORDS]
+    kind, amounts = "contributions", shown.contributions.sum(axis=1)  # (B, m)
+    if shown.effects is not None:
+        kind, amounts = "effects", shown.effects
+    rows = []
+    for record, sentence in enumerate(shown.sentences()):
+        largest = np.argsort(-np.abs(amounts[record]))[:SHOWN_FIELDS]
+        shares = [f"{shown.label(record, j)} ({amounts[record, j]:+.2f})" for j in largest]
+        rows.append(
+            f"<tr><td>{record}</td><td>{shown.probabilities[record]:.3f}</td>"
+            f"<td>{html.escape(sentence)}</td><td>{html.escape(', '.join(shares))}</td></tr>"
+        )
+    left = len(explanation) - len(shown)
+    more = f"<p>… and {left:,} more records</p>" if left else ""
+    return (
+        "<table><thead><tr><th></th><th>probability</th><th>in words</th>"
+        f"<th>largest {kind} on the logit</th></tr></thead>"
+        f"<tbody>{''.join(rows)}</tbody></table>{more}"
+    )
