@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -78,7 +78,7 @@ class Schema:
     ValueError: field 'app', row 1: id 3 is outside the vocabulary [0, 3)
     """
 
-    def __init__(self, fields):
+    def __init__(self, fields: Iterable[Field]):
         fields = tuple(fields)
         names = [field.name for field in fields]
         if not fields:
@@ -89,17 +89,17 @@ class Schema:
         self.numerical = tuple(field for field in fields if field.kind == NUMERICAL)
 
     @property
-    def fields(self):
+    def fields(self) -> tuple[Field, ...]:
         """All m fields: categorical ones first, then numerical ones."""
         return self.categorical + self.numerical
 
     @property
-    def field_names(self):
+    def field_names(self) -> tuple[str, ...]:
         """Names of the m fields in the model's order."""
         return tuple(field.name for field in self.fields)
 
     @property
-    def vocabulary_sizes(self):
+    def vocabulary_sizes(self) -> tuple[int, ...]:
         """Number of ids of each categorical field."""
         return tuple(field.vocabulary_size for field in self.categorical)
 
@@ -112,12 +112,12 @@ class Schema:
     def __repr__(self):
         return f"Schema({list(self.fields)!r})"
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Returns the schema as JSON-serialisable data, for `from_dict`."""
         return {"fields": [dataclasses.asdict(field) for field in self.fields]}
 
     @classmethod
-    def from_dict(cls, data):
+    def from_dict(cls, data: str | Mapping[str, Any]) -> "Schema":
         """Builds a schema from what `to_dict` returned, or from its JSON text."""
         if isinstance(data, str):
             data = json.loads(data)
@@ -131,9 +131,10 @@ class Schema:
 
         Args:
             inputs: The batch: `categorical` (B, C) and `numerical` (B, N).
-            where: Text put before the message, say a data set's name.
+            where: Text put before the message, say a data set's name. Defaults
+                to none.
             first_row: Number of the batch's first row in its data set, for the
-                message.
+                message. Defaults to 0.
 
         Raises:
             ValueError: If an entry is missing or of the wrong width, ids are not
@@ -169,7 +170,7 @@ class Schema:
                 raise ValueError(f"{where}field {field.name!r}, row {first_row + row}: {problem}")
 
 
-def _out_of_range(ids, fields):
+def _out_of_range(ids: np.ndarray, fields: Sequence[Field]) -> np.ndarray:
     ids = ids if ids.dtype.itemsize >= 4 else ids.astype("int64")
     unsigned = f"u{ids.dtype.itemsize}"
     sizes = np.array([field.vocabulary_size for field in fields], unsigned)
