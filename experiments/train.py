@@ -22,7 +22,7 @@ from interhat_tf.commands.conditions import condition
 from interhat_tf.explanation.callback import AttentionHeatmaps
 from interhat_tf.input_pipeline.catalog import prepared_dataset
 from interhat_tf.models import MODELS, PRESETS
-from interhat_tf.preprocessing.encoding import SPLITS
+from interhat_tf.preprocessing.rows import SPLITS
 from interhat_tf.training.distribution import STRATEGIES
 from interhat_tf.training.loop import EVALUATION_BATCH_SIZE, OPTIMIZERS, TrainingSettings, train
 from interhat_tf.training.step import use_one_thread_an_operation

@@ -16,9 +16,6 @@ Batch = Mapping[str, Any]
 OUT_OF_VOCABULARY = 0
 """Id of every value that a categorical field's vocabulary does not hold."""
 
-Batch = Mapping[str, Any]
-"""Records: `categorical`, (B, C) ids, and `numerical`, (B, N) floats, as arrays or tensors."""
-
 
 @dataclasses.dataclass(frozen=True)
 class Field:

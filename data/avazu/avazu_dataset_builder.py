@@ -11,15 +11,12 @@ import pyarrow as pa
 import tensorflow_datasets as tfds
 
 from interhat_tf.preprocessing.builder import ClickLogBuilder
-from interhat_tf.preprocessing.encoding import Categorical, Chunk, random_splits
-from interhat_tf.preprocessing.text_log import (
-    binary_labels,
-    check_values,
-    log_files,
-    log_pieces,
-    manual_folder,
-    parse,
-)
+from interhat_tf.preprocessing.checks import binary_labels, check_values
+from interhat_tf.preprocessing.fields import Categorical
+from interhat_tf.preprocessing.log_files import log_files, manual_folder
+from interhat_tf.preprocessing.rows import Rows, random_splits
+from interhat_tf.preprocessing.text_chunks import TextChunk, log_chunks
+from interhat_tf.preprocessing.text_parsing import parse
 
 COLUMNS = (
     "id",
@@ -98,35 +95,35 @@ class Builder(ClickLogBuilder):
     """
 
     @property
-    def fields(self):
+    def fields(self) -> list[Categorical]:
         """The configuration's columns, and what is made of the hour."""
         config = self.builder_config
         names = config.columns + (("weekday", "weekend") if config.split_hour else ())
         return [Categorical(name, config.min_count) for name in names]
 
-    def _pieces(self, dl_manager):
+    def _chunks(self, dl_manager):
         paths = log_files(manual_folder(dl_manager), FILE_NAMES, SOURCE)
-        return log_pieces(paths, share=self.builder_config.share, header=COLUMNS, delimiter=",")
+        return log_chunks(paths, share=self.builder_config.share, header=COLUMNS, delimiter=",")
 
-    def _chunk(self, piece):
+    def _read_chunk(self, chunk: TextChunk) -> Rows:
         config = self.builder_config
         types = dict.fromkeys(COLUMNS, pa.string())
-        values = parse(piece, types, delimiter=",", include=["click", *config.columns])
-        labels = binary_labels(values["click"], piece, "click")
+        values = parse(chunk, types, delimiter=",", include=["click", *config.columns])
+        labels = binary_labels(values["click"], chunk, "click")
         values = values.select(config.columns)
         if config.split_hour:
-            values = _split_hour(values, piece)
-        splits = random_splits(piece.first_row, piece.rows)
-        return Chunk(values, labels, splits, piece.path, piece.first_line, piece.first_row)
+            values = _split_hour(values, chunk)
+        splits = random_splits(chunk.first_row, chunk.rows)
+        return Rows(values, labels, splits, chunk.path, chunk.first_line, chunk.first_row)
 
 
-def _split_hour(values, piece):
+def _split_hour(values, chunk):
     """Replaces `hour` by the hour of the day and appends `weekday` and `weekend`."""
     hours = values["hour"].combine_chunks().dictionary_encode()
     times = [_time(text) for text in hours.dictionary.to_pylist()]
     right = pa.array([time is not None for time in times]).take(hours.indices)
     rule = "an hour is YYMMDDHH, say 14102100"
-    check_values(right, values["hour"], piece, "hour", rule)
+    check_values(right, values["hour"], chunk, "hour", rule)
     weekdays = [time.isoweekday() % 7 for time in times]
 
     def column(names):

@@ -11,20 +11,12 @@ import pyarrow.compute as pc
 import tensorflow_datasets as tfds
 
 from interhat_tf.preprocessing.builder import ClickLogBuilder
-from interhat_tf.preprocessing.encoding import (
-    Bucketed,
-    Categorical,
-    Chunk,
-    Numerical,
-    random_splits,
-)
-from interhat_tf.preprocessing.text_log import (
-    binary_labels,
-    log_files,
-    log_pieces,
-    manual_folder,
-    parse,
-)
+from interhat_tf.preprocessing.checks import binary_labels
+from interhat_tf.preprocessing.fields import Bucketed, Categorical, Numerical, RawField
+from interhat_tf.preprocessing.log_files import log_files, manual_folder
+from interhat_tf.preprocessing.rows import Rows, random_splits
+from interhat_tf.preprocessing.text_chunks import TextChunk, log_chunks
+from interhat_tf.preprocessing.text_parsing import parse
 
 INTEGERS = tuple(f"I{number}" for number in range(1, 14))
 CATEGORIES = tuple(f"C{number}" for number in range(1, 27))
@@ -105,7 +97,7 @@ class Builder(ClickLogBuilder):
     """
 
     @property
-    def fields(self):
+    def fields(self) -> list[RawField]:
         """The configuration's columns."""
         config = self.builder_config
 
@@ -118,21 +110,21 @@ class Builder(ClickLogBuilder):
 
         return [field(name) for name in config.columns]
 
-    def _pieces(self, dl_manager):
+    def _chunks(self, dl_manager):
         paths = log_files(manual_folder(dl_manager), FILE_NAMES, SOURCE)
-        return log_pieces(paths, share=self.builder_config.share)
+        return log_chunks(paths, share=self.builder_config.share)
 
-    def _chunk(self, piece):
+    def _read_chunk(self, chunk: TextChunk) -> Rows:
         config = self.builder_config
-        values = parse(piece, COLUMNS, delimiter="\t", include=["label", *config.columns])
-        labels = binary_labels(values["label"], piece)
+        values = parse(chunk, COLUMNS, delimiter="\t", include=["label", *config.columns])
+        labels = binary_labels(values["label"], chunk)
         values = values.select(config.columns)
         if config.integers == "logarithms":
             for name in set(INTEGERS) & set(config.columns):
                 position = config.columns.index(name)
                 values = values.set_column(position, name, _logarithms(values[name]))
-        splits = random_splits(piece.first_row, piece.rows)
-        return Chunk(values, labels, splits, piece.path, piece.first_line, piece.first_row)
+        splits = random_splits(chunk.first_row, chunk.rows)
+        return Rows(values, labels, splits, chunk.path, chunk.first_line, chunk.first_row)
 
 
 def _logarithms(column):

@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from interhat_tf.input_pipeline import dataset
+from interhat_tf.input_pipeline import catalog
 from interhat_tf.input_pipeline.catalog import prepared_dataset
-from interhat_tf.preprocessing.encoding import random_splits
+from interhat_tf.preprocessing.rows import random_splits
 
 from .criteo_dataset_builder import CATEGORIES, INTEGERS, Builder, CriteoConfig
 
@@ -60,7 +60,7 @@ def raw_dir(rows, tmp_path_factory):
 
 
 def prepare(config, raw_dir, data_dir):
-    return dataset.prepare(Builder(config=config, data_dir=data_dir), str(raw_dir))
+    return catalog.prepare(Builder(config=config, data_dir=data_dir), str(raw_dir))
 
 
 def read(dataset, split):

@@ -7,18 +7,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import tensorflow_datasets as tfds
 
-from interhat_tf.preprocessing import text_log
 from interhat_tf.preprocessing.builder import ClickLogBuilder
-from interhat_tf.preprocessing.encoding import SPLITS, Categorical, Chunk
-from interhat_tf.preprocessing.text_log import (
-    binary_labels,
-    check_values,
-    log_files,
-    log_pieces,
-    manual_folder,
-    parse,
-    pieces,
-)
+from interhat_tf.preprocessing.checks import binary_labels, check_values
+from interhat_tf.preprocessing.fields import Categorical
+from interhat_tf.preprocessing.log_files import log_files, manual_folder
+from interhat_tf.preprocessing.rows import SPLITS, Rows
+from interhat_tf.preprocessing.text_chunks import TextChunk, log_chunks, text_chunks
+from interhat_tf.preprocessing.text_parsing import parse
 
 FIELDS = (
     "user",
@@ -46,9 +41,9 @@ class Builder(ClickLogBuilder):
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "The NFM files and the usage log."}  # noqa: RUF012
     BUILDER_CONFIGS = [  # noqa: RUF012
-        tfds.core.BuilderConfig(name="nfm", description="The NFM files, with their own splits."),
+        tfds.core.BuilderConfig(name="nfm", description="The NFM files, with the files' splits."),
         tfds.core.BuilderConfig(
-            name="usage_log", description="The raw log, with negatives and splits of our own."
+            name="usage_log", description="The raw log, with negatives and splits drawn here."
         ),
     ]
     MANUAL_DOWNLOAD_INSTRUCTIONS = f"""
@@ -58,40 +53,40 @@ class Builder(ClickLogBuilder):
     """
 
     @property
-    def fields(self):
+    def fields(self) -> list[Categorical]:
         """The ten fields of both configurations."""
         return [Categorical(name) for name in FIELDS]
 
-    def _pieces(self, dl_manager):
+    def _chunks(self, dl_manager):
         folder = manual_folder(dl_manager)
-        return _nfm_pieces(folder) if self.builder_config.name == "nfm" else _usage_log(folder)
+        return _nfm_chunks(folder) if self.builder_config.name == "nfm" else _usage_log(folder)
 
-    def _chunk(self, piece):
-        return piece.chunk()
+    def _read_chunk(self, chunk: "NfmChunk | UsageLog") -> Rows:
+        return chunk.read()
 
 
 @dataclasses.dataclass(frozen=True)
-class NfmPiece:
-    """A piece of an NFM file, whose lines are `label index:1 … index:1`, a column a field.
+class NfmChunk:
+    """A chunk of an NFM file, whose lines are `label index:1 … index:1`, a column a field.
 
     Args:
-        lines: The `text_log.Piece`.
+        lines: The `TextChunk`.
         split: The file's split as its position in `SPLITS`.
         index_map: File of the values that the indices stand for, `None` if
             they stand for themselves.
     """
 
-    lines: text_log.Piece
+    lines: TextChunk
     split: int
     index_map: str | None
 
     @property
-    def rows(self):
-        """Number of the piece's rows."""
+    def rows(self) -> int:
+        """Number of the chunk's rows."""
         return self.lines.rows
 
-    def chunk(self):
-        """Returns the piece's `Chunk`."""
+    def read(self) -> Rows:
+        """Returns the chunk's `Rows`."""
         labels, values = _read_nfm(self.lines)
         if self.index_map:
             owners, names = _read_index_map(self.index_map)
@@ -100,16 +95,14 @@ class NfmPiece:
                 values[field] = _rename(indices, names)
         splits = np.full(self.rows, self.split, np.int8)
         lines = self.lines
-        return Chunk(
-            pa.table(values), labels, splits, lines.path, lines.first_line, lines.first_row
-        )
+        return Rows(pa.table(values), labels, splits, lines.path, lines.first_line, lines.first_row)
 
 
-def _nfm_pieces(folder):
-    """Returns the pieces of the NFM files.
+def _nfm_chunks(folder):
+    """Returns the chunks of the NFM files.
 
     Without a map, an index belongs to the column in which it is first seen.
-    That is checked here, where all pieces are at hand.
+    That is checked here, where all chunks are at hand.
     """
     if folder.is_file():
         folder = folder.parent
@@ -120,12 +113,12 @@ def _nfm_pieces(folder):
     }
     index_map = folder / "index_map.csv"
     index_map = str(index_map) if index_map.exists() else None
-    found = [NfmPiece(lines, splits[lines.path], index_map) for lines in log_pieces(list(splits))]
+    found = [NfmChunk(lines, splits[lines.path], index_map) for lines in log_chunks(list(splits))]
     if index_map is None:
         owners = {}
-        for piece in found:
-            for field, indices in _read_nfm(piece.lines)[1].items():
-                _check_owners(indices, owners, False, piece.lines, field)
+        for chunk in found:
+            for field, indices in _read_nfm(chunk.lines)[1].items():
+                _check_owners(indices, owners, False, chunk.lines, field)
     return found
 
 
@@ -141,12 +134,12 @@ def _read_index_map(path):
     """Reads which field each index belongs to, and the value it stands for."""
     owners, names = {}, {}
     columns = dict.fromkeys(["index", "field", "value"], pa.string())
-    for piece in pieces([path], header=columns, delimiter=","):
-        table = parse(piece, columns, delimiter=",")
+    for chunk in text_chunks([path], header=columns, delimiter=","):
+        table = parse(chunk, columns, delimiter=",")
         known = pc.is_in(table["field"], pa.array(FIELDS))
-        check_values(known, table["field"], piece, "field", f"the fields are {', '.join(FIELDS)}")
+        check_values(known, table["field"], chunk, "field", f"the fields are {', '.join(FIELDS)}")
         rows = zip(*(table[column].to_pylist() for column in columns), strict=True)
-        for number, (index, field, value) in enumerate(rows, start=piece.first_line):
+        for number, (index, field, value) in enumerate(rows, start=chunk.first_line):
             if index in owners:
                 raise ValueError(f"{path}:{number}: index {index} is listed twice; keep one line")
             owners[index], names[index] = field, value
@@ -182,25 +175,25 @@ def _rename(indices, names):
 
 @dataclasses.dataclass(frozen=True)
 class UsageLog:
-    """The usage log, some 100,000 rows, as a single piece.
+    """The usage log, some 100,000 rows, as a single chunk.
 
     Each of its rows is followed by its two negatives. It is sorted first, so
     that negatives and splits do not depend on the order of the file.
 
     Args:
         path: The log's file, for messages.
-        pieces: The `text_log.Piece`s of the log.
+        chunks: The `TextChunk`s of the log.
         rows: Number of rows with the negatives.
     """
 
     path: str
-    pieces: tuple
+    chunks: tuple[TextChunk, ...]
     rows: int
 
-    def chunk(self):
-        """Returns the log's `Chunk`."""
+    def read(self) -> Rows:
+        """Returns the log's rows and their negatives as `Rows`."""
         columns = dict.fromkeys(LOG_COLUMNS, pa.string())
-        log = pa.concat_tables(parse(piece, columns, delimiter="\t") for piece in self.pieces)
+        log = pa.concat_tables(parse(chunk, columns, delimiter="\t") for chunk in self.chunks)
         log = log.sort_by([(column, "ascending") for column in LOG_COLUMNS]).select(FIELDS)
 
         users_column = log["user"].combine_chunks().dictionary_encode()
@@ -222,13 +215,13 @@ class UsageLog:
         labels = np.tile(np.array([1, 0, 0], np.uint8), len(log))
         rank = random.permutation(len(log)) / len(log)
         splits = np.searchsorted([0.8, 0.9], rank, side="right").astype(np.int8)
-        return Chunk(rows, labels, np.repeat(splits, 3), self.path)
+        return Rows(rows, labels, np.repeat(splits, 3), self.path)
 
 
 def _usage_log(folder):
     paths = log_files(folder, ["frappe.csv"], LOG_SOURCE)
-    found = tuple(log_pieces(paths, header=LOG_COLUMNS, delimiter="\t"))
-    return [UsageLog(paths[0], found, 3 * sum(piece.rows for piece in found))]
+    found = tuple(log_chunks(paths, header=LOG_COLUMNS, delimiter="\t"))
+    return [UsageLog(paths[0], found, 3 * sum(chunk.rows for chunk in found))]
 
 
 def _draw_negatives(users, items, user_names, path, random):

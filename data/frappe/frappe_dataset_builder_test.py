@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 
-from interhat_tf.input_pipeline import dataset
+from interhat_tf.input_pipeline import catalog
 from interhat_tf.input_pipeline.catalog import prepared_dataset
 
 from .frappe_dataset_builder import FIELDS, Builder, _draw_negatives
@@ -85,7 +85,7 @@ def write_log(folder, rows):
 
 
 def prepare(config, raw_dir, data_dir):
-    return dataset.prepare(Builder(config=config, data_dir=data_dir), str(raw_dir))
+    return catalog.prepare(Builder(config=config, data_dir=data_dir), str(raw_dir))
 
 
 def read(dataset, split):

@@ -8,13 +8,14 @@ import pyarrow as pa
 import tensorflow_datasets as tfds
 
 from interhat_tf.preprocessing.builder import ClickLogBuilder
-from interhat_tf.preprocessing.encoding import Categorical, Chunk, random_splits
-from interhat_tf.preprocessing.text_log import log_files, manual_folder
+from interhat_tf.preprocessing.fields import Categorical
+from interhat_tf.preprocessing.log_files import log_files, manual_folder
+from interhat_tf.preprocessing.rows import Rows, random_splits
 
 SOURCE = "https://grouplens.org/datasets/movielens/1m/"
 URL = "https://files.grouplens.org/datasets/movielens/ml-1m.zip"
 SEED = 0
-PIECE_ROWS = 1 << 17
+CHUNK_ROWS = 1 << 17
 
 GENRES = (
     "Action",
@@ -89,11 +90,11 @@ class Builder(ClickLogBuilder):
     """
 
     @property
-    def fields(self):
+    def fields(self) -> list[Categorical]:
         """User, movie, what is known of both, and a field for each genre."""
         return [Categorical(name) for name in FIELDS]
 
-    def _pieces(self, dl_manager):
+    def _chunks(self, dl_manager):
         folder = manual_folder(dl_manager)
         if not folder.exists():
             folder = _download(dl_manager)
@@ -103,11 +104,11 @@ class Builder(ClickLogBuilder):
         users, movies = read_users(paths["users"]), read_movies(paths["movies"])
         ratings = read_ratings(paths["ratings"], users, movies)
         pairs, labels = with_negatives(ratings, paths["ratings"])
-        rows = range(0, len(pairs), PIECE_ROWS)
+        rows = range(0, len(pairs), CHUNK_ROWS)
         return [
             Pairs(
-                pairs[start : start + PIECE_ROWS],
-                labels[start : start + PIECE_ROWS],
+                pairs[start : start + CHUNK_ROWS],
+                labels[start : start + CHUNK_ROWS],
                 start,
                 users,
                 movies,
@@ -116,8 +117,8 @@ class Builder(ClickLogBuilder):
             for start in rows
         ]
 
-    def _chunk(self, piece):
-        return piece.chunk()
+    def _read_chunk(self, chunk: "Pairs") -> Rows:
+        return chunk.read()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -141,26 +142,26 @@ class Pairs:
     source: str
 
     @property
-    def rows(self):
+    def rows(self) -> int:
         """Number of the pairs."""
         return len(self.pairs)
 
-    def chunk(self):
-        """Returns the pairs' `Chunk`."""
+    def read(self) -> Rows:
+        """Returns the pairs' `Rows`."""
         columns = {}
-        for table, places in zip((self.users, self.movies), self.pairs.T, strict=True):
+        for table, positions in zip((self.users, self.movies), self.pairs.T, strict=True):
             for name in set(table.column_names) & set(FIELDS):
-                columns[name] = table[name].take(pa.array(places))
+                columns[name] = table[name].take(pa.array(positions))
         values = pa.table({name: columns[name] for name in FIELDS})
         splits = random_splits(self.first_row, self.rows)
-        return Chunk(values, self.labels, splits, self.source, first_row=self.first_row)
+        return Rows(values, self.labels, splits, self.source, first_row=self.first_row)
 
 
-def read_users(path):
+def read_users(path: str) -> pa.Table:
     """Returns the users' table: their fields as readable text.
 
     Raises:
-        ValueError: If a line is no user; the message names it.
+        ValueError: If a line is not a user; the message names it.
     """
     rows = []
     for where, values in _lines(path, 5, "UserID::Gender::Age::Occupation::Zip-code"):
@@ -175,11 +176,11 @@ def read_users(path):
     return _table(path, ("user", "gender", "age", "occupation"), rows)
 
 
-def read_movies(path):
+def read_movies(path: str) -> pa.Table:
     """Returns the movies' table: `id`, title, year and a column for each genre.
 
     Raises:
-        ValueError: If a line is no movie; the message names it.
+        ValueError: If a line is not a movie; the message names it.
     """
     rows = []
     for where, (movie, title, genres) in _lines(path, 3, "MovieID::Title::Genres"):
@@ -194,31 +195,31 @@ def read_movies(path):
     return _table(path, ("id", "movie", "year", *GENRES), rows)
 
 
-def read_ratings(path, users, movies):
+def read_ratings(path: str, users: pa.Table, movies: pa.Table) -> np.ndarray:
     """Returns the pairs of positions of user and movie that have a rating, (ratings, 2).
 
     Raises:
-        ValueError: If a line is no rating, or of an unknown user or movie, or
+        ValueError: If a line is not a rating, or of an unknown user or movie, or
             a pair is rated twice; the message names it.
     """
-    places = [
-        {name: place for place, name in enumerate(table[column].to_pylist())}
+    positions = [
+        {name: position for position, name in enumerate(table[column].to_pylist())}
         for table, column in ((users, "user"), (movies, "id"))
     ]
     found = {}
     for where, (user, movie, _, _) in _lines(path, 4, "UserID::MovieID::Rating::Timestamp"):
-        if user not in places[0]:
+        if user not in positions[0]:
             raise ValueError(f"{where}: user {user!r} is not in users.dat")
-        if movie not in places[1]:
+        if movie not in positions[1]:
             raise ValueError(f"{where}: movie {movie!r} is not in movies.dat")
-        pair = places[0][user], places[1][movie]
+        pair = positions[0][user], positions[1][movie]
         if pair in found:
             raise ValueError(f"{where}: user {user} has rated movie {movie} before")
         found[pair] = None
     return np.array(list(found), np.int32)
 
 
-def with_negatives(ratings, path):
+def with_negatives(ratings: np.ndarray, path: str) -> tuple[np.ndarray, np.ndarray]:
     """Returns the rated pairs and as many others, in a random order, and their labels.
 
     The others are different pairs of a user and a movie that occur in the
@@ -255,7 +256,7 @@ def with_negatives(ratings, path):
 
 
 def _download(dl_manager):
-    """Returns the folder of the original files, downloaded from where tfds has them from."""
+    """Returns the folder of the original files, downloaded from the address that tfds uses."""
     try:
         return dl_manager.download_and_extract(URL) / "ml-1m"
     except Exception as error:  # a network has many ways to fail
@@ -266,7 +267,7 @@ def _download(dl_manager):
 
 
 def _lines(path, count, form):
-    """Yields where each line stands, and its values."""
+    """Yields each line's file and number, and its values."""
     with pa.input_stream(path, compression="detect") as stream:
         text = stream.read().decode("latin-1")
     # Not `splitlines`, which would split at more than line ends: a title may hold any byte.

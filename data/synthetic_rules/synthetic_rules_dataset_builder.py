@@ -7,13 +7,14 @@ import pyarrow as pa
 import tensorflow_datasets as tfds
 
 from interhat_tf.preprocessing.builder import ClickLogBuilder
-from interhat_tf.preprocessing.encoding import Categorical, Chunk
+from interhat_tf.preprocessing.fields import Categorical
+from interhat_tf.preprocessing.rows import Rows
 
-PIECE_ROWS = 1 << 16
+CHUNK_ROWS = 1 << 16
 
 
 @dataclasses.dataclass(frozen=True)
-class Piece:
+class Records:
     """Consecutive records.
 
     Args:
@@ -29,7 +30,7 @@ class Piece:
 class RuleConfig(tfds.core.BuilderConfig):
     """A rule and how many records follow it.
 
-    Field f_i takes one of the values b_1 … b_values, uniformly and on its own.
+    Field f_i takes one of the values b_1 … b_values, uniformly and independently of the others.
     A record matches the rule if every field of the group has its own value,
     f_i = b_i (counted on from b_1 again where i exceeds the number of values):
 
@@ -59,7 +60,7 @@ class Builder(ClickLogBuilder):
 
     VERSION = tfds.core.Version("2.0.0")
     RELEASE_NOTES = {  # noqa: RUF012
-        "2.0.0": "Other records of the same rules: each piece of the log is drawn on its own.",
+        "2.0.0": "Other records of the same rules: each chunk of the log is drawn independently.",
         "1.0.0": "The three rules of Table 4, and a dense third.",
     }
     BUILDER_CONFIGS = [  # noqa: RUF012
@@ -89,33 +90,33 @@ class Builder(ClickLogBuilder):
     ]
 
     @property
-    def fields(self):
+    def fields(self) -> list[Categorical]:
         """The fields f1, f2, …."""
         return [Categorical(f"f{i + 1}") for i in range(self.builder_config.num_fields)]
 
-    def _pieces(self, dl_manager):
+    def _chunks(self, dl_manager):
         records = self.builder_config.records
         return [
-            Piece(start, min(PIECE_ROWS, records - start))
-            for start in range(0, records, PIECE_ROWS)
+            Records(start, min(CHUNK_ROWS, records - start))
+            for start in range(0, records, CHUNK_ROWS)
         ]
 
-    def _chunk(self, piece):
+    def _read_chunk(self, chunk: Records) -> Rows:
         config = self.builder_config
-        # A piece's numbers follow from its place alone, whoever draws them.
-        random = np.random.Generator(np.random.PCG64((config.seed, piece.start)))
+        # A chunk's numbers follow from its position alone, whoever draws them.
+        random = np.random.Generator(np.random.PCG64((config.seed, chunk.start)))
         names = pa.array([f"b{i + 1}" for i in range(config.num_values)])
         group = np.array(config.group) - 1
-        values = random.integers(config.num_values, size=(piece.rows, config.num_fields))
+        values = random.integers(config.num_values, size=(chunk.rows, config.num_fields))
         matches = (values[:, group] == group % config.num_values).all(axis=1)  # (rows,)
-        labels = random.random(piece.rows) < np.where(matches, config.p1, config.p2)
-        rank = np.arange(piece.start, piece.start + piece.rows) / config.records
-        return Chunk(
+        labels = random.random(chunk.rows) < np.where(matches, config.p1, config.p2)
+        rank = np.arange(chunk.start, chunk.start + chunk.rows) / config.records
+        return Rows(
             pa.table({f.name: names.take(v) for f, v in zip(self.fields, values.T, strict=True)}),
             labels.astype(np.uint8),
             # Records are independent, so the first ones are as good as any for training.
             np.searchsorted([0.8, 0.9], rank, side="right").astype(np.int8),
             source=self.info.full_name,
-            first_line=piece.start + 1,
-            first_row=piece.start,
+            first_line=chunk.start + 1,
+            first_row=chunk.start,
         )

@@ -21,7 +21,7 @@ from experiments.common.running import run_program, train_runs
 from experiments.common.statistics import mean_and_std
 from interhat_tf.explanation.attention_maps import Attention
 from interhat_tf.explanation.heatmap import attention_heatmap, save_heatmap
-from interhat_tf.preprocessing.encoding import SPLITS
+from interhat_tf.preprocessing.rows import SPLITS
 from interhat_tf.utils.files import atomic_write, read_json, write_json
 
 RULES = {name: rule for name, rule in PLANTED_RULES.items() if rule.figure}

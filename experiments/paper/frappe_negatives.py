@@ -24,7 +24,7 @@ from experiments.common.running import run_program
 from experiments.common.statistics import mean_and_std
 from experiments.common.studies import heading, open_data, results_folder, run_flags, train_all
 from interhat_tf.input_pipeline.catalog import prepared_dataset
-from interhat_tf.preprocessing.encoding import SPLITS
+from interhat_tf.preprocessing.rows import SPLITS
 from interhat_tf.utils.files import atomic_write, read_json, write_json
 
 DEFAULT_MODELS = ("fm", "deepfm")

@@ -4,7 +4,7 @@
     python -m experiments.speed.readers --rows=2000000
 
 Each of them reads a generated Criteo log (`parse`: all values, kept no longer
-than a piece) and counts the values of all 26 categorical fields (`count`, what
+than a chunk) and counts the values of all 26 categorical fields (`count`, what
 preparation's first pass is about), in processes of their own and in turn.
 Writes `experiments/results/readers.json`: rows/s and peak memory. Some 5
 minutes on 2 cores; nothing else should run meanwhile.
@@ -25,10 +25,12 @@ from experiments.common.markdown import markdown_table
 from experiments.common.running import run_program
 from experiments.generated_logs.generator import generate
 from interhat_tf.datasets.criteo.criteo_dataset_builder import CATEGORIES, COLUMNS
-from interhat_tf.preprocessing.builder import read_pieces
-from interhat_tf.preprocessing.encoding import Categorical, Chunk, random_splits
-from interhat_tf.preprocessing.text_log import log_pieces, parse
-from interhat_tf.preprocessing.vocabulary import CountStore, count_chunk
+from interhat_tf.preprocessing.fields import Categorical
+from interhat_tf.preprocessing.local_runner import read_chunks
+from interhat_tf.preprocessing.rows import Rows, random_splits
+from interhat_tf.preprocessing.text_chunks import log_chunks
+from interhat_tf.preprocessing.text_parsing import parse
+from interhat_tf.preprocessing.vocabulary import CountStore, count_rows
 from interhat_tf.training.loop import versions
 from interhat_tf.utils.files import write_json
 
@@ -95,9 +97,9 @@ def main(_):
 
 
 def parse_with_pyarrow(path):
-    """Reads all values in the pieces and threads of the preparation."""
-    pieces = log_pieces([path])
-    tables = read_pieces(pieces, lambda piece: parse(piece, COLUMNS, delimiter="\t"), "reading")
+    """Reads all values in the chunks and threads of the preparation."""
+    chunks = log_chunks([path])
+    tables = read_chunks(chunks, lambda chunk: parse(chunk, COLUMNS, delimiter="\t"), "reading")
     return sum(len(table) for table in tables)
 
 
@@ -105,13 +107,13 @@ def count_with_pyarrow(path):
     """Counts values as the preparation does."""
     fields = [Categorical(name) for name in CATEGORIES]
 
-    def count(piece):
-        values = parse(piece, COLUMNS, delimiter="\t", include=CATEGORIES)
-        splits = random_splits(piece.first_row, piece.rows)
-        return count_chunk(Chunk(values, splits > 0, splits, piece.path), fields)
+    def count(chunk):
+        values = parse(chunk, COLUMNS, delimiter="\t", include=CATEGORIES)
+        splits = random_splits(chunk.first_row, chunk.rows)
+        return count_rows(Rows(values, splits > 0, splits, chunk.path), fields)
 
     store = CountStore(fields, pathlib.Path(path + ".counts"))
-    for counts in read_pieces(log_pieces([path]), count, "counting"):
+    for counts in read_chunks(log_chunks([path]), count, "counting"):
         store.add(counts)
     return {name: values.distinct for name, values in store.value_counts().items()}
 

@@ -18,7 +18,7 @@ from absl import flags
 from interhat_tf.commands.conditions import first_records
 from interhat_tf.commands.data_flags import define_data_flags, open_data
 from interhat_tf.explanation.explanation import explain_records
-from interhat_tf.preprocessing.encoding import SPLITS
+from interhat_tf.preprocessing.rows import SPLITS
 from interhat_tf.schema import Schema
 
 

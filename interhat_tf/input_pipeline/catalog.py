@@ -3,24 +3,33 @@
 import contextlib
 import fcntl
 import io
+import os
 import pkgutil
 import random
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import tensorflow_datasets as tfds
 from etils import epath
 
 from interhat_tf import datasets
 from interhat_tf.input_pipeline.dataset import PreparedDataset
+from interhat_tf.preprocessing.builder import ClickLogBuilder
+
+Path = str | os.PathLike
+"""A file or a folder."""
 
 
-def prepared_dataset(name, data_dir, raw_dir=None, **download_config):
+def prepared_dataset(
+    name: str, data_dir: Path, raw_dir: Path | None = None, **download_config: Any
+) -> PreparedDataset:
     """Opens a data set by name, and prepares it first if that has not been done.
 
     Preparation writes to a temporary folder that is renamed when complete, so
-    an interrupted one leaves nothing that could be taken for a data set; what
-    it left is removed by the next. If two processes prepare the same set, the
-    second waits for the first and uses its.
+    that an interrupted one leaves nothing that could be taken for a data set;
+    the next one removes what it left. If two processes prepare the same set, the
+    second waits for the first and uses its result.
 
     Args:
         name: `"NAME"` or `"NAME/CONFIG"`, say `"synthetic_rules/rule_1"`, or
@@ -28,7 +37,7 @@ def prepared_dataset(name, data_dir, raw_dir=None, **download_config):
         data_dir: Folder of the prepared sets.
         raw_dir: Folder of the original files, for sets that cannot be
             downloaded. Defaults to `None`, for sets that need none. A set that
-            is prepared already is not compared with them.
+            is already prepared is not compared with them.
         **download_config: Further arguments of `tfds.download.DownloadConfig`,
             say `beam_options`.
 
@@ -46,17 +55,19 @@ def prepared_dataset(name, data_dir, raw_dir=None, **download_config):
     return prepare(builder_class(data_dir=data_dir, config=config), raw_dir, **download_config)
 
 
-def dataset_names():
+def dataset_names() -> list[str]:
     """Returns the names of the data sets that have a builder."""
     return sorted(module.name for module in pkgutil.iter_modules(datasets.__path__) if module.ispkg)
 
 
-def prepare(builder, raw_dir=None, **download_config):
+def prepare(
+    builder: ClickLogBuilder, raw_dir: Path | None = None, **download_config: Any
+) -> PreparedDataset:
     """Prepares a builder's data set if that has not been done; see `prepared_dataset`.
 
     Args:
         builder: The `ClickLogBuilder`.
-        raw_dir: Folder of the original files.
+        raw_dir: Folder of the original files. Defaults to `None`: none.
         **download_config: Further arguments of `tfds.download.DownloadConfig`.
 
     Returns:
@@ -68,8 +79,8 @@ def prepare(builder, raw_dir=None, **download_config):
                 _remove_leftovers(builder)
                 print(f"Preparing {builder.info.full_name} in {builder.data_dir}", file=sys.stderr)
                 config = tfds.download.DownloadConfig(manual_dir=raw_dir, **download_config)
-                # tfds announces its work on standard output, where a program's own results
-                # go, and its bars come when most is done; preparation shows one of its own.
+                # tfds announces its work on standard output, where a program writes its
+                # results, and its bars come when most is done; preparation shows its own.
                 tfds.disable_progress_bar()
                 with contextlib.redirect_stdout(io.StringIO()), _unseeded_random():
                     builder.download_and_prepare(download_config=config)
@@ -77,7 +88,7 @@ def prepare(builder, raw_dir=None, **download_config):
 
 
 @contextlib.contextmanager
-def _alone(builder):
+def _alone(builder: ClickLogBuilder) -> Iterator[None]:
     """Waits until no other process of this machine prepares the same data set.
 
     The lock ends with the process, however that ends. Object storage has none;
@@ -105,7 +116,7 @@ def _remove_leftovers(builder):
 
 
 @contextlib.contextmanager
-def _unseeded_random():
+def _unseeded_random() -> Iterator[None]:
     """Makes Python's random numbers differ between programs, and restores their state.
 
     tfds draws the name of its temporary folder with them. Two programs with the
@@ -120,7 +131,7 @@ def _unseeded_random():
 
 
 def _prepared_builder(name, data_dir):
-    """Returns the tfds builder of a set that has no builder of its own but is prepared."""
+    """Returns the tfds builder of a set that is prepared but not in `dataset_names`."""
     found = sorted(epath.Path(data_dir).glob(f"{name}/*/dataset_info.json"))
     if not found:
         raise ValueError(

@@ -1,51 +1,71 @@
-"""Both passes over a click log on a cluster, by Apache Beam.
+"""Counting and encoding a log on a cluster, by Apache Beam.
 
-The functions that count and encode a piece are those of one machine; Beam
-brings the pieces to the workers, adds up what they count and deals out the
-rows. What comes out is the same, byte for byte. All workers must see the raw
-files and the folder of the prepared set.
+The functions that count and encode a chunk are those of one machine; Beam
+brings the chunks to the workers, adds up what they count and distributes the
+rows. The result is the same, byte for byte. All workers must see the raw files
+and the folder of the prepared set.
 """
 
 import dataclasses
 import json
 import pickle
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import apache_beam as beam
+import pyarrow as pa
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from etils import epath
 
-from interhat_tf.preprocessing.encoding import Encoding, Numerical
-from interhat_tf.preprocessing.vocabulary import (
-    PARTS,
-    ValueCounts,
-    count_chunk,
+from interhat_tf.preprocessing.encoding import Encoding
+from interhat_tf.preprocessing.fields import Numerical, RawField
+from interhat_tf.preprocessing.rows import Chunk, Rows
+from interhat_tf.preprocessing.shuffle import Partitions
+from interhat_tf.preprocessing.value_tables import (
     merge_tables,
     read_table,
-    select_values,
     split_by_value,
     write_table,
+)
+from interhat_tf.preprocessing.vocabulary import (
+    PARTS,
+    Counts,
+    ValueCounts,
+    count_rows,
+    select_values,
 )
 from interhat_tf.utils.files import naming_errors
 
 
-class BeamPasses:
-    """Both passes by a Beam runner; like `interhat_tf.preprocessing.builder.LocalPasses`.
+class BeamRunner:
+    """Does with Beam what `interhat_tf.preprocessing.local_runner.LocalRunner` does.
 
     Args:
-        runner: The runner or its name; `None` for the options' own.
+        runner: The Beam runner or its name; `None` for the one that the
+            options name.
         options: The `PipelineOptions`, or `None`.
     """
 
-    def __init__(self, runner, options):
+    def __init__(
+        self,
+        runner: "str | beam.runners.runner.PipelineRunner | None",
+        options: PipelineOptions | None,
+    ):
         self.options = options or PipelineOptions()
         self.runner = runner or self.options.view_as(StandardOptions).runner or "DirectRunner"
 
-    def count(self, pieces, read, fields, folder):
-        """First pass; see `LocalPasses.count`."""
+    def count(
+        self,
+        chunks: Iterable[Chunk],
+        read: Callable[[Chunk], Rows],
+        fields: Sequence[RawField],
+        folder: epath.Path,
+    ) -> tuple[Counts, Mapping[str, ValueCounts]]:
+        """Counts the values of a log; see `LocalRunner.count`."""
         folder.mkdir()
         fields = tuple(fields)
         with self._pipeline() as pipeline:
-            counts = self._read(pipeline, pieces) | "Count" >> beam.Map(
-                lambda piece: count_chunk(read(piece), fields)
+            counts = self._create(pipeline, chunks) | "Count" >> beam.Map(
+                lambda chunk: count_rows(read(chunk), fields)
             )
             _ = (
                 counts
@@ -67,52 +87,58 @@ class BeamPasses:
         }
         return pickle.loads((folder / "totals").read_bytes()), values
 
-    def encode(self, pieces, read, encoding, buckets):
-        """Second pass; see `LocalPasses.encode`."""
-        buckets.folder.mkdir()
-        path = buckets.folder / "encoding.json"
+    def encode(
+        self,
+        chunks: Iterable[Chunk],
+        read: Callable[[Chunk], Rows],
+        encoding: Encoding,
+        partitions: Partitions,
+    ) -> None:
+        """Encodes the rows of a log; see `LocalRunner.encode`."""
+        partitions.folder.mkdir()
+        path = partitions.folder / "encoding.json"
         path.write_text(json.dumps(encoding.to_dict()))
         with self._pipeline() as pipeline:
             _ = (
-                self._read(pipeline, pieces)
-                | "Encode" >> beam.ParDo(_Deal(read, path, buckets))
+                self._create(pipeline, chunks)
+                | "Encode" >> beam.ParDo(_Distribute(read, path, partitions))
                 | "Group" >> beam.GroupByKey()
-                | "WriteBuckets"
-                >> beam.Map(lambda item: _write_bytes(buckets.path(*item[0]), b"".join(item[1])))
+                | "WritePartitions"
+                >> beam.Map(lambda item: _write_bytes(partitions.path(*item[0]), b"".join(item[1])))
             )
 
     def _pipeline(self):
         return beam.Pipeline(runner=self.runner, options=self.options)
 
-    def _read(self, pipeline, pieces):
-        pieces = list(_check_plain(pieces))
-        if not pieces:
-            raise ValueError("the log has no pieces")
-        return pipeline | "Pieces" >> beam.Create(pieces) | "Spread" >> beam.Reshuffle()
+    def _create(self, pipeline, chunks):
+        chunks = list(_check_plain(chunks))
+        if not chunks:
+            raise ValueError("the log has no rows")
+        return pipeline | "Chunks" >> beam.Create(chunks) | "Spread" >> beam.Reshuffle()
 
 
-class _Deal(beam.DoFn):
-    """Encodes pieces and keys their rows by split and bucket."""
+class _Distribute(beam.DoFn):
+    """Encodes chunks and keys their rows by split and shuffle partition."""
 
-    def __init__(self, read, path, buckets):
-        self.read, self.path, self.buckets = read, path, buckets
+    def __init__(self, read, path, partitions):
+        self.read, self.path, self.partitions = read, path, partitions
 
     def setup(self):
         self.encoding = Encoding.from_dict(json.loads(self.path.read_text()))
 
-    def process(self, piece):
-        for split, bucket, rows in self.buckets.deal(self.read(piece), self.encoding):
-            yield (split, bucket), rows.tobytes()
+    def process(self, chunk):
+        for split, number, rows in self.partitions.distribute(self.read(chunk), self.encoding):
+            yield (split, number), rows.tobytes()
 
 
-def _check_plain(pieces):
-    for piece in pieces:
-        if getattr(piece, "data", None) is not None:
+def _check_plain(chunks):
+    for chunk in chunks:
+        if getattr(chunk, "data", None) is not None:
             raise ValueError(
-                f"{piece.path}: several workers cannot read pieces of a compressed file; "
+                f"{chunk.path}: several workers cannot read chunks of a compressed file; "
                 f"decompress it first"
             )
-        yield piece
+        yield chunk
 
 
 def _add_totals(counts):
@@ -130,7 +156,7 @@ def _split_values(counts):
                 yield (name, number), part
 
 
-def _merge(tables):
+def _merge(tables: Iterable[pa.Table]) -> pa.Table:
     return merge_tables(list(tables))
 
 

@@ -1,34 +1,42 @@
 """What values the fields of a click log take, and how often in the training rows.
 
-`count_chunk` counts a chunk; a `CountStore` adds chunks up in bounded memory. On
-a cluster the chunks' tables are added up by `merge_tables` on many workers,
-each of them with a part of the values (`split_by_value`).
+`count_rows` counts a chunk's rows; a `CountStore` adds counts up in bounded
+memory. On a cluster the tables of values are merged by many workers, each of
+them with a part of the values (`value_tables.split_by_value`).
 """
 
 import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from etils import epath
 
-from interhat_tf.preprocessing.encoding import (
-    SPLITS,
+from interhat_tf.preprocessing.fields import (
     Bucketed,
     Categorical,
+    Column,
     Numerical,
+    RawField,
     as_numbers,
     as_text,
     bucket_of,
 )
-from interhat_tf.utils.files import naming_errors
+from interhat_tf.preprocessing.rows import SPLITS, Rows
+from interhat_tf.preprocessing.value_tables import (
+    merge_tables,
+    read_table,
+    split_by_value,
+    write_table,
+)
 
 MEMORY_VALUES = 4_000_000
 """Values, over all fields, that a `CountStore` holds in memory at once."""
 
 PARTS = 16
 """Parts into which the values of a field are split where they are too many."""
-
-HASH_ROWS = 1 << 16
 
 
 @dataclasses.dataclass
@@ -43,12 +51,12 @@ class Counts:
         positives: Number of rows with label 1 of each split.
     """
 
-    values: dict
-    ranges: dict
+    values: dict[str, pa.Table]
+    ranges: dict[str, tuple[float, float]]
     rows: np.ndarray
     positives: np.ndarray
 
-    def add_totals(self, other):
+    def add_totals(self, other: "Counts") -> None:
         """Adds another's ranges, rows and positives, but not its values."""
         for name, (low, high) in other.ranges.items():
             self.ranges[name] = min(self.ranges[name][0], low), max(self.ranges[name][1], high)
@@ -56,27 +64,27 @@ class Counts:
         self.positives = self.positives + other.positives
 
 
-def count_chunk(chunk, fields):
-    """Counts the values of a chunk.
+def count_rows(rows: Rows, fields: Sequence[RawField]) -> Counts:
+    """Counts the values of a chunk's rows.
 
     Args:
-        chunk: The `Chunk`.
+        rows: The `Rows`.
         fields: The log's fields.
 
     Returns:
-        Its `Counts`.
+        Their `Counts`.
 
     Raises:
         ValueError: If a number is NaN or infinite. The message names file,
             line and field.
     """
-    train = chunk.splits == SPLITS.index("train")
+    train = rows.splits == SPLITS.index("train")
     values, ranges = {}, {}
     for field in fields:
-        column = chunk.values[field.name]
+        column = rows.values[field.name]
         if not isinstance(field, Categorical):
             numbers, missing = as_numbers(column)
-            _check_finite(numbers, chunk, field)
+            _check_finite(numbers, rows, field)
             numbers = numbers[train & ~missing]
             ranges[field.name] = (
                 float(numbers.min(initial=np.inf)),
@@ -84,9 +92,9 @@ def count_chunk(chunk, fields):
             )
         if not isinstance(field, Numerical):
             values[field.name] = _count_values(column, train, isinstance(field, Bucketed))
-    rows = np.bincount(chunk.splits, minlength=len(SPLITS))
-    positives = np.bincount(chunk.splits[chunk.labels == 1], minlength=len(SPLITS))
-    return Counts(values, ranges, rows, positives)
+    split_rows = np.bincount(rows.splits, minlength=len(SPLITS))
+    positives = np.bincount(rows.splits[rows.labels == 1], minlength=len(SPLITS))
+    return Counts(values, ranges, split_rows, positives)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,18 +110,18 @@ class ValueCounts:
     table: pa.Table
     distinct: int
 
-    def by_frequency(self):
+    def by_frequency(self) -> pa.Array:
         """Returns the values by falling frequency, then by their bytes, a string array."""
         order = [("train", "descending"), ("value", "ascending")]
         return self.table.sort_by(order)["value"].combine_chunks()
 
-    def in_training(self):
+    def in_training(self) -> Column:
         """Returns the values that training rows have, null where missing."""
         values = self.table.filter(pc.greater(self.table["train"], 0))["value"]
         return _null_where_empty(values)
 
 
-def select_values(field, tables):
+def select_values(field: RawField, tables: Iterable[pa.Table]) -> ValueCounts:
     """Gathers what an encoding needs of a field's values.
 
     Args:
@@ -132,7 +140,9 @@ def select_values(field, tables):
     return ValueCounts(pa.concat_tables(kept), distinct)
 
 
-def statistics(counts, values, fields):
+def statistics(
+    counts: Counts, values: Mapping[str, ValueCounts], fields: Sequence[RawField]
+) -> dict[str, Any]:
     """Returns the figures of the paper's Table 1, and each split's size.
 
     Args:
@@ -173,9 +183,13 @@ class CountStore:
     Args:
         fields: The log's fields.
         folder: Folder for the files; made if it is needed.
+
+    Attributes:
+        totals: The sum of the `Counts` without their values, `None` before the
+            first is added.
     """
 
-    def __init__(self, fields, folder):
+    def __init__(self, fields: Sequence[RawField], folder: epath.Path):
         self._fields = [field for field in fields if not isinstance(field, Numerical)]
         self._folder = folder
         # For each field a merged table and later ones that wait to be merged.
@@ -183,7 +197,7 @@ class CountStore:
         self._files = {field.name: [[] for _ in range(PARTS)] for field in self._fields}
         self.totals = None
 
-    def add(self, counts):
+    def add(self, counts: Counts) -> None:
         """Adds the `Counts` of a chunk."""
         if self.totals is None:
             self.totals = dataclasses.replace(counts, values={}, ranges=dict(counts.ranges))
@@ -198,7 +212,7 @@ class CountStore:
         while self._values_in_memory() > MEMORY_VALUES:
             self._write_largest()
 
-    def value_counts(self):
+    def value_counts(self) -> dict[str, ValueCounts]:
         """Returns the `ValueCounts` of each field that becomes a category."""
         return {field.name: select_values(field, self._parts(field)) for field in self._fields}
 
@@ -211,14 +225,14 @@ class CountStore:
         table = merge_tables(self._tables[name])
         self._tables[name] = []
         self._folder.mkdir(exist_ok=True)
-        # A field's name need not be fit for a file's.
+        # A field's name may hold characters that a file's cannot.
         position = list(self._tables).index(name)
         for number, part in enumerate(split_by_value(table, PARTS)):
             files = self._files[name][number]
             files.append(self._folder / f"{position}-{number}-{len(files)}.arrow")
             write_table(files[-1], part)
 
-    def _parts(self, field):
+    def _parts(self, field: RawField) -> Iterator[pa.Table]:
         tables, files = self._tables[field.name], self._files[field.name]
         if not any(files):
             yield merge_tables(tables)
@@ -227,45 +241,6 @@ class CountStore:
         for paths, table in zip(files, rest, strict=True):
             parts = [read_table(path) for path in paths] + [table] * (table is not None)
             yield merge_tables(parts)
-
-
-def merge_tables(tables):
-    """Adds up tables of `value` and `train`."""
-    if len(tables) == 1:
-        return tables[0]
-    merged = pa.concat_tables(tables).group_by("value").aggregate([("train", "sum")])
-    return merged.rename_columns({"train_sum": "train"})
-
-
-def split_by_value(table, parts):
-    """Splits a table of `value` and `train` so that a value is always in the same part.
-
-    Args:
-        table: The table.
-        parts: Number of parts.
-
-    Returns:
-        The parts, a list of tables of about the same size.
-    """
-    # In batches: an array of 64 bits for each byte of the texts is large.
-    batches = table.to_batches(max_chunksize=HASH_ROWS)
-    hashes = [_hash(batch["value"]) for batch in batches]
-    part = np.concatenate([np.zeros(0, np.uint64), *hashes]) % np.uint64(parts)
-    return [table.filter(pa.array(part == number)) for number in range(parts)]
-
-
-def write_table(path, table):
-    """Writes a table to a file that `read_table` reads; the path may be one of object storage."""
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table)
-    with naming_errors(path), path.open("wb") as file:
-        file.write(memoryview(sink.getvalue()))
-
-
-def read_table(path):
-    """Reads a table that `write_table` wrote."""
-    return pa.ipc.open_file(pa.py_buffer(path.read_bytes())).read_all()
 
 
 def _count_values(column, train, numbers):
@@ -288,24 +263,11 @@ def _null_where_empty(column):
     return pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
 
 
-def _check_finite(numbers, chunk, field):
+def _check_finite(numbers, rows, field):
     wrong = ~np.isfinite(numbers)
     if wrong.any():
         row = int(wrong.argmax())
         raise ValueError(
-            f"{chunk.source}:{chunk.first_line + row}: {field.name} is {numbers[row]}; "
+            f"{rows.source}:{rows.first_line + row}: {field.name} is {numbers[row]}; "
             f"a number must be finite, leave it empty where it is missing"
         )
-
-
-def _hash(array):
-    """Returns 32 bits, uint64, for each text of an array, a function of its bytes alone."""
-    ends = np.frombuffer(array.buffers()[1], np.int32)[array.offset : array.offset + len(array) + 1]
-    data = np.frombuffer(array.buffers()[2] or b"", np.uint8)[ends[0] : ends[-1]]
-    starts = ends[:-1] - ends[0]
-    lengths = np.diff(ends)
-    # sum_j byte_j * p^j modulo 2^64, from a running sum over all texts.
-    powers = np.full(max(lengths.max(initial=0), 1), 0x9E3779B97F4A7C15, np.uint64).cumprod()
-    terms = (data + np.uint64(1)) * powers[np.arange(len(data)) - np.repeat(starts, lengths)]
-    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(terms)])
-    return (sums[starts + lengths] - sums[starts]) >> np.uint64(32)

@@ -20,8 +20,9 @@ from interhat_tf import InterHAt, prepare_click_log
 from interhat_tf.input_pipeline import click_log
 from interhat_tf.input_pipeline.catalog import prepared_dataset
 from interhat_tf.input_pipeline.dataset import PreparedDataset
+from interhat_tf.preprocessing import parquet_log
 from interhat_tf.preprocessing.builder import ClickLogBuilder
-from interhat_tf.preprocessing.encoding import SPLITS, random_splits
+from interhat_tf.preprocessing.rows import SPLITS, random_splits
 from interhat_tf.training.loop import TrainingSettings, train
 
 ROWS = 600
@@ -145,7 +146,7 @@ def log(tmp_path):
 @pytest.mark.parametrize("form", ["csv", "csv.gz", "txt.zst", "tsv", "parts", "parquet", "files"])
 @pytest.mark.parametrize("chronological", [False, True])
 def test_every_row_has_its_values(tmp_path, monkeypatch, form, chronological):
-    monkeypatch.setattr(click_log, "PIECE_ROWS", 100)
+    monkeypatch.setattr(parquet_log, "CHUNK_ROWS", 100)
     rows = log_rows()
     path = write(tmp_path, form, rows)
     data = prepare_click_log(path, name="log", data_dir=tmp_path, chronological=chronological)
@@ -297,7 +298,7 @@ def test_wrong_label_names_its_line(tmp_path, log, label):
 
 @pytest.mark.parametrize("label", [None, 2, 0.5])
 def test_wrong_label_names_its_row(tmp_path, monkeypatch, label):
-    monkeypatch.setattr(click_log, "PIECE_ROWS", 40)
+    monkeypatch.setattr(parquet_log, "CHUNK_ROWS", 40)
     labels = [0.0, 1.0] * 60
     labels[100] = label
     pq.write_table(pa.table({"y": [0] * 9, "x": ["a"] * 9}), tmp_path / "1.parquet")
@@ -433,7 +434,7 @@ def test_opens_by_name(tmp_path, log, capsys):
 
 def test_prepared_once(tmp_path, log, monkeypatch):
     prepare_click_log(log, name="log", data_dir=tmp_path)
-    monkeypatch.setattr(ClickLogBuilder, "_pieces", None)
+    monkeypatch.setattr(ClickLogBuilder, "_chunks", None)
     monkeypatch.chdir(tmp_path)
     # What is inferred may be named as well.
     data = prepare_click_log(
@@ -516,7 +517,7 @@ def test_raw_records(tmp_path, log):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"price": ["1", "x"]}, "field 'price', row 1: 'x' is no number; a missing one is None"),
+        ({"price": ["1", "x"]}, "field 'price', row 1: 'x' is not a number; a missing one is None"),
         ({"price": [1, np.inf]}, "field 'price', row 1: the number is inf; it must be finite"),
         ({"price": ["nan", 1]}, "field 'price': the values are not a list of texts or of numbers"),
         ({"user": [7, "b"]}, "field 'user': the values are not a list of texts or of numbers"),
@@ -541,20 +542,20 @@ def test_wrong_raw_records(tmp_path, log, change, message):
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 def test_a_cluster_can_read_it(tmp_path, monkeypatch, form):
-    """What is sent to a worker is pickled: the builder and the pieces."""
+    """What is sent to a worker is pickled: the builder and the chunks."""
     builders = []
     monkeypatch.setattr(click_log, "prepare", builders.append)
     monkeypatch.setattr(click_log._Builder, "check_made_from", lambda _: None)
     path = write(tmp_path, form, log_rows())
     prepare_click_log(path, name="log", data_dir=tmp_path, chronological=True)
     (builder,) = builders
-    pieces = builder._pieces(None)
-    copy, copied_pieces = pickle.loads(pickle.dumps((builder, list(pieces))))
+    chunks = builder._chunks(None)
+    copy, copied_chunks = pickle.loads(pickle.dumps((builder, list(chunks))))
     assert copy.info.full_name == "log/1.0.0"
-    for piece, copied in zip(pieces, copied_pieces, strict=True):
-        chunk, copied_chunk = builder._chunk(piece), copy._chunk(copied)
-        assert copied_chunk.values.equals(chunk.values)
-        np.testing.assert_array_equal(copied_chunk.splits, chunk.splits)
+    for chunk, copied in zip(chunks, copied_chunks, strict=True):
+        rows, copied_rows = builder._read_chunk(chunk), copy._read_chunk(copied)
+        assert copied_rows.values.equals(rows.values)
+        np.testing.assert_array_equal(copied_rows.splits, rows.splits)
 
 
 def test_public_name():

@@ -14,11 +14,10 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from interhat_tf.input_pipeline import catalog
-from interhat_tf.input_pipeline import dataset as dataset_module
+from interhat_tf.input_pipeline import blocks, catalog, shuffled_batches
 from interhat_tf.input_pipeline.catalog import prepare, prepared_dataset
 from interhat_tf.input_pipeline.dataset import PreparedDataset
-from interhat_tf.preprocessing import builder as builder_module
+from interhat_tf.preprocessing import shuffle
 from tests.preprocessing.builder_test import LogBuilder
 
 ROWS, BATCH_SIZE, BATCHES = 1_600, 100, 16  # of the training split
@@ -31,7 +30,7 @@ class SmallLogBuilder(LogBuilder, skip_registration=True):
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(builder_module, "BLOCK_ROWS", 64)
+        patch.setattr(shuffle, "BLOCK_ROWS", 64)
         builder = SmallLogBuilder(data_dir=tmp_path_factory.mktemp("prepared"))
         builder.download_and_prepare()
     return PreparedDataset(builder)
@@ -40,8 +39,8 @@ def dataset(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def small_windows(monkeypatch):
     # 25 blocks in windows of 4 batches.
-    monkeypatch.setattr(dataset_module, "BLOCK_ROWS", 64)
-    monkeypatch.setattr(dataset_module, "WINDOW_BLOCKS", 7)
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", 64)
+    monkeypatch.setattr(shuffled_batches, "WINDOW_ROWS", 7 * 64)
 
 
 def take(batches, count):
@@ -157,7 +156,7 @@ def test_check_names_the_row(tmp_path, monkeypatch, column, row, value, message)
 
             return {**iterators, "test": [damaged]}
 
-    monkeypatch.setattr(builder_module, "BLOCK_ROWS", 64)
+    monkeypatch.setattr(shuffle, "BLOCK_ROWS", 64)
     builder = DamagedBuilder(data_dir=tmp_path)
     builder.download_and_prepare()
     with pytest.raises(ValueError) as error:
@@ -189,7 +188,7 @@ def test_records_whose_number_is_none(dataset):
         message = rf"^field 'price', row 1: the number is {number}; it must be finite$"
         with pytest.raises(ValueError, match=message):
             dataset.encode({**record, "price": [1.0, number]})
-    with pytest.raises(ValueError, match=r"^field 'price', row 1: 'many' is no number"):
+    with pytest.raises(ValueError, match=r"^field 'price', row 1: 'many' is not a number"):
         dataset.encode({**record, "price": ["1", "many"]})
     numbers = dataset.encode({**record, "price": ["999", None]})["numerical"]
     np.testing.assert_array_equal(numbers, [[np.float32(999 / 1997)], [0]])
@@ -238,9 +237,9 @@ def test_raw_folder_and_further_options_reach_the_builder(tmp_path):
     class ManualBuilder(SmallLogBuilder, skip_registration=True):
         MANUAL_DOWNLOAD_INSTRUCTIONS = "log.csv"
 
-        def _pieces(self, dl_manager):
+        def _chunks(self, dl_manager):
             seen.append(dl_manager.manual_dir)
-            return super()._pieces(dl_manager)
+            return super()._chunks(dl_manager)
 
         def _download_and_prepare(self, dl_manager, download_config):
             seen.append(download_config.num_shards)
@@ -258,9 +257,9 @@ def test_second_preparation_waits_and_uses_the_first(tmp_path):
     read = []
 
     class WatchedBuilder(SmallLogBuilder, skip_registration=True):
-        def _pieces(self, dl_manager):
+        def _chunks(self, dl_manager):
             read.append(self)
-            return super()._pieces(dl_manager)
+            return super()._chunks(dl_manager)
 
     first, second = WatchedBuilder(data_dir=tmp_path), WatchedBuilder(data_dir=tmp_path)
     datasets = []
@@ -299,11 +298,11 @@ def test_lock_ends_with_a_failure(tmp_path):
 class SlowLogBuilder(SmallLogBuilder, skip_registration=True):
     """Notes who looks for the log, and takes a second for it."""
 
-    def _pieces(self, dl_manager):
+    def _chunks(self, dl_manager):
         with open(f"{self._data_dir_root}/readers", "a") as file:
             file.write(f"{os.getpid()}\n")
         time.sleep(1)
-        return super()._pieces(dl_manager)
+        return super()._chunks(dl_manager)
 
 
 @pytest.mark.slow
@@ -346,8 +345,8 @@ def _prepare_and_read(data_dir):
 def several_files(tmp_path_factory):
     """A prepared set whose training rows lie in several files."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(builder_module, "BLOCK_ROWS", 64)
-        patch.setattr(builder_module, "BUCKET_ROWS", 300)
+        patch.setattr(shuffle, "BLOCK_ROWS", 64)
+        patch.setattr(shuffle, "PARTITION_ROWS", 300)
         builder = SmallLogBuilder(data_dir=tmp_path_factory.mktemp("files"))
         builder.download_and_prepare()
     data = PreparedDataset(builder)
@@ -380,7 +379,7 @@ def test_a_shard_is_whole_files_where_there_are_enough(several_files):
 
 
 def files_of(data, shard, shards):
-    return [file.decode() for file in data._shard(shard, shards)[0].numpy()]
+    return [block.path for block in data._shards(shards)[shard].blocks]
 
 
 def test_shards_that_cannot_be(dataset):

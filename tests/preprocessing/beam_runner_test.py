@@ -6,10 +6,10 @@ import pathlib
 import pytest
 
 from interhat_tf.input_pipeline.catalog import prepare
-from interhat_tf.preprocessing import builder
+from interhat_tf.preprocessing import shuffle
 from tests.preprocessing.builder_test import (
+    Chunk,
     MixedLogBuilder,
-    Piece,
     assert_nothing_finished,
     file_bytes,
 )
@@ -20,16 +20,16 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 
 @dataclasses.dataclass(frozen=True)
-class CompressedPiece(Piece):
-    """A piece as it is of a compressed file."""
+class CompressedChunk(Chunk):
+    """A chunk as it is of a compressed file."""
 
     path: str
     data: bytes
 
 
 class CompressedBuilder(MixedLogBuilder, skip_registration=True):
-    def _pieces(self, dl_manager):
-        yield CompressedPiece(0, 7, "log.csv.gz", b"")
+    def _chunks(self, dl_manager):
+        yield CompressedChunk(0, 7, "log.csv.gz", b"")
         raise AssertionError("all of the file was read")
 
 
@@ -39,7 +39,7 @@ class BeamBuilder(MixedLogBuilder, skip_registration=True):
 
     def _shard_iterators_per_split(self, dl_manager):
         iterators = super()._shard_iterators_per_split(dl_manager)
-        # What is left is a pipeline of tfds' own for each split; a worker takes seconds to start.
+        # What is left is tfds' pipeline for each split; a worker takes seconds to start.
         self.options.view_as(pipeline_options.DirectOptions).direct_num_workers = 1
         return iterators
 
@@ -51,7 +51,7 @@ def options(*arguments):
 @pytest.mark.slow
 def test_files_are_those_of_one_machine(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setattr(builder, "BUCKET_ROWS", 1_000)
+    monkeypatch.setattr(shuffle, "PARTITION_ROWS", 1_000)
     local = MixedLogBuilder(data_dir=tmp_path / "local")
     prepare(local)
     distributed = BeamBuilder(data_dir=tmp_path / "beam")
@@ -67,7 +67,7 @@ def test_files_are_those_of_one_machine(tmp_path, monkeypatch):
 
 
 def test_compressed_files_are_refused(tmp_path):
-    message = r"^log\.csv\.gz: several workers cannot read pieces of a compressed file; decompress"
+    message = r"^log\.csv\.gz: several workers cannot read chunks of a compressed file; decompress"
     with pytest.raises(ValueError, match=message):
         prepare(CompressedBuilder(data_dir=tmp_path), beam_options=options())
     assert_nothing_finished(tmp_path)

@@ -19,9 +19,10 @@ import tensorflow_datasets as tfds
 
 from interhat_tf.input_pipeline.catalog import prepare
 from interhat_tf.input_pipeline.dataset import PreparedDataset
-from interhat_tf.preprocessing import builder, vocabulary
+from interhat_tf.preprocessing import local_runner, shuffle, vocabulary
 from interhat_tf.preprocessing.builder import ClickLogBuilder
-from interhat_tf.preprocessing.encoding import Bucketed, Categorical, Chunk, Numerical, random_bits
+from interhat_tf.preprocessing.fields import Bucketed, Categorical, Numerical
+from interhat_tf.preprocessing.rows import Rows, random_bits
 from interhat_tf.schema import Field
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
@@ -30,7 +31,7 @@ SPLITS = ("train", "validation", "test")
 
 
 @dataclasses.dataclass(frozen=True)
-class Piece:
+class Chunk:
     """Consecutive rows of a log."""
 
     start: int
@@ -42,28 +43,28 @@ class LogBuilder(ClickLogBuilder, skip_registration=True):
 
     VERSION = tfds.core.Version("1.0.0")
     rows = 30_000
-    piece_rows = 7_000
+    chunk_rows = 7_000
     fails_at = None
 
     @property
     def fields(self):
         return [Categorical("app"), Categorical("city", min_count=2), Numerical("price")]
 
-    def _pieces(self, dl_manager):
-        starts = range(0, self.rows, self.piece_rows)
-        return [Piece(start, min(self.piece_rows, self.rows - start)) for start in starts]
+    def _chunks(self, dl_manager):
+        starts = range(0, self.rows, self.chunk_rows)
+        return [Chunk(start, min(self.chunk_rows, self.rows - start)) for start in starts]
 
-    def _chunk(self, piece):
-        if self.fails_at is not None and piece.start >= self.fails_at:
+    def _read_chunk(self, chunk):
+        if self.fails_at is not None and chunk.start >= self.fails_at:
             raise ValueError("log.csv:7: broken")
-        rows = np.arange(piece.start, piece.start + piece.rows)
-        return Chunk(
+        rows = np.arange(chunk.start, chunk.start + chunk.rows)
+        return Rows(
             pa.table(self.columns(rows)),
             (rows % 3 == 0).astype(np.uint8),
             np.where(rows % 10 < 8, TRAIN, rows % 10 - 7).astype(np.int8),
             "log.csv",
-            first_line=piece.start + 1,
-            first_row=piece.start,
+            first_line=chunk.start + 1,
+            first_row=chunk.start,
         )
 
     def columns(self, rows):
@@ -78,7 +79,7 @@ class MixedLogBuilder(LogBuilder, skip_registration=True):
     """A log with every kind of field, missing values, rare ones and a long tail."""
 
     rows = 3_000
-    piece_rows = 700
+    chunk_rows = 700
 
     @property
     def fields(self):
@@ -106,12 +107,12 @@ def expected(builder):
 
     The rows of a split are sorted by random bits, however many files they are in.
     """
-    (chunk,) = map(builder._chunk, [Piece(0, builder.rows)])
-    train = np.flatnonzero(chunk.splits == TRAIN)
+    log = builder._read_chunk(Chunk(0, builder.rows))
+    train = np.flatnonzero(log.splits == TRAIN)
     order = np.argsort(np.random.PCG64(1).random_raw(builder.rows))
     categorical, numerical = [], []
     for field in builder.fields:
-        values = chunk.values[field.name].to_pylist()
+        values = log.values[field.name].to_pylist()
         if isinstance(field, Categorical):
             values = ["" if value is None else value for value in values]
             counts = collections.Counter(values[row] for row in train)
@@ -133,8 +134,8 @@ def expected(builder):
             seen = sorted({buckets[row] for row in train})
             ids = {bucket: id for id, bucket in enumerate(seen, start=1)}
             categorical.append([ids.get(bucket, 0) for bucket in buckets])
-    columns = np.transpose(categorical), np.transpose(numerical).astype(np.float32), chunk.labels
-    rows = {split: order[chunk.splits[order] == number] for number, split in enumerate(SPLITS)}
+    columns = np.transpose(categorical), np.transpose(numerical).astype(np.float32), log.labels
+    rows = {split: order[log.splits[order] == number] for number, split in enumerate(SPLITS)}
     return {split: [column[rows[split]] for column in columns] for split in SPLITS}
 
 
@@ -182,9 +183,9 @@ def prepared(tmp_path_factory):
 
 
 @pytest.fixture
-def small_buckets(monkeypatch):
-    monkeypatch.setattr(builder, "BLOCK_ROWS", 64)
-    monkeypatch.setattr(builder, "BUCKET_ROWS", 256)
+def small_partitions(monkeypatch):
+    monkeypatch.setattr(shuffle, "BLOCK_ROWS", 64)
+    monkeypatch.setattr(shuffle, "PARTITION_ROWS", 256)
 
 
 def test_prepared_rows_are_the_log(prepared):
@@ -221,7 +222,7 @@ def test_rows_are_shuffled(prepared):
 
 
 @pytest.mark.parametrize("builder_class", [LogBuilder, MixedLogBuilder])
-def test_rows_and_their_order_against_plain_python(tmp_path, small_buckets, builder_class):
+def test_rows_and_their_order_against_plain_python(tmp_path, small_partitions, builder_class):
     class Builder(builder_class, skip_registration=True):
         rows = 3_000
 
@@ -238,11 +239,11 @@ def test_rows_and_their_order_against_plain_python(tmp_path, small_buckets, buil
         )
 
 
-def test_files_do_not_depend_on_the_pieces(tmp_path, small_buckets):
+def test_files_do_not_depend_on_the_chunks(tmp_path, small_partitions):
     contents = []
-    for piece_rows in (3_000, 700, 123):
-        builder = MixedLogBuilder(data_dir=tmp_path / str(piece_rows))
-        builder.piece_rows = piece_rows
+    for chunk_rows in (3_000, 700, 123):
+        builder = MixedLogBuilder(data_dir=tmp_path / str(chunk_rows))
+        builder.chunk_rows = chunk_rows
         builder.download_and_prepare()
         contents.append(file_bytes(builder))
     assert len(contents[0]) == 10 + 2 + 2 + 1
@@ -250,17 +251,17 @@ def test_files_do_not_depend_on_the_pieces(tmp_path, small_buckets):
 
 
 def test_pieces_that_are_no_list(tmp_path, prepared):
-    """As those of compressed files, which are read anew for each pass."""
+    """As those of compressed files, which are read again each time."""
 
-    class Pieces:
+    class Chunks:
         def __iter__(self):
-            return iter(LogBuilder._pieces(LogBuilder, None))
+            return iter(LogBuilder._chunks(LogBuilder, None))
 
     class IterableBuilder(LogBuilder, skip_registration=True):
         name = "log_builder"
 
-        def _pieces(self, dl_manager):
-            return Pieces()
+        def _chunks(self, dl_manager):
+            return Chunks()
 
     builder = IterableBuilder(data_dir=tmp_path)
     builder.download_and_prepare()
@@ -275,24 +276,24 @@ def test_values_that_do_not_fit_into_memory(tmp_path, prepared, monkeypatch):
 
 
 def test_pieces_are_read_at_most_a_few_ahead(tmp_path, monkeypatch):
-    monkeypatch.setattr(builder.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(local_runner.os, "cpu_count", lambda: 2)
     lock, running, most = threading.Lock(), [], []
 
     class WatchedBuilder(LogBuilder, skip_registration=True):
         rows = 2_000
-        piece_rows = 100
+        chunk_rows = 100
 
-        def _chunk(self, piece):
+        def _read_chunk(self, chunk):
             with lock:
-                running.append(piece)
+                running.append(chunk)
                 most.append(len(running))
-            chunk = super()._chunk(piece)
+            rows = super()._read_chunk(chunk)
             with lock:
-                running.remove(piece)
-            return chunk
+                running.remove(chunk)
+            return rows
 
     WatchedBuilder(data_dir=tmp_path).download_and_prepare()
-    assert len(most) == 2 * 20  # every piece once in each pass
+    assert len(most) == 2 * 20  # every chunk is read twice
     assert max(most) <= 2
 
 
@@ -331,7 +332,7 @@ def test_raw_rows_are_encoded_as_the_prepared_ones(tmp_path):
     dataset = prepare(MixedLogBuilder(data_dir=tmp_path))
     builder = MixedLogBuilder(data_dir=tmp_path)
     rows = np.arange(3_000)
-    order = np.argsort(random_bits(0, 3_000, builder.SHUFFLE_SEED))
+    order = np.argsort(random_bits(0, 3_000, shuffle.SHUFFLE_SEED))
     for split, digits in {"train": range(8), "validation": [8], "test": [9]}.items():
         numbers = order[np.isin(order % 10, digits)]
         table = pa.table(builder.columns(rows)).take(numbers)
@@ -355,10 +356,10 @@ def test_log_without_a_split(tmp_path, rows, split):
     assert_nothing_finished(tmp_path)
 
 
-def test_log_without_pieces(tmp_path):
+def test_log_without_rows(tmp_path):
     builder = LogBuilder(data_dir=tmp_path)
     builder.rows = 0
-    with pytest.raises(ValueError, match=r"^the log has no pieces$"):
+    with pytest.raises(ValueError, match=r"^the log has no rows$"):
         builder.download_and_prepare()
     assert_nothing_finished(tmp_path)
 
@@ -383,9 +384,9 @@ class FullDiskBuilder(LogBuilder, skip_registration=True):
         if stage == self.stage:
             self.disk.enter_context(full_disk(self.file_bytes))
 
-    def _pieces(self, dl_manager):
-        self._fill("passes")
-        return super()._pieces(dl_manager)
+    def _chunks(self, dl_manager):
+        self._fill("reading")
+        return super()._chunks(dl_manager)
 
     def _shard_iterators_per_split(self, dl_manager):
         iterators = super()._shard_iterators_per_split(dl_manager)
@@ -402,7 +403,7 @@ FULL_FOLDER = r"log_builder/incomplete\.\w+_1\.0\.0"
 
 FULL_MESSAGES = {
     "counts": rf"\] File too large: '{{}}/{FULL_FOLDER}/counts\.tmp/0-0-0\.arrow'$",
-    "buckets": rf"\] File too large: '{{}}/{FULL_FOLDER}/buckets\.tmp/train-0'$",
+    "partitions": rf"\] File too large: '{{}}/{FULL_FOLDER}/partitions\.tmp/train-0'$",
     "files": rf"^{{}}/{FULL_FOLDER}: .*train\.tfrecord.*; File too large$",
     "end of a file": rf"^{{}}/{FULL_FOLDER}: .*train\.tfrecord.*; File too large$",
     "metadata": r"\] File too large",
@@ -416,8 +417,8 @@ def test_full_disk(tmp_path, prepared, monkeypatch, stage):
         monkeypatch.setattr(vocabulary, "MEMORY_VALUES", 10)
     builder = FullDiskBuilder(data_dir=tmp_path)
     builder.stage, builder.file_bytes = {
-        "counts": ("passes", 100),
-        "buckets": ("passes", size // 2),
+        "counts": ("reading", 100),
+        "partitions": ("reading", size // 2),
         "files": ("files", size // 2),
         "end of a file": ("files", size - 1),
         "metadata": ("metadata", 100),
@@ -440,7 +441,7 @@ def test_killed_preparation_leaves_nothing_that_loads(tmp_path, prepared, stage)
         f"""
         import os, signal
         from interhat_tf.input_pipeline.catalog import prepare
-        from interhat_tf.preprocessing import builder
+        from interhat_tf.preprocessing import shuffle
         from tests.preprocessing.builder_test import LogBuilder
 
         number = 0
@@ -455,9 +456,9 @@ def test_killed_preparation_leaves_nothing_that_loads(tmp_path, prepared, stage)
             return killing
 
         if {stage!r} == "encoding":
-            builder.Buckets.path = kill_second(builder.Buckets.path)
+            shuffle.Partitions.path = kill_second(shuffle.Partitions.path)
         else:
-            builder.Bucket.__call__ = kill_second(builder.Bucket.__call__)
+            shuffle.Partition.__call__ = kill_second(shuffle.Partition.__call__)
         prepare(LogBuilder(data_dir={str(tmp_path)!r}))
         """
     )
@@ -465,7 +466,7 @@ def test_killed_preparation_leaves_nothing_that_loads(tmp_path, prepared, stage)
     run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True)
     assert run.returncode == -signal.SIGKILL, run.stderr.decode()
     (left,) = (tmp_path / "log_builder").glob("incomplete.*_1.0.0")
-    assert list(left.glob("*.tfrecord*" if stage == "writing" else "buckets.tmp/*"))
+    assert list(left.glob("*.tfrecord*" if stage == "writing" else "partitions.tmp/*"))
     assert not LogBuilder(data_dir=tmp_path).is_prepared()
     assert not list((tmp_path / "log_builder").glob("1.0.0"))
     # The leftovers of other versions are not ours.

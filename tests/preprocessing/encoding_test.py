@@ -9,45 +9,35 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from interhat_tf.preprocessing.encoding import (
-    SPLITS,
-    Bucketed,
-    Categorical,
-    Chunk,
-    Encoding,
-    Numerical,
-    encode_chunk,
-    encode_values,
-    random_bits,
-    random_splits,
-    row_dtype,
-)
-from interhat_tf.preprocessing.vocabulary import CountStore, count_chunk
+from interhat_tf.preprocessing.encoding import Encoding, encode_rows, encode_values, row_dtype
+from interhat_tf.preprocessing.fields import Bucketed, Categorical, Numerical
+from interhat_tf.preprocessing.rows import SPLITS, Rows, random_bits, random_splits
+from interhat_tf.preprocessing.vocabulary import CountStore, count_rows
 from interhat_tf.schema import Field
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 
 
-def make_chunk(columns, splits=None, labels=None, **arguments):
+def make_rows(columns, splits=None, labels=None, **arguments):
     values = pa.table(columns)
     splits = [TRAIN] * len(values) if splits is None else splits
     labels = [0] * len(values) if labels is None else labels
     arguments = {"source": "log.csv", **arguments}
-    return Chunk(values, np.array(labels, np.uint8), np.array(splits, np.int8), **arguments)
+    return Rows(values, np.array(labels, np.uint8), np.array(splits, np.int8), **arguments)
 
 
 def fit(fields, chunk):
     store = CountStore(fields, None)
-    store.add(count_chunk(chunk, fields))
+    store.add(count_rows(chunk, fields))
     return Encoding.fit(fields, store.value_counts(), store.totals.ranges)
 
 
 def encode(field, train, other=()):
     """Returns a field's encoding, fitted on training rows, and all rows' ids or numbers."""
     splits = [TRAIN] * len(train) + [TEST] * len(other)
-    chunk = make_chunk({field.name: pa.array([*train, *other])}, splits)
+    chunk = make_rows({field.name: pa.array([*train, *other])}, splits)
     encoding = fit([field], chunk)
-    rows = encode_chunk(chunk, encoding)
+    rows = encode_rows(chunk, encoding)
     kind = "numerical" if isinstance(field, Numerical) else "categorical"
     return encoding, rows[kind][:, 0]
 
@@ -69,12 +59,12 @@ def test_ids_of_many_random_values(rng, min_count):
     counts = collections.Counter(v for v, s in zip(values, splits, strict=True) if s == TRAIN)
     kept = [value for value in counts if counts[value] >= min_count]
     expected = sorted(kept, key=lambda value: (-counts[value], value.encode()))
-    chunk = make_chunk({"app": values}, splits)
+    chunk = make_rows({"app": values}, splits)
     encoding = fit([Categorical("app", min_count)], chunk)
     assert encoding.vocabularies["app"].to_pylist() == expected
     ids = {value: number for number, value in enumerate(expected, start=1)}
     np.testing.assert_array_equal(
-        encode_chunk(chunk, encoding)["categorical"][:, 0], [ids.get(v, 0) for v in values]
+        encode_rows(chunk, encoding)["categorical"][:, 0], [ids.get(v, 0) for v in values]
     )
 
 
@@ -114,15 +104,15 @@ def test_missing_in_other_splits_alone_is_out_of_vocabulary():
     ids=["numbers", "dictionary", "large", "slice", "chunks"],
 )
 def test_categories_of_other_types(column):
-    chunk = make_chunk({"app": column})
+    chunk = make_rows({"app": column})
     encoding = fit([Categorical("app")], chunk)
     assert encoding.vocabularies["app"].to_pylist() == ["7", "", "12"]
-    np.testing.assert_array_equal(encode_chunk(chunk, encoding)["categorical"][:, 0], [1, 2, 1, 3])
+    np.testing.assert_array_equal(encode_rows(chunk, encoding)["categorical"][:, 0], [1, 2, 1, 3])
 
 
 def test_field_without_any_value():
     fields = [Categorical("app"), Bucketed("age", 4), Numerical("price")]
-    chunk = make_chunk({name: pa.nulls(2) for name in ("app", "age", "price")})
+    chunk = make_rows({name: pa.nulls(2) for name in ("app", "age", "price")})
     encoding = fit(fields, chunk)
     assert [ids.to_pylist() for ids in encoding.vocabularies.values()] == [[""], [""]]
     rows = encode_values(pa.table({"app": ["", "a"], "age": [None, 3], "price": [2, 3]}), encoding)
@@ -245,7 +235,7 @@ def example():
         Bucketed("tail", 100),
     ]
     rng = np.random.default_rng(0)
-    chunk = make_chunk(
+    chunk = make_rows(
         {
             # Not in the order of the fields, and with a column that is none.
             "tail": [None if v > 50 else v for v in rng.lognormal(1, 2, 200)],
@@ -265,7 +255,7 @@ def example():
 def test_rows_and_schema_of_every_kind():
     fields, chunk = example()
     encoding = fit(fields, chunk)
-    rows = encode_chunk(chunk, encoding)
+    rows = encode_rows(chunk, encoding)
     assert rows.dtype == row_dtype(fields)
     assert rows.dtype == np.dtype(
         [("categorical", np.int32, (4,)), ("numerical", np.float32, (2,)), ("label", np.uint8)]
@@ -277,7 +267,7 @@ def test_rows_and_schema_of_every_kind():
     # A column is that of the field encoded alone.
     for position, name in enumerate(schema.field_names):
         field = next(field for field in fields if field.name == name)
-        alone = encode_chunk(chunk, fit([field], chunk))
+        alone = encode_rows(chunk, fit([field], chunk))
         kind, position = ("categorical", position) if position < 4 else ("numerical", position - 4)
         np.testing.assert_array_equal(rows[kind][:, position], alone[kind][:, 0])
         assert alone.dtype.names == (kind, "label")
@@ -318,7 +308,7 @@ def test_dictionary_round_trip():
 def test_dictionary_round_trip_without_values():
     fields = [Categorical("app", 5), Bucketed("age", 3), Numerical("price")]
     values = {"app": ["a"], "age": pa.nulls(1), "price": pa.nulls(1)}
-    encoding = fit(fields, make_chunk(values))
+    encoding = fit(fields, make_rows(values))
     again = Encoding.from_dict(json.loads(json.dumps(encoding.to_dict())))
     assert again.to_dict() == encoding.to_dict()
     table = pa.table({"app": ["a"], "age": [3], "price": [4]})
@@ -377,7 +367,7 @@ def test_draws_are_what_they_were():
 
 
 def test_numbers_that_no_training_row_has_are_json():
-    rows = Chunk(
+    rows = Rows(
         pa.table({"n": pa.array([None, 5.0]), "b": pa.array([None, 5.0])}),
         np.zeros(2, np.uint8),
         np.array([TRAIN, TEST], np.int8),
@@ -386,7 +376,7 @@ def test_numbers_that_no_training_row_has_are_json():
     fields = [Numerical("n"), Bucketed("b", 10)]
     encoding = fit(fields, rows)
     text = json.dumps(encoding.to_dict(), allow_nan=False)
-    encoded = encode_chunk(rows, Encoding.from_dict(json.loads(text)))
+    encoded = encode_rows(rows, Encoding.from_dict(json.loads(text)))
     np.testing.assert_array_equal(encoded["numerical"], [[0], [0]])
     # Missing is the only bucket that training rows have.
     np.testing.assert_array_equal(encoded["categorical"], [[1], [0]])

@@ -5,17 +5,16 @@ import zlib
 import pyarrow as pa
 import pytest
 
-from interhat_tf.preprocessing.text_log import (
+from interhat_tf.preprocessing.checks import binary_labels
+from interhat_tf.preprocessing.log_files import log_files, manual_folder
+from interhat_tf.preprocessing.text_chunks import (
     MAX_LINE_BYTES,
-    binary_labels,
-    first_pieces,
-    log_files,
-    log_pieces,
-    manual_folder,
-    parse,
-    pieces,
+    first_chunks,
+    log_chunks,
     read_header,
+    text_chunks,
 )
+from interhat_tf.preprocessing.text_parsing import parse
 
 COLUMNS = {"label": pa.string(), "count": pa.int64(), "price": pa.float64(), "name": pa.string()}
 
@@ -53,7 +52,7 @@ def expected_rows(lines):
 
 
 def read_rows(found, **options):
-    tables = [parse(piece, COLUMNS, delimiter="\t", **options) for piece in found]
+    tables = [parse(chunk, COLUMNS, delimiter="\t", **options) for chunk in found]
     return pa.concat_tables(tables).to_pylist()
 
 
@@ -69,53 +68,53 @@ def write(path, content):
 
 
 def check_places(found, paths, header_lines=0):
-    """Pieces follow one another without a gap, in the files and in the log."""
+    """Chunks follow one another without a gap, in the files and in the log."""
     row = 0
     for path in paths:
         line, offset = 1 + header_lines, None
-        for piece in [piece for piece in found if piece.path == path]:
-            assert (piece.first_line, piece.first_row) == (line, row)
-            assert offset in (None, piece.offset)
-            assert len(piece.read()) == piece.length
-            line, row, offset = line + piece.rows, row + piece.rows, piece.offset + piece.length
-    assert sum(piece.rows for piece in found) == row
+        for chunk in [chunk for chunk in found if chunk.path == path]:
+            assert (chunk.first_line, chunk.first_row) == (line, row)
+            assert offset in (None, chunk.offset)
+            assert len(chunk.read()) == chunk.length
+            line, row, offset = line + chunk.rows, row + chunk.rows, chunk.offset + chunk.length
+    assert sum(chunk.rows for chunk in found) == row
 
 
 @pytest.mark.parametrize("name", ["log.txt", "log.txt.gz", "log.txt.zst"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("last_end", [True, False])
-def test_pieces_of_any_size_give_the_same_rows(tmp_path, name, end, last_end):
+def test_chunks_of_any_size_give_the_same_rows(tmp_path, name, end, last_end):
     lines = log_lines(12)
     content = end.join(lines) + (end if last_end else "")
     path = write(tmp_path / name, content)
-    for piece_bytes in range(1, len(content.encode()) + 2):
-        found = list(pieces([path], piece_bytes=piece_bytes))
+    for chunk_bytes in range(1, len(content.encode()) + 2):
+        found = list(text_chunks([path], chunk_bytes=chunk_bytes))
         check_places(found, [path])
         assert read_rows(found) == expected_rows(lines)
     assert len(found) == 1
-    assert len(list(pieces([path], piece_bytes=1))) == 12
+    assert len(list(text_chunks([path], chunk_bytes=1))) == 12
 
 
-@pytest.mark.parametrize("piece_bytes", [1, 100, 1_000, 10**6])
-def test_parts_in_order(tmp_path, piece_bytes):
+@pytest.mark.parametrize("chunk_bytes", [1, 100, 1_000, 10**6])
+def test_parts_in_order(tmp_path, chunk_bytes):
     lines = log_lines(300)
     names = ["1.txt", "2.txt.gz", "3.txt.zst"]
     paths = [
         write(tmp_path / name, "\n".join(lines[100 * number : 100 * number + 100]))
         for number, name in enumerate(names)
     ]
-    found = list(pieces(paths, piece_bytes=piece_bytes))
+    found = list(text_chunks(paths, chunk_bytes=chunk_bytes))
     check_places(found, paths)
     assert read_rows(found) == expected_rows(lines)
     # Only what cannot be read from the middle is carried along.
-    assert {piece.path for piece in found if piece.data is not None} == set(paths[1:])
+    assert {chunk.path for chunk in found if chunk.data is not None} == set(paths[1:])
 
 
 def test_lines_longer_than_a_read(tmp_path):
     name = "x" * (MAX_LINE_BYTES - 100)
     path = write(tmp_path / "log.txt", "".join(f"0\t{row}\t\t{name}{row}\n" for row in range(3)))
-    for piece_bytes in (1, 300_000, MAX_LINE_BYTES, 10**7):
-        rows = read_rows(pieces([path], piece_bytes=piece_bytes))
+    for chunk_bytes in (1, 300_000, MAX_LINE_BYTES, 10**7):
+        rows = read_rows(text_chunks([path], chunk_bytes=chunk_bytes))
         assert [(row["count"], row["name"]) for row in rows] == [
             (row, f"{name}{row}") for row in range(3)
         ]
@@ -127,17 +126,17 @@ def test_concatenated_compressed_files(tmp_path, compress):
     path = tmp_path / ("log.gz" if compress is gzip.compress else "log.zst")
     parts = ["\n".join(lines[:10]) + "\n", "\n".join(lines[10:]) + "\n"]
     path.write_bytes(b"".join(compress(part.encode()) for part in parts))
-    assert read_rows(pieces([str(path)])) == expected_rows(lines)
+    assert read_rows(text_chunks([str(path)])) == expected_rows(lines)
 
 
 @pytest.mark.parametrize("name", ["log.txt", "log.txt.gz"])
-@pytest.mark.parametrize("piece_bytes", [1, 60, 10**6])
-def test_first_pieces(tmp_path, name, piece_bytes):
+@pytest.mark.parametrize("chunk_bytes", [1, 60, 10**6])
+def test_first_chunks(tmp_path, name, chunk_bytes):
     lines = log_lines(30)
     path = write(tmp_path / name, "\n".join(lines))
     for rows in (0, 1, 2, 15, 29, 30, 31):
-        found = list(first_pieces(pieces([path], piece_bytes=piece_bytes), rows))
-        assert sum(piece.rows for piece in found) == min(rows, 30)
+        found = list(first_chunks(text_chunks([path], chunk_bytes=chunk_bytes), rows))
+        assert sum(chunk.rows for chunk in found) == min(rows, 30)
         check_places(found, [path])
         if rows:
             assert read_rows(found) == expected_rows(lines[:rows])
@@ -145,13 +144,13 @@ def test_first_pieces(tmp_path, name, piece_bytes):
 
 @pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])
 @pytest.mark.parametrize("share", [0.3, 1.0])
-def test_log_pieces_can_be_read_again(tmp_path, suffix, share):
+def test_log_chunks_can_be_read_again(tmp_path, suffix, share):
     lines = log_lines(55)
     paths = [
         write(tmp_path / f"1.txt{suffix}", "\n".join(lines[:20])),
         write(tmp_path / "2.txt", "\n".join(lines[20:])),
     ]
-    found = log_pieces(paths, share=share, piece_bytes=200)
+    found = log_chunks(paths, share=share, chunk_bytes=200)
     assert isinstance(found, list) == (suffix == "")
     for _ in range(2):
         assert read_rows(found) == expected_rows(lines[: int(share * 55)])
@@ -161,21 +160,21 @@ def test_log_pieces_can_be_read_again(tmp_path, suffix, share):
 def test_share_without_rows(tmp_path, suffix):
     path = write(tmp_path / f"log.txt{suffix}", "\n".join(log_lines(3)))
     with pytest.raises(ValueError, match=r"log.txt\S*: 30% of the 3 rows are none"):
-        log_pieces([path], share=0.3)
+        log_chunks([path], share=0.3)
 
 
 @pytest.mark.parametrize("name", ["log.csv", "log.csv.gz"])
-@pytest.mark.parametrize("piece_bytes", [1, 10**6])
+@pytest.mark.parametrize("chunk_bytes", [1, 10**6])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_header(tmp_path, name, piece_bytes, mark, end):
+def test_header(tmp_path, name, chunk_bytes, mark, end):
     lines = log_lines(10)
     header = "\t".join(COLUMNS)
     paths = [
         write(tmp_path / name, mark + end.join([header, *lines[:6]]) + end),
         write(tmp_path / f"2-{name}", mark + end.join([header, *lines[6:]])),
     ]
-    found = list(pieces(paths, header=list(COLUMNS), delimiter="\t", piece_bytes=piece_bytes))
+    found = list(text_chunks(paths, header=list(COLUMNS), delimiter="\t", chunk_bytes=chunk_bytes))
     check_places(found, paths, header_lines=1)
     assert read_rows(found) == expected_rows(lines)
     assert read_header(paths[0], "\t") == list(COLUMNS)
@@ -190,20 +189,20 @@ def test_column_that_is_there_twice(tmp_path):
 def test_byte_order_mark_without_a_header(tmp_path):
     lines = log_lines(10)
     path = write(tmp_path / "log.txt", "\ufeff" + "\n".join(lines))
-    for piece_bytes in (1, 100, 10**6):
-        assert read_rows(pieces([path], piece_bytes=piece_bytes)) == expected_rows(lines)
+    for chunk_bytes in (1, 100, 10**6):
+        assert read_rows(text_chunks([path], chunk_bytes=chunk_bytes)) == expected_rows(lines)
     path = write(tmp_path / "log.txt", "\ufeff0\tx\t\t\n")
     with pytest.raises(ValueError, match=r"log.txt:1: count is 'x'; expected a whole number"):
-        read_rows(pieces([path]))
+        read_rows(text_chunks([path]))
 
 
 def test_quoting(tmp_path):
     path = write(tmp_path / "log.csv", 'label,"the, name"\n"1","a ""b"", c"\n0,""\n,d\n')
     header = read_header(path, ",", quoting=True)
     assert header == ["label", "the, name"]
-    (piece,) = pieces([path], header=header, quoting=True)
+    (chunk,) = text_chunks([path], header=header, quoting=True)
     columns = dict(zip(header, [pa.int64(), pa.string()], strict=True))
-    assert parse(piece, columns, delimiter=",", quoting=True).to_pylist() == [
+    assert parse(chunk, columns, delimiter=",", quoting=True).to_pylist() == [
         {"label": 1, "the, name": 'a "b", c'},
         {"label": 0, "the, name": ""},
         {"label": None, "the, name": "d"},
@@ -215,26 +214,26 @@ def test_quoting(tmp_path):
 )
 def test_line_end_within_quotes(tmp_path, lines):
     path = write(tmp_path / "log.csv", "\n".join(["0,x", *lines]))
-    (piece,) = pieces([path])
+    (chunk,) = text_chunks([path])
     columns = {"label": pa.int64(), "name": pa.string()}
     with pytest.raises(ValueError, match=r"log.csv:2: a double quote is not closed"):
-        parse(piece, columns, delimiter=",", quoting=True)
+        parse(chunk, columns, delimiter=",", quoting=True)
 
 
 def test_quotes_are_text_unless_asked_for(tmp_path):
     path = write(tmp_path / "log.csv", '1,"a\n0,b"\n')
-    (piece,) = pieces([path])
-    table = parse(piece, {"label": pa.int64(), "name": pa.string()}, delimiter=",")
+    (chunk,) = text_chunks([path])
+    table = parse(chunk, {"label": pa.int64(), "name": pa.string()}, delimiter=",")
     assert table["name"].to_pylist() == ['"a', 'b"']
 
 
 def test_columns_that_are_left_out(tmp_path):
     path = write(tmp_path / "log.txt", b"0\tno number\t\xff\tone\n1\t2\t3\ttwo\n")
-    (piece,) = pieces([path])
-    table = parse(piece, COLUMNS, delimiter="\t", include=["name", "label"])
+    (chunk,) = text_chunks([path])
+    table = parse(chunk, COLUMNS, delimiter="\t", include=["name", "label"])
     assert table.to_pylist() == [{"name": "one", "label": "0"}, {"name": "two", "label": "1"}]
     with pytest.raises(ValueError, match=r"log.txt:1: count is 'no number'"):
-        parse(piece, COLUMNS, delimiter="\t", include=["count"])
+        parse(chunk, COLUMNS, delimiter="\t", include=["count"])
 
 
 BAD_LINES = [
@@ -256,14 +255,14 @@ BAD_LINES = [
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 @pytest.mark.parametrize("name", ["log.txt", "log.txt.gz"])
 def test_bad_line(tmp_path, line, problem, end, name):
-    """The line is named, in whichever place of whichever piece it is."""
+    """The line is named, in whichever place of whichever chunk it is."""
     header = "\t".join(COLUMNS).encode()
     good = [text.encode() for text in log_lines(200)]
     for number in (2, 3, 150, 201):
         lines = [header, *good[: number - 2], line, *good[number - 2 :]]
         path = write(tmp_path / name, end.join(lines))
-        for piece_bytes in (1, 1_500, 10**6):
-            found = pieces([path], header=COLUMNS, delimiter="\t", piece_bytes=piece_bytes)
+        for chunk_bytes in (1, 1_500, 10**6):
+            found = text_chunks([path], header=COLUMNS, delimiter="\t", chunk_bytes=chunk_bytes)
             with pytest.raises(ValueError) as error:
                 read_rows(found)
             assert str(error.value).startswith(f"{path}:{number}: {problem}")
@@ -275,18 +274,18 @@ def test_bad_line_of_a_second_file(tmp_path):
     paths = [write(tmp_path / f"{part}.txt", "\n".join(lines)) for part in (1, 2)]
     write(tmp_path / "2.txt", "\n".join([*lines, "0\t1"]))
     with pytest.raises(ValueError, match=r"2.txt:11: expected 4 values, found 2"):
-        read_rows(pieces(paths, piece_bytes=100))
+        read_rows(text_chunks(paths, chunk_bytes=100))
 
 
 def test_labels(tmp_path):
     path = write(tmp_path / "log.txt", "\n".join(["1", "0", "-1"] * 10 + ["2", "1"]))
-    found = list(pieces([path], piece_bytes=20))
+    found = list(text_chunks([path], chunk_bytes=20))
     columns = {"click": pa.string()}
-    labels = [parse(piece, columns, delimiter="\t")["click"] for piece in found]
+    labels = [parse(chunk, columns, delimiter="\t")["click"] for chunk in found]
     assert binary_labels(labels[0], found[0]).tolist()[:3] == [1, 0, 0]
     with pytest.raises(ValueError, match=r"log.txt:31: click is '2'; a label is 0 or 1"):
-        for piece, column in zip(found, labels, strict=True):
-            binary_labels(column, piece, "click")
+        for chunk, column in zip(found, labels, strict=True):
+            binary_labels(column, chunk, "click")
 
 
 @pytest.mark.parametrize(
@@ -298,15 +297,15 @@ def test_labels(tmp_path):
         (b"label\tcount\tname\n0\t\t\n", ":1: the header must be label, count, price, name; found"),
         (b"0\t\t\t\n", ":1: the header must be label, count, price, name; found 0, , , "),
         (b"l\xe4bel\tcount\n", ":1: the header is not in UTF-8"),
-        (b"a\0b\n\n", ": the file is no text in UTF-8"),
-        ("label\tcount".encode("utf-16"), ": the file is no text in UTF-8"),
+        (b"a\0b\n\n", ": the file is not text in UTF-8"),
+        ("label\tcount".encode("utf-16"), ": the file is not text in UTF-8"),
         (
             gzip.compress(b"0\t\t\t\n", mtime=0),
-            ": the file is no text but gzip; give it a name that ends",
+            ": the file is not text but gzip; give it a name that ends",
         ),
-        (pa.compress(b"0", "zstd", True), ": the file is no text but zstd; give it a name"),
-        (b"PK\x03\x04\0\0\0", ": the file is no text but zip; unpack it"),
-        (b"PAR1\0\0\0\n", ": the file is no text but Parquet"),
+        (pa.compress(b"0", "zstd", True), ": the file is not text but zstd; give it a name"),
+        (b"PK\x03\x04\0\0\0", ": the file is not text but zip; unpack it"),
+        (b"PAR1\0\0\0\n", ": the file is not text but Parquet"),
         (b"x" * MAX_LINE_BYTES, f":1: the line is longer than {MAX_LINE_BYTES} bytes"),
     ],
 )
@@ -314,16 +313,16 @@ def test_labels(tmp_path):
 def test_bad_file(tmp_path, content, problem, suffix):
     path = write(tmp_path / f"log.txt{suffix}", content)
     with pytest.raises(ValueError) as error:
-        list(pieces([path], header=list(COLUMNS), delimiter="\t"))
+        list(text_chunks([path], header=list(COLUMNS), delimiter="\t"))
     assert str(error.value).startswith(f"{path}{problem}")
 
 
 def test_line_that_never_ends(tmp_path):
     path = write(tmp_path / "log.txt", "0\t\t\t\n" * 9 + "x" * 3 * MAX_LINE_BYTES)
     with pytest.raises(ValueError, match=r"log.txt:10: the line is longer than"):
-        list(pieces([path], piece_bytes=10))
+        list(text_chunks([path], chunk_bytes=10))
     with pytest.raises(ValueError, match=r"log.txt:10: "):
-        read_rows(pieces([path], piece_bytes=10**7))
+        read_rows(text_chunks([path], chunk_bytes=10**7))
 
 
 def deflate_block():
@@ -347,7 +346,7 @@ def test_damaged_gzip(tmp_path, kind):
     path = tmp_path / "log.txt.gz"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"log.txt.gz: the gzip file is cut off or damaged \(.+\)"):
-        list(pieces([str(path)]))
+        list(text_chunks([str(path)]))
 
 
 @pytest.mark.parametrize("kept", [0.5, 0.999])
@@ -356,12 +355,12 @@ def test_damaged_zstd(tmp_path, kept):
     path = tmp_path / "log.txt.zst"
     path.write_bytes(whole[: int(kept * len(whole))])
     with pytest.raises(ValueError, match=r"log.txt.zst: the zstd file is cut off or damaged"):
-        list(pieces([str(path)]))
+        list(text_chunks([str(path)]))
 
 
 def test_file_that_changes(tmp_path):
     path = write(tmp_path / "log.txt", "\n".join(log_lines(10)))
-    found = list(pieces([path], piece_bytes=10**6))
+    found = list(text_chunks([path], chunk_bytes=10**6))
     write(tmp_path / "log.txt", "\n".join(log_lines(9)))
     with pytest.raises(ValueError, match=r"log.txt: the file has changed while it was read"):
         read_rows(found)

@@ -7,19 +7,22 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from interhat_tf.preprocessing import vocabulary
-from interhat_tf.preprocessing.encoding import Bucketed, Categorical, Chunk, Numerical
+from interhat_tf.preprocessing import value_tables, vocabulary
+from interhat_tf.preprocessing.fields import Bucketed, Categorical, Numerical
+from interhat_tf.preprocessing.rows import Rows
+from interhat_tf.preprocessing.value_tables import (
+    merge_tables,
+    read_table,
+    split_by_value,
+    write_table,
+)
 from interhat_tf.preprocessing.vocabulary import (
     PARTS,
     Counts,
     CountStore,
-    count_chunk,
-    merge_tables,
-    read_table,
+    count_rows,
     select_values,
-    split_by_value,
     statistics,
-    write_table,
 )
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
@@ -32,11 +35,11 @@ FIELDS = [
 ]
 
 
-def make_chunk(columns, splits=None, labels=None, first_line=1):
+def make_rows(columns, splits=None, labels=None, first_line=1):
     values = pa.table(columns)
     splits = [TRAIN] * len(values) if splits is None else splits
     labels = [0] * len(values) if labels is None else labels
-    return Chunk(
+    return Rows(
         values, np.array(labels, np.uint8), np.array(splits, np.int8), "log.csv", first_line
     )
 
@@ -54,13 +57,13 @@ def log():
         "age": pa.array([None] * 10 + list(ages)),
         "price": pa.array(list(rng.normal(size=4_990)) + [None] * 10),
     }
-    return make_chunk(columns, rng.choice(3, 5_000, p=[0.8, 0.1, 0.1]), rng.integers(0, 2, 5_000))
+    return make_rows(columns, rng.choice(3, 5_000, p=[0.8, 0.1, 0.1]), rng.integers(0, 2, 5_000))
 
 
 def cut(chunk, ends):
     """Returns the chunk in parts, the last one up to the last of `ends`."""
     return [
-        Chunk(
+        Rows(
             chunk.values.slice(start, end - start),
             chunk.labels[start:end],
             chunk.splits[start:end],
@@ -74,7 +77,7 @@ def stored(chunks, folder=None, fields=FIELDS):
     """Returns the totals and the `ValueCounts` of the chunks."""
     store = CountStore(fields, folder)
     for chunk in chunks:
-        store.add(count_chunk(chunk, fields))
+        store.add(count_rows(chunk, fields))
     return store.totals, store.value_counts()
 
 
@@ -112,7 +115,7 @@ def assert_same(counts, other):
 
 
 def test_counts_of_a_chunk(log):
-    counts = count_chunk(log, FIELDS)
+    counts = count_rows(log, FIELDS)
     assert counts.values.keys() == {"app", "city", "age"}
     for name in ("app", "city"):
         assert to_dict(counts.values[name]) == expected_counts(log, name)
@@ -127,17 +130,17 @@ def test_counts_of_a_chunk(log):
 
 
 def test_range_is_of_training_rows_alone():
-    chunk = make_chunk({"price": [5.0, -100.0, 3.0, None, 200.0]}, [TRAIN, TEST, TRAIN, TRAIN, 1])
-    assert count_chunk(chunk, [Numerical("price")]).ranges == {"price": (3.0, 5.0)}
+    chunk = make_rows({"price": [5.0, -100.0, 3.0, None, 200.0]}, [TRAIN, TEST, TRAIN, TRAIN, 1])
+    assert count_rows(chunk, [Numerical("price")]).ranges == {"price": (3.0, 5.0)}
 
 
 def test_null_and_the_empty_string_are_one_value():
     for values in ([None, "", "a", ""], ["", None, "a", None]):
-        chunk = make_chunk({"app": values}, [TRAIN, TRAIN, TRAIN, TEST])
-        table = count_chunk(chunk, [Categorical("app")]).values["app"]
+        chunk = make_rows({"app": values}, [TRAIN, TRAIN, TRAIN, TEST])
+        table = count_rows(chunk, [Categorical("app")]).values["app"]
         assert to_dict(table) == {"": 2, "a": 1}
     # Also in two chunks, one of which has only nulls and the other only empty strings.
-    chunks = [make_chunk({"app": pa.array(v, pa.string())}) for v in ([None], [""], [None])]
+    chunks = [make_rows({"app": pa.array(v, pa.string())}) for v in ([None], [""], [None])]
     _, values = stored(chunks, fields=[Categorical("app")])
     assert to_dict(values["app"].table) == {"": 3}
     assert values["app"].distinct == 1
@@ -147,13 +150,13 @@ def test_null_and_the_empty_string_are_one_value():
 def test_counts_are_of_the_rows_of_a_slice(dtype):
     column = pa.array(["a", "b", None, "c", "b"]).cast(dtype)
     table = pa.table({"app": pa.chunked_array([column, column])}).slice(3, 3)
-    chunk = Chunk(table, np.zeros(3, np.uint8), np.array([TRAIN, TRAIN, TEST]), "log.csv")
-    counts = count_chunk(chunk, [Categorical("app")])
+    chunk = Rows(table, np.zeros(3, np.uint8), np.array([TRAIN, TRAIN, TEST]), "log.csv")
+    counts = count_rows(chunk, [Categorical("app")])
     assert to_dict(counts.values["app"]) == {"c": 1, "b": 1, "a": 0}
 
 
 def test_chunk_without_rows(log):
-    empty = count_chunk(cut(log, [0])[0], FIELDS)
+    empty = count_rows(cut(log, [0])[0], FIELDS)
     assert empty.ranges == dict.fromkeys(("age", "price"), (np.inf, -np.inf))
     assert empty.rows.tolist() == empty.positives.tolist() == [0, 0, 0]
     assert [len(table) for table in empty.values.values()] == [0, 0, 0]
@@ -165,13 +168,13 @@ def test_chunk_without_rows(log):
 @pytest.mark.parametrize("split", [TRAIN, TEST])
 def test_number_that_is_not_finite(field, number, split):
     prices = pa.array([None, number, 2.0, np.nan], from_pandas=False)
-    chunk = make_chunk({"price": prices}, [split] * 4, first_line=40)
+    chunk = make_rows({"price": prices}, [split] * 4, first_line=40)
     message = (
         rf"^log\.csv:41: price is {number}; a number must be finite, "
         r"leave it empty where it is missing$"
     )
     with pytest.raises(ValueError, match=message):
-        count_chunk(chunk, [field])
+        count_rows(chunk, [field])
 
 
 @pytest.mark.parametrize("size", [1, 7, 333, 4_999])
@@ -185,7 +188,7 @@ def test_counts_do_not_depend_on_the_chunks(log, size):
 
 
 def test_adding_leaves_the_counts_of_a_chunk(log):
-    one, other = (count_chunk(part, FIELDS) for part in cut(log, [100, 5_000]))
+    one, other = (count_rows(part, FIELDS) for part in cut(log, [100, 5_000]))
     ranges, rows = dict(one.ranges), one.rows.tolist()
     store = CountStore(FIELDS, None)
     store.add(one)
@@ -223,7 +226,7 @@ def test_values_that_do_not_fit_into_memory(log, tmp_path, monkeypatch, limit):
     store = CountStore(FIELDS, tmp_path / "counts")
     held = []
     for chunk in chunks:
-        store.add(count_chunk(chunk, FIELDS))
+        store.add(count_rows(chunk, FIELDS))
         held.append(sum(len(table) for tables in store._tables.values() for table in tables))
     assert max(held) <= limit
     fields = {path.name.split("-")[0] for path in (tmp_path / "counts").iterdir()}
@@ -244,7 +247,7 @@ def test_a_part_at_a_time_is_read_from_files(log, tmp_path, monkeypatch):
     )
     store = CountStore(FIELDS, tmp_path / "counts")
     for chunk in cut(log, [*range(500, 5_000, 500), 5_000]):
-        store.add(count_chunk(chunk, FIELDS))
+        store.add(count_rows(chunk, FIELDS))
     distinct = len(expected_counts(log, "app"))
     sizes = []
     for table in store._parts(FIELDS[0]):
@@ -264,7 +267,7 @@ def test_no_files_where_memory_does(log, tmp_path):
 def test_names_of_fields_need_not_be_fit_for_files(tmp_path, monkeypatch):
     monkeypatch.setattr(vocabulary, "MEMORY_VALUES", 0)
     fields = [Categorical("a/../b"), Categorical("a\0")]
-    chunk = make_chunk({field.name: ["x", "y"] for field in fields})
+    chunk = make_rows({field.name: ["x", "y"] for field in fields})
     _, values = stored([chunk] * 2, tmp_path / "counts", fields)
     for field in fields:
         assert to_dict(values[field.name].table) == {"x": 2, "y": 2}
@@ -338,7 +341,7 @@ def test_part_depends_on_the_value_alone(rng):
 def test_part_does_not_depend_on_the_batches(monkeypatch):
     values = [f"v{number}" for number in range(1_000)]
     expected = parts_of(value_table(values))
-    monkeypatch.setattr(vocabulary, "HASH_ROWS", 7)
+    monkeypatch.setattr(value_tables, "HASH_ROWS", 7)
     assert parts_of(value_table(values)) == expected
 
 
@@ -411,7 +414,7 @@ def test_statistics(log):
 def test_statistics_count_the_buckets_of_all_rows():
     # Of width 10; no training row is in the third or has no age, and -5 and 500 are clipped.
     ages = [0, 5, 100, 25, 29, None, -5, 500, 95]
-    chunk = make_chunk({"age": ages}, [TRAIN] * 3 + [TEST] * 6)
+    chunk = make_rows({"age": ages}, [TRAIN] * 3 + [TEST] * 6)
     fields = [Bucketed("age", 10)]
     totals, values = stored(cut(chunk, [4, 9]), fields=fields)
     figures = statistics(totals, values, fields)

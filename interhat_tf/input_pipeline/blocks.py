@@ -1,0 +1,115 @@
+"""The row blocks of a prepared set: found in its TFRecord files, read, and made into batches."""
+
+import struct
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from interhat_tf.preprocessing.shuffle import BLOCK_ROWS
+from interhat_tf.schema import CATEGORICAL, NUMERICAL, Schema
+
+PARALLEL_CALLS = 2
+
+READ_BYTES = 256 << 10
+
+
+class Block(NamedTuple):
+    """Where a block of rows lies.
+
+    Args:
+        path: The file.
+        offset: Position of its first byte in the file.
+        rows: Number of its rows.
+    """
+
+    path: str
+    offset: int
+    rows: int
+
+
+def find_blocks(paths: Sequence[str], schema: Schema) -> list[list[Block]]:
+    """Finds the blocks of files by the lengths of their records, without reading the records.
+
+    Args:
+        paths: TFRecord files of a prepared set.
+        schema: The set's schema.
+
+    Returns:
+        A list of blocks for each file that has any.
+    """
+    files = []
+    for path in paths:
+        blocks = []
+        offset, end = 0, tf.io.gfile.stat(path).length
+        with tf.io.gfile.GFile(path, "rb") as file:
+            while offset < end:
+                file.seek(offset)
+                (length,) = struct.unpack("<Q", file.read(8))
+                blocks.append(Block(path, offset, BLOCK_ROWS))
+                # A TFRecord is the length, its checksum, the data, their checksum.
+                offset += 8 + 4 + length + 4
+        if blocks:
+            # All but a file's last block are full.
+            record = tf.data.Dataset.from_tensors(blocks[-1][:2]).flat_map(read_record)
+            (last,) = decode_blocks(record, schema)
+            blocks[-1] = blocks[-1]._replace(rows=len(last["label"]))
+            files.append(blocks)
+    return files
+
+
+def read_record(path: tf.Tensor, offset: tf.Tensor) -> tf.data.Dataset:
+    """Returns a data set of the one record that starts at an offset of a file.
+
+    `tf.data.TFRecordDataset` can do this, but does not offer it.
+    """
+    records = tf.raw_ops.TFRecordDatasetV2(
+        filenames=[path], compression_type="", buffer_size=READ_BYTES, byte_offsets=[offset]
+    )
+    return tf.data.experimental.from_variant(records, tf.TensorSpec((), tf.string)).take(1)
+
+
+def decode_blocks(records: tf.data.Dataset, schema: Schema) -> tf.data.Dataset:
+    """Decodes records, one block of rows each.
+
+    Args:
+        records: The serialized records.
+        schema: The set's schema.
+
+    Returns:
+        A data set of dictionaries: `categorical` (rows, C) int32, `numerical`
+        (rows, N) float32, `label` (rows,) uint8. A kind without fields is left
+        out.
+    """
+    columns = {
+        CATEGORICAL: (tf.int32, (-1, len(schema.categorical))),
+        NUMERICAL: (tf.float32, (-1, len(schema.numerical))),
+        "label": (tf.uint8, (-1,)),
+    }
+    columns = {name: column for name, column in columns.items() if column[1] != (-1, 0)}
+
+    def decode(record):
+        features = dict.fromkeys(columns, tf.io.FixedLenFeature((), tf.string))
+        texts = tf.io.parse_single_example(record, features)
+        return {
+            name: tf.reshape(tf.io.decode_raw(texts[name], dtype), shape)  # (rows, fields)
+            for name, (dtype, shape) in columns.items()
+        }
+
+    return records.map(decode, num_parallel_calls=PARALLEL_CALLS)
+
+
+def inputs_and_labels(rows: Mapping[str, tf.Tensor]) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    """Returns rows as a batch: the inputs, and the labels as float32."""
+    inputs = {kind: rows[kind] for kind in (CATEGORICAL, NUMERICAL) if kind in rows}
+    return inputs, tf.cast(rows["label"], tf.float32)
+
+
+def pipeline_options() -> tf.data.Options:
+    """Returns the options of all data sets of batches."""
+    options = tf.data.Options()
+    # At an iteration's end the autotuner may sleep on, for longer the longer it
+    # ran, so that epochs end late, at 0.6, 1.3, 2.6, 5.1, 10.2 … seconds.
+    options.autotune.enabled = False
+    options.deterministic = True
+    return options

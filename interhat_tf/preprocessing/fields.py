@@ -1,0 +1,129 @@
+"""The fields of a raw log, and how their values read as text, as numbers and as buckets."""
+
+import dataclasses
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+MISSING_BUCKET = -1
+
+NUMBER = r"(?i)^\s*[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|inf|infinity)\s*$"
+"""What pyarrow reads as a number."""
+
+Column = pa.Array | pa.ChunkedArray
+"""A column of raw values."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Categorical:
+    """A raw field whose values are names.
+
+    Values get ids 1, 2, … by falling frequency in the training rows, equally
+    frequent ones in the order of their UTF-8 bytes. A missing value is the
+    empty string, a value like any other.
+
+    Args:
+        name: The field's name.
+        min_count: Values in fewer training rows than this are out of
+            vocabulary. Defaults to 1: all training values have an id.
+    """
+
+    name: str
+    min_count: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Numerical:
+    """A raw field whose values are numbers.
+
+    It is scaled to [0, 1] by the training rows' minimum and maximum; other
+    rows' values beyond them are clipped. A missing value, and every value of a
+    field that is constant in the training rows, is 0.
+
+    Args:
+        name: The field's name.
+    """
+
+    name: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Bucketed:
+    """A raw field whose values are numbers that become categories, as in the released code.
+
+    A number v, scaled like that of a `Numerical` field, is in bucket
+    floor(v * buckets); the training rows' maximum is alone in the last one.
+    Buckets that occur in the training rows have ids, from low to high; the
+    others are out of vocabulary. Missing values share one more bucket, the
+    first.
+
+    Args:
+        name: The field's name.
+        buckets: Number of equally wide buckets.
+    """
+
+    name: str
+    buckets: int
+
+
+RawField = Categorical | Numerical | Bucketed
+"""A field of a raw log."""
+
+
+def as_text(column: Column) -> Column:
+    """Returns a column as text, missing values as the empty string."""
+    return pc.fill_null(column.cast(pa.string()), "")
+
+
+def as_numbers(column: Column) -> tuple[np.ndarray, np.ndarray]:
+    """Returns a column as float64, missing values as 0, and whether each value is missing."""
+    missing = np.asarray(column.is_null())
+    # Whole numbers beyond 2^53 are rounded.
+    return np.asarray(pc.fill_null(column.cast(pa.float64(), safe=False), 0.0)), missing
+
+
+def parse_numbers(column: Column) -> tuple[Column, np.ndarray]:
+    """Returns a column of numbers, or of numbers as text, as float64.
+
+    Args:
+        column: The column; a missing value is null, or an empty text.
+
+    Returns:
+        The numbers, a column that is null where they are missing, and whether
+        each value is a number or missing, an array.
+    """
+    dtype = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if pa.types.is_integer(dtype) or pa.types.is_floating(dtype) or pa.types.is_decimal(dtype):
+        return column.cast(pa.float64()), np.ones(len(column), bool)
+    text = pc.utf8_trim_whitespace(as_text(column))
+    number = pc.match_substring_regex(text, NUMBER)
+    numbers = pc.if_else(number, text, pa.scalar(None, pa.string())).cast(pa.float64())
+    return numbers, np.asarray(pc.or_(number, pc.equal(text, "")))
+
+
+def scale(numbers: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Scales numbers from [low, high] to [0, 1] and clips the others; 0 if low is high."""
+    return np.clip((numbers - low) / (high - low), 0, 1) if high > low else 0.0 * numbers
+
+
+def bucket_of(column: Column, field: Bucketed, low: float, high: float) -> np.ndarray:
+    """Returns the buckets of a column of a `Bucketed` field, `MISSING_BUCKET` where missing.
+
+    Args:
+        column: Numbers, or numbers as text.
+        field: The `Bucketed` field.
+        low: The training rows' minimum.
+        high: Their maximum.
+
+    Returns:
+        (rows,) int64.
+
+    Example:
+
+    >>> bucket_of(pa.array([2.0, 7.0, None, 12.0]), Bucketed("age", 10), 2.0, 12.0)
+    array([ 0,  5, -1, 10])
+    """
+    numbers, missing = as_numbers(column)
+    buckets = (scale(numbers, low, high) * field.buckets).astype(np.int64)
+    return np.where(missing, MISSING_BUCKET, buckets)
