@@ -116,9 +116,8 @@ class Schema:
     @classmethod
     def from_dict(cls, data: str | Mapping[str, Any]) -> "Schema":
         """Builds a schema from what `to_dict` returned, or from its JSON text."""
-        if isinstance(data, str):
-            data = json.loads(data)
-        return cls(Field(**field) for field in data["fields"])
+        config = json.loads(data) if isinstance(data, str) else data
+        return cls(Field(**field) for field in config["fields"])
 
     def check(self, inputs: Batch, *, where: str = "", first_row: int = 0) -> None:
         """Raises an error if a batch of records does not follow the schema.

@@ -48,7 +48,9 @@ def main(values: flags.FlagValues) -> None:
 
         options = [f"--{option}" for option in values.beam_pipeline_options]
         config["beam_options"] = PipelineOptions(options)
-    given = {name: values[name].value for name in LOG_FLAGS if values[name].value is not None}
+    given: dict[str, Any] = {
+        name: values[name].value for name in LOG_FLAGS if values[name].value is not None
+    }
     if values.log:
         data = prepare_click_log(
             values.log, name=values.dataset, data_dir=values.data_dir, **given, **config

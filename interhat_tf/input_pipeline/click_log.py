@@ -18,7 +18,6 @@ from interhat_tf.preprocessing.kinds import find_label, infer_kinds, named_kinds
 from interhat_tf.preprocessing.log_files import COMPRESSIONS, part_files
 from interhat_tf.preprocessing.parquet_log import ParquetLog
 from interhat_tf.preprocessing.rows import (
-    FileChunk,
     Rows,
     chronological_splits,
     random_splits,
@@ -211,7 +210,7 @@ class _Builder(ClickLogBuilder, skip_registration=True):
             self.log.rows  # noqa: B018 - counted here, not by each thread or worker
         return self.log.chunks
 
-    def _read_chunk(self, chunk: FileChunk) -> Rows:
+    def _read_chunk(self, chunk: Any) -> Rows:
         values = self.log.read(chunk, self.label, self.fields)
         labels = click_labels(as_text(values[self.label]), chunk, self.label)
         if self.chronological:

@@ -1,7 +1,7 @@
 """Raw records to a model's inputs, and back to values that a reader understands."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +17,7 @@ from interhat_tf.preprocessing.fields import (
 )
 from interhat_tf.schema import CATEGORICAL, NUMERICAL, Schema
 
-Records = pa.Table | Mapping[str, Sequence[Any]]
+Records: TypeAlias = pa.Table | Mapping[str, Sequence[Any]]
 """Raw records: a table, or a dictionary of lists."""
 
 

@@ -57,7 +57,7 @@ class ClickLogBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # t
         """
 
     @abc.abstractmethod
-    def _read_chunk(self, chunk: Chunk) -> Rows:
+    def _read_chunk(self, chunk: Any) -> Rows:
         """Returns the rows of a chunk; called by several threads at once."""
 
     def _info(self):

@@ -138,24 +138,23 @@ def encode_values(values: pa.Table, encoding: Encoding) -> dict[str, np.ndarray]
         A dictionary of `categorical` (C, rows) int32 and `numerical` (N, rows)
         float32; a kind without fields is left out.
     """
-    categorical, numerical = [], []
+    columns: dict[str, list[np.ndarray]] = {CATEGORICAL: [], NUMERICAL: []}
     for field in encoding.fields:
         column = values[field.name]
         if isinstance(field, Categorical):
             ids = pc.index_in(as_text(column), value_set=encoding.vocabularies[field.name])
             # Absent values are null here, and id 0, out of vocabulary, there.
-            categorical.append(np.asarray(pc.fill_null(ids, -1)) + np.int32(1))
+            columns[CATEGORICAL].append(np.asarray(pc.fill_null(ids, -1)) + np.int32(1))
         elif isinstance(field, Bucketed):
             ids = np.zeros(field.buckets + 2, np.int32)
             seen = encoding.buckets[field.name]
             ids[seen - MISSING_BUCKET] = np.arange(1, len(seen) + 1)
             buckets = bucket_of(column, field, *encoding.ranges[field.name])
-            categorical.append(ids[buckets - MISSING_BUCKET])
+            columns[CATEGORICAL].append(ids[buckets - MISSING_BUCKET])
         else:
             numbers, missing = as_numbers(column)
             scaled = scale(numbers, *encoding.ranges[field.name])
-            numerical.append(np.where(missing, 0, scaled).astype(np.float32))
-    columns = {CATEGORICAL: categorical, NUMERICAL: numerical}
+            columns[NUMERICAL].append(np.where(missing, 0, scaled).astype(np.float32))
     # Each (fields, rows).
     return {kind: np.stack(arrays) for kind, arrays in columns.items() if arrays}
 

@@ -1,6 +1,7 @@
 """The fields of a raw log, and how their values read as text, as numbers and as buckets."""
 
 import dataclasses
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +12,7 @@ MISSING_BUCKET = -1
 NUMBER = r"(?i)^\s*[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|inf|infinity)\s*$"
 """What pyarrow reads as a number."""
 
-Column = pa.Array | pa.ChunkedArray
+Column: TypeAlias = pa.Array | pa.ChunkedArray
 """A column of raw values."""
 
 

@@ -21,7 +21,9 @@ DATE_OR_TIME = rf"^({DATE}([T ]{TIME})?|{TIME})$"
 class LogColumns(Protocol):
     """What is asked of a log: its files, its columns and what they look like."""
 
-    paths: list[str]
+    @property
+    def paths(self) -> list[str]:
+        """The files."""
 
     @property
     def columns(self) -> list[str]:

@@ -45,12 +45,12 @@ def log_files(folder: str | os.PathLike, names: Sequence[str], source: str) -> l
     Raises:
         FileNotFoundError: If there is no such file.
     """
-    folder = epath.Path(folder)
-    if folder.is_file():
-        return [str(folder)]
-    found = [folder / f"{name}{suffix}" for name in names for suffix in ("", *COMPRESSIONS)]
-    if folder.name in names:
-        found.append(folder)
+    root = epath.Path(folder)
+    if root.is_file():
+        return [str(root)]
+    found = [root / f"{name}{suffix}" for name in names for suffix in ("", *COMPRESSIONS)]
+    if root.name in names:
+        found.append(root)
     for path in found:
         if path.is_dir():
             if parts := part_files(path):
@@ -58,7 +58,7 @@ def log_files(folder: str | os.PathLike, names: Sequence[str], source: str) -> l
         elif path.exists():
             return [str(path)]
     raise FileNotFoundError(
-        f"{folder / names[0]} is missing: get it from {source} and store it as "
+        f"{root / names[0]} is missing: get it from {source} and store it as "
         f"{' or '.join(names)}, plain or compressed (.gz, .zst), in the original files' folder"
     )
 

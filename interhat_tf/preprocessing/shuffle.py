@@ -98,9 +98,13 @@ class Partition:
         """Yields the number of a block's first row within the file, and the block."""
         rows = np.frombuffer(self.path.read_bytes(), keyed_dtype(self.fields))
         rows = rows["row"][np.argsort(rows["key"])]
+        names = rows.dtype.names or ()
         for start in range(0, len(rows), BLOCK_ROWS):
             block = rows[start : start + BLOCK_ROWS]
-            yield start, {name: np.ascontiguousarray(block[name]) for name in block.dtype.names}
+            yield (
+                start,
+                {name: np.ascontiguousarray(block[name]) for name in names},
+            )
 
 
 def keyed_dtype(fields: Sequence[RawField]) -> np.dtype:

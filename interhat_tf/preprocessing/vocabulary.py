@@ -195,7 +195,7 @@ class CountStore:
         # For each field a merged table and later ones that wait to be merged.
         self._tables = {field.name: [] for field in self._fields}
         self._files = {field.name: [[] for _ in range(PARTS)] for field in self._fields}
-        self.totals = None
+        self.totals: Counts | None = None
 
     def add(self, counts: Counts) -> None:
         """Adds the `Counts` of a chunk."""
