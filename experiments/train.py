@@ -16,12 +16,12 @@ import tensorflow as tf
 from absl import flags
 
 from experiments.common.data_flags import DATA_DIR, DATASET, RAW_DIR
-from experiments.common.hyperparameters import hyperparameters
 from experiments.common.running import run_program
 from interhat_tf.commands.conditions import condition
 from interhat_tf.explanation.callback import AttentionHeatmaps
 from interhat_tf.input_pipeline.catalog import prepared_dataset
 from interhat_tf.models import MODELS, PRESETS
+from interhat_tf.models.presets import hyperparameters
 from interhat_tf.preprocessing.rows import SPLITS
 from interhat_tf.training.distribution import STRATEGIES
 from interhat_tf.training.loop import EVALUATION_BATCH_SIZE, OPTIMIZERS, TrainingSettings, train
@@ -99,12 +99,11 @@ TRAINING_FLAGS = [
 def main(_):
     if DETERMINISTIC.value:
         tf.config.experimental.enable_op_determinism()
-    name = DATASET.value.split("/")[0]
     build = MODELS[MODEL.value]
     unknown = set(_given(MODEL_FLAGS)) - set(inspect.signature(build).parameters)
     if unknown:
         raise ValueError(f"{MODEL.value} has no argument {', '.join(sorted(unknown))}")
-    arguments, training = hyperparameters(name, PRESET.value, MODEL.value)
+    arguments, training = hyperparameters(DATASET.value, PRESET.value, MODEL.value)
     arguments |= _given(MODEL_FLAGS)
     training |= _given(TRAINING_FLAGS)
     if MICROBATCH_SIZE.value is None and not in_microbatches(arguments, training):

@@ -13,7 +13,7 @@ from typing import Any
 from absl import app, flags, logging
 from tqdm.auto import tqdm
 
-from experiments.common.hyperparameters import hyperparameters
+from interhat_tf.models.presets import hyperparameters
 from interhat_tf.utils.files import read_json, write_json
 
 
@@ -136,7 +136,7 @@ def _train(run, environment, errors):
 
 
 def _hyperparameters(run):
-    dataset, preset = run.get("dataset", "").split("/")[0], run.get("preset", "released")
+    dataset, preset = run.get("dataset"), run.get("preset", "released")
     return list(hyperparameters(dataset, preset, run.get("model", "interhat")))
 
 

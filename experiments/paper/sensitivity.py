@@ -2,7 +2,6 @@
 
 import inspect
 
-from experiments.common.hyperparameters import hyperparameters
 from experiments.common.run_flags import SEEDS
 from experiments.common.studies import (
     dataset_name,
@@ -14,6 +13,7 @@ from experiments.common.studies import (
     train_all,
 )
 from interhat_tf.models import InterHAt
+from interhat_tf.models.presets import hyperparameters
 from interhat_tf.utils.files import write_json
 
 PRESET = "released"

@@ -19,12 +19,12 @@ import tensorflow as tf
 from absl import flags
 from tqdm.auto import tqdm
 
-from experiments.common.hyperparameters import hyperparameters
 from experiments.common.markdown import markdown_table
 from experiments.common.results import RESULTS_DIR
 from experiments.common.running import run_program
 from experiments.speed.paper_sizes import SIZES, batches_of, schema_of
 from interhat_tf.models import InterHAt
+from interhat_tf.models.presets import hyperparameters
 from interhat_tf.schema import CATEGORICAL
 from interhat_tf.serving import export_onnx, export_saved_model
 from interhat_tf.training.loop import versions

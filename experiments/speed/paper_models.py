@@ -1,7 +1,7 @@
 """The models as their papers have them, to be compared in speed at the sizes of a data set."""
 
-from experiments.common.hyperparameters import TABLE_2, hyperparameters
 from interhat_tf.models import MODELS
+from interhat_tf.models.presets import DATASETS, hyperparameters
 
 # The layers of each model's own paper, on Criteo where it says so.
 PAPERS = {
@@ -41,7 +41,7 @@ def arguments_of(name, size):
     if name == "lr":
         return {}
     if name not in INTERHAT:
-        return {"embedding_dim": TABLE_2[size]["embedding_dim"], **PAPERS.get(name, {})}
+        return {"embedding_dim": DATASETS[size].sizes["embedding_dim"], **PAPERS.get(name, {})}
     model, preset = INTERHAT[name]
     arguments, _ = hyperparameters(size, preset, model)
     if preset == "paper":

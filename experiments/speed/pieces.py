@@ -21,7 +21,6 @@ import keras
 from absl import flags
 from tqdm.auto import tqdm
 
-from experiments.common.hyperparameters import hyperparameters
 from experiments.common.markdown import markdown_table
 from experiments.common.results import RESULTS_DIR
 from experiments.common.running import run_alone, run_program
@@ -31,6 +30,7 @@ from experiments.speed.plain_keras import plain_interhat
 from experiments.speed.timing import Training, ratio
 from interhat_tf import kernels
 from interhat_tf.models import InterHAt
+from interhat_tf.models.presets import hyperparameters
 from interhat_tf.training.loop import versions
 from interhat_tf.training.optimizers import Adam
 from interhat_tf.training.step import use_one_thread_an_operation

@@ -22,12 +22,12 @@ import time
 import keras
 from absl import flags
 
-from experiments.common.hyperparameters import hyperparameters
 from experiments.common.results import RESULTS_DIR
 from experiments.common.running import run_alone, run_program
 from experiments.common.statistics import mean_and_std
 from experiments.speed.paper_sizes import SIZES, batches_of, schema_of
 from interhat_tf.models import InterHAt
+from interhat_tf.models.presets import hyperparameters
 from interhat_tf.training.loop import versions
 from interhat_tf.training.optimizers import Adam
 from interhat_tf.training.table_sharding import pad_vocabulary, shard_tables

@@ -17,13 +17,13 @@ import pathlib
 import keras
 from absl import flags
 
-from experiments.common.hyperparameters import TABLE_2, hyperparameters
 from experiments.common.results import RESULTS_DIR
 from experiments.common.running import run_program
 from experiments.common.statistics import mean_and_std
 from experiments.speed.paper_sizes import SIZES, schema_of
 from experiments.speed.timing import Training, device, ratio, train_in_turn
 from interhat_tf.models import MODELS
+from interhat_tf.models.presets import DATASETS, hyperparameters
 from interhat_tf.training.loop import OPTIMIZERS, versions
 from interhat_tf.utils.files import write_json
 
@@ -87,7 +87,7 @@ def times_of(model):
 def training(model, optimizer, factor):
     """Returns a model of Criteo's sizes but for its features, ready to be trained."""
     schema = schema_of(dataclasses.replace(CRITEO, features=CRITEO.features * factor))
-    arguments = {"embedding_dim": TABLE_2["criteo"]["embedding_dim"]}
+    arguments = {"embedding_dim": DATASETS["criteo"].sizes["embedding_dim"]}
     if model == "interhat":
         arguments, _ = hyperparameters("criteo", "released")
     # A penalty on the whole table would give every row a gradient.

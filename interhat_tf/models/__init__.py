@@ -14,7 +14,8 @@ from interhat_tf.models.baselines.lr import LR
 from interhat_tf.models.baselines.pnn import PNN
 from interhat_tf.models.baselines.wide_and_deep import WideAndDeep
 from interhat_tf.models.baselines.xdeepfm import XDeepFM
-from interhat_tf.models.interhat import PRESETS, InterHAt
+from interhat_tf.models.interhat import InterHAt
+from interhat_tf.models.presets import PRESETS
 
 MODELS = {
     "interhat": InterHAt,

@@ -1,5 +1,6 @@
 """What all models have in common."""
 
+import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,9 @@ from interhat_tf.layers import MLP, FieldEmbedding, Linear
 from interhat_tf.ops import own_operations
 from interhat_tf.schema import CATEGORICAL, NUMERICAL, Schema
 from interhat_tf.utils.config import ConfigFromSignature, Initializer
+from interhat_tf.utils.files import read_json, write_json
+
+_SETTINGS_FILE = "training_settings.json"
 
 
 class ClickModel(ConfigFromSignature, keras.Model):
@@ -38,6 +42,22 @@ class ClickModel(ConfigFromSignature, keras.Model):
     def __init__(self, schema: Schema | Mapping[str, Any], **kwargs: Any):
         super().__init__(**kwargs)
         self.schema = schema if isinstance(schema, Schema) else Schema.from_dict(schema)
+        self.training_settings = {}
+
+    @property
+    def training_settings(self) -> dict[str, Any]:
+        """What `training.train` trains the model with if it is given no settings.
+
+        Arguments of `TrainingSettings`, as plain data. They are saved with the
+        model, but are no part of its configuration: two models that differ in
+        them alone are the same model.
+        """
+        return self._training_settings
+
+    @training_settings.setter
+    def training_settings(self, settings: Mapping[str, Any]) -> None:
+        # Keras' own `__setattr__` would make a dictionary that it tracks.
+        object.__setattr__(self, "_training_settings", dict(settings))
 
     @property
     def num_fields(self) -> int:
@@ -80,6 +100,16 @@ class ClickModel(ConfigFromSignature, keras.Model):
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the model."""
         return {**super().get_config(), "schema": self.schema.to_dict()}
+
+    def save_assets(self, dir_path: str) -> None:
+        """Writes the training settings, for Keras' `save`."""
+        if self.training_settings:
+            write_json(pathlib.Path(dir_path) / _SETTINGS_FILE, self.training_settings)
+
+    def load_assets(self, dir_path: str | None) -> None:
+        """Reads the training settings, for Keras' `load_model`."""
+        if dir_path and (path := pathlib.Path(dir_path) / _SETTINGS_FILE).exists():
+            self.training_settings = read_json(path)
 
     def _make_linear(self, l2_strength: float, use_bias: bool) -> Linear:
         return Linear(

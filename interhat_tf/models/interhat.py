@@ -1,6 +1,7 @@
 """InterHAt: hierarchical attention over feature interactions of rising order."""
 
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import keras
 from keras import ops
@@ -12,45 +13,12 @@ from interhat_tf.layers import (
     MultiHeadSelfAttention,
 )
 from interhat_tf.models.click_model import ClickModel, l2
+from interhat_tf.models.presets import hyperparameters
 from interhat_tf.models.rescale import multipliers
+from interhat_tf.schema import Batch, Schema
+from interhat_tf.utils.config import Initializer
 
-_RELEASED = {
-    "attention_activation": "relu",
-    "attention_bias": True,
-    "residual": True,
-    "aggregation_bias": True,
-    "order_attention_size": 16,
-    "order_activation": None,
-    "mlp_bias": False,
-}
-
-PRESETS = {
-    # The equations as printed (Sections 3.1 to 3.4); Section 3.4's "shallow MLP"
-    # has no sizes, so it takes the released code's, with the usual biases.
-    "paper": {
-        "attention_activation": None,
-        "attention_bias": False,
-        "residual": False,
-        "aggregation_bias": False,
-        "order_attention_size": None,
-        "order_activation": "relu",
-        "mlp_bias": True,
-    },
-    # The authors' code, which differs from their equations in every line.
-    "released": _RELEASED,
-    # The structure of the code, with sizes searched on Frappe's validation. Table 3's experiment
-    # found a setting with a little more AUC there, of linear attention without biases, which
-    # spreads its weights over more fields.
-    "tuned": {
-        **_RELEASED,
-        "embedding_dim": 32,
-        "attention_size": 32,
-        "num_heads": 2,
-        "order": 3,
-        "embedding_l2": 5e-3,
-    },
-}
-"""The named forms of InterHAt; sizes and penalties of the first two are the data set's."""
+Activation = str | Callable | None
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
@@ -63,8 +31,8 @@ class InterHAt(ClickModel):
     and u_f aggregates u_1 ... u_k (Equations 4 and 5). A shallow MLP maps u_f to
     the logit. The weights of the aggregations are the explanation.
 
-    The defaults are the preset `released`, the authors' code; `from_preset`
-    gives the paper's printed equations.
+    The defaults are the authors' code, without penalties. `from_preset` gives the
+    paper's printed equations as well, and what either is trained with.
 
     Args:
         schema: The record's `Schema`, or what its `to_dict` returned.
@@ -104,13 +72,7 @@ class InterHAt(ClickModel):
             Defaults to 0.
         **kwargs: Arguments of `keras.Model`.
 
-    Call arguments:
-        inputs: Dictionary of `categorical`, (B, C) ids, and `numerical`, (B, N)
-            floats, as the schema has them.
-        training: Whether dropout is active.
-
-    Returns:
-        Logits, (B, 1).
+    It is called as every `ClickModel`.
 
     Raises:
         ValueError: If `order` is less than 1.
@@ -129,39 +91,38 @@ class InterHAt(ClickModel):
 
     def __init__(
         self,
-        schema,
+        schema: Schema | Mapping[str, Any],
         *,
-        embedding_dim=12,
-        num_heads=4,
-        key_dim=None,
-        attention_size=16,
-        order=3,
-        self_attention=True,
-        attention_activation="relu",
-        attention_bias=True,
-        residual=True,
-        aggregation_bias=True,
-        order_attention_size=16,
-        order_activation=None,
-        mlp_units=None,
-        mlp_bias=False,
-        embeddings_initializer="glorot_uniform",
-        dropout=0.0,
-        embedding_l2=0.0,
-        aggregation_l2=0.0,
-        dense_l2=0.0,
-        **kwargs,
+        embedding_dim: int = 12,
+        num_heads: int = 4,
+        key_dim: int | None = None,
+        attention_size: int = 16,
+        order: int = 3,
+        self_attention: bool = True,
+        attention_activation: Activation = "relu",
+        attention_bias: bool = True,
+        residual: bool = True,
+        aggregation_bias: bool = True,
+        order_attention_size: int | None = 16,
+        order_activation: Activation = None,
+        mlp_units: Sequence[int] | None = None,
+        mlp_bias: bool = False,
+        embeddings_initializer: Initializer = "glorot_uniform",
+        dropout: float = 0.0,
+        embedding_l2: float = 0.0,
+        aggregation_l2: float = 0.0,
+        dense_l2: float = 0.0,
+        **kwargs: Any,
     ):
         if order < 1:
             raise ValueError(
                 f"order, the highest order of interaction k, must be >= 1, got {order}"
             )
         super().__init__(schema, **kwargs)
-        mlp_units = (max(embedding_dim // 2, 1),) if mlp_units is None else tuple(mlp_units)
-        self.mlp_units = mlp_units
         self.order = int(order)
         self.self_attention = self_attention
-        dense_regularizer = l2(dense_l2)
+        self.mlp_units = (max(embedding_dim // 2, 1),) if mlp_units is None else tuple(mlp_units)
+        dtype, dense = self.dtype_policy, {"kernel_regularizer": l2(dense_l2)}
         self.embedding = self._make_embedding(embedding_dim, embeddings_initializer, embedding_l2)
         if self_attention:
             self.attention = MultiHeadSelfAttention(
@@ -172,60 +133,73 @@ class InterHAt(ClickModel):
                 residual=residual,
                 layer_norm=residual,
                 dropout=dropout,
-                kernel_regularizer=dense_regularizer,
-                dtype=self.dtype_policy,
+                dtype=dtype,
                 name="attention",
+                **dense,
             )
-            self.feed_forward = FeedForward(
-                4 * embedding_dim if residual else None,
-                kernel_regularizer=dense_regularizer,
-                dtype=self.dtype_policy,
-                name="feed_forward",
-            )
+            hidden = 4 * embedding_dim if residual else None
+            self.feed_forward = FeedForward(hidden, dtype=dtype, name="feed_forward", **dense)
         self.aggregations = [
             AttentionalAggregation(
                 attention_size,
                 use_bias=aggregation_bias,
                 kernel_regularizer=l2(aggregation_l2),
-                context_regularizer=dense_regularizer,
-                dtype=self.dtype_policy,
+                context_regularizer=l2(dense_l2),
+                dtype=dtype,
                 name=f"aggregation_{i}",
             )
-            for i in range(1, order + 1)
+            for i in range(1, self.order + 1)
         ]
-        self.cross = CrossLayer(dtype=self.dtype_policy, name="cross")
+        self.cross = CrossLayer(dtype=dtype, name="cross")
         self.order_aggregation = AttentionalAggregation(
             order_attention_size or attention_size,
             activation=order_activation,
             use_bias=aggregation_bias,
-            kernel_regularizer=dense_regularizer,
-            context_regularizer=dense_regularizer,
-            dtype=self.dtype_policy,
+            context_regularizer=l2(dense_l2),
+            dtype=dtype,
             name="order_aggregation",
+            **dense,
         )
-        self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
-        self.mlp = [
-            keras.layers.Dense(
-                units,
-                activation="relu" if i < len(mlp_units) else None,
-                use_bias=mlp_bias,
-                kernel_regularizer=dense_regularizer,
-                bias_regularizer=dense_regularizer,
-                dtype=self.dtype_policy if i < len(mlp_units) else self.logit_dtype,
-                name=f"mlp_{i + 1}",
-            )
-            for i, units in enumerate((*mlp_units, 1))
-        ]
+        self.dropout = keras.layers.Dropout(dropout, dtype=dtype, name="dropout")
+        self.mlp = self._make_output_mlp(mlp_bias, dense_l2)
         self.build()
 
+    def _make_output_mlp(self, use_bias: bool, l2_strength: float) -> list[keras.layers.Dense]:
+        hidden = [
+            keras.layers.Dense(
+                units,
+                activation="relu",
+                use_bias=use_bias,
+                kernel_regularizer=l2(l2_strength),
+                bias_regularizer=l2(l2_strength),
+                dtype=self.dtype_policy,
+                name=f"mlp_{i}",
+            )
+            for i, units in enumerate(self.mlp_units, start=1)
+        ]
+        return [*hidden, self._make_logit(l2_strength, use_bias, name=f"mlp_{len(hidden) + 1}")]
+
     @classmethod
-    def from_preset(cls, preset, schema, **arguments):
-        """Builds one of the named forms of the model.
+    def from_preset(
+        cls,
+        preset: str,
+        schema: Schema | Mapping[str, Any],
+        dataset: str | None = None,
+        **arguments: Any,
+    ) -> "InterHAt":
+        """Builds one of the named forms of the model, with what it is trained with.
+
+        The model's `training_settings` are the preset's: `training.train` takes
+        them if it is given no others.
 
         Args:
             preset: `"paper"`, the printed equations; `"released"`, the authors'
                 code; or `"tuned"`, with larger sizes.
             schema: The record's `Schema`.
+            dataset: Name of the data set that sizes, penalties and training
+                settings are for, such as `"criteo"`; see `presets.DATASETS`.
+                Defaults to `None`: as any other name, Frappe's sizes and
+                penalties.
             **arguments: Arguments of `InterHAt`, which win over the preset's.
 
         Returns:
@@ -233,27 +207,43 @@ class InterHAt(ClickModel):
 
         Raises:
             ValueError: If there is no such preset.
+
+        Example:
+
+        >>> from interhat_tf import Field, Schema
+        >>> schema = Schema([Field("user", "categorical", 9)])
+        >>> model = InterHAt.from_preset("released", schema, dataset="criteo", order=2)
+        >>> model.training_settings
+        {'microbatch_size': 256, 'beta_2': 0.98}
         """
-        if preset not in PRESETS:
-            raise ValueError(f"unknown preset {preset!r}; there are: {', '.join(PRESETS)}")
-        return cls(schema, **{**PRESETS[preset], **arguments})
+        defaults, training = hyperparameters(dataset, preset)
+        model = cls(schema, **{**defaults, **arguments})
+        model.training_settings = training
+        return model
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Batch, training: bool = False) -> keras.KerasTensor:
         """Returns logits, (B, 1)."""
-        return self._predict_embedded(self.embedding(inputs), training)[0]
+        return self._predict_embedded(self.embedding(inputs), training).logits
 
-    def explain(self, inputs, return_heads=False):
+    def predict_embedded(self, fields: keras.KerasTensor) -> keras.KerasTensor:
+        """Returns the logits, (B, 1), of records whose fields are embedded already, (B, m, d).
+
+        For attributions that take gradients; `self.embedding(inputs)` embeds.
+        """
+        return self._predict_embedded(fields, training=False).logits
+
+    def explain(self, inputs: Batch, return_heads: bool = False) -> dict[str, keras.KerasTensor]:
         """Returns the prediction and the attentions that made it, from one forward pass.
 
         The contributions say which way each field of each order moves the
         logit: with `u_f = sum_i alpha_f[i] sum_j alpha_i[j] x_i[j]` they are the
-        shares of the MLP's output that `attribution.multipliers` gives to the
+        shares of the MLP's output that `rescale.multipliers` gives to the
         terms of that sum. Together with the bias they add up to the logit.
 
         Args:
             inputs: As for calling the model.
-            return_heads: Whether the self-attention maps are returned as well,
-                h * m * m numbers a record. Defaults to `False`.
+            return_heads: Whether the self-attention's weights are returned as
+                well, h * m * m numbers a record. Defaults to `False`.
 
         Returns:
             Dictionary of `logits`, (B,); `order_weights`, alpha_f of Equation 5,
@@ -263,62 +253,66 @@ class InterHAt(ClickModel):
             `heads`, (B, h, m, m), rows being queries. Fields are in the order
             of `schema.field_names`.
         """
-        logits, inner = self._predict_embedded(
-            self.embedding(inputs), training=False, return_heads=return_heads
-        )
-        field_weights = ops.stack(inner["field_weights"], axis=1)  # (B, k, m)
-        values, bias = multipliers(self.mlp, ops.cast(inner["output"], self.logit_dtype))  # (B, d)
+        found = self._predict_embedded(self.embedding(inputs), False, return_heads)
+        field_weights = ops.stack(found.field_weights, axis=1)  # (B, k, m)
+        values, bias = multipliers(self.mlp, ops.cast(found.output, self.logit_dtype))  # (B, d)
         alignments = [
             ops.einsum("bmd,bd->bm", ops.cast(features, self.logit_dtype), values)  # (B, m)
-            for features in inner["features"]
+            for features in found.features
         ]
-        shares = ops.expand_dims(inner["order_weights"], -1) * field_weights  # (B, k, m)
-        logits = ops.squeeze(logits, -1)  # (B,)
+        shares = ops.expand_dims(found.order_weights, -1) * field_weights  # (B, k, m)
+        logits = ops.squeeze(found.logits, -1)  # (B,)
         explanation = {
             "logits": logits,
-            "order_weights": inner["order_weights"],
+            "order_weights": found.order_weights,
             "field_weights": field_weights,
             "contributions": ops.cast(shares, self.logit_dtype) * ops.stack(alignments, axis=1),
             "bias": ops.zeros_like(logits) + bias,
         }
-        if "heads" in inner:
-            explanation["heads"] = inner["heads"]
-        return explanation
+        return explanation if found.heads is None else {**explanation, "heads": found.heads}
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the model."""
         return {**super().get_config(), "mlp_units": self.mlp_units}
 
-    def predict_embedded(self, fields):
-        """Returns the logits, (B, 1), of records whose fields are embedded already, (B, m, d).
-
-        For attributions that take gradients; `self.embedding(inputs)` embeds.
-        """
-        return self._predict_embedded(fields, training=False)[0]
-
-    def _predict_embedded(self, fields, training, return_heads=False):
-        """Returns the logits, (B, 1), and what they were made of, for `explain`."""
-        inner = {"field_weights": [], "features": []}
-        if self.self_attention:
-            fields = self.attention(
-                fields, training=training, return_attention=return_heads
-            )  # (B, m, d)
-            if return_heads:
-                fields, inner["heads"] = fields  # (B, m, d), (B, h, m, m)
-            fields = self.feed_forward(fields)  # (B, m, d)
-        first_order = current_order = fields
-        aggregations = []
+    def _predict_embedded(
+        self, fields: keras.KerasTensor, training: bool, return_heads: bool = False
+    ) -> "_Forward":
+        """Returns the logits, and what they were made of, for `explain`."""
+        first, heads = self._attend(fields, training, return_heads)  # X_1, (B, m, d)
+        features, aggregations, field_weights = [first], [], []
         for i, aggregate in enumerate(self.aggregations):
-            if i:
-                current_order = self.cross(aggregations[-1], first_order, current_order)
-            aggregation, weights = aggregate(current_order)  # (B, d), (B, m)
-            aggregations.append(aggregation)
-            inner["field_weights"].append(weights)
-            inner["features"].append(current_order)
-        inner["output"], inner["order_weights"] = self.order_aggregation(
-            ops.stack(aggregations, axis=1)  # (B, k, d)
-        )  # (B, d), (B, k)
-        output = self.dropout(inner["output"], training=training)
+            if i:  # X_{i+1} = u_i * X_1 + X_i  (Equation 3)
+                features.append(self.cross(aggregations[-1], first, features[-1]))  # (B, m, d)
+            u, alpha = aggregate(features[-1])  # (B, d), (B, m)  (Equations 1 and 2)
+            aggregations.append(u)
+            field_weights.append(alpha)
+        orders = ops.stack(aggregations, axis=1)  # (B, k, d)
+        output, order_weights = self.order_aggregation(orders)  # u_f, alpha_f  (Equations 4 and 5)
+        hidden = self.dropout(output, training=training)  # (B, d)
         for layer in self.mlp[:-1]:
-            output = self.dropout(layer(output), training=training)
-        return self.mlp[-1](output), inner  # (B, 1)
+            hidden = self.dropout(layer(hidden), training=training)  # (B, units)
+        logits = self.mlp[-1](hidden)  # (B, 1)
+        return _Forward(logits, output, order_weights, field_weights, features, heads)
+
+    def _attend(
+        self, fields: keras.KerasTensor, training: bool, return_heads: bool
+    ) -> tuple[keras.KerasTensor, keras.KerasTensor | None]:
+        """Returns X_1, (B, m, d), and on request the attention weights that led to it."""
+        if not self.self_attention:
+            return fields, None
+        if not return_heads:
+            return self.feed_forward(self.attention(fields, training=training)), None
+        fields, heads = self.attention(fields, training=training, return_attention=True)
+        return self.feed_forward(fields), heads  # (B, m, d), (B, h, m, m)
+
+
+class _Forward(NamedTuple):
+    """What a forward pass has computed."""
+
+    logits: keras.KerasTensor  # (B, 1)
+    output: keras.KerasTensor  # u_f, (B, d)
+    order_weights: keras.KerasTensor  # alpha_f, (B, k)
+    field_weights: list[keras.KerasTensor]  # alpha_1 ... alpha_k, (B, m) each
+    features: list[keras.KerasTensor]  # X_1 ... X_k, (B, m, d) each
+    heads: keras.KerasTensor | None  # (B, h, m, m)

@@ -1,9 +1,14 @@
 """What each input of a multi-layer perceptron adds to its output."""
 
+from collections.abc import Sequence
+
+import keras
 from keras import ops
 
 
-def multipliers(layers, inputs):
+def multipliers(
+    layers: Sequence[keras.layers.Dense], inputs: keras.KerasTensor
+) -> tuple[keras.KerasTensor, keras.KerasTensor]:
     """Returns numbers v, one for each input, with which `g(x) = g(0) + sum_i v_i x_i` exactly.
 
         dz_l = z_l(x) - z_l(0),  s_l = (act(z_l(x)) - act(z_l(0))) / dz_l

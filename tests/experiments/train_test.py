@@ -14,7 +14,6 @@ from absl.testing import flagsaver
 
 from data.frappe.frappe_dataset_builder_test import NFM_FILES, nfm_lines, write_index_map
 from experiments import train
-from experiments.common.hyperparameters import hyperparameters
 from experiments.common.running import run_program
 from interhat_tf.explanation.attention_maps import Attention
 from interhat_tf.models import MODELS
@@ -124,22 +123,6 @@ def test_every_hyperparameter_has_a_flag():
 
 
 @pytest.mark.parametrize(
-    ("dataset", "dim", "size", "heads", "l2"),
-    [("criteo", 12, 30, 12, 2e-4), ("avazu", 8, 20, 8, 2e-4), ("frappe", 12, 16, 4, 2e-3)],
-)
-def test_table_2(dataset, dim, size, heads, l2):
-    for preset, penalties in {
-        "paper": {"embedding_l2": l2, "aggregation_l2": l2, "dense_l2": l2},
-        "released": {"embedding_l2": l2, "aggregation_l2": l2 / 2},  # TensorFlow 1 halves it
-    }.items():
-        arguments, _ = hyperparameters(dataset, preset)
-        assert arguments["embedding_dim"] == dim
-        assert arguments["attention_size"] == size
-        assert arguments["num_heads"] == heads
-        assert {name: v for name, v in arguments.items() if name.endswith("_l2")} == penalties
-
-
-@pytest.mark.parametrize(
     ("flag", "message"),
     [
         ("--nonsense=1", "Unknown command line flag 'nonsense'"),
@@ -170,9 +153,6 @@ def test_pieces_are_for_steps_that_can_be_cut():
     assert train.in_microbatches({"dropout": 0.0}, {"jit_compile": False})
     for arguments, training in (({"dropout": 0.1}, {}), ({}, {"jit_compile": True})):
         assert not train.in_microbatches(arguments, training)
-    _, training = hyperparameters("criteo", "released")
-    assert TrainingSettings(**training).microbatch_size == 256
-    assert "microbatch_size" not in hyperparameters("criteo", "released", "deepfm")[1]
 
 
 @pytest.mark.slow

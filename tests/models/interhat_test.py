@@ -16,8 +16,13 @@ SIZES = {"embedding_dim": 8, "num_heads": 2, "key_dim": 3, "attention_size": 5}
 every_preset = pytest.mark.parametrize("preset", ["paper", "released"])
 
 
+def build(schema, preset="released", **arguments):
+    """Builds a model of a preset's structure, without penalties and sizes of a data set."""
+    return InterHAt(schema, **{**PRESETS[preset].arguments, **arguments})
+
+
 def make(schema, preset="released", **arguments):
-    return randomise(InterHAt.from_preset(preset, schema, **{**SIZES, **arguments}))
+    return randomise(build(schema, preset, **{**SIZES, **arguments}))
 
 
 def compile_eagerly(model):
@@ -120,7 +125,7 @@ def test_dropout_acts_in_training_only(schema, batch):
 
 @every_preset
 def test_interhat_s_has_no_self_attention(schema, batch, preset):
-    model = MODELS["interhat_s"](schema, **SIZES, **PRESETS[preset])
+    model = MODELS["interhat_s"](schema, **SIZES, **PRESETS[preset].arguments)
     assert not [path for path in weights_of(model) if path.startswith(("attention", "feed"))]
     assert "heads" not in model.explain(batch, return_heads=True)
     # The hierarchy stands on the embeddings themselves.
@@ -157,21 +162,11 @@ def test_presets_are_the_two_published_models(schema):
     assert paper["mlp_1/kernel"].shape == released["mlp_1/kernel"].shape == (8, 4)
 
 
-def test_the_default_is_released(schema):
+def test_the_default_is_released_without_penalties(schema):
     default = InterHAt(schema).get_config()
-    released = InterHAt.from_preset("released", schema, name=default["name"]).get_config()
-    assert default == released
-
-
-def test_arguments_win_over_the_preset(schema):
-    model = InterHAt.from_preset("paper", schema, mlp_bias=False, mlp_units=())
-    assert {p for p in weights_of(model) if p.startswith("mlp")} == {"mlp_1/kernel"}
-
-
-def test_unknown_preset_is_a_one_line_error(schema):
-    with pytest.raises(ValueError, match="unknown preset 'papre'; there are: paper") as error:
-        InterHAt.from_preset("papre", schema)
-    assert "\n" not in str(error.value)
+    penalties = {"embedding_l2": 0.0, "aggregation_l2": 0.0}
+    released = InterHAt.from_preset("released", schema, name=default["name"], **penalties)
+    assert default == released.get_config()
 
 
 @pytest.mark.parametrize("order", [0, -1])
@@ -199,8 +194,8 @@ def test_number_of_parameters_follows_the_formula(schema):
         + (k + 1) * (d * s + s + s)
         + (d * d // 2 + d // 2)
     )
-    assert InterHAt.from_preset("paper", schema).count_params() == paper
-    assert InterHAt.from_preset("released", schema).count_params() == released
+    assert build(schema, "paper").count_params() == paper
+    assert build(schema, "released").count_params() == released
 
 
 def aggregation_projections(path):
@@ -337,7 +332,7 @@ def test_half_precision_gives_float32_logits_near_the_exact_ones(schema, batch, 
 def test_compile_fit_evaluate_predict(schema, rng, preset, labels_shape):
     batch = random_batch(schema, rng, rows=256)
     labels = (batch["categorical"][:, 0] > 3).astype("float32").reshape(labels_shape)
-    model = InterHAt.from_preset(preset, schema)
+    model = build(schema, preset)
     model.compile(Adam(0.01), keras.losses.BinaryCrossentropy(from_logits=True), jit_compile=False)
     before = model.evaluate(batch, labels, verbose=0)
     model.fit(batch, labels, batch_size=32, epochs=5, verbose=0)
@@ -367,15 +362,6 @@ def test_wide_models_keep_their_fields_apart():
     np.testing.assert_allclose(
         model.embedding({"categorical": ids})[0], weights["table"][1::2], rtol=1e-6
     )
-
-
-def test_tuned_is_released_with_sizes_and_a_penalty_of_its_own(schema):
-    tuned = InterHAt.from_preset("tuned", schema)
-    sizes = {"embedding_dim": 32, "attention_size": 32, "num_heads": 2, "order": 3}
-    released = InterHAt.from_preset("released", schema, **sizes)
-    assert [w.shape for w in tuned.weights] == [w.shape for w in released.weights]
-    assert len(tuned.losses) == len(tuned.embedding.trainable_weights)
-    assert not released.losses
 
 
 # Contributions.

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from interhat_tf import Field, InterHAt, Schema
+from interhat_tf.models import PRESETS
 from interhat_tf.training.optimizers import Adam
 from tests.numpy_reference import weights_of
 
@@ -20,9 +21,9 @@ LABELS = RESULTS["y"][:, None]
 def model():
     sizes = (8, 7, 7, 7, 7, 7, 7)  # The fields share a table of 50 rows.
     schema = Schema(Field(f"f{i}", "categorical", size) for i, size in enumerate(sizes))
-    model = InterHAt.from_preset(
-        "released",
+    model = InterHAt(
         schema,
+        **PRESETS["released"].arguments,
         embedding_dim=8,
         num_heads=2,
         attention_size=5,

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from experiments.common.hyperparameters import hyperparameters
 from experiments.speed.paper_sizes import Size, batches_of, schema_of
 from experiments.speed.plain_keras import plain_interhat
 from interhat_tf.models import InterHAt
+from interhat_tf.models.presets import hyperparameters
 
 
 @pytest.mark.parametrize("preset", ["released", "paper"])

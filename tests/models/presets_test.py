@@ -1,0 +1,117 @@
+"""The presets of InterHAt: what they are made of, and what they are trained with."""
+
+import json
+
+import keras
+import pytest
+
+from interhat_tf import InterHAt, TrainingSettings
+from interhat_tf.models import PRESETS
+from interhat_tf.models.presets import DATASETS, hyperparameters
+from tests.numpy_reference import weights_of
+
+
+@pytest.mark.parametrize(
+    ("dataset", "dim", "size", "heads", "l2"),
+    [("criteo", 12, 30, 12, 2e-4), ("avazu", 8, 20, 8, 2e-4), ("frappe", 12, 16, 4, 2e-3)],
+)
+def test_table_2(dataset, dim, size, heads, l2):
+    for preset, penalties in {
+        "paper": {"embedding_l2": l2, "aggregation_l2": l2, "dense_l2": l2},
+        "released": {"embedding_l2": l2, "aggregation_l2": l2 / 2},  # TensorFlow 1 halves it
+    }.items():
+        arguments, training = hyperparameters(dataset, preset)
+        assert arguments["embedding_dim"] == dim
+        assert arguments["attention_size"] == size
+        assert arguments["num_heads"] == heads
+        assert {name: v for name, v in arguments.items() if name.endswith("_l2")} == penalties
+        assert training["beta_2"] == {"paper": 0.999, "released": 0.98}[preset]
+
+
+@pytest.mark.parametrize("name", [None, "my_log", "my_log/full"])
+def test_a_data_set_without_a_row_has_the_sizes_and_penalties_of_frappe(name):
+    for preset in PRESETS:
+        arguments, training = hyperparameters(name, preset)
+        assert arguments == hyperparameters("frappe/nfm", preset)[0]
+        assert training == PRESETS[preset].training or preset == "tuned"
+
+
+def test_tuned_is_the_same_on_every_data_set():
+    found = [hyperparameters(name, "tuned") for name in (*DATASETS, None)]
+    arguments, training = found[0]
+    assert training == {"learning_rate": 2e-3, "beta_2": 0.999, "batch_size": 1024}
+    assert arguments == PRESETS["tuned"].arguments
+    assert found == [(arguments, training)] * len(found)
+
+
+def test_microbatches_are_for_interhat():
+    for name in ("criteo", "avazu"):
+        assert hyperparameters(name, "released")[1]["microbatch_size"] == 256
+        assert "microbatch_size" not in hyperparameters(name, "released", "deepfm")[1]
+    assert "microbatch_size" not in hyperparameters("frappe", "released")[1]
+
+
+def test_other_models_have_the_data_sets_learning_rate_and_their_own_arguments():
+    assert hyperparameters("movielens_ctr", "released", "deepfm") == (
+        {},
+        {"learning_rate": 2e-3, "batch_size": 4096},
+    )
+    assert hyperparameters("my_log", "released", "deepfm") == ({}, {})
+
+
+def test_unknown_preset_is_a_one_line_error(schema):
+    with pytest.raises(ValueError, match="unknown preset 'papre'; there are: paper") as error:
+        InterHAt.from_preset("papre", schema)
+    assert "\n" not in str(error.value)
+
+
+# The model that they make.
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("dataset", [None, "avazu"])
+def test_the_model_has_the_arguments_and_carries_the_settings(schema, preset, dataset):
+    arguments, training = hyperparameters(dataset, preset)
+    model = InterHAt.from_preset(preset, schema, dataset, name="same")
+    assert model.get_config() == InterHAt(schema, **arguments, name="same").get_config()
+    assert model.training_settings == training
+    assert TrainingSettings(**model.training_settings).beta_2 == training["beta_2"]
+    assert type(model.training_settings) is dict
+
+
+def test_arguments_win_over_the_preset(schema):
+    model = InterHAt.from_preset("paper", schema, mlp_bias=False, mlp_units=(), dense_l2=0.0)
+    assert {p for p in weights_of(model) if p.startswith("mlp")} == {"mlp_1/kernel"}
+    assert model.get_config()["dense_l2"] == 0
+    assert InterHAt.from_preset("tuned", schema, embedding_dim=8).get_config()["embedding_dim"] == 8
+
+
+def test_tuned_is_released_with_its_own_sizes_and_penalty(schema):
+    tuned = InterHAt.from_preset("tuned", schema)
+    sizes = {"embedding_dim": 32, "attention_size": 32, "num_heads": 2, "order": 3}
+    released = InterHAt(schema, **sizes)
+    assert [w.shape for w in tuned.weights] == [w.shape for w in released.weights]
+    assert len(tuned.losses) == len(tuned.embedding.trainable_weights)
+    assert not released.losses
+
+
+def test_settings_are_saved_with_the_model_and_no_part_of_its_configuration(schema, tmp_path):
+    model = InterHAt.from_preset("released", schema, "criteo", order=1)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert (
+        loaded.training_settings
+        == model.training_settings
+        == {
+            "microbatch_size": 256,
+            "beta_2": 0.98,
+        }
+    )
+    assert "microbatch" not in json.dumps(model.get_config())
+
+
+def test_a_model_of_no_preset_has_no_settings(schema, tmp_path):
+    model = InterHAt(schema)
+    assert model.training_settings == {}
+    model.save(tmp_path / "model.keras")
+    assert keras.saving.load_model(tmp_path / "model.keras").training_settings == {}
