@@ -30,7 +30,8 @@ ON_MOVIELENS = --dataset=movielens_ctr $(if $(MOVIELENS),--raw_dir="$(MOVIELENS)
   $(if $(EPOCHS),--epochs=$(EPOCHS))
 
 .PHONY: help setup page reproduce reproduce-frappe reproduce-criteo reproduce-avazu reproduce-movielens \
-  table-3 figure-2 figure-3 figure-4 benchmark benchmark-gpu faithfulness tables test test-fast lint clean
+  table-3 figure-2 figure-3 figure-4 benchmark benchmark-gpu faithfulness tables test test-fast lint \
+  docs pictures clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -124,6 +125,14 @@ lint: $(READY)  ## check style, format and types
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
+
+docs: $(READY)  ## build the site in docs/_build, from docs/ and the docstrings
+	$(PY) -m sphinx --quiet --fail-on-warning --keep-going docs docs/_build
+	@echo "docs/_build/index.html"
+
+pictures: $(READY)  ## draw README's pictures again
+	$(PY) docs/pictures/architecture.py
+	$(PY) docs/pictures/explained_record.py
 
 clean:  ## remove prepared data and runs, but not the results
 	rm -rf prepared runs

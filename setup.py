@@ -10,6 +10,8 @@ VERSION = re.search(r'__version__ = "(.+)"', (HERE / "interhat_tf/__init__.py").
 LIBRARY = find_packages(include=["interhat_tf*"], exclude=["interhat_tf.datasets"])
 DATASETS = ["interhat_tf.datasets", *(f"interhat_tf.datasets.{p}" for p in find_packages("data"))]
 
+DOCS = ["furo>=2025.9", "myst-parser>=5", "sphinx>=9", "sphinx-copybutton>=0.5"]
+
 setup(
     name="interhat-tf",
     version=VERSION,
@@ -51,7 +53,9 @@ setup(
         # What `experiments.speed.readers` compares with.
         "readers": ["duckdb>=1", "polars>=1"],
         "notebooks": ["ipykernel>=6", "jupyterlab>=4", "nbclient>=0.10"],
+        "docs": DOCS,
         "dev": [
+            *DOCS,
             "apache-beam>=2.60",
             "ipykernel>=6",
             "jax[cpu]>=0.5",

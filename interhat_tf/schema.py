@@ -59,7 +59,7 @@ class Schema:
     first, then the numerical ones, each in the order given.
 
     Args:
-        fields: The `Field`s; they are stored categorical fields first.
+        fields: The fields; they are stored categorical fields first.
 
     Raises:
         ValueError: If there is no field, or two fields share a name.

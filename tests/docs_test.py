@@ -1,0 +1,29 @@
+"""Runs the examples of the site's pages, each page's one after the other."""
+
+import pathlib
+import re
+import textwrap
+
+import pytest
+
+from tests.click_log_example import write_click_log
+
+DOCS = pathlib.Path(__file__).parents[1] / "docs"
+EXAMPLE = re.compile(r"^( *)```python\n(.*?)^\1```", re.DOTALL | re.MULTILINE)
+PAGES = {path.stem: EXAMPLE.findall(path.read_text()) for path in sorted(DOCS.glob("*.md"))}
+
+
+def test_pages_have_examples():
+    assert {"start", "own_log", "explanations", "serving", "adding_a_model"} <= {
+        page for page, examples in PAGES.items() if examples
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page, examples in PAGES.items() if examples])
+def test_the_examples_run(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_click_log(tmp_path / "clicks.csv")
+    names = {"__name__": page}
+    for _, code in PAGES[page]:
+        exec(textwrap.dedent(code), names)
