@@ -1,4 +1,4 @@
-"""The command `interhat`, which comes with the package: `interhat prepare --help`.
+"""The command `interhat`, which comes with the package: `interhat train --help`.
 
 It stands beside `interhat_tf` so that `interhat --version` need not wait for
 TensorFlow. `python -m interhat` is the same.
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 COMMANDS = {
     "prepare": "prepare a click log or a public data set",
+    "train": "train a model on a prepared data set",
     "explain": "write a page that explains a model's predictions",
     "kernels": "build the CPU kernels, with any C++ compiler",
 }

@@ -1,8 +1,8 @@
 """The commands of `interhat`, a module each.
 
-A command's docstring is its help, `define_flags()` returns its absl flags, and
-`main(values)` does the work with their values. Nothing is defined globally, so
-that a program can run several.
+A command's docstring is its help, `define_flags()` returns its absl flags,
+`REQUIRED` names those that must be given, and `main(values)` does the work with
+their values. Nothing is defined globally, so that a program can run several.
 """
 
 import importlib
@@ -34,6 +34,9 @@ def run(name: str, arguments: Sequence[str]) -> None:
         _, *rest = values([name, *arguments])
         if rest:
             raise ValueError(f"unexpected argument {rest[0]!r}; a flag is given as --name=value")
+        for flag in command.REQUIRED:
+            if values[flag].value is None:
+                raise ValueError(f"--{flag} is missing: {values[flag].help}")
         command.main(values)
     except flags.Error as error:
         sys.exit(f"error: {' '.join(str(error).split())}")

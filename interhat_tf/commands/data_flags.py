@@ -10,7 +10,7 @@ from interhat_tf.input_pipeline.dataset import PreparedDataset
 
 def define_data_flags(values: flags.FlagValues) -> None:
     """Defines `--dataset`, `--data_dir` and `--raw_dir`."""
-    flags.DEFINE_string("dataset", None, "data set, as NAME or NAME/CONFIG", values, required=True)
+    flags.DEFINE_string("dataset", None, "data set, as NAME or NAME/CONFIG", values)
     flags.DEFINE_string("data_dir", "prepared", "folder of the prepared data sets", values)
     flags.DEFINE_string("raw_dir", None, "folder of a public data set's original files", values)
 

@@ -21,14 +21,14 @@ from interhat_tf.explanation.explanation import explain_records
 from interhat_tf.preprocessing.rows import SPLITS
 from interhat_tf.schema import Schema
 
+REQUIRED = ("dataset", "run")
+
 
 def define_flags() -> flags.FlagValues:
     """Returns the command's flags."""
     values = flags.FlagValues()
     define_data_flags(values)
-    flags.DEFINE_string(
-        "run", None, "folder of the run, with its model.keras", values, required=True
-    )
+    flags.DEFINE_string("run", None, "folder of the run, with its model.keras", values)
     flags.DEFINE_enum("split", "test", SPLITS, "split whose records are explained", values)
     flags.DEFINE_string("where", None, "only records with FIELD=VALUE,FIELD=VALUE,…", values)
     flags.DEFINE_integer("records", 100, "number of records at most", 1, flag_values=values)

@@ -12,6 +12,8 @@ from absl import flags
 
 from interhat_tf import kernels
 
+REQUIRED = ()
+
 
 def define_flags() -> flags.FlagValues:
     """Returns the command's flags: none."""

@@ -13,8 +13,10 @@ from typing import Any
 from absl import flags
 
 from interhat_tf.commands.data_flags import define_data_flags, open_data
+from interhat_tf.commands.signature_flags import given
 from interhat_tf.input_pipeline.click_log import prepare_click_log
 
+REQUIRED = ("dataset",)
 LOG_FLAGS = ("label", "categorical", "numerical", "min_count", "delimiter", "chronological")
 
 
@@ -48,15 +50,15 @@ def main(values: flags.FlagValues) -> None:
 
         options = [f"--{option}" for option in values.beam_pipeline_options]
         config["beam_options"] = PipelineOptions(options)
-    given: dict[str, Any] = {
-        name: values[name].value for name in LOG_FLAGS if values[name].value is not None
-    }
+    about_log = given(values, LOG_FLAGS)
     if values.log:
         data = prepare_click_log(
-            values.log, name=values.dataset, data_dir=values.data_dir, **given, **config
+            values.log, name=values.dataset, data_dir=values.data_dir, **about_log, **config
         )
-    elif given:
-        raise ValueError(f"--{next(iter(given))} is about a log of your own: --log=FILE is missing")
+    elif about_log:
+        raise ValueError(
+            f"--{next(iter(about_log))} is about a log of your own: --log=FILE is missing"
+        )
     else:
         data = open_data(values, **config)
     print(json.dumps(data.statistics, indent=2))

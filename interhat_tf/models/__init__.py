@@ -1,5 +1,6 @@
 """Click-through-rate models, and a registry of them by name."""
 
+from collections.abc import Callable
 from functools import partial
 
 from interhat_tf.models.baselines.afm import AFM
@@ -14,10 +15,11 @@ from interhat_tf.models.baselines.lr import LR
 from interhat_tf.models.baselines.pnn import PNN
 from interhat_tf.models.baselines.wide_and_deep import WideAndDeep
 from interhat_tf.models.baselines.xdeepfm import XDeepFM
+from interhat_tf.models.click_model import ClickModel
 from interhat_tf.models.interhat import InterHAt
 from interhat_tf.models.presets import PRESETS
 
-MODELS = {
+MODELS: dict[str, Callable[..., ClickModel]] = {
     "interhat": InterHAt,
     "interhat_s": partial(InterHAt, self_attention=False),
     "lr": LR,

@@ -45,10 +45,10 @@ def test_help_is_the_docstring_and_the_flags(command, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["predict"], "there is no command 'predict'; there are prepare, "),
+        (["predict"], "there is no command 'predict'; there are prepare, train"),
         (["prepare", "--dataste=x"], "Unknown command line flag 'dataste'. Did you mean: dataset"),
-        (["prepare"], "flag --dataset=None: Flag --dataset must have a value other than None."),
-        (["prepare", "frappe"], "Flag --dataset must have a value other than None."),
+        (["prepare"], "--dataset is missing: data set, as NAME or NAME/CONFIG"),
+        (["prepare", "frappe"], "unexpected argument 'frappe'; a flag is given as --name=value"),
         (["prepare", "--dataset=frappe", "x"], "unexpected argument 'x'; a flag is given as --n"),
         (["prepare", "--dataset=none"], "there is no data set 'none'; known ones: avazu"),
         (["prepare", "--dataset=x", "--label=y"], "--label is about a log of your own: --log="),

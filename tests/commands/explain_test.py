@@ -7,7 +7,7 @@ from interhat_tf import InterHAt
 from interhat_tf.input_pipeline.catalog import prepared_dataset
 from interhat_tf.models import FM
 from interhat_tf.utils.files import read_json
-from tests.experiments.train_test import write_raw
+from tests.commands.train_test import write_raw
 
 
 @pytest.fixture(scope="module")

@@ -1,15 +1,17 @@
+import dataclasses
 import inspect
 
 import pytest
 
-from experiments import train
 from experiments.common.published import TABLE_3, TITLES
 from experiments.common.search_spaces import draw, search_space
 from experiments.paper.table_3 import MODELS as COMPARED
+from interhat_tf.commands.train import define_flags
 from interhat_tf.models import MODELS
+from interhat_tf.training.loop import TrainingSettings
 
-FLAGS = {flag.name for flag in train.MODEL_FLAGS}
-TRAINING = {flag.name for flag in train.TRAINING_FLAGS}
+FLAGS = set(define_flags())
+TRAINING = {field.name for field in dataclasses.fields(TrainingSettings)}
 
 
 def test_every_model_has_a_title():

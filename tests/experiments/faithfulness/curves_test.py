@@ -7,7 +7,7 @@ from experiments.faithfulness.methods import METHODS
 from interhat_tf import Field, Schema
 from interhat_tf.models import LR
 from interhat_tf.utils.files import read_json
-from tests.experiments.train_test import write_raw
+from tests.commands.train_test import write_raw
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from absl.testing import flagsaver
 
 from experiments.paper import frappe_negatives
 from interhat_tf.utils.files import read_json, write_json
-from tests.experiments.train_test import write_raw
+from tests.commands.train_test import write_raw
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from experiments.common.search_spaces import draw, search_space
 from experiments.paper import table_3
 from experiments.report import tables
 from interhat_tf.utils.files import read_json
+from tests.commands.train_test import write_raw
 from tests.experiments.conftest import report_of
-from tests.experiments.train_test import write_raw
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Tests of the front door, on a small Frappe in the format of the NFM files."""
+"""Tests of `interhat train`, on a small Frappe in the format of the NFM files."""
 
 import dataclasses
 import inspect
@@ -9,12 +9,10 @@ import subprocess
 import sys
 
 import pytest
-from absl import flags
-from absl.testing import flagsaver
 
+import interhat
 from data.frappe.frappe_dataset_builder_test import NFM_FILES, nfm_lines, write_index_map
-from experiments import train
-from experiments.common.running import run_program
+from interhat_tf.commands import train
 from interhat_tf.explanation.attention_maps import Attention
 from interhat_tf.models import MODELS
 from interhat_tf.training.loop import TrainingSettings
@@ -45,15 +43,15 @@ def prepared(tmp_path_factory):
 
 
 @pytest.fixture
-def run(monkeypatch, tmp_path):
-    """Runs the program in this process; returns what it exits with."""
+def run(tmp_path):
+    """Runs the command in this process; returns what it exits with."""
 
     def run_train(*arguments, dataset="frappe"):
         arguments = (f"--dataset={dataset}", f"--output_dir={tmp_path / 'run'}", *arguments)
-        monkeypatch.setattr(sys, "argv", ["train", *arguments])
-        with flagsaver.flagsaver(), pytest.raises(SystemExit) as error:
-            run_program(train.main)
-        return error.value.code
+        try:
+            interhat.main(["train", *arguments])
+        except SystemExit as error:
+            return error.code
 
     return run_train
 
@@ -113,13 +111,22 @@ def test_arguments_that_a_baseline_does_not_have(run, prepared, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_every_hyperparameter_has_a_flag():
+def test_every_hyperparameter_has_a_flag(capsys):
     arguments = {name for model in MODELS.values() for name in inspect.signature(model).parameters}
+    arguments |= {field.name for field in dataclasses.fields(TrainingSettings)}
     # The registry's names decide about self-attention and PNN's products.
     arguments -= {"schema", "self_attention", "product", "kwargs"}
-    assert {flag.name for flag in train.MODEL_FLAGS} == arguments
-    settings = {field.name for field in dataclasses.fields(TrainingSettings)}
-    assert {flag.name for flag in train.TRAINING_FLAGS} == settings - {"seed"}
+    assert arguments <= set(train.define_flags())
+    interhat.main(["train", "--help"])
+    output = capsys.readouterr().out
+    for line in (
+        "--embedding_dim: Embedding size d",
+        "--[no]attention_bias: Whether those projections have biases",
+        "--batch_size: Records a step",
+        "--[no]resume: go on with the run in output_dir, if any",
+        "--raw_dir: folder of a public data set's original files",
+    ):
+        assert line in output
 
 
 @pytest.mark.parametrize(
@@ -140,12 +147,10 @@ def test_a_wrong_flag_is_one_line(run, prepared, tmp_path, flag, message):
     assert not (tmp_path / "run").exists()
 
 
-def test_missing_flags_are_named(monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["train"])
-    flags.FLAGS.unparse_flags()
-    with flagsaver.flagsaver(), pytest.raises(SystemExit) as error:
-        run_program(train.main, required=["dataset", "output_dir"])
-    assert_one_line(error.value.code, "--dataset is missing: data set, as NAME or NAME/CONFIG")
+def test_missing_flags_are_named():
+    with pytest.raises(SystemExit) as error:
+        interhat.main(["train", "--dataset=frappe"])
+    assert_one_line(error.value.code, "--output_dir is missing: the run's folder")
 
 
 def test_pieces_are_for_steps_that_can_be_cut():
@@ -160,7 +165,7 @@ def test_a_run_in_pieces_is_the_whole_run(prepared, tmp_path):
     found = []
     for rows in (0, 24):
         folder = tmp_path / f"run_{rows}"
-        command = [sys.executable, "-m", "experiments.train", "--dataset=frappe", *prepared, *SMALL]
+        command = [sys.executable, "-m", "interhat", "train", "--dataset=frappe", *prepared, *SMALL]
         command += [f"--microbatch_size={rows}", f"--output_dir={folder}"]
         subprocess.run(command, check=True, capture_output=True)
         found.append(read_json(folder / "report.json"))
@@ -262,7 +267,7 @@ def assert_one_line(code, *messages):
 
 @pytest.mark.slow
 def test_the_command_fails_with_one_line(tmp_path):
-    command = [sys.executable, "-m", "experiments.train", "--dataset=frappe"]
+    command = [sys.executable, "-m", "interhat", "train", "--dataset=frappe"]
     command += [f"--raw_dir={tmp_path}", f"--data_dir={tmp_path}/p", f"--output_dir={tmp_path}/r"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 1

@@ -1,0 +1,153 @@
+r"""Trains one model on one data set.
+
+    interhat train --dataset=frappe --raw_dir=FOLDER --preset=released \
+        --seed=0 --output_dir=runs/frappe-released-0
+
+Prepares a public data set if need be, trains, keeps the weights that are best on
+validation, and writes the run's folder (see `interhat_tf/training/loop.py`).
+`--resume` goes on with a run that was stopped. All hyperparameters default to
+the preset's and, where the paper gives them, to its Table 2 for the data set.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+from absl import flags
+
+from interhat_tf.commands.conditions import condition
+from interhat_tf.commands.data_flags import define_data_flags, open_data
+from interhat_tf.commands.signature_flags import arguments_of, define_from_signatures, given
+from interhat_tf.explanation.callback import AttentionHeatmaps
+from interhat_tf.input_pipeline.dataset import PreparedDataset
+from interhat_tf.models import MODELS, PRESETS
+from interhat_tf.models.presets import hyperparameters
+from interhat_tf.preprocessing.rows import SPLITS
+from interhat_tf.training.distribution import STRATEGIES
+from interhat_tf.training.loop import EVALUATION_BATCH_SIZE, TrainingSettings, train
+from interhat_tf.training.step import use_one_thread_an_operation
+
+REQUIRED = ("dataset", "output_dir")
+NO_FLAGS = ("schema", "self_attention", "product", "seed")
+"""Arguments that `--model` decides about, and those that all models share."""
+
+
+def define_flags() -> flags.FlagValues:
+    """Returns the command's flags."""
+    values = flags.FlagValues()
+    define_data_flags(values)
+    flags.DEFINE_string("output_dir", None, "the run's folder", values)
+    flags.DEFINE_enum("model", "interhat", list(MODELS), "model to train", values)
+    flags.DEFINE_enum("preset", "released", list(PRESETS), "form of InterHAt", values)
+    flags.DEFINE_integer(
+        "seed", 0, "seed of the weights, the records' order and dropout", flag_values=values
+    )
+    flags.DEFINE_bool("resume", False, "go on with the run in output_dir, if any", values)
+    flags.DEFINE_bool("test", True, "evaluate the test split after training", values)
+    _define_heatmap_flags(values)
+    _define_device_flags(values)
+    define_from_signatures([*MODELS.values(), TrainingSettings], values, NO_FLAGS)
+    return values
+
+
+def _define_heatmap_flags(values: flags.FlagValues) -> None:
+    flags.DEFINE_multi_string(
+        *("heatmap_where", [], "draw the mean attention where FIELD=VALUE,FIELD=VALUE,... holds"),
+        flag_values=values,
+    )
+    flags.DEFINE_multi_enum(
+        *("heatmap_splits", ["validation"], SPLITS, "splits that the heat maps are about"),
+        flag_values=values,
+    )
+    flags.DEFINE_multi_integer(
+        *("heatmap_epochs", None, "epochs, from 0, after which they are drawn; default: the end"),
+        flag_values=values,
+    )
+
+
+def _define_device_flags(values: flags.FlagValues) -> None:
+    flags.DEFINE_bool(
+        "deterministic", False, "make TensorFlow's ops deterministic on a GPU; no XLA", values
+    )
+    types = ["float32", "mixed_bfloat16", "float64"]
+    flags.DEFINE_enum("dtype", "float32", types, "type that the model computes in", values)
+    flags.DEFINE_enum(
+        *("strategy", "one", list(STRATEGIES)),
+        "one device, all GPUs here, or all workers of TF_CONFIG",
+        flag_values=values,
+    )
+
+
+def main(values: flags.FlagValues) -> None:
+    """Trains the model and prints its figures."""
+    if values.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    arguments, training = settings(values)
+    if training.get("microbatch_size"):
+        use_one_thread_an_operation()
+    strategy = STRATEGIES[values.strategy]()
+    data = open_data(values)
+
+    keras.utils.set_random_seed(values.seed)
+    with strategy.scope():
+        model = MODELS[values.model](data.schema, dtype=values.dtype, **arguments)
+    if values.heatmap_where and not hasattr(model, "explain"):
+        raise ValueError(f"{values.model} has no attention that a heat map could show")
+    config = {
+        **{name: values[name].value for name in ("dataset", "model", "preset")},
+        "arguments": arguments,
+        "dtype": values.dtype,
+        "deterministic": values.deterministic,
+    }
+    report = train(
+        model,
+        data,
+        values.output_dir,
+        TrainingSettings(seed=values.seed, **training),
+        config=config,
+        callbacks=[heatmaps(data, values)] if hasattr(model, "explain") else [],
+        resume=values.resume,
+        test=values.test,
+    )
+    for split in ("validation", "test"):
+        if split in report:
+            auc, logloss = report[split]["auc"], report[split]["logloss"]
+            print(f"{split}: auc {auc:.5f}, logloss {logloss:.5f}")
+
+
+def settings(values: flags.FlagValues) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns the arguments of the model and of `TrainingSettings`: a preset's, then the flags'.
+
+    Raises:
+        ValueError: If the model has no such argument.
+    """
+    changed = given(values, arguments_of(MODELS.values(), NO_FLAGS))
+    if unknown := set(changed) - arguments_of([MODELS[values.model]]):
+        raise ValueError(f"{values.model} has no argument {', '.join(sorted(unknown))}")
+    arguments, training = hyperparameters(values.dataset, values.preset, values.model)
+    arguments |= changed
+    training |= given(values, arguments_of([TrainingSettings], NO_FLAGS))
+    if values.microbatch_size is None and not in_microbatches(arguments, training):
+        training.pop("microbatch_size", None)
+    return arguments, training
+
+
+def in_microbatches(arguments: Mapping[str, Any], training: Mapping[str, Any]) -> bool:
+    """Returns whether a step may be computed in microbatches, and is the faster for it."""
+    whole = training.get("jit_compile") or arguments.get("dropout") or arguments.get("batch_norm")
+    return not whole and not tf.config.list_physical_devices("GPU")
+
+
+def heatmaps(data: PreparedDataset, values: flags.FlagValues) -> AttentionHeatmaps:
+    """Returns the callback that draws the mean attention of all records and of the conditions'."""
+    batches = data.evaluation_batches(values.heatmap_splits[0], EVALUATION_BATCH_SIZE)
+    for split in values.heatmap_splits[1:]:
+        batches = batches.concatenate(data.evaluation_batches(split, EVALUATION_BATCH_SIZE))
+    conditions = {text: condition(data, text) for text in values.heatmap_where}
+    return AttentionHeatmaps(
+        f"{values.output_dir}/attention",
+        batches=batches,
+        conditions={"all": None, **conditions},
+        epochs=values.heatmap_epochs,
+    )
