@@ -18,8 +18,7 @@ EPOCHS ?=
 
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
-REPRODUCE = $(if $(ROWS),--rows=$(ROWS)) $(if $(EPOCHS),--max_epochs=$(EPOCHS)) \
-  $(foreach seed,$(SEEDS),--seeds=$(seed))
+OF_SEEDS = $(if $(EPOCHS),--epochs=$(EPOCHS)) $(foreach seed,$(SEEDS),--seeds=$(seed))
 
 # The data of Table 3, Figures 3 and 4: Criteo, Avazu, a generated Criteo log, or Frappe.
 ON = $(if $(CRITEO),--dataset=criteo --raw_dir="$(CRITEO)",$(if $(AVAZU),--dataset=avazu \
@@ -49,7 +48,7 @@ $(READY): setup.py constraints.txt $(wildcard interhat_tf/kernels/*.cc interhat_
 	@touch $@
 
 reproduce: $(READY)  ## train on the paper's synthetic Rules 1 to 3, draw Figures 8 to 10
-	$(PY) -m experiments.paper.figures_8_to_10 $(foreach seed,$(SEEDS),--seeds=$(seed))
+	$(PY) -m experiments.paper.figures_8_to_10 --results_dir=$(RESULTS) $(OF_SEEDS)
 
 reproduce-frappe: table-3 figure-3 figure-4  ## Frappe beside Table 3, Figures 3 and 4: FRAPPE=<folder>
 	$(PY) -m experiments.paper.frappe_negatives --results_dir=$(RESULTS) $(ON)
@@ -95,25 +94,26 @@ faithfulness: $(READY)  ## are the explanations true: planted rules; FRAPPE=<fol
 	  for form in released paper flatter; do \
 	    $(PY) -m experiments.faithfulness.planted --results_dir=$(RESULTS) --dataset=synthetic_rules/$$rule --form=$$form; \
 	  done; done
-	set -e; for measure in curves sums; do :; \
+	set -e; for measure in curves additivity; do :; \
 	  $(if $(FRAPPE),$(PY) -m experiments.faithfulness.$$measure --results_dir=$(RESULTS) --dataset=frappe/nfm \
 	    --raw_dir="$(FRAPPE)" --note="$(NOTE)";) \
 	  $(if $(MOVIELENS),$(PY) -m experiments.faithfulness.$$measure --results_dir=$(RESULTS) $(ON_MOVIELENS);) \
 	done
-	$(PY) -m experiments.faithfulness.page --results_dir=$(RESULTS)
+	@$(MAKE) --no-print-directory page
 
-page: $(READY)  ## build the page of one's own results, in runs/results
+page: $(READY)  ## build the pages of your own results, in runs/results
 	$(PY) -m experiments.report.tables --results_dir=$(RESULTS)
 
-tables: $(READY)  ## build the published page, experiments/results/README.md and index.html
+tables: $(READY)  ## build the published pages, experiments/results/README.md and index.html
 	$(PY) -m experiments.report.tables
-	$(PY) -m experiments.faithfulness.page
 
 reproduce-criteo: $(READY)  ## Criteo beside Tables 1 and 3: CRITEO=<train.txt>, or ROWS=200000 to try
-	$(PY) -m experiments.paper.criteo_avazu --dataset=criteo $(if $(CRITEO),--log="$(CRITEO)") $(REPRODUCE)
+	$(PY) -m experiments.paper.criteo_avazu --results_dir=$(RESULTS) --dataset=criteo \
+	  $(if $(CRITEO),--raw_dir="$(CRITEO)") $(if $(ROWS),--generate=$(ROWS)) $(OF_SEEDS)
 
 reproduce-avazu: $(READY)  ## Avazu beside Tables 1 and 3: AVAZU=<train.csv>, or ROWS=200000 to try
-	$(PY) -m experiments.paper.criteo_avazu --dataset=avazu $(if $(AVAZU),--log="$(AVAZU)") $(REPRODUCE)
+	$(PY) -m experiments.paper.criteo_avazu --results_dir=$(RESULTS) --dataset=avazu \
+	  $(if $(AVAZU),--raw_dir="$(AVAZU)") $(if $(ROWS),--generate=$(ROWS)) $(OF_SEEDS)
 
 test: $(READY)  ## run all tests
 	$(PY) -m pytest -n 2 --dist=loadfile

@@ -46,3 +46,16 @@ def read_result(name: str) -> dict[str, Any] | None:
     """Returns a summary, `None` if it is not there."""
     path = result_path(name)
     return read_json(path) if path.exists() else None
+
+
+def read_results(pattern: str) -> dict[str, dict[str, Any]]:
+    """Returns the summaries whose path matches a pattern, in order of their paths.
+
+    Args:
+        pattern: Such as `"table_3/*/summary.json"`. The keys are the names of the folders; where
+            it is the file that varies, with its name.
+    """
+    paths = sorted(pathlib.Path(RESULTS_DIR.value).glob(pattern))
+    own_name = pattern.endswith("*.json")
+    names = [f"{p.parent.name}/{p.stem}" if own_name else p.parent.name for p in paths]
+    return dict(zip(names, map(read_json, paths), strict=True))

@@ -7,7 +7,7 @@ import os
 import pathlib
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from absl import app, flags, logging
@@ -62,8 +62,10 @@ def _parse_flags(required, arguments):
     return [program]
 
 
-def train_runs(runs, workers):
-    """Trains several runs in processes of their own; one that is done is not run again.
+def train_runs(
+    runs: Sequence[dict[str, Any]], workers: int
+) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Trains several runs, each in its own process; one that is done is not run again.
 
     A run is done if its folder has a report and it was started with the same
     flags and the same hyperparameters of its preset.
@@ -71,7 +73,7 @@ def train_runs(runs, workers):
     Args:
         runs: For each run, the flags of `experiments.train` as a dictionary,
             `output_dir` among them; a list is a flag given several times.
-        workers: Runs that go on side by side. A single one shows its progress.
+        workers: Runs that are trained side by side. A single one shows its progress.
 
     Yields:
         Pairs of a run and its report, as they finish.
@@ -96,21 +98,31 @@ def train_runs(runs, workers):
             pool.shutdown(cancel_futures=True)
 
 
-def run_alone(module, flag_values, **environment):
-    """Runs one of the programs in a process of its own; returns the JSON that it prints last.
+def run_alone(module: str, flag_values: Mapping[str, Any], **environment: str) -> Any:
+    """Runs one of the programs in its own process; returns the JSON that it prints last.
 
     Args:
         module: The program's name, as `"experiments.speed.pieces"`.
         flag_values: Its flags as a dictionary; a list is a flag given several times.
         **environment: Variables that the process has besides this one's.
     """
-    command = [sys.executable, "-m", module, *_arguments(flag_values)]
+    command = [sys.executable, "-m", module, *flag_arguments(flag_values)]
     environment = {**os.environ, **environment}
     result = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(result.stdout.splitlines()[-1])
 
 
-def _arguments(flag_values):
+def train_command(run: Mapping[str, Any]) -> list[str]:
+    """Returns the command that trains a run, or goes on with it.
+
+    Args:
+        run: Its flags; a list is a flag given several times.
+    """
+    return [sys.executable, "-m", "experiments.train", "--resume", *flag_arguments(run)]
+
+
+def flag_arguments(flag_values: Mapping[str, Any]) -> list[str]:
+    """Returns flags as a command line has them; a list is a flag given several times."""
     return [
         f"--{name}={v}"
         for name, value in flag_values.items()
@@ -121,10 +133,10 @@ def _arguments(flag_values):
 def _train(run, environment, errors):
     folder = pathlib.Path(run["output_dir"])
     asked = {"flags": run, "hyperparameters": _hyperparameters(run)}
-    # A process of its own, TensorFlow and all, to find that nothing is to be done takes seconds.
+    # Starting TensorFlow to find that nothing is to be done would take seconds.
     if (folder / "report.json").exists() and _is(folder / "asked.json", asked):
         return read_json(folder / "report.json")
-    command = [sys.executable, "-m", "experiments.train", "--resume", *_arguments(run)]
+    command = train_command(run)
     result = subprocess.run(
         command, env=environment, stdout=errors, stderr=errors, text=True, check=False
     )

@@ -1,57 +1,77 @@
-"""What the experiments on the paper's tables and figures share: their flags, runs and figures."""
+"""What the experiments on the paper's tables and figures share: their data, runs and summaries."""
 
 import hashlib
 import json
 import pathlib
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 from absl import flags
 
 from experiments.common.click_logs import BUILDERS, folder_of, generated_log
 from experiments.common.data_flags import DATA_DIR, DATASET, RAW_DIR
-from experiments.common.results import record, result_path
-from experiments.common.run_flags import EPOCHS, RUNS_DIR, WORKERS
+from experiments.common.markdown import spread
+from experiments.common.results import record
+from experiments.common.run_flags import EPOCHS, RUNS_DIR
 from experiments.common.running import train_runs
-from experiments.common.statistics import mean_and_std
+from experiments.common.seed_flags import SEEDS, WORKERS
+from experiments.common.statistics import mean_and_std, paired_difference
 from interhat_tf.input_pipeline.catalog import prepared_dataset
+from interhat_tf.input_pipeline.dataset import PreparedDataset
 
 GENERATE = flags.DEFINE_integer("generate", None, "rows of a generated log, Criteo's or Avazu's")
 NOTE = flags.DEFINE_string("note", "", "what results say of the data")
 
+METRICS = ("auc", "logloss")
 
-def open_data():
+Run = dict[str, Any]
+Report = dict[str, Any]
+
+
+def open_data() -> PreparedDataset:
     """Returns the prepared data set that the flags name; it is prepared if need be."""
-    if GENERATE.value and dataset_name() not in BUILDERS:
-        raise ValueError(f"--generate makes logs of {', '.join(BUILDERS)}, not of others")
     log = raw_log()
     return prepared_dataset(DATASET.value, data_dir(), log and str(log))
 
 
-def raw_log():
+def raw_log() -> pathlib.Path | None:
     """Returns the path of the original files, or of the generated log, which is made if need be."""
     if GENERATE.value:
-        return generated_log(f"{DATA_DIR.value}/logs", dataset_name(), GENERATE.value)[0]
+        return generated()[0]
     return pathlib.Path(RAW_DIR.value) if RAW_DIR.value else None
 
 
-def data_dir():
-    """Returns the folder of the prepared set; each log of Criteo or Avazu has one of its own."""
+def generated() -> tuple[pathlib.Path, dict[str, Any]]:
+    """Returns the path of the log that `--generate` asks for, and the truth about its clicks."""
+    if dataset_name() not in BUILDERS:
+        raise ValueError(f"--generate makes logs of {', '.join(BUILDERS)}, not of others")
+    return generated_log(f"{DATA_DIR.value}/logs", dataset_name(), GENERATE.value)
+
+
+def data_dir() -> str:
+    """Returns the folder of the prepared set; each log of Criteo or Avazu has its own."""
     if dataset_name() in BUILDERS and (log := raw_log()) and log.exists():
         return f"{DATA_DIR.value}/{folder_of(dataset_name(), log)}"
     return DATA_DIR.value
 
 
-def dataset_name():
+def dataset_name() -> str:
     """Returns the data set's name without its config."""
     return DATASET.value.split("/")[0]
 
 
-def results_folder(experiment):
-    """Returns the folder of an experiment's results on the data set."""
+def summary_of(experiment: str) -> str:
+    """Returns the name of an experiment's result on the data set."""
     name = f"{dataset_name()}_generated" if GENERATE.value else dataset_name()
-    return result_path(experiment) / name
+    return f"{experiment}/{name}/summary.json"
 
 
-def run_flags(model, **arguments):
+def runs_of(model: str, **arguments: Any) -> list[Run]:
+    """Returns the runs of a model and its flags, one for each of `--seeds`."""
+    return [run_flags(model, seed=seed, **arguments) for seed in SEEDS.value]
+
+
+def run_flags(model: str, **arguments: Any) -> Run:
     """Returns the flags of a training run; its folder is named after all of them.
 
     So a run that two experiments ask for is one run.
@@ -63,7 +83,7 @@ def run_flags(model, **arguments):
     return {**run, "output_dir": f"{RUNS_DIR.value}/{dataset_name()}/{model}-{digest}"}
 
 
-def train_all(runs):
+def train_all(runs: Mapping[Hashable, Sequence[Run]]) -> dict[Hashable, list[Report]]:
     """Trains runs, `--workers` of them side by side; those that are done are not run again.
 
     Args:
@@ -78,43 +98,44 @@ def train_all(runs):
     return {key: [reports[run["output_dir"]] for run in of_key] for key, of_key in runs.items()}
 
 
-def heading(data):
-    """Returns what every summary starts with: the data, the date, the versions."""
+def train_rows(runs: Mapping[Hashable, Sequence[Run]]) -> dict[Hashable, dict[str, Any]]:
+    """Trains runs as `train_all` does; returns mean and spread for each key, and prints them."""
+    rows = {key: summarise(reports) for key, reports in train_all(runs).items()}
+    for key, row in rows.items():
+        auc, logloss = (spread(row["test"][metric]) for metric in METRICS)
+        print(f"{key}: test AUC {auc}, logloss {logloss}")
+    return rows
+
+
+def study_record(data: PreparedDataset) -> dict[str, Any]:
+    """Returns what every summary starts with: the data, and the record of `results.record`."""
     note = f"a generated log of {GENERATE.value:,} rows" if GENERATE.value else NOTE.value
-    return {
-        "data": {"set": data.name, "note": note, "statistics": data.statistics},
-        **record(),
-    }
+    return {"data": {"set": data.name, "note": note, "statistics": data.statistics}, **record()}
 
 
-def summarise(reports):
+def summarise(reports: Sequence[Report]) -> dict[str, Any]:
     """Returns mean and spread of the reports of one setting, which differ by their seed."""
     reports = sorted(reports, key=lambda report: report["config"]["training"]["seed"])
+    seconds = [r["training"]["seconds"] / r["training"]["epochs"] for r in reports]
+    config = reports[0]["config"]
     return {
-        **{
-            split: {
-                metric: mean_and_std([report[split][metric] for report in reports])
-                for metric in ("auc", "logloss")
-            }
-            for split in ("validation", "test")
-        },
+        **{split: scores(reports, split) for split in ("validation", "test")},
         "parameters": reports[0]["parameters"],
-        "arguments": reports[0]["config"]["arguments"],
-        "training": {
-            name: value
-            for name, value in reports[0]["config"]["training"].items()
-            if name != "seed"
-        },
-        "seconds_per_epoch": mean_and_std(
-            [r["training"]["seconds"] / r["training"]["epochs"] for r in reports]
-        ),
+        "arguments": config["arguments"],
+        "training": {name: v for name, v in config["training"].items() if name != "seed"},
+        "seconds_per_epoch": mean_and_std(seconds),
         "seeds": [report["config"]["training"]["seed"] for report in reports],
         "runs": [describe(report) for report in reports],
         "commits": sorted({str(report["versions"]["commit"]) for report in reports}),
     }
 
 
-def describe(report):
+def scores(reports: Sequence[Report], split: str) -> dict[str, dict[str, float]]:
+    """Returns mean and spread of AUC and logloss on a split."""
+    return {metric: mean_and_std([r[split][metric] for r in reports]) for metric in METRICS}
+
+
+def describe(report: Report) -> dict[str, Any]:
     """Returns what is kept of a single run."""
     return {
         "validation": report["validation"],
@@ -122,4 +143,25 @@ def describe(report):
         "best_epoch": report["best_epoch"],
         "epochs": report["training"]["epochs"],
         "seconds": round(report["training"]["seconds"], 1),
+    }
+
+
+def leads(rows: Mapping[str, dict[str, Any]], reference: str) -> dict[str, dict[str, Any]]:
+    """Returns how much the reference's test figures exceed each other row's, paired by seed.
+
+    Args:
+        rows: Dictionary from a name to a row of `summarise`.
+        reference: One of the names; without such a row nothing is compared.
+    """
+
+    def values(name, metric):
+        return [run["test"][metric] for run in rows[name]["runs"]]
+
+    return {
+        name: {
+            metric: paired_difference(values(reference, metric), values(name, metric))
+            for metric in METRICS
+        }
+        for name in rows
+        if name != reference and reference in rows
     }

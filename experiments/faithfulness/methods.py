@@ -1,12 +1,15 @@
-"""The explanations that are compared: for each record, one number a field."""
+"""The explanations that are compared: for each record, one value a field."""
 
 import dataclasses
 
+import keras
 import numpy as np
 import shap
 
 from interhat_tf.explanation import attributions as methods
 from interhat_tf.schema import CATEGORICAL, NUMERICAL
+
+Inputs = dict[str, np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,7 +18,7 @@ class Method:
 
     Args:
         title: What the page calls it.
-        signed: Whether its numbers have signs: what raises the logit is positive.
+        signed: Whether its values have signs: what raises the logit is positive.
         cost: Predictions that it costs for a record of m fields and a background of b
             records, beside the prediction itself.
     """
@@ -37,8 +40,10 @@ METHODS = {
 }
 
 
-def attributions(model, inputs, background, seed):
-    """Returns the numbers of every method.
+def attributions(
+    model: keras.Model, inputs: Inputs, background: Inputs, seed: int
+) -> dict[str, np.ndarray]:
+    """Returns the values of every method.
 
     Args:
         model: An `InterHAt`.
@@ -64,7 +69,7 @@ def attributions(model, inputs, background, seed):
     return {name: found[name].astype("float64") for name in METHODS}
 
 
-def shap_values(model, inputs, background, seed):
+def shap_values(model: keras.Model, inputs: Inputs, background: Inputs, seed: int) -> np.ndarray:
     """Returns SHAP's estimate of Shapley values from one permutation and its reverse, (B, m)."""
     columns = len(model.schema.categorical)
 
@@ -84,6 +89,6 @@ def shap_values(model, inputs, background, seed):
     return explainer(matrix(inputs), max_evals=evaluations, silent=True).values
 
 
-def magnitudes(name, values):
+def magnitudes(name: str, values: np.ndarray) -> np.ndarray:
     """Returns how much each field counts, whichever way."""
     return np.abs(values) if METHODS[name].signed else values

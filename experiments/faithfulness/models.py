@@ -1,24 +1,27 @@
 """The trained models that are explained, and the records they are compared with."""
 
 import gc
+from collections.abc import Iterator
+from typing import Any
 
 import keras
 from absl import flags
 
-from experiments.common.run_flags import SEEDS, WORKERS
 from experiments.common.running import train_runs
-from experiments.common.studies import run_flags
-from experiments.paper.sensitivity import PRESET
+from experiments.common.seed_flags import WORKERS
 from interhat_tf.commands.conditions import first_records
+from interhat_tf.input_pipeline.dataset import PreparedDataset
 
 BACKGROUND = flags.DEFINE_integer("background", 32, "records that other values are taken from")
 
 
-def explained_runs(runs):
+def explained_runs(
+    runs: list[dict[str, Any]],
+) -> Iterator[tuple[int, keras.Model, dict[str, Any]]]:
     """Trains what is not trained yet.
 
     Args:
-        runs: The runs' flags, as `study.run_flags` returns them.
+        runs: The runs' flags, as `studies.run_flags` returns them.
 
     Yields:
         For each run, as they finish, its seed, its model and its report.
@@ -30,11 +33,6 @@ def explained_runs(runs):
         gc.collect()
 
 
-def released_runs():
-    """Returns the flags of `released`, with each of `--seeds`."""
-    return [run_flags("interhat", preset=PRESET, seed=seed) for seed in SEEDS.value]
-
-
-def background_of(data):
+def background_of(data: PreparedDataset) -> dict[str, Any]:
     """Returns the inputs of the first training records."""
     return first_records(data, "train", BACKGROUND.value)

@@ -2,15 +2,16 @@
 
     python -m experiments.faithfulness.planted --dataset=synthetic_rules/rule_2 --form=released
 
-Trains a form of InterHAt with 20 seeds on a rule of `planted_rules.py` and
-explains test records that match the rule by every method of `methods.py`.
-A method has found the rule's group G if the |G| fields with the largest numbers,
+Trains a form of InterHAt with 20 seeds on a rule of `common/planted_rules.py`
+and explains test records that match the rule by every method of `methods.py`. A
+method has found the rule's group G if the |G| fields with the largest values,
 averaged over the records, are G. Writes
-`experiments/results/faithfulness/planted/RULE-FORM/summary.json`; `python -m
-experiments.faithfulness.page` makes the page. Runs that are done are not run again.
+`faithfulness/planted/RULE-FORM/summary.json`, for `make page`. Runs that are
+done are not run again.
 """
 
-import pathlib
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from absl import flags
@@ -18,17 +19,16 @@ from scipy import stats
 
 from experiments.common.data_flags import DATASET
 from experiments.common.planted_rules import FORMS, PLANTED_RULES, condition
-from experiments.common.results import RESULTS_DIR
+from experiments.common.results import write_result
 from experiments.common.running import run_program
+from experiments.common.seed_flags import SEEDS
 from experiments.common.statistics import CONFIDENCE, mean_and_std
-from experiments.common.studies import heading, open_data, run_flags
+from experiments.common.studies import open_data, runs_of, study_record
 from experiments.faithfulness.methods import METHODS, attributions, magnitudes
 from experiments.faithfulness.models import background_of, explained_runs
 from interhat_tf.commands.conditions import first_records
-from interhat_tf.utils.files import write_json
 
 FORM = flags.DEFINE_enum("form", "released", list(FORMS), "form of the model")
-PLANTED_SEEDS = flags.DEFINE_integer("planted_seeds", 20, "number of seeds, from 1")
 PLANTED_RECORDS = flags.DEFINE_integer("planted_records", 50, "matching records that are explained")
 TOGETHER = flags.DEFINE_integer("together", 5, "models whose explanations are averaged")
 
@@ -41,49 +41,59 @@ def main(_):
     data = open_data()
     records = first_records(data, "test", PLANTED_RECORDS.value, condition(rule))
     background = background_of(data)
-    seeds = range(1, PLANTED_SEEDS.value + 1)
-    runs = [run_flags("interhat", seed=s, order=rule.order, **FORMS[FORM.value]) for s in seeds]
-    found, reports = {}, {}
+    values, aucs = {}, {}
+    runs = runs_of("interhat", order=rule.order, **FORMS[FORM.value])
     for seed, model, report in explained_runs(runs):
-        found[seed] = attributions(model, records, background, seed)
-        reports[seed] = report
+        values[seed] = attributions(model, records, background, seed)
+        aucs[seed] = report["test"]["auc"]
     group = np.array(rule.group) - 1
-    of_methods = {}
-    for name in METHODS:
-        alone = [recovery(name, found[seed][name], group) for seed in seeds]
-        together = [recovery(name, mean, group) for mean in averages(found, name, seeds)]
-        of_methods[name] = {
-            "alone": summarise_recovery(alone),
-            "together": summarise_recovery(together),
-            "seeds": alone,
-        }
+    of_methods = {
+        name: recoveries(name, [values[seed][name] for seed in SEEDS.value], group)
+        for name in METHODS
+    }
     summary = {
-        **heading(data),
+        **study_record(data),
         "rule": rule_name,
         "form": FORM.value,
         "flags": FORMS[FORM.value],
         "group": [f"f{i}" for i in rule.group],
         "best_auc": rule.best_auc,
-        "test": mean_and_std([reports[seed]["test"]["auc"] for seed in seeds]),
-        "seeds": list(seeds),
+        "test": mean_and_std([aucs[seed] for seed in SEEDS.value]),
+        "seeds": SEEDS.value,
         "records": len(records["categorical"]),
         "background": len(background["categorical"]),
         "models_together": TOGETHER.value,
         "methods": of_methods,
     }
-    folder = pathlib.Path(RESULTS_DIR.value) / f"faithfulness/planted/{rule_name}-{FORM.value}"
-    write_json(folder / "summary.json", summary)
+    write_result(f"faithfulness/planted/{rule_name}-{FORM.value}/summary.json", summary)
     for name, row in of_methods.items():
-        print(f"{name:22} found in {row['alone']['found']} of {len(seeds)}")
+        print(f"{name:22} found in {row['alone']['found']} of {len(SEEDS.value)}")
 
 
-def recovery(name, values, group):
-    """Returns how far a method's numbers point at the planted fields.
+def recoveries(name: str, of_seeds: Sequence[np.ndarray], group: np.ndarray) -> dict[str, Any]:
+    """Returns how far a method's values point at the planted fields, one model and several.
 
     Args:
         name: The method.
-        values: Its numbers, (B, m).
-        group: Places of the planted fields.
+        of_seeds: Its values, (B, m), for each seed.
+        group: Positions of the planted fields.
+    """
+    alone = [recovery(name, values, group) for values in of_seeds]
+    together = [recovery(name, mean, group) for mean in averages(of_seeds)]
+    return {
+        "alone": summarise_recovery(alone),
+        "together": summarise_recovery(together),
+        "seeds": alone,
+    }
+
+
+def recovery(name: str, values: np.ndarray, group: np.ndarray) -> dict[str, Any]:
+    """Returns how far a method's values point at the planted fields.
+
+    Args:
+        name: The method.
+        values: Its values, (B, m).
+        group: Positions of the planted fields.
 
     Returns:
         `found`: whether the means over the records are largest for the group;
@@ -97,18 +107,18 @@ def recovery(name, values, group):
     }
 
 
-def averages(found, name, seeds):
-    """Yields the numbers of each `TOGETHER` consecutive seeds, averaged, around in a circle.
+def averages(of_seeds: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+    """Yields the values of each `TOGETHER` consecutive seeds, averaged, around in a circle.
 
-    A model whose numbers are all twice another's counts no more for it.
+    A model whose values are all twice another's counts no more for it.
     """
-    scaled = [values / np.abs(values).mean() for values in (found[seed][name] for seed in seeds)]
+    scaled = [values / np.abs(values).mean() for values in of_seeds]
     for first in range(len(scaled)):
-        places = [(first + i) % len(scaled) for i in range(TOGETHER.value)]
-        yield np.mean([scaled[place] for place in places], axis=0)
+        positions = [(first + i) % len(scaled) for i in range(TOGETHER.value)]
+        yield np.mean([scaled[position] for position in positions], axis=0)
 
 
-def summarise_recovery(rows):
+def summarise_recovery(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Returns in how many of the rows the group was found, and the mean share, with intervals."""
     count, shares = sum(row["found"] for row in rows), [row["share"] for row in rows]
     wilson = stats.binomtest(count, len(rows)).proportion_ci(CONFIDENCE, method="wilson")
@@ -122,4 +132,4 @@ def summarise_recovery(rows):
 
 
 if __name__ == "__main__":
-    run_program(main, required=["dataset"])
+    run_program(main, required=["dataset"], seeds=list(range(1, 21)))

@@ -3,10 +3,9 @@
     python -m experiments.paper.figure_3 --dataset=frappe/nfm --raw_dir=FOLDER
 
 Trains `released`, with Table 2's settings otherwise, with each number of heads
-and five seeds, and writes `experiments/results/heads/NAME/summary.json`, from
-which `make tables` draws the figure. The width of a head stays the same, as in
-the released code, so that more heads are more parameters. Runs that are done
-are not run again.
+and five seeds, and writes `figure_3/NAME/summary.json`, from which `make page`
+draws the figure. The width of a head stays the same, as in the released code,
+so that more heads are more parameters. Runs that are done are not run again.
 """
 
 from absl import flags
@@ -18,7 +17,7 @@ HEADS = flags.DEFINE_multi_integer("heads", [1, 2, 4, 8, 12], "numbers of heads"
 
 
 def main(_):
-    vary("heads", "num_heads", HEADS.value)
+    vary("figure_3", "num_heads", HEADS.value)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
     python -m experiments.paper.figure_4 --dataset=frappe/nfm --raw_dir=FOLDER
 
 Trains `released`, with Table 2's settings otherwise, with each order and five
-seeds, and writes `experiments/results/orders/NAME/summary.json`, from which
-`make tables` draws the figure. Runs that are done are not run again.
+seeds, and writes `figure_4/NAME/summary.json`, from which `make page` draws the
+figure. Runs that are done are not run again.
 """
 
 from absl import flags
@@ -16,7 +16,7 @@ ORDERS = flags.DEFINE_multi_integer("orders", [1, 2, 3, 4], "highest orders k")
 
 
 def main(_):
-    vary("orders", "order", ORDERS.value)
+    vary("figure_4", "order", ORDERS.value)
 
 
 if __name__ == "__main__":

@@ -3,35 +3,42 @@
     python -m experiments.paper.frappe_negatives --raw_dir=FOLDER
 
 The NFM files' negatives pair a usage's user and context with apps that the user
-never used. Where the train file's negatives were drawn anew (validation and test
-being the originals), this says what that changes: it draws them again, several
+never used. Where the train file's negatives were drawn again (validation and
+test being the originals), this says what that changes: it draws them several
 times uniformly and once by popularity, trains the settings that
 `experiments.paper.table_3` chose on each, and compares on the same test split.
-Writes `experiments/results/negatives/frappe/summary.json`.
+Writes `frappe_negatives/frappe/summary.json`.
 """
 
 import pathlib
 import shutil
+from typing import Any
 
 import numpy as np
 from absl import flags
 
 from experiments.common.data_flags import RAW_DIR
 from experiments.common.model_flags import MODELS
-from experiments.common.results import RESULTS_DIR
-from experiments.common.run_flags import RUNS_DIR, SEEDS
+from experiments.common.results import PUBLISHED, read_result, result_path, write_result
+from experiments.common.run_flags import RUNS_DIR
 from experiments.common.running import run_program
-from experiments.common.statistics import mean_and_std
-from experiments.common.studies import heading, open_data, results_folder, run_flags, train_all
+from experiments.common.seed_flags import SEEDS
+from experiments.common.studies import (
+    METRICS,
+    open_data,
+    runs_of,
+    study_record,
+    summary_of,
+    train_rows,
+)
 from interhat_tf.input_pipeline.catalog import prepared_dataset
 from interhat_tf.preprocessing.rows import SPLITS
-from interhat_tf.utils.files import atomic_write, read_json, write_json
+from interhat_tf.utils.files import atomic_write, read_json
 
 DEFAULT_MODELS = ("fm", "deepfm")
+NFM_FILES = TRAIN, VALIDATION, TEST = [f"frappe.{split}.libfm" for split in SPLITS]
 
 DRAWS = flags.DEFINE_integer("draws", 3, "uniform draws of the negatives")
-
-NFM_FILES = TRAIN, VALIDATION, TEST = [f"frappe.{split}.libfm" for split in SPLITS]
 
 
 def main(_):
@@ -39,51 +46,56 @@ def main(_):
     data = open_data()
     raw = pathlib.Path(RAW_DIR.value)
     files = {name: read_libfm(raw / name) for name in NFM_FILES}
-    draws = {"as given": None}
-    draws |= {f"drawn anew, uniformly, {i + 1}": (i, False) for i in range(DRAWS.value)}
-    draws["drawn anew, by popularity"] = (0, True)
+    draws: dict[str, tuple[int, bool] | None] = {"as given": None}
+    draws |= {f"drawn again uniformly, {i + 1}": (i, False) for i in range(DRAWS.value)}
+    draws["drawn again by popularity"] = (0, True)
     apps, runs = {}, {}
     for name, draw in draws.items():
         apps[name] = negative_apps(files[TRAIN]) if draw is None else redraw(files, *draw)
-        place = {} if draw is None else write_set(raw, files[TRAIN], apps[name], draw)
+        prepared = {} if draw is None else write_set(raw, files[TRAIN], apps[name], draw)
         for model, setting in settings.items():
-            runs[name, model] = [
-                run_flags(model, seed=seed, **setting, **place) for seed in SEEDS.value
-            ]
-    reports = train_all(runs)
+            runs[f"{name}: {model}"] = runs_of(model, **setting, **prepared)
+    rows = train_rows(runs)
     original = negative_apps(files[VALIDATION])
     apps["original test"] = negative_apps(files[TEST])
     summary = {
-        **heading(data),
+        **study_record(data),
         "seeds": SEEDS.value,
         "rows": [
             {
                 "negatives": name,
                 "model": model,
-                **{m: mean_and_std([r["test"][m] for r in found]) for m in ("auc", "logloss")},
+                **{metric: rows[f"{name}: {model}"]["test"][metric] for metric in METRICS},
             }
-            for (name, model), found in reports.items()
+            for name in draws
+            for model in settings
         ],
         "distances": {name: distance(found, original) for name, found in apps.items()},
     }
-    write_json(results_folder("negatives") / "summary.json", summary)
-    for row in summary["rows"]:
-        print(f"{row['negatives']}, {row['model']}: AUC {row['auc']['mean']:.4f}")
+    write_result(summary_of("frappe_negatives"), summary)
 
 
-def chosen_settings():
-    """Returns the setting of each model that won on validation in `experiments.paper.table_3`."""
-    path = pathlib.Path(RESULTS_DIR.value) / "effectiveness/frappe/summary.json"
-    if not path.exists():
-        raise FileNotFoundError(f"{path} is missing: run experiments.paper.table_3 first")
-    trials = read_json(path)["trials"]
-    models = MODELS.value or DEFAULT_MODELS
+def chosen_settings() -> dict[str, dict[str, Any]]:
+    """Returns the setting of each model that won on validation in `experiments.paper.table_3`.
+
+    Raises:
+        FileNotFoundError: If neither `--results_dir` nor the published results have a Table 3.
+        ValueError: If it has no trials of a model.
+    """
+    name = "table_3/frappe/summary.json"
+    published = pathlib.Path(PUBLISHED) / name
+    summary = read_result(name) or (read_json(published) if published.exists() else None)
+    if summary is None:
+        raise FileNotFoundError(
+            f"{result_path(name)} is missing: run experiments.paper.table_3 first"
+        )
+    trials, models = summary["trials"], MODELS.value or DEFAULT_MODELS
     if missing := set(models) - set(trials):
-        raise ValueError(f"{path} has no trials of {', '.join(sorted(missing))}")
+        raise ValueError(f"{name} has no trials of {', '.join(sorted(missing))}")
     return {model: trials[model][0]["setting"] for model in models}
 
 
-def read_libfm(path):
+def read_libfm(path: pathlib.Path) -> np.ndarray:
     """Returns the labels and indices of an NFM file, (rows, 11): label, user, item, ….
 
     Raises:
@@ -100,12 +112,12 @@ def read_libfm(path):
     return np.array(rows).astype(float).astype(int)
 
 
-def negative_apps(rows):
+def negative_apps(rows: np.ndarray) -> np.ndarray:
     """Returns the apps of the rows that are no clicks."""
     return rows[rows[:, 0] != 1, 2]
 
 
-def redraw(files, seed, by_popularity):
+def redraw(files: dict[str, np.ndarray], seed: int, by_popularity: bool) -> np.ndarray:
     """Returns an app that the user never used, in any split, for each negative of training.
 
     Raises:
@@ -130,10 +142,14 @@ def redraw(files, seed, by_popularity):
     return drawn
 
 
-def write_set(raw, rows, apps, draw):
+def write_set(
+    raw: pathlib.Path, rows: np.ndarray, apps: np.ndarray, draw: tuple[int, bool]
+) -> dict[str, str]:
     """Prepares the set with other train negatives; returns the flag that names its folder."""
     seed, by_popularity = draw
-    folder = pathlib.Path(RUNS_DIR.value) / f"negatives/{'popular' if by_popularity else seed}"
+    folder = (
+        pathlib.Path(RUNS_DIR.value) / f"frappe_negatives/{'popular' if by_popularity else seed}"
+    )
     folder.mkdir(parents=True, exist_ok=True)
     for path in raw.iterdir():
         if path.name in (*NFM_FILES, "index_map.csv"):
@@ -148,7 +164,7 @@ def write_set(raw, rows, apps, draw):
     return {"data_dir": data_dir}
 
 
-def distance(apps, others):
+def distance(apps: np.ndarray, others: np.ndarray) -> float:
     """Returns the total variation distance of two samples of apps, between 0 and 1.
 
     Example:

@@ -1,26 +1,25 @@
 """How InterHAt's figures change with one of its hyperparameters; the others stay as in Table 2."""
 
 import inspect
+from collections.abc import Sequence
 
-from experiments.common.run_flags import SEEDS
+from experiments.common.results import write_result
 from experiments.common.studies import (
     dataset_name,
-    heading,
     open_data,
-    results_folder,
-    run_flags,
-    summarise,
-    train_all,
+    runs_of,
+    study_record,
+    summary_of,
+    train_rows,
 )
 from interhat_tf.models import InterHAt
 from interhat_tf.models.presets import hyperparameters
-from interhat_tf.utils.files import write_json
 
 PRESET = "released"
 
 
-def vary(experiment, flag, values):
-    """Trains InterHAt with each value of a flag and all seeds, and writes `summary.json`.
+def vary(experiment: str, flag: str, values: Sequence[int]) -> None:
+    """Trains InterHAt with each value of a flag and all seeds, and writes the summary.
 
     The run with the preset's own value has no such flag, so that it is Table
     3's run as well, and not trained twice.
@@ -31,25 +30,12 @@ def vary(experiment, flag, values):
         values: Its values.
     """
     data = open_data()
-    own = hyperparameters(dataset_name(), PRESET)[0].get(flag, default_of(flag))
-    runs = {}
-    for value in values:
-        changed = {} if value == own else {flag: value}
-        runs[value] = [
-            run_flags("interhat", preset=PRESET, seed=seed, **changed) for seed in SEEDS.value
-        ]
-    reports = train_all(runs)
-    points = [{flag: value, **summarise(reports[value])} for value in values]
-    summary = {**heading(data), "flag": flag, "preset": PRESET, "own": own, "points": points}
-    write_json(results_folder(experiment) / "summary.json", summary)
-    for point in points:
-        auc, logloss = point["test"]["auc"], point["test"]["logloss"]
-        print(
-            f"{flag} {point[flag]}: AUC {auc['mean']:.4f} ± {auc['std']:.4f}, "
-            f"logloss {logloss['mean']:.4f} ± {logloss['std']:.4f}"
-        )
-
-
-def default_of(flag):
-    """Returns the model's own default of an argument."""
-    return inspect.signature(InterHAt).parameters[flag].default
+    default = inspect.signature(InterHAt).parameters[flag].default
+    own = hyperparameters(dataset_name(), PRESET)[0].get(flag, default)
+    changes = {value: {} if value == own else {flag: value} for value in values}
+    rows = train_rows(
+        {f"{flag} {v}": runs_of("interhat", preset=PRESET, **c) for v, c in changes.items()}
+    )
+    points = [{flag: value, **row} for value, row in zip(values, rows.values(), strict=True)]
+    summary = {**study_record(data), "flag": flag, "preset": PRESET, "own": own, "points": points}
+    write_result(summary_of(experiment), summary)

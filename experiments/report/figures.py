@@ -1,16 +1,54 @@
-"""Figures 2, 3 and 4 of the paper, and one of speed, drawn from the experiments' summaries."""
-
-import io
+"""Figure 2 of the paper, and one of speed, drawn from the experiments' summaries."""
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from experiments.common.published import TITLES
+from experiments.report.pages import BLUE, GREY, ORANGE, Section, Table, picture, without_frame
 
-# Okabe and Ito's colours, which colour-blind eyes tell apart.
-BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#6b7280"
-FONT = {"font.size": 9, "svg.fonttype": "path", "svg.hashsalt": "interhat_tf"}
+
+def figure_2(summaries):
+    """Returns the section of Figure 2."""
+    if not summaries:
+        return []
+    figure = efficiency_figure(summaries)
+    rows = []
+    for name, summary in summaries.items():
+        base = summary["models"]["interhat"]["seconds_per_epoch"]["mean"]
+        for model, row in summary["models"].items():
+            seconds = row["seconds_per_epoch"]
+            layers = {f: v for f, v in row["arguments"].items() if not f.endswith("_l2")}
+            rows.append(
+                [
+                    name.capitalize(),
+                    efficiency_title(model),
+                    f"{seconds['mean']:,.0f} ± {seconds['std']:,.0f}",
+                    f"{seconds['mean'] / base:.2f}",
+                    f"{row['rows_per_second']:,.0f}",
+                    f"{row['parameters']:,}",
+                    ", ".join(f"{flag} {value}" for flag, value in layers.items()),
+                ]
+            )
+    header = ["data", "model", "s an epoch", "of InterHAt's", "rows/s", "parameters", "built with"]
+    abouts = [
+        f"{name.capitalize()}'s sizes: {s['sizes']['fields']} fields, "
+        f"{s['sizes']['features']:,} features, batches of {s['sizes']['batch_size']:,}, "
+        f"{s['sizes']['epoch_rows']:,} rows an epoch, of which {s['sizes']['rounds']} times "
+        f"{s['sizes']['steps']} steps were timed; {s['device']}, {s['date']}."
+        for name, s in summaries.items()
+    ]
+    return [
+        Section(
+            "Figure 2: seconds an epoch",
+            [
+                "All models in one process, in turn, on the same embedding, optimizer and loop. "
+                + " ".join(abouts)
+                + " Written by `python -m experiments.paper.figure_2 --size=criteo` and `avazu`.",
+                picture(figure, "figure_2", "Bars: seconds an epoch of each model"),
+                Table(header, rows, fold="Figure 2's numbers, and the sizes of the models"),
+            ],
+        )
+    ]
 
 
 def efficiency_figure(summaries):
@@ -44,7 +82,7 @@ def efficiency_figure(summaries):
         panel.set_xlim(min(means) / 2, max(means) * 3)
         panel.set_title(name.capitalize())
         panel.set_xlabel("seconds an epoch, logarithmic")
-        _plain(panel)
+        without_frame(panel)
     return figure
 
 
@@ -53,47 +91,6 @@ def efficiency_title(model):
     if model == "interhat_paper":
         return "InterHAt, paper"
     return f"{TITLES[model]}, released" if model == "interhat" else TITLES[model]
-
-
-def sensitivity_figure(summaries, label):
-    """Draws Figure 3 or 4: AUC and logloss against a hyperparameter, a panel for each data set.
-
-    Args:
-        summaries: Dictionary from a data set's title to its summary of
-            `experiments.paper.sensitivity`.
-        label: What the hyperparameter is called.
-
-    Returns:
-        A `matplotlib.figure.Figure`.
-    """
-    figure = Figure(figsize=(4.6 * len(summaries), 3.4), layout="constrained")
-    panels = np.atleast_1d(figure.subplots(1, len(summaries)))
-    for panel, (title, summary) in zip(panels, summaries.items(), strict=True):
-        flag, points = summary["flag"], summary["points"]
-        values = [point[flag] for point in points]
-        other = panel.twinx()
-        # A little apart, so that the error bars of the two do not hide each other.
-        apart = (max(values) - min(values)) / 150
-        axes = (("auc", panel, BLUE, "o-", -apart), ("logloss", other, ORANGE, "s--", apart))
-        for metric, axis, colour, style, shift in axes:
-            found = [point["test"][metric] for point in points]
-            axis.errorbar(
-                [value + shift for value in values],
-                [value["mean"] for value in found],
-                [value["std"] for value in found],
-                fmt=style,
-                color=colour,
-                capsize=3,
-            )
-            name = {"auc": "AUC, solid", "logloss": "logloss, dashed"}[metric]
-            axis.set_ylabel(name, color=colour)
-            axis.tick_params(axis="y", colors=colour)
-            axis.ticklabel_format(useOffset=False)
-            axis.spines["top"].set_visible(False)
-        panel.set_xticks(values)
-        panel.set_xlabel(label)
-        panel.set_title(f"{title}, {len(points[0]['seeds'])} seeds")
-    return figure
 
 
 def scaling_figure(axes, title):
@@ -133,20 +130,5 @@ def scaling_figure(axes, title):
             panel.set_xticks(values, names, fontsize=7)
         if len(models) > 1:
             panel.legend(frameon=False, fontsize=7)
-        _plain(panel)
+        without_frame(panel)
     return figure
-
-
-def as_bytes(figure, form):
-    """Returns a figure's picture, `"png"` or `"svg"`; the same figure gives the same bytes."""
-    picture = io.BytesIO()
-    # A date in the file would make every drawing a new one.
-    dateless = {"metadata": {"Date": None}} if form == "svg" else {}
-    with rc_context(FONT):
-        figure.savefig(picture, format=form, dpi=150, **dateless)
-    return picture.getvalue()
-
-
-def _plain(panel):
-    for side in ("top", "right"):
-        panel.spines[side].set_visible(False)

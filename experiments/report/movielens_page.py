@@ -1,106 +1,79 @@
 """The page's part on MovieLens: Figures 5 to 7, and InterHAt beside two baselines."""
 
 import types
+from typing import Any
 
 import numpy as np
 
 from experiments.common.markdown import interval, spread
 from experiments.common.published import TITLES
-from experiments.report.pages import NOT, NOT_RUN, PARTLY, REPRODUCED, Section, Table, picture
+from experiments.report.pages import Picture, Section, Table, data_of, picture, written
 from interhat_tf.explanation.heatmap import attention_heatmap
 from interhat_tf.training.loop import TrainingSettings
 
-COMMAND = "`make reproduce-movielens MOVIELENS=<folder>`"
-# What Section 4.2.1 of the paper reads in the pictures: the fields in the row of the order.
-PAPER_SETS = {
-    "figure_5": ("movie", "Sci-Fi"),
-    "figure_6": ("Crime", "Romance"),
-    "figure_7": ("year", "Animation", "Children's"),
-}
-UNLIMITED = TrainingSettings.max_epochs
+Summary = dict[str, Any]
+
+COMMAND = "make reproduce-movielens MOVIELENS=<folder>"
 ORDINALS = {1: "first", 2: "second", 3: "third"}
+CAVEAT = (
+    "What these figures are worth: a negative is a user and a movie drawn uniformly from those "
+    "that occur in the ratings. How often a movie and a user occur therefore tells most of the "
+    "label, whatever the taste. This is the paper's protocol; the paper gives no figures for it."
+)
 
 
-def glance_of_movielens(summary):
-    """Returns what became of Figures 5 to 7."""
-    if summary is None:
-        return [["Figures 5 to 7, MovieLens", NOT_RUN, COMMAND]]
-    rows = []
-    for figure, case in summary["cases"].items():
-        dominates, same = is_dominated(case), set(set_of(case)) == set(PAPER_SETS[figure])
-        status = REPRODUCED if dominates and same else PARTLY if dominates or same else NOT
-        why = (
-            f"the {ORDINALS[case['order']]} order {'dominates' if dominates else 'dominates not'} "
-            f"in the record with the most weight on it; its fields are "
-            f"{', '.join(set_of(case)) or 'none'}; the paper's: {', '.join(PAPER_SETS[figure])}"
-        )
-        rows.append([f"Figure {figure[-1]}, {case['movie']}", status, why])
-    return rows
-
-
-def is_dominated(case):
-    """Returns whether the case's order has the largest weight in its record."""
-    return int(np.argmax(case["record"]["order_weights"])) + 1 == case["order"]
-
-
-def set_of(case):
-    """Returns the interaction set of the case's order."""
-    return case["record"]["interaction_sets"][case["order"] - 1]
-
-
-def movielens(summary):
-    """Returns the sections on MovieLens."""
+def movielens(summary: Summary | None) -> list[Section]:
+    """Returns the sections on MovieLens, none without a summary."""
     if summary is None:
         return []
+    cases = summary["cases"]
     # One scale for all pictures, so that they can be compared.
-    shown = [case[kind] for case in summary["cases"].values() for kind in ("record", "any_movie")]
+    shown = [case[kind] for case in cases.values() for kind in ("record", "any_movie")]
     highest = max(np.max(record["field_weights"]) for record in shown)
     vmax = min(1.0, float(np.ceil(highest * 10) / 10))
-    blocks = []
-    for figure, case in summary["cases"].items():
-        number, order = figure[-1], ORDINALS[case["order"]]
-        shares = ", ".join(f"{share:.0%}" for share in case["dominated"])
-        blocks += [
-            f"**Figure {number}.** {case['movie']}: of its {case['ratings']:,} ratings in the test "
-            f"split, the one with the most weight on the {order} order. (First, second, … order "
-            f"dominate in {shares} of them.) *{case['record']['sentence']}.*",
-            heatmap(case["record"], f"Figure {number}: {case['movie']}", figure, vmax),
-            f"Of all ratings, the one with the most weight on the {order} order: "
-            f"*{case['any_movie']['sentence']}.*",
-            heatmap(
-                case["any_movie"],
-                f"The most weight on the {order} order: {case['any_movie']['values']['movie']}",
-                f"{figure}_any_movie",
-                vmax,
-            ),
-        ]
-    shares = ", ".join(f"{share:.0%}" for share in summary["dominated"])
     about = (
         f"InterHAt, `{summary['preset']}`, seed {summary['models']['interhat']['seeds'][0]}. Each "
         "picture is one rating of the test split; the row *raw* is black where the movie has the "
-        "genre. All are on one scale. Over all "
-        f"{summary['ratings']:,} ratings of the test split the first, second, … order dominate in "
-        f"{shares}. The paper does not say how its records were chosen among those of a movie, nor "
-        "from which split."
+        f"genre. All pictures have one scale. Over all {summary['ratings']:,} ratings of the test "
+        f"split the first, second, … order has the most weight in {shares(summary)}. The paper "
+        "does not say how its records were chosen among those of a movie, nor from which split."
     )
+    pictures = [block for name, case in cases.items() for block in of_case(name, case, vmax)]
     return [
-        table(summary),
-        Section("Figures 5 to 7: MovieLens, three ratings", [about, *blocks]),
+        scores(summary),
+        Section("Figures 5 to 7: MovieLens, three ratings", [about, *pictures]),
     ]
 
 
-def heatmap(record, title, name, vmax):
+def shares(counted: Summary) -> str:
+    """Returns the shares of ratings in which each order has the most weight."""
+    return ", ".join(f"{share:.0%}" for share in counted["dominated"])
+
+
+def of_case(name: str, case: Summary, vmax: float) -> list[str | Picture]:
+    """Returns the text and the two pictures of one of the paper's figures."""
+    number, order = name[-1], ORDINALS[case["order"]]
+    any_movie = case["any_movie"]
+    title = f"The most weight on the {order} order: {any_movie['values']['movie']}"
+    return [
+        f"**Figure {number}.** {case['movie']}: of its {case['ratings']:,} ratings in the test "
+        f"split, the one with the most weight on the {order} order. (The first, second, … order "
+        f"has the most weight in {shares(case)} of them.) *{case['record']['sentence']}.*",
+        heatmap(case["record"], f"Figure {number}: {case['movie']}", name, vmax),
+        f"Of all ratings, the one with the most weight on the {order} order: "
+        f"*{any_movie['sentence']}.*",
+        heatmap(any_movie, title, f"{name}_any_movie", vmax),
+    ]
+
+
+def heatmap(record: Summary, title: str, name: str, vmax: float) -> Picture:
     """Returns the picture of a record, in the layout of the paper's."""
     names = record["field_names"]
-    attention = types.SimpleNamespace(
-        field_names=names,
-        field_weights=record["field_weights"],
-        order_weights=record["order_weights"],
-    )
+    weights = {kind: record[kind] for kind in ("field_names", "field_weights", "order_weights")}
     # A genre's value is its name, or that it is not; the raw row says so.
     values = ["" if v.removeprefix("not ") == n else v for n, v in record["values"].items()]
     figure = attention_heatmap(
-        attention,
+        types.SimpleNamespace(**weights),
         title=title,
         values=values,
         marks=[name in record["genres"] for name in names],
@@ -110,8 +83,8 @@ def heatmap(record, title, name, vmax):
     return picture(figure, name, f"Heat map of {title}: {record['sentence']}")
 
 
-def table(summary):
-    """Returns the section of InterHAt's and the baselines' figures."""
+def scores(summary: Summary) -> Section:
+    """Returns the section of InterHAt's and the baselines' AUC and logloss."""
     rows = [
         [
             TITLES[name],
@@ -125,18 +98,18 @@ def table(summary):
     ]
     header = ["model", "test AUC", "test logloss", "InterHAt's lead in AUC", "parameters", "epochs"]
     first = summary["models"]["interhat"]
-    epochs = first["training"]["max_epochs"]
-    command = f"{COMMAND[:-1]} EPOCHS={epochs}`" if epochs < UNLIMITED else COMMAND
+    training = first["training"]
     about = (
-        f"Data: `{summary['data']['set']}`. {len(first['seeds'])} seeds, no search: InterHAt has "
-        f"the sizes that the paper has for Frappe, the baselines their defaults; all are trained "
-        f"with batches of {first['training']['batch_size']:,} and learning rate "
-        f"{first['training']['learning_rate']:g}, for {epochs} epochs at the most. Written on "
-        f"{summary['date']} by {command}; {summary['versions']['machine']}."
+        f"Data: {data_of(summary)}. {len(first['seeds'])} seeds, no search: InterHAt has the sizes "
+        "that the paper has for Frappe, the baselines have their defaults. All are trained with "
+        f"batches of {training['batch_size']:,} and learning rate {training['learning_rate']:g}, "
+        f"for at most {training['max_epochs']} epochs. "
+        + written(summary, COMMAND + epochs_given(training))
     )
-    caveat = (
-        "What these figures are worth: a negative is a user and a movie drawn uniformly from those "
-        "that occur in the ratings, so that how often a movie and a user occur tells most of the "
-        "label, whatever the taste. That is the paper's protocol; the paper gives no figures here."
-    )
-    return Section("MovieLens: test AUC and logloss", [about, Table(header, rows), caveat])
+    return Section("MovieLens: test AUC and logloss", [about, Table(header, rows), CAVEAT])
+
+
+def epochs_given(training: Summary) -> str:
+    """Returns what a `make` command says of the epochs of a training that was cut short."""
+    epochs = training["max_epochs"]
+    return f" EPOCHS={epochs}" if epochs < TrainingSettings.max_epochs else ""

@@ -3,19 +3,24 @@
 import base64
 import dataclasses
 import html
+import io
+import pathlib
 import re
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from experiments.common.markdown import markdown_table
-from experiments.report.figures import as_bytes
 from interhat_tf.utils.files import atomic_write
 
-REPRODUCED, PARTLY, NOT, NOT_RUN = (
-    "✓ reproduced",
-    "◐ in part",
-    "✗ **not reproduced**",
-    "– not run here",
-)
-# What a page names beside the date of a result: TensorFlow and Keras always, others where used.
+# Okabe and Ito's colours, which colour-blind readers can tell apart.
+BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#6b7280"
+FONT = {"font.size": 9, "svg.fonttype": "path", "svg.hashsalt": "interhat_tf"}
+
+# The libraries that a page names beside the date of a result, where the result names them.
 LIBRARIES = {
     "tensorflow": "TensorFlow",
     "keras": "Keras",
@@ -31,12 +36,13 @@ class Table:
     Args:
         header: Titles of the columns.
         rows: Lists of cells.
-        fold: Title under which the table is hidden until it is opened; none shows it.
-        numeric: Whether all columns but the first hold numbers, which lie right and do not wrap.
+        fold: Title under which the table is hidden until it is opened; `None` shows it.
+        numeric: Whether all columns but the first hold numbers, which are aligned to the right
+            and do not wrap.
     """
 
-    header: list
-    rows: list
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
     fold: str | None = None
     numeric: bool = True
 
@@ -46,16 +52,16 @@ class Picture:
     """A picture.
 
     Args:
-        name: Its file's name beside the Markdown page, without ending.
+        name: Its file's name beside the Markdown page, without the suffix.
         alt: What it shows, for those who do not see it.
         png: Its bytes as PNG, for Markdown.
-        svg: Its bytes as SVG, for HTML, which holds them itself.
+        svg: Its bytes as SVG, which the HTML page embeds; the PNG without one.
     """
 
     name: str
     alt: str
     png: bytes
-    svg: bytes
+    svg: bytes | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,95 +69,112 @@ class Section:
     """A part of a page: a title, and texts, `Table`s and `Picture`s under it."""
 
     title: str
-    blocks: list
+    blocks: Sequence[str | Table | Picture]
 
 
-def write_pages(folder, title, sections):
-    """Writes a page as `README.md`, with its pictures beside it, and as `index.html`."""
-    for section in sections:
-        for block in section.blocks:
-            if isinstance(block, Picture):
-                _write(folder / f"{block.name}.png", block.png)
-    _write(folder / "README.md", markdown(title, sections).encode())
-    _write(folder / "index.html", html_page(title, sections).encode())
-    print(f"{folder}/README.md, {folder}/index.html")
-
-
-def _write(path, data):
-    with atomic_write(path) as file:
-        file.write(data)
-
-
-def markdown(title, sections):
-    """Returns the page as Markdown; its pictures are files beside it."""
-    parts = [f"# {title}\n"]
-    for section in sections:
-        parts.append(f"## {section.title}\n")
-        for block in section.blocks:
-            if isinstance(block, Table):
-                parts.append(_markdown_table(block))
-            elif isinstance(block, Picture):
-                parts.append(f"![{block.alt}]({block.name}.png)\n")
-            else:
-                parts.append(f"{block}\n")
-    return "\n".join(parts)
-
-
-def _markdown_table(table):
-    rows = markdown_table(table.header, table.rows, table.numeric)
-    if table.fold:
-        return f"<details><summary>{table.fold}</summary>\n\n{rows}\n</details>\n"
-    return rows
-
-
-def html_page(title, sections):
-    """Returns the page as HTML that needs no other file and no network."""
-    body = [f"<h1>{html.escape(title)}</h1>"]
-    for section in sections:
-        body.append(f"<h2>{html.escape(section.title)}</h2>")
-        body += [_html_block(block) for block in section.blocks]
-    return _PAGE.format(title=html.escape(title), style=_STYLE, body="\n".join(body))
-
-
-def _html_block(block):
-    if isinstance(block, Table):
-        head = "".join(f"<th>{_inline(cell)}</th>" for cell in block.header)
-        rows = "\n".join(
-            "<tr>" + "".join(f"<td>{_inline(cell)}</td>" for cell in row) + "</tr>"
-            for row in block.rows
-        )
-        # A wide table scrolls in itself, so that the page is never wider than the screen.
-        kind = "numeric" if block.numeric else "words"
-        table = (
-            f'<div class="scroll" tabindex="0"><table class="{kind}"><thead><tr>{head}</tr></thead>'
-            f"<tbody>{rows}</tbody></table></div>"
-        )
-        if block.fold:
-            return f"<details><summary>{html.escape(block.fold)}</summary>{table}</details>"
-        return table
-    if isinstance(block, Picture):
-        data = base64.b64encode(block.svg).decode()
-        return f'<img src="data:image/svg+xml;base64,{data}" alt="{html.escape(block.alt)}">'
-    if block.startswith("- "):
-        return "<ul>" + "".join(f"<li>{_inline(line)}</li>" for line in _items(block)) + "</ul>"
-    return f"<p>{_inline(block)}</p>"
-
-
-def _items(block):
-    return [item.replace("\n", " ") for item in re.split(r"\n?- ", block)[1:]]
-
-
-def picture(figure, name, alt):
+def picture(figure: Figure, name: str, alt: str) -> Picture:
     """Returns a figure as a `Picture`."""
     return Picture(name, alt, as_bytes(figure, "png"), as_bytes(figure, "svg"))
 
 
-def written(summary: dict, command: str) -> str:
+def as_bytes(figure: Figure, form: str) -> bytes:
+    """Returns a figure as `"png"` or `"svg"`; the same figure gives the same bytes."""
+    file = io.BytesIO()
+    # A date in the file would make every drawing a new one.
+    dateless = {"metadata": {"Date": None}} if form == "svg" else {}
+    with rc_context(FONT):
+        figure.savefig(file, format=form, dpi=150, **dateless)
+    return file.getvalue()
+
+
+def without_frame(panel: Axes) -> None:
+    """Hides the upper and the right line around a panel."""
+    for side in ("top", "right"):
+        panel.spines[side].set_visible(False)
+
+
+def data_of(summary: dict[str, Any]) -> str:
+    """Returns what a summary was measured on: the data set, and a note on it if there is one."""
+    note = summary["data"].get("note")
+    return f"`{summary['data']['set']}`{f', {note}' if note else ''}"
+
+
+def written(summary: dict[str, Any], command: str) -> str:
     """Returns the sentence that says when, by what and with what a summary was written."""
     used = summary["versions"]
     by = [f"{title} {used[name]}" for name, title in LIBRARIES.items() if name in used]
     by.append(summary.get("device") or used["machine"])
     return f"Written on {summary['date']} by `{command}`; {', '.join(by)}."
+
+
+def write_pages(folder: pathlib.Path, title: str, sections: Sequence[Section]) -> None:
+    """Writes a page as `README.md`, with its pictures beside it, and as `index.html`."""
+    files = {"README.md": markdown(title, sections), "index.html": html_page(title, sections)}
+    for section in sections:
+        for block in section.blocks:
+            if isinstance(block, Picture):
+                files[f"{block.name}.png"] = block.png
+    for name, content in files.items():
+        with atomic_write(folder / name) as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+    print(f"wrote {folder}/README.md and index.html")
+
+
+def markdown(title: str, sections: Sequence[Section]) -> str:
+    """Returns the page as Markdown; its pictures are files beside it."""
+    parts = [f"# {title}\n"]
+    for section in sections:
+        parts += [f"## {section.title}\n", *map(_markdown_block, section.blocks)]
+    return "\n".join(parts)
+
+
+def _markdown_block(block):
+    if isinstance(block, Table):
+        table = markdown_table(block.header, block.rows, block.numeric)
+        if block.fold:
+            return f"<details><summary>{block.fold}</summary>\n\n{table}\n</details>\n"
+        return table
+    if isinstance(block, Picture):
+        return f"![{block.alt}]({block.name}.png)\n"
+    return f"{block}\n"
+
+
+def html_page(title: str, sections: Sequence[Section]) -> str:
+    """Returns the page as HTML that needs no other file and no network."""
+    body = [f"<h1>{html.escape(title)}</h1>"]
+    for section in sections:
+        body += [f"<h2>{html.escape(section.title)}</h2>", *map(_html_block, section.blocks)]
+    return _PAGE.format(title=html.escape(title), style=_STYLE, body="\n".join(body))
+
+
+def _html_block(block):
+    if isinstance(block, Table):
+        return _html_table(block)
+    if isinstance(block, Picture):
+        kind, data = ("svg+xml", block.svg) if block.svg else ("png", block.png)
+        encoded = base64.b64encode(data).decode()
+        return f'<img src="data:image/{kind};base64,{encoded}" alt="{html.escape(block.alt)}">'
+    if block.startswith("- "):
+        items = [item.replace("\n", " ") for item in re.split(r"\n?- ", block)[1:]]
+        return "<ul>" + "".join(f"<li>{_inline(item)}</li>" for item in items) + "</ul>"
+    return f"<p>{_inline(block)}</p>"
+
+
+def _html_table(table):
+    head = "".join(f"<th>{_inline(cell)}</th>" for cell in table.header)
+    rows = "\n".join(
+        "<tr>" + "".join(f"<td>{_inline(cell)}</td>" for cell in row) + "</tr>"
+        for row in table.rows
+    )
+    # A wide table scrolls inside its own box, so that the page is never wider than the screen.
+    kind = "numeric" if table.numeric else "words"
+    body = (
+        f'<div class="scroll" tabindex="0"><table class="{kind}"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+    if table.fold:
+        return f"<details><summary>{html.escape(table.fold)}</summary>{body}</details>"
+    return body
 
 
 def _inline(text):

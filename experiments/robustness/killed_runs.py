@@ -1,8 +1,12 @@
 """For programs that kill training runs: where a run stands, and whether two are equal."""
 
 import json
+import pathlib
+import subprocess
 import time
 import zipfile
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,18 +16,18 @@ from interhat_tf.utils.files import read_json
 POLL_SECONDS = 0.0005
 
 
-def wait_until(process, is_moment):
+def wait_until(process: subprocess.Popen, is_moment: Callable[[], bool]) -> None:
     """Waits until the moment has come or the process has ended."""
     while process.poll() is None and not is_moment():
         time.sleep(POLL_SECONDS)
 
 
-def at_least(state, epoch, step):
+def at_least(state: dict[str, Any] | None, epoch: int, step: int) -> bool:
     """Returns whether a training has come as far as an epoch's step."""
     return state is not None and (state["epoch"], state["step"]) >= (epoch, step)
 
 
-def checkpoint_state(folder):
+def checkpoint_state(folder: pathlib.Path) -> dict[str, Any] | None:
     """Returns where the training stood at a run's last checkpoint, `None` without one."""
     try:
         with np.load(folder / "checkpoint.npz") as arrays:
@@ -34,17 +38,17 @@ def checkpoint_state(folder):
         raise ValueError(f"{folder} holds a checkpoint that is not complete") from error
 
 
-def same_weights(run, other):
-    """Returns whether two runs' saved models have the same weights, bit for bit."""
+def is_equal(folder: pathlib.Path, other: pathlib.Path) -> bool:
+    """Returns whether two runs are equal.
+
+    Their saved models have the same weights, bit for bit, and their reports are
+    the same except for timings and versions.
+    """
     weights, others = (
-        keras.models.load_model(r.folder / "model.keras").get_weights() for r in (run, other)
+        keras.models.load_model(run / "model.keras").get_weights() for run in (folder, other)
     )
-    return [w.tobytes() for w in weights] == [w.tobytes() for w in others]
-
-
-def same_report(run, other):
-    """Returns whether two runs' reports are the same but for timings and versions."""
-    reports = [read_json(r.folder / "report.json") for r in (run, other)]
+    reports = [read_json(run / "report.json") for run in (folder, other)]
     for report in reports:
         del report["training"], report["versions"]
-    return reports[0] == reports[1]
+    same = [w.tobytes() for w in weights] == [w.tobytes() for w in others]
+    return same and reports[0] == reports[1]

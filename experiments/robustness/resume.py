@@ -1,37 +1,32 @@
 """Kills training runs at any moment, resumes them, and compares them with an unbroken run.
 
-    python -m experiments.robustness.resume --kills=20 --seed=0
+    python -m experiments.robustness.resume --kills=20
 
 Trains a small model with dropout on the paper's Rule 2, some 20 seconds, then
 kills (SIGKILL) as many fresh runs of the same configuration: at start-up, at a
 random moment, in an evaluation, while a checkpoint is written and while the
 final model is saved, in turn. One resumed run in three is killed once more.
 Each must end with the weights of the unbroken run, bit for bit, and with its
-report but for timings and versions. Prints a line a run, writes
-`experiments/results/resume.json`, and fails if any run differs. About 15
-minutes on 2 cores; expected: 20 of 20 equal.
+report except for timings and versions. Prints a line a run, writes
+`resume/summary.json`, and fails if any run differs. About 15 minutes on 2 cores;
+expected: 20 of 20 equal.
 """
 
-import datetime
 import pathlib
 import random
 import subprocess
-import sys
 import time
+from collections.abc import Callable
 
 from absl import flags
 
-from experiments.common.running import run_program
-from experiments.robustness.killed_runs import (
-    at_least,
-    checkpoint_state,
-    same_report,
-    same_weights,
-    wait_until,
-)
+from experiments.common.data_flags import DATA_DIR, DATASET
+from experiments.common.results import record, write_result
+from experiments.common.run_flags import EPOCHS, RUNS_DIR
+from experiments.common.running import run_program, train_command
+from experiments.robustness.killed_runs import at_least, checkpoint_state, is_equal, wait_until
 from interhat_tf.input_pipeline.catalog import prepared_dataset
-from interhat_tf.training.loop import STEPS_PER_CALL, versions
-from interhat_tf.utils.files import write_json
+from interhat_tf.training.loop import STEPS_PER_CALL
 
 BATCH_SIZE = 512
 MODEL = {"embedding_dim": 8, "num_heads": 2, "attention_size": 8, "order": 2, "dropout": 0.1}
@@ -40,12 +35,9 @@ TRAINING = {"batch_size": BATCH_SIZE, "learning_rate": 3e-3, "checkpoint_minutes
 PHASES = ("start-up", "any", "evaluation", "saving", "end")
 
 KILLS = flags.DEFINE_integer("kills", 20, "number of runs to kill", lower_bound=1)
-SEED = flags.DEFINE_integer("seed", 0, "seed of the moments")
-EPOCHS = flags.DEFINE_integer("max_epochs", 4, "epochs of a run at most", lower_bound=1)
-DATASET = flags.DEFINE_string("dataset", "synthetic_rules/rule_2", "data set to train on")
-DATA_DIR = flags.DEFINE_string("data_dir", "prepared", "folder of the prepared data sets")
-RUNS_DIR = flags.DEFINE_string("runs_dir", "runs/resume", "folder of the runs; must be new")
-RESULTS = flags.DEFINE_string("results", "experiments/results/resume.json", "what is written")
+KILL_SEED = flags.DEFINE_integer("kill_seed", 0, "seed of the moments")
+
+Moment = Callable[[], bool]
 
 
 def main(_):
@@ -55,50 +47,50 @@ def main(_):
     steps = -(-data.num_rows("train") // BATCH_SIZE)
     unbroken = Run(runs / "unbroken")
     unbroken.finish()
-    seconds = unbroken.seconds
-    startup = unbroken.startup_seconds
-    print(f"unbroken: {seconds:.1f} s, of which start-up {startup:.1f} s", flush=True)
-
-    draw = random.Random(SEED.value)
+    print(
+        f"unbroken: {unbroken.seconds:.1f} s, of which start-up {unbroken.startup_seconds:.1f} s",
+        flush=True,
+    )
+    draw = random.Random(KILL_SEED.value)
     kills = []
     for number in range(KILLS.value):
-        phase = PHASES[number % len(PHASES)]
+        phases = [PHASES[number % len(PHASES)], *(["any"] if number % 3 == 2 else [])]
         run = Run(runs / f"kill-{number:02d}")
-        killed = [run.kill(moment(phase, draw, run.folder, unbroken, steps))]
-        if number % 3 == 2:
-            killed.append(run.kill(moment("any", draw, run.folder, unbroken, steps)))
+        killed = [run.kill(moment(phase, draw, run.folder, unbroken, steps)) for phase in phases]
         run.finish()
-        equal = same_weights(run, unbroken) and same_report(run, unbroken)
-        kills.append({"phase": phase, "killed": killed, "equal": equal})
+        equal = is_equal(run.folder, unbroken.folder)
+        kills.append({"phase": phases[0], "killed": killed, "equal": equal})
         verdict = "equal" if equal else "NOT EQUAL"
-        print(f"{number + 1}: {phase}: {'; '.join(killed)}: {verdict}", flush=True)
+        print(f"{number + 1}: {phases[0]}: {'; '.join(killed)}: {verdict}", flush=True)
 
     equal = sum(kill["equal"] for kill in kills)
-    result = {
-        "date": datetime.date.today().isoformat(),
-        "versions": versions(),
-        "unbroken_seconds": round(seconds, 1),
+    summary = {
+        **record(),
+        "unbroken_seconds": round(unbroken.seconds, 1),
         "runs": len(kills),
         "kills": sum(text.startswith("killed") for kill in kills for text in kill["killed"]),
         "equal": equal,
         "each": kills,
     }
-    write_json(RESULTS.value, result)
+    write_result("resume/summary.json", summary)
     print(f"{equal} of {len(kills)} runs are equal to the unbroken one")
     return int(equal < len(kills))
 
 
 class Run:
-    """A run of `experiments.train` in a process of its own."""
+    """A run of `experiments.train` in its own process.
 
-    def __init__(self, folder):
+    Args:
+        folder: The run's folder.
+    """
+
+    def __init__(self, folder: pathlib.Path):
         self.folder = folder
-        self.command = [sys.executable, "-m", "experiments.train", "--resume"]
-        arguments = {"dataset": DATASET.value, "data_dir": DATA_DIR.value, "output_dir": folder}
-        arguments |= {"max_epochs": EPOCHS.value, "patience": EPOCHS.value, **MODEL, **TRAINING}
-        self.command += [f"--{name}={value}" for name, value in arguments.items()]
+        given = {"dataset": DATASET.value, "data_dir": DATA_DIR.value, "output_dir": folder}
+        epochs = {"max_epochs": EPOCHS.value, "patience": EPOCHS.value}
+        self.command = train_command({**given, **epochs, **MODEL, **TRAINING})
 
-    def finish(self):
+    def finish(self) -> None:
         """Runs to the end and notes how long start-up and all of it took."""
         start = time.monotonic()
         process = self._start()
@@ -109,7 +101,7 @@ class Run:
         if process.returncode:
             raise ValueError(f"{self.folder}: {errors.strip().splitlines()[-1]}")
 
-    def kill(self, is_moment):
+    def kill(self, is_moment: Moment) -> str:
         """Runs until `is_moment()`, kills the process and says where it stood."""
         start = time.monotonic()
         process = self._start()
@@ -129,7 +121,9 @@ class Run:
         return subprocess.Popen(self.command, stdout=output, stderr=errors, text=True)
 
 
-def moment(phase, draw, folder, unbroken, steps):
+def moment(
+    phase: str, draw: random.Random, folder: pathlib.Path, unbroken: Run, steps: int
+) -> Moment:
     """Returns a function that tells whether a random moment of a phase has come."""
     if phase in ("start-up", "any"):
         seconds = unbroken.startup_seconds if phase == "start-up" else unbroken.seconds
@@ -151,15 +145,15 @@ def moment(phase, draw, folder, unbroken, steps):
     return is_saving
 
 
-def unfinished_checkpoints(folder):
+def unfinished_checkpoints(folder: pathlib.Path) -> list[pathlib.Path]:
     """Returns the checkpoints that a run is writing, or was writing when it was killed."""
     return list(folder.glob(".checkpoint.npz.*"))
 
 
-def ends(folder):
+def ends(folder: pathlib.Path) -> bool:
     """Returns whether a run has begun to save its final model."""
     return any(folder.glob("*model.keras"))
 
 
 if __name__ == "__main__":
-    run_program(main)
+    run_program(main, dataset="synthetic_rules/rule_2", runs_dir="runs/resume", epochs=4)

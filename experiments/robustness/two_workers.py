@@ -6,55 +6,45 @@ Trains InterHAt, `released`, three times with the same batches: by one process
 that reads both shards of the data, by two that read one each, and by two of
 which one is killed (SIGKILL) in the second epoch, whereupon the other ends, and
 both are started again with `--resume`. They compute in float64: in float32 the
-order of a sum changes its last digits, and training makes much of that, also in
-one process. The losses of the first two must be equal to ten digits, the
-weights of the last two bit for bit, or the program fails. Writes
-`experiments/results/two_workers/summary.json`. Three minutes on Frappe and 2 cores.
+order of a sum changes its last digits, and training amplifies that, also in one
+process. The losses of the first two must be equal to ten digits, the weights of
+the last two bit for bit, or the program fails. Writes
+`two_workers/summary.json`. Three minutes on Frappe and 2 cores.
 """
 
 import contextlib
-import datetime
 import json
 import os
 import pathlib
 import socket
 import subprocess
-import sys
 import time
+from typing import Any
 
 from absl import flags
 
 from experiments.common.data_flags import DATA_DIR, DATASET, RAW_DIR
 from experiments.common.markdown import markdown_table
-from experiments.common.results import RESULTS_DIR
-from experiments.common.running import run_program
-from experiments.robustness.killed_runs import (
-    at_least,
-    checkpoint_state,
-    same_report,
-    same_weights,
-    wait_until,
-)
+from experiments.common.results import record, write_result
+from experiments.common.run_flags import EPOCHS, RUNS_DIR
+from experiments.common.running import run_program, train_command
+from experiments.robustness.killed_runs import at_least, checkpoint_state, is_equal, wait_until
 from interhat_tf.input_pipeline.catalog import prepared_dataset
-from interhat_tf.training.loop import versions
-from interhat_tf.utils.files import read_json, write_json
+from interhat_tf.utils.files import read_json
 
-WORKERS = 2
+SHARDS = 2
 
-WORKER_RUNS = flags.DEFINE_string("worker_runs", "runs/two_workers", "folder of the runs; new")
-WORKER_EPOCHS = flags.DEFINE_integer("worker_epochs", 3, "epochs of a run", lower_bound=2)
 WORKER_BATCH = flags.DEFINE_integer("worker_batch", 2048, "records of a step, of both workers")
 
 
 def main(_):
-    folder = pathlib.Path(WORKER_RUNS.value)
+    if EPOCHS.value < 2:
+        raise ValueError("--epochs must be 2 or more: a worker is killed in the second one")
+    folder = pathlib.Path(RUNS_DIR.value)
     folder.mkdir(parents=True)
     data = prepared_dataset(DATASET.value, DATA_DIR.value, RAW_DIR.value)
-    runs = {
-        "one": Run(folder / "one", 1),
-        "two": Run(folder / "two", 2),
-        "killed": Run(folder / "killed", 2),
-    }
+    processes = {"one": 1, "two": 2, "killed": 2}
+    runs = {name: Run(folder / name, workers) for name, workers in processes.items()}
     for name in ("one", "two"):
         runs[name].finish()
     lost = runs["killed"].kill_a_worker()
@@ -63,61 +53,52 @@ def main(_):
     reports = {name: read_json(run.folder / "report.json") for name, run in runs.items()}
     losses = {name: [e["loss"] for e in report["history"]] for name, report in reports.items()}
     apart = max(abs(a / b - 1) for a, b in zip(losses["two"], losses["one"], strict=True))
-    equal = same_weights(runs["killed"], runs["two"]) and same_report(runs["killed"], runs["two"])
+    equal = is_equal(runs["killed"].folder, runs["two"].folder)
+    sizes = {"rows": data.num_rows("train"), "files": len(data.files("train"))}
     summary = {
-        "date": datetime.date.today().isoformat(),
-        "versions": versions(),
-        "data": {
-            "set": data.name,
-            "rows": data.num_rows("train"),
-            "files": len(data.files("train")),
-        },
+        **record(),
+        "data": {"set": data.name, **sizes},
         "batch_size": WORKER_BATCH.value,
-        "runs": {
-            name: {
-                "losses": losses[name],
-                "validation": [e["validation_auc"] for e in report["history"]],
-                "test": report["test"],
-                # Without the first, in which the steps are traced.
-                "epoch_seconds": report["training"]["epoch_seconds"][1:],
-            }
-            for name, report in reports.items()
-            if name != "killed"
-        },
+        "runs": {name: describe(reports[name]) for name in ("one", "two")},
         "largest_relative_loss_difference": apart,
         "killed": {**lost, "equal": equal},
     }
-    write_json(pathlib.Path(RESULTS_DIR.value) / "two_workers/summary.json", summary)
-    rows = [
-        [epoch + 1, *(f"{losses[name][epoch]:.10f}" for name in runs)]
-        for epoch in range(WORKER_EPOCHS.value)
-    ]
+    write_result("two_workers/summary.json", summary)
+    of_epochs = enumerate(zip(*losses.values(), strict=True), 1)
+    rows = [[epoch, *(f"{loss:.10f}" for loss in found)] for epoch, found in of_epochs]
     print(markdown_table(["epoch", "one worker", "two workers", "killed and resumed"], rows))
-    print(f"killed: {lost}; {'the same weights' if equal else 'OTHER WEIGHTS'} as the unbroken run")
+    print(f"killed: {lost}; {'equal' if equal else 'NOT EQUAL'} to the unbroken run")
     return int(not equal or apart > 1e-10)
 
 
+def describe(report: dict[str, Any]) -> dict[str, Any]:
+    """Returns what is kept of a run."""
+    return {
+        "losses": [epoch["loss"] for epoch in report["history"]],
+        "validation": [epoch["validation_auc"] for epoch in report["history"]],
+        "test": report["test"],
+        # Without the first, in which the steps are traced.
+        "epoch_seconds": report["training"]["epoch_seconds"][1:],
+    }
+
+
 class Run:
-    """A run of `experiments.train` by one or several processes."""
+    """A run of `experiments.train` by one or several processes.
 
-    def __init__(self, folder, workers):
+    Args:
+        folder: The run's folder.
+        workers: Number of processes.
+    """
+
+    def __init__(self, folder: pathlib.Path, workers: int):
         self.folder, self.workers = folder, workers
-        arguments = {
-            "dataset": DATASET.value,
-            "data_dir": DATA_DIR.value,
-            "output_dir": folder,
-            "strategy": "multi_worker" if workers > 1 else "one",
-            "input_shards": WORKERS,
-            "batch_size": WORKER_BATCH.value,
-            "max_epochs": WORKER_EPOCHS.value,
-            "patience": WORKER_EPOCHS.value,
-            "checkpoint_minutes": 0,
-            "dtype": "float64",
-        }
-        self.command = [sys.executable, "-m", "experiments.train", "--resume"]
-        self.command += [f"--{name}={value}" for name, value in arguments.items()]
+        given = {"dataset": DATASET.value, "data_dir": DATA_DIR.value, "output_dir": folder}
+        epochs = {"max_epochs": EPOCHS.value, "patience": EPOCHS.value, "checkpoint_minutes": 0}
+        batches = {"input_shards": SHARDS, "batch_size": WORKER_BATCH.value, "dtype": "float64"}
+        strategy = {"strategy": "multi_worker" if workers > 1 else "one"}
+        self.command = train_command({**given, **epochs, **batches, **strategy})
 
-    def finish(self):
+    def finish(self) -> None:
         """Runs to the end.
 
         Raises:
@@ -127,7 +108,7 @@ class Run:
             if process.wait():
                 raise ValueError(f"{self.folder}: {self._last_words(index)}")
 
-    def kill_a_worker(self):
+    def kill_a_worker(self) -> dict[str, Any]:
         """Kills the second worker in the second epoch; says how the first one then ended."""
         chief, other = self._start()
         wait_until(other, lambda: at_least(checkpoint_state(self.folder), 1, 1))
@@ -147,16 +128,16 @@ class Run:
     def _start(self):
         addresses = [f"127.0.0.1:{port}" for port in free_ports(self.workers)]
         threads = str(max(1, (os.cpu_count() or 1) // self.workers))
+        environment = {**os.environ, "TF_NUM_INTRAOP_THREADS": threads}
         processes = []
         for index in range(self.workers):
             cluster = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
-            environment = {**os.environ, "TF_NUM_INTRAOP_THREADS": threads}
-            if self.workers > 1:
-                environment["TF_CONFIG"] = json.dumps(cluster)
+            given = {"TF_CONFIG": json.dumps(cluster)} if self.workers > 1 else {}
             with open(self._log(index), "w") as log:
-                processes.append(
-                    subprocess.Popen(self.command, env=environment, stdout=log, stderr=log)
+                process = subprocess.Popen(
+                    self.command, env={**environment, **given}, stdout=log, stderr=log
                 )
+            processes.append(process)
         return processes
 
     def _log(self, index):
@@ -166,7 +147,7 @@ class Run:
         return self._log(index).read_text().strip().splitlines()[-1]
 
 
-def free_ports(count):
+def free_ports(count: int) -> list[int]:
     """Returns ports of this machine that nobody listens on."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
@@ -176,4 +157,4 @@ def free_ports(count):
 
 
 if __name__ == "__main__":
-    run_program(main, required=["dataset"])
+    run_program(main, required=["dataset"], runs_dir="runs/two_workers", epochs=3)

@@ -8,7 +8,7 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 
-from experiments.common import data_flags, run_flags, running  # noqa: F401
+from experiments.common import data_flags, running, seed_flags  # noqa: F401
 from experiments.common.running import run_program, train_runs
 
 
@@ -37,7 +37,7 @@ def test_a_bug_keeps_its_traceback():
 
 def test_what_a_program_needs_and_its_own_defaults(monkeypatch):
     def main(_):
-        return run_flags.SEEDS.value == [7]
+        return seed_flags.SEEDS.value == [7]
 
     monkeypatch.undo()  # flags are parsed here
     with flagsaver.flagsaver(dataset=None), pytest.raises(SystemExit) as exit_:

@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 from absl.testing import flagsaver
 
-from experiments.common.studies import heading, open_data, results_folder, run_flags, summarise
+from experiments.common.studies import (
+    leads,
+    open_data,
+    run_flags,
+    runs_of,
+    study_record,
+    summarise,
+    summary_of,
+)
 from experiments.generated_logs.generator import generate
 from tests.experiments.conftest import report_of
 
@@ -26,8 +34,8 @@ def test_a_generated_log_is_prepared_in_a_folder_of_its_own(study_flags):
         log = study_flags / "prepared/logs/criteo-5000/train.txt"
         folder = f"{study_flags}/prepared/criteo-{log.stat().st_size}"
         assert run_flags("fm", seed=1)["data_dir"] == folder
-        assert results_folder("heads") == study_flags / "results/heads/criteo_generated"
-        assert heading(data)["data"]["note"] == "a generated log of 5,000 rows"
+        assert summary_of("figure_3") == "figure_3/criteo_generated/summary.json"
+        assert study_record(data)["data"]["note"] == "a generated log of 5,000 rows"
     with flagsaver.flagsaver(generate=10), pytest.raises(ValueError, match="logs of criteo, avazu"):
         open_data()
 
@@ -51,3 +59,18 @@ def test_a_summary_has_its_runs_in_the_order_of_their_seeds():
     assert row["test"]["auc"]["std"] == pytest.approx(np.std(aucs, ddof=1))
     assert row["seconds_per_epoch"]["mean"] == 2.0
     assert row["commits"] == ["abc"]
+
+
+def test_runs_of_all_seeds(study_flags):
+    assert runs_of("fm", order=2) == [run_flags("fm", order=2, seed=seed) for seed in (1, 2, 3)]
+
+
+def test_leads_are_paired_by_seed():
+    def row(*aucs):
+        return {"runs": [{"test": {"auc": auc, "logloss": 1 - auc}} for auc in aucs]}
+
+    found = leads({"a": row(0.9, 0.8), "b": row(0.8, 0.7)}, "a")
+    assert set(found) == {"b"}
+    assert found["b"]["auc"]["mean"] == pytest.approx(0.1)
+    assert found["b"]["logloss"]["high"] == pytest.approx(-0.1)
+    assert leads({"b": row(0.8)}, "a") == {}

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from absl.testing import flagsaver
 
-from experiments.faithfulness import additivity, curves, page
+from experiments.faithfulness import additivity, curves
 from experiments.faithfulness.methods import METHODS
+from experiments.report import tables
 from interhat_tf import Field, Schema
 from interhat_tf.models import LR
 from interhat_tf.utils.files import read_json
@@ -78,20 +79,17 @@ def test_from_raw_files_to_the_page(study_flags, monkeypatch):
     summary = read_json(folder / "frappe/summary.json")
     assert summary["records"] == 8 and summary["seeds"] == [1, 2]
     for name in METHODS:
-        deletion, insertion = (summary["methods"][name][k]["curve"] for k in page.CURVES)
+        deletion, insertion = (
+            summary["methods"][name][k]["curve"] for k in ("deletion", "insertion")
+        )
         assert len(deletion) == 11
         assert deletion[0] == pytest.approx(1) and deletion[-1] == pytest.approx(0, abs=1e-5)
         assert insertion[0] == pytest.approx(0, abs=1e-5) and insertion[-1] == pytest.approx(1)
-    added = read_json(folder / "sums/frappe/summary.json")
+    added = read_json(folder / "additivity/frappe/summary.json")
     assert 0 < added["records"] <= 10_000 and added["rounds"] == 4
     assert added["largest_error"] < 1e-4
-    page.main(None)
+    tables.main(None)
     text = (folder / "README.md").read_text()
     assert "## Contributions add up" in text
     assert "## Frappe: deletion and insertion" in text
     assert (folder / "curves_frappe.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_a_page_of_nothing(study_flags):
-    with pytest.raises(ValueError, match=r"run experiments\.faithfulness\.planted or curves"):
-        page.main(None)

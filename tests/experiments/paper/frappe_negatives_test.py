@@ -34,7 +34,7 @@ def sparse_raw(tmp_path, files):
 
 
 @pytest.mark.parametrize("by_popularity", [False, True])
-def test_apps_drawn_anew_were_never_used_by_the_user(files, by_popularity):
+def test_apps_drawn_again_were_never_used_by_the_user(files, by_popularity):
     rows = np.concatenate(list(files.values()))
     used = {(user, app) for label, user, app in rows[:, :3] if label == 1}
     train = files[frappe_negatives.TRAIN]
@@ -51,7 +51,7 @@ def test_nothing_but_the_negatives_apps_changes(study_flags, sparse_raw, files):
     rows = files[frappe_negatives.TRAIN]
     apps = frappe_negatives.redraw(files, 0, False)
     place = frappe_negatives.write_set(sparse_raw, rows, apps, (0, False))
-    folder = study_flags / "runs/negatives/0"
+    folder = study_flags / "runs/frappe_negatives/0"
     assert place == {"data_dir": f"{folder}/prepared"}
     written = frappe_negatives.read_libfm(folder / frappe_negatives.TRAIN)
     changed = written != rows
@@ -73,15 +73,15 @@ def test_each_draw_is_trained_with_the_chosen_setting(
 ):
     setting = {"learning_rate": 0.1}
     trials = {"fm": [{"setting": setting}, {"setting": {}}]}
-    write_json(study_flags / "results/effectiveness/frappe/summary.json", {"trials": trials})
+    write_json(study_flags / "results/table_3/frappe/summary.json", {"trials": trials})
     with flagsaver.flagsaver(raw_dir=str(sparse_raw), draws=2, models=["fm"]):
         frappe_negatives.main(None)
-    summary = read_json(study_flags / "results/negatives/frappe/summary.json")
+    summary = read_json(study_flags / "results/frappe_negatives/frappe/summary.json")
     assert [row["negatives"] for row in summary["rows"]] == [
         "as given",
-        "drawn anew, uniformly, 1",
-        "drawn anew, uniformly, 2",
-        "drawn anew, by popularity",
+        "drawn again uniformly, 1",
+        "drawn again uniformly, 2",
+        "drawn again by popularity",
     ]
     assert all(setting.items() <= run.items() for run in fake_runs.asked)
     assert len({run["data_dir"] for run in fake_runs.asked}) == 4
@@ -94,6 +94,7 @@ def test_a_user_of_all_apps_has_no_negative(raw):
         frappe_negatives.redraw(files, 0, False)
 
 
-def test_without_table_3_it_says_what_to_run_first(study_flags):
+def test_without_table_3_it_says_what_to_run_first(study_flags, monkeypatch):
+    monkeypatch.setattr(frappe_negatives, "PUBLISHED", "nowhere")
     with pytest.raises(FileNotFoundError, match=r"run experiments\.paper\.table_3 first"):
         frappe_negatives.main(None)

@@ -6,7 +6,7 @@ from interhat_tf.utils.files import read_json
 
 @pytest.mark.parametrize(
     ("experiment", "flag", "values", "own"),
-    [("heads", "num_heads", [1, 4, 12], 4), ("orders", "order", [1, 2, 3, 4], 3)],
+    [("figure_3", "num_heads", [1, 4, 12], 4), ("figure_4", "order", [1, 2, 3, 4], 3)],
 )
 def test_one_hyperparameter_varies(
     study_flags, fake_runs, fake_data, experiment, flag, values, own

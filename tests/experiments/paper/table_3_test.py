@@ -16,10 +16,10 @@ from tests.experiments.conftest import report_of
 
 @pytest.fixture
 def summary(study_flags, fake_runs, fake_data, monkeypatch):
-    monkeypatch.setattr(table_3, "look_up_baseline", lambda data: {"auc": 1, "logloss": 0})
+    monkeypatch.setattr(table_3, "memorisation_baseline", lambda data: {"auc": 1, "logloss": 0})
     with flagsaver.flagsaver(models=["fm", "interhat"], trials=4):
         table_3.main(None)
-    return read_json(study_flags / "results/effectiveness/frappe/summary.json")
+    return read_json(study_flags / "results/table_3/frappe/summary.json")
 
 
 def test_all_trials_are_kept_the_best_on_validation_first(summary):
@@ -71,7 +71,7 @@ def test_the_whole_of_it_stops_and_goes_on(tmp_path):
     command += [f"--{name}_dir={tmp_path}/{name}" for name in ("data", "runs", "results")]
     command += ["--models=lr", "--trials=2", "--seeds=1", "--epochs=1", "--dataset=frappe/nfm"]
     subprocess.run(command, check=True, capture_output=True)
-    path = tmp_path / "results/effectiveness/frappe/summary.json"
+    path = tmp_path / "results/table_3/frappe/summary.json"
     first = read_json(path)
     reports = list((tmp_path / "runs/frappe").glob("*/report.json"))
     assert len(reports) == 2 + 1 + 2

@@ -1,8 +1,8 @@
 """Tests of the page's parts on speed, on made-up summaries."""
 
 from experiments.report import speed_page
-from experiments.report.figures import as_bytes, scaling_figure
-from experiments.report.pages import html_page, markdown
+from experiments.report.figures import scaling_figure
+from experiments.report.pages import as_bytes, html_page, markdown
 
 RUN = {"date": "2026-01-01", "device": "a machine", "versions": {"machine": "a machine"}}
 

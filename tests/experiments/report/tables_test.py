@@ -7,19 +7,33 @@ import pytest
 from experiments.common.published import TABLE_3
 from experiments.paper import sensitivity, table_3
 from experiments.report import tables
-from experiments.report.figures import as_bytes, sensitivity_figure
-from experiments.report.pages import Picture, Section, Table, html_page, markdown
 from experiments.speed import lazy_adam
 from interhat_tf.utils.files import read_json, write_json
+
+
+def rules_summary():
+    """A run of ten seeds for each rule; Rule 1 is found in nine."""
+    found = {"row": True, "combined": True, "highest": True}
+    run = {"records": 7, "probability": 0.8, "test": {"auc": 0.6}, "seconds": 2.0}
+    run |= {"field_weights": [[0.1] * 10] * 3, "order_weights": [0.2, 0.3, 0.5]}
+    run["config"] = {"preset": "released", "training": {"batch_size": 512, "learning_rate": 0.01}}
+    runs = [
+        {**run, "rule": rule, "seed": seed, "found": {**found, "combined": seed > 0}}
+        for rule in ("rule_1", "rule_2", "rule_3", "rule_3_dense")
+        for seed in range(10)
+    ]
+    return {"date": "2026-01-01", "versions": {"machine": "a machine"}, "runs": runs}
 
 
 @pytest.fixture
 def results(study_flags, fake_runs, fake_data, monkeypatch):
     """A folder with the summaries of all experiments."""
-    monkeypatch.setattr(table_3, "look_up_baseline", lambda data: {"auc": 0.97, "logloss": 0.11})
+    monkeypatch.setattr(
+        table_3, "memorisation_baseline", lambda data: {"auc": 0.97, "logloss": 0.11}
+    )
     table_3.main(None)
-    sensitivity.vary("heads", "num_heads", [1, 4])
-    sensitivity.vary("orders", "order", [2, 3])
+    sensitivity.vary("figure_3", "num_heads", [1, 4])
+    sensitivity.vary("figure_4", "order", [2, 3])
     lazy_adam.main(None)
     folder = study_flags / "results"
     step = {"model": "fm", "optimizer": "lazy_adam", "features": 60_570_000, "rows_per_second": 9.0}
@@ -56,8 +70,7 @@ def results(study_flags, fake_runs, fake_data, monkeypatch):
             "models": models,
         },
     )
-    found = [{"rule": "rule_1", "found": {"combined": i > 0}} for i in range(10)]
-    write_json(folder / "synthetic/summary.json", {"runs": found})
+    write_json(folder / "figures_8_to_10/summary.json", rules_summary())
     return folder
 
 
@@ -69,7 +82,7 @@ def test_the_pages_have_everything(results):
         assert (results / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert f"({name}.png)" in readme
     assert page.count("<img src=") == 3
-    summary = read_json(results / "effectiveness/frappe/summary.json")
+    summary = read_json(results / "table_3/frappe/summary.json")
     for row in summary["models"].values():
         for text in (readme, page):
             assert f"{row['test']['auc']['mean']:.4f} ± {row['test']['auc']['std']:.4f}" in text
@@ -112,73 +125,22 @@ def test_what_came_back_and_what_did_not(results):
     assert rows["Table 4 and Figure 8, Rule 1"][0] == "✓ reproduced"
     status, why = rows["Figure 2, least time of six models"]
     assert status == "✗ **not reproduced**"
-    assert "place 2 of 6, 2.0 times the seconds of DeepFM" in why
+    assert "rank 2 of 6, 2.0 times the seconds of DeepFM" in why
 
 
-def frappe_summary(**aucs):
-    models = {name: {"test": {"auc": {"mean": auc}}} for name, auc in aucs.items()}
-    return {"models": models}
+def test_the_planted_rules_have_a_page_of_their_own(results):
+    tables.main(None)
+    text = (results / "figures_8_to_10/README.md").read_text()
+    row = "| Rule 1, Figure 8 | f1 | 10 of 10 | 9 of 10 | 10 of 10 | 0.80 ± 0.00 | 0.6000 ± 0.0000"
+    assert row in text and "training on all rules took 8 s for one seed" in text
+    assert "Written on 2026-01-01 by `make reproduce`; a machine." in text
+    for name in ("figure_8", "figure_9", "figure_10", "rule_3_dense"):
+        picture = (results / f"figures_8_to_10/{name}.png").read_bytes()
+        assert f"({name}.png)" in text and picture.startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize(
-    ("interhat", "ablation", "status"),
-    [
-        (0.99, 0.97, "✓ reproduced"),
-        (0.95, 0.94, "◐ in part"),
-        (0.95, 0.97, "✗ **not reproduced**"),
-    ],
-)
-def test_table_3_comes_back_if_interhat_leads_and_attention_helps(interhat, ablation, status):
-    others = {name: 0.98 for name in TABLE_3["frappe"]}
-    summary = frappe_summary(**{**others, "interhat": interhat, "interhat_s": ablation})
-    assert tables.glance_of_table_3("frappe", summary)[1] == status
-
-
-def test_a_table_3_of_some_models_says_so():
-    row = tables.glance_of_table_3("frappe", frappe_summary(interhat=0.9, fm=0.8))
-    assert row[1] == "– not run here" and row[2].startswith("without DCN, DeepFM")
-
-
-@pytest.mark.parametrize(("lead", "status"), [(0.01, "✓ reproduced"), (0.001, "◐ in part")])
-def test_a_lead_within_the_spread_is_no_lead(lead, status):
-    points = [
-        {"num_heads": heads, "test": {"auc": {"mean": auc, "std": 0.002}}}
-        for heads, auc in ((1, 0.97 + lead), (4, 0.97))
-    ]
-    summary = {"flag": "num_heads", "points": points}
-    assert tables.glance_of_sensitivity("title", summary, 1, "command")[1] == status
-    other = tables.glance_of_sensitivity("title", summary, 4, "command")
-    assert other[1] == "✗ **not reproduced**" and other[2].startswith("here 1 by mean AUC")
-
-
-def test_texts_are_escaped():
-    sections = [
-        Section(
-            "<b>A & B</b>",
-            [
-                "x < y",
-                Table(["<i>"], [["<script>alert(1)</script>", "**bold**", "`code` *italic*"]]),
-            ],
-        )
-    ]
-    page = html_page("<title>", sections)
-    assert "<script>" not in page and "&lt;script&gt;" in page
-    assert "<strong>bold</strong>" in page and "<code>code</code> <em>italic</em>" in page
-    assert "&lt;b&gt;A &amp; B&lt;/b&gt;" in page
-
-
-def test_markdown_of_each_block():
-    picture = Picture("figure_9", "what it shows", b"", b"")
-    table = Table(["a", "b"], [["1", "2"]], fold="more")
-    text = markdown("T", [Section("S", ["words", table, picture])])
-    assert text.startswith("# T\n\n## S\n\nwords\n")
-    assert "<details><summary>more</summary>\n\n| a | b |\n| --- | ---: |\n| 1 | 2 |\n" in text
-    assert "![what it shows](figure_9.png)" in text
-
-
-@pytest.mark.parametrize("form", ["png", "svg"])
-def test_the_same_summary_gives_the_same_picture(form):
-    point = {"test": {m: {"mean": 0.5, "std": 0.1} for m in ("auc", "logloss")}, "seeds": [1]}
-    summary = {"flag": "order", "points": [{"order": k, **point} for k in (1, 2)]}
-    pictures = [as_bytes(sensitivity_figure({"x": summary}, "k"), form) for _ in range(2)]
-    assert pictures[0] == pictures[1]
+def test_a_page_of_nothing(study_flags):
+    tables.main(None)
+    text = (study_flags / "results/README.md").read_text()
+    assert "| Figure 3, Frappe: one head is best | – not run here |" in text
+    assert not (study_flags / "results/faithfulness").exists()

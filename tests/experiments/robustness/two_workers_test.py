@@ -8,14 +8,14 @@ from interhat_tf.utils.files import read_json
 
 @pytest.mark.slow
 def test_two_workers_train_as_one_and_survive_a_kill(tmp_path):
-    folders = [f"--data_dir={tmp_path}/data", f"--worker_runs={tmp_path}/runs"]
+    folders = [f"--data_dir={tmp_path}/data", f"--runs_dir={tmp_path}/runs"]
     command = [
         sys.executable,
         "-m",
         "experiments.robustness.two_workers",
         "--dataset=synthetic_rules/rule_1",
     ]
-    command += ["--worker_epochs=2", "--worker_batch=512", f"--results_dir={tmp_path}/results"]
+    command += ["--epochs=2", "--worker_batch=512", f"--results_dir={tmp_path}/results"]
     subprocess.run([*command, *folders], check=True)
     summary = read_json(tmp_path / "results/two_workers/summary.json")
     assert summary["largest_relative_loss_difference"] < 1e-10

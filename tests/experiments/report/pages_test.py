@@ -1,0 +1,57 @@
+import pytest
+
+from experiments.report.pages import (
+    Picture,
+    Section,
+    Table,
+    as_bytes,
+    html_page,
+    markdown,
+    written,
+)
+from experiments.report.sensitivity_page import sensitivity_figure
+
+
+def test_texts_are_escaped():
+    sections = [
+        Section(
+            "<b>A & B</b>",
+            [
+                "x < y",
+                Table(["<i>"], [["<script>alert(1)</script>", "**bold**", "`code` *italic*"]]),
+            ],
+        )
+    ]
+    page = html_page("<title>", sections)
+    assert "<script>" not in page and "&lt;script&gt;" in page
+    assert "<strong>bold</strong>" in page and "<code>code</code> <em>italic</em>" in page
+    assert "&lt;b&gt;A &amp; B&lt;/b&gt;" in page
+
+
+def test_markdown_of_each_block():
+    picture = Picture("figure_9", "what it shows", b"", b"")
+    table = Table(["a", "b"], [["1", "2"]], fold="more")
+    text = markdown("T", [Section("S", ["words", table, picture])])
+    assert text.startswith("# T\n\n## S\n\nwords\n")
+    assert "<details><summary>more</summary>\n\n| a | b |\n| --- | ---: |\n| 1 | 2 |\n" in text
+    assert "![what it shows](figure_9.png)" in text
+
+
+@pytest.mark.parametrize("form", ["png", "svg"])
+def test_the_same_summary_gives_the_same_picture(form):
+    point = {"test": {m: {"mean": 0.5, "std": 0.1} for m in ("auc", "logloss")}, "seeds": [1]}
+    summary = {"flag": "order", "points": [{"order": k, **point} for k in (1, 2)]}
+    pictures = [as_bytes(sensitivity_figure({"x": summary}, "k"), form) for _ in range(2)]
+    assert pictures[0] == pictures[1]
+
+
+def test_written_names_what_the_record_has():
+    record = {"date": "2026-01-01", "versions": {"keras": "3", "jax": "1", "machine": "2 cores"}}
+    assert written(record, "a b") == "Written on 2026-01-01 by `a b`; Keras 3, JAX 1, 2 cores."
+    assert written({**record, "device": "a GPU"}, "a").endswith("; Keras 3, JAX 1, a GPU.")
+
+
+def test_html_embeds_the_svg_or_else_the_png():
+    pictures = [Picture("a", "one", b"x", b"y"), Picture("b", "other", b"x")]
+    page = html_page("T", [Section("S", pictures)])
+    assert "data:image/svg+xml;base64,eQ==" in page and "data:image/png;base64,eA==" in page
