@@ -37,7 +37,10 @@ MODELS: dict[str, Callable[..., ClickModel]] = {
     "afm": AFM,
     "ffm": FFM,
 }
-"""What builds each model from a schema and its arguments."""
+"""What builds each model from a schema and its arguments.
+
+A new model is a file with its class, a `ClickModel`, and a line here.
+"""
 
 __all__ = [
     "AFM",
@@ -50,6 +53,7 @@ __all__ = [
     "PNN",
     "PRESETS",
     "AutoInt",
+    "ClickModel",
     "DCNv2",
     "DeepFM",
     "InterHAt",

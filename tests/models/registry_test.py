@@ -1,8 +1,54 @@
 """What all models of the registry offer alike."""
 
+import importlib
+import inspect
+import pathlib
+
+import numpy as np
 import pytest
 
 from interhat_tf.models import MODELS
+from tests.conftest import run_python
+from tests.models.baselines.contract import ModelContract
+from tests.numpy_reference import randomise
+
+SMALL = {
+    "embedding_dim": 4,
+    "mlp_units": (6, 5),
+    "num_cross_layers": 2,
+    "cin_units": (3, 2),
+    "num_layers": 2,
+    "num_heads": 2,
+    "key_dim": 3,
+    "attention_size": 3,
+    "embedding_l2": 0.1,
+}
+CASES = {name: (name, {}) for name in MODELS}
+CASES |= {
+    "dcn_v2_stacked": ("dcn_v2", {"structure": "stacked"}),
+    "autoint_without_mlp": ("autoint", {"mlp_units": ()}),
+}
+
+
+def build_small(case, schema):
+    name, arguments = CASES[case]
+    known = inspect.signature(MODELS[name]).parameters
+    sizes = {argument: size for argument, size in SMALL.items() if argument in known}
+    return randomise(MODELS[name](schema, **{**sizes, **arguments}))
+
+
+def contracts(cls):
+    for derived in cls.__subclasses__():
+        yield derived
+        yield from contracts(derived)
+
+
+def test_every_baseline_keeps_the_contract():
+    folder = pathlib.Path(__file__).parent / "baselines"
+    for path in folder.glob("*_test.py"):
+        importlib.import_module(f"tests.models.baselines.{path.stem}")
+    tested = {cls.name for cls in contracts(ModelContract) if cls.__name__.startswith("Test")}
+    assert tested == set(MODELS) - {"interhat", "interhat_s"}
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -14,3 +60,39 @@ def test_a_model_that_was_called_prints_its_summary(name, schema, batch):
     text = "\n".join(lines)
     assert f"Total params: {model.count_params():,}" in text
     assert "?" not in text, "an output shape is not known"
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_output_shape_is_known_before_a_call(name, schema):
+    shapes = {"categorical": (None, 2), "numerical": (None, 2)}
+    assert MODELS[name](schema).compute_output_shape(shapes) == (None, 1)
+
+
+FRESH_PROCESS = """
+import sys
+import interhat_tf, keras, numpy as np
+folder = sys.argv[1]
+batch = dict(np.load(f"{folder}/batch.npz"))
+models = {name: keras.saving.load_model(f"{folder}/{name}.keras") for name in sys.argv[2:]}
+call = lambda: {name: model(batch) for name, model in models.items()}
+if keras.backend.backend() == "jax":
+    import jax
+    call = jax.jit(call)  # One compilation instead of one for each small operation.
+np.savez(f"{folder}/logits.npz", **{name: np.asarray(v) for name, v in call().items()})
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("backend", "tolerance"), [("tensorflow", 0), ("jax", 1e-4)])
+def test_saved_models_load_in_a_fresh_process(schema, batch, tmp_path, backend, tolerance):
+    """Bit for bit on the same backend; Keras' JAX backend computes the same logits."""
+    np.savez(tmp_path / "batch.npz", **batch)
+    built = {case: build_small(case, schema) for case in CASES}
+    for name, model in built.items():
+        model.save(tmp_path / f"{name}.keras")
+    run_python("-c", FRESH_PROCESS, tmp_path, *built, KERAS_BACKEND=backend)
+    logits = np.load(tmp_path / "logits.npz")
+    for name, model in built.items():
+        np.testing.assert_allclose(
+            logits[name], model(batch), rtol=tolerance, atol=tolerance, err_msg=name
+        )
