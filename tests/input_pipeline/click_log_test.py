@@ -1,11 +1,6 @@
-"""Tests of a log of one's own: what is prepared is held against the rows, read in plain Python."""
+"""Tests of a user's log: what is prepared is held against the rows, read in plain Python."""
 
 import collections
-import csv
-import datetime
-import decimal
-import gzip
-import io
 import pickle
 import shutil
 
@@ -24,74 +19,7 @@ from interhat_tf.preprocessing import parquet_log
 from interhat_tf.preprocessing.builder import ClickLogBuilder
 from interhat_tf.preprocessing.rows import SPLITS, random_splits
 from interhat_tf.training.loop import TrainingSettings, train
-
-ROWS = 600
-
-CITIES = ["Zürich", 'the "big" one', "a, b", "", "東京", " x "]
-
-
-def log_rows():
-    """Rows of click, user, city, paid and price, all of them text; "" is a missing value."""
-    random = np.random.default_rng(0)
-    return [
-        {
-            "click": str(int(random.random() < 0.4)),
-            "user": str(random.integers(40)).zfill(3),
-            "city": CITIES[random.integers(len(CITIES))],
-            "paid": ["true", "false"][random.integers(2)],
-            "price": "" if random.random() < 0.2 else f"{random.normal(scale=50):.2f}",
-        }
-        for _ in range(ROWS)
-    ]
-
-
-def csv_text(rows, delimiter=",", line_end="\r\n"):
-    file = io.StringIO(newline="")
-    writer = csv.DictWriter(file, rows[0], delimiter=delimiter, lineterminator=line_end)
-    writer.writeheader()
-    writer.writerows(rows)
-    return file.getvalue().encode()
-
-
-def parquet_table(rows):
-    """The rows with types as other programs write them; numbers for the users."""
-    return pa.table(
-        {
-            "click": pa.array([row["click"] == "1" for row in rows]),
-            "user": pa.array([int(row["user"]) for row in rows], pa.int32()),
-            "city": pa.array([row["city"] or None for row in rows]).dictionary_encode(),
-            "paid": pa.array([row["paid"] == "true" for row in rows]),
-            "price": pa.array([float(row["price"]) if row["price"] else None for row in rows]),
-        }
-    )
-
-
-def write(folder, form, rows):
-    """Writes rows in a form; returns what to give as `paths`."""
-    plain = csv_text(rows)
-    if form == "csv":
-        (folder / "log.csv").write_bytes(b"\xef\xbb\xbf" + plain)
-    elif form == "csv.gz":
-        (folder / "log.csv.gz").write_bytes(gzip.compress(plain))
-    elif form == "txt.zst":
-        (folder / "log.txt.zst").write_bytes(pa.compress(plain, "zstd", asbytes=True))
-    elif form == "tsv":
-        (folder / "log.tsv").write_bytes(csv_text(rows, "\t", "\n").removesuffix(b"\n"))
-    elif form == "parts":
-        (folder / "log").mkdir()
-        (folder / "log/_SUCCESS").touch()
-        (folder / "log/part-1.csv.gz").write_bytes(gzip.compress(csv_text(rows[250:])))
-        (folder / "log/part-0.csv").write_bytes(csv_text(rows[:250]))
-        return folder / "log"
-    elif form == "parquet":
-        pq.write_table(parquet_table(rows), folder / "log.parquet", row_group_size=270)
-    else:
-        table = parquet_table(rows)
-        parts = table[:1], table[:0], table[1:]
-        for number, part in enumerate(parts):
-            pq.write_table(part, folder / f"{number}.snappy.parquet")
-        return [str(folder / f"{number}.snappy.parquet") for number in range(3)]
-    return folder / f"log.{form}"
+from tests.input_pipeline.click_logs import CITIES, ROWS, csv_text, log_rows, write
 
 
 def encode(rows, splits, categorical, numerical, min_count=1):
@@ -185,95 +113,6 @@ def test_one_list_alone(tmp_path, log):
     assert "" in data.vocabularies["price"]
 
 
-def kinds(path, folder, **options):
-    shutil.rmtree(folder / "log", ignore_errors=True)
-    schema = prepare_click_log(path, name="log", data_dir=folder, **options).schema
-    return {field.name: field.kind for field in schema.fields}
-
-
-def write_column(folder, values):
-    """Writes a log whose field `x` has the values in turn."""
-    path = folder / "log.csv"
-    rows = [{"y": str(row % 2), "x": values[row % len(values)]} for row in range(120)]
-    path.write_bytes(csv_text(rows))
-    return path
-
-
-@pytest.mark.parametrize(
-    ("values", "kind"),
-    [
-        (["1", "-2", "", "+3"], "categorical"),
-        (["18446744073709551615", "3"], "categorical"),
-        (["1", "2.5", ""], "numerical"),
-        ([" .5", "-1.", "2e-3", "1E5"], "numerical"),
-        (["0.5", "N/A"], "categorical"),
-        (["1.2", "1.2.3"], "categorical"),
-        (["True", "False"], "categorical"),
-        (["2024-01-31", "soon"], "categorical"),
-    ],
-)
-def test_inferred_kind_of_text(tmp_path, values, kind):
-    assert kinds(write_column(tmp_path, values), tmp_path) == {"x": kind}
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        ["2024-01-31", ""],
-        ["2014-10-21 03:00:00"],
-        ["1/2/2024"],
-        ["2024-01-31T10:00:00.5Z"],
-        ["9:15"],
-    ],
-)
-def test_dates_are_not_inferred(tmp_path, values):
-    path = write_column(tmp_path, values)
-    message = rf"^{path}: column 'x' is dates or times, .*categorical= and numerical=$"
-    with pytest.raises(ValueError, match=message):
-        prepare_click_log(path, name="log", data_dir=tmp_path)
-    assert kinds(path, tmp_path, categorical=["x"]) == {"x": "categorical"}
-
-
-@pytest.mark.parametrize(
-    ("column", "kind"),
-    [
-        (pa.array([1, 2], pa.uint64()), "categorical"),
-        (pa.array(["a", "b"], pa.large_string()), "categorical"),
-        (pa.array([1, 2]).dictionary_encode(), "categorical"),
-        (pa.array([1.5, None], pa.float32()), "numerical"),
-        (pa.array([decimal.Decimal("1.50"), None]), "numerical"),
-    ],
-)
-def test_inferred_kind_of_parquet(tmp_path, column, kind):
-    # A dot in the name does not make it a part of a struct.
-    table = pa.table({"Target": [0.0, 1.0] * 60, "a.x": pa.concat_arrays([column] * 60)})
-    pq.write_table(table, tmp_path / "log.parquet")
-    assert kinds(tmp_path / "log.parquet", tmp_path) == {"a.x": kind}
-
-
-@pytest.mark.parametrize(
-    ("column", "kind"),
-    [
-        (pa.array([datetime.date(2024, 1, 31)]), "of type date32[day]"),
-        (pa.array([datetime.datetime(2024, 1, 31)]), "of type timestamp[us]"),
-        (pa.array([[1]]), "of type list"),
-        (pa.array([b"a"]), "of type binary"),
-        (pa.array([None]), "of type null"),
-    ],
-)
-def test_not_inferred_of_parquet(tmp_path, column, kind):
-    path = tmp_path / "log.parquet"
-    pq.write_table(pa.table({"y": [0, 1] * 60, "x": pa.concat_arrays([column] * 120)}), path)
-    with pytest.raises(ValueError) as error:
-        prepare_click_log(path, name="log", data_dir=tmp_path)
-    assert str(error.value).startswith(f"{path}: column 'x' is {kind}")
-    if "list" in kind:
-        with pytest.raises(ValueError, match=rf"^{path}: column 'x' of type list.* categorical "):
-            prepare_click_log(path, name="log", data_dir=tmp_path, categorical=["x"])
-    else:
-        assert kinds(path, tmp_path, categorical=["x"]) == {"x": "categorical"}
-
-
 @pytest.mark.parametrize("labels", [("0", "1"), ("0.0", "1.0"), ("False", "true")])
 def test_label_forms(tmp_path, labels):
     rows = [{"Clicked": labels[row % 3 == 0], "x": f"{row % 3}"} for row in range(120)]
@@ -296,18 +135,6 @@ def test_wrong_label_names_its_line(tmp_path, log, label):
     assert not (tmp_path / "log/1.0.0").exists()
 
 
-@pytest.mark.parametrize("label", [None, 2, 0.5])
-def test_wrong_label_names_its_row(tmp_path, monkeypatch, label):
-    monkeypatch.setattr(parquet_log, "CHUNK_ROWS", 40)
-    labels = [0.0, 1.0] * 60
-    labels[100] = label
-    pq.write_table(pa.table({"y": [0] * 9, "x": ["a"] * 9}), tmp_path / "1.parquet")
-    pq.write_table(pa.table({"y": labels, "x": ["a"] * 120}), tmp_path / "2.parquet")
-    paths = [tmp_path / "1.parquet", tmp_path / "2.parquet"]
-    with pytest.raises(ValueError, match=rf"^{paths[1]}:101: y is .*; a label is 0 or 1"):
-        prepare_click_log(paths, name="log", data_dir=tmp_path)
-
-
 def test_wrong_values_name_their_place(tmp_path):
     path = tmp_path / "log.csv"
     good = ["y,x,z"] + ["1,2.5,a", "0,,b"] * 60
@@ -323,18 +150,6 @@ def test_wrong_values_name_their_place(tmp_path):
                 path, name="log", data_dir=tmp_path, numerical=["x"], categorical=["z"]
             )
         assert str(error.value) == f"{path}:51: {problem}"
-
-
-def test_numbers_that_are_text_in_parquet(tmp_path):
-    path = tmp_path / "log.parquet"
-    values = ["1.5", " 2 ", "", None] * 30
-    pq.write_table(pa.table({"y": [0, 1] * 60, "x": values}), path)
-    data = prepare_click_log(path, name="log", data_dir=tmp_path, numerical=["x"])
-    assert data.encoding.ranges["x"] == (1.5, 2.0)
-    values[77] = "1,5"
-    pq.write_table(pa.table({"y": [0, 1] * 60, "x": values}), path)
-    with pytest.raises(ValueError, match=rf"^{path}:78: x is '1,5'; expected a number"):
-        prepare_click_log(path, name="other", data_dir=tmp_path, numerical=["x"])
 
 
 @pytest.mark.parametrize(
@@ -408,16 +223,6 @@ def test_files_that_do_not_go_together(tmp_path, log):
         prepare_click_log([one, two], name="log", data_dir=tmp_path)
 
 
-def test_damaged_parquet_file(tmp_path):
-    path = tmp_path / "log.parquet"
-    pq.write_table(pa.table({"y": [0, 1] * 500, "x": range(1000)}), path, compression="gzip")
-    data = bytearray(path.read_bytes())
-    data[50:1000] = bytes(950)
-    path.write_bytes(data)
-    with pytest.raises(ValueError, match=rf"^{path}: no Parquet file, or cut off or damaged"):
-        prepare_click_log(path, name="log", data_dir=tmp_path)
-
-
 def test_opens_by_name(tmp_path, log, capsys):
     data = prepare_click_log(log, name="log", data_dir=tmp_path)
     log.unlink()
@@ -478,68 +283,6 @@ def test_other_files_are_refused(tmp_path, log):
         prepare_click_log(log, name="log", data_dir=tmp_path)
 
 
-def test_raw_records(tmp_path, log):
-    data = prepare_click_log(log, name="log", data_dir=tmp_path)
-    rows = [row for row in log_rows()[:200] if row["price"]][:20]
-    columns = {name: [row[name] for row in rows] for name in ("user", "city", "paid", "price")}
-    low, high = data.encoding.ranges["price"]
-    expected = {
-        "categorical": [
-            [
-                values.index(row[name]) + 1 if row[name] in values else 0
-                for name, values in data.vocabularies.items()
-            ]
-            for row in rows
-        ],
-        "numerical": [[np.clip((float(row["price"]) - low) / (high - low), 0, 1)] for row in rows],
-    }
-    numbers = [float(price) for price in columns["price"]]
-    for records in (
-        columns,
-        {**columns, "price": numbers, "other": [None] * 20},
-        {
-            **columns,
-            "price": np.array(numbers),
-            "paid": [paid == "true" for paid in columns["paid"]],
-        },
-        pa.table(columns),
-    ):
-        inputs = data.encode(records)
-        np.testing.assert_array_equal(inputs["categorical"], expected["categorical"])
-        np.testing.assert_allclose(inputs["numerical"], expected["numerical"], atol=1e-6)
-        data.schema.check(inputs)
-    few = {"user": [None], "city": [None], "paid": ["?"], "price": [""]}
-    missing = data.vocabularies["city"].index("") + 1
-    np.testing.assert_array_equal(data.encode(few)["categorical"], [[0, missing, 0]])
-    np.testing.assert_array_equal(data.encode(few)["numerical"], [[0]])
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"price": ["1", "x"]}, "field 'price', row 1: 'x' is not a number; a missing one is None"),
-        ({"price": [1, np.inf]}, "field 'price', row 1: the number is inf; it must be finite"),
-        ({"price": ["nan", 1]}, "field 'price': the values are not a list of texts or of numbers"),
-        ({"user": [7, "b"]}, "field 'user': the values are not a list of texts or of numbers"),
-        ({"user": 7}, "field 'user': the values are not a list of texts or of numbers"),
-        ({"user": "7"}, "field 'user': the values are not a list of texts or of numbers"),
-        ({"user": [2**64, 1]}, "field 'user': the values are not a list of texts or of numbers"),
-        ({"city": [["a"], ["b"]]}, "field 'city': the values are not a list of texts or of"),
-        ({"city": ["a"]}, "Column 1 named city expected length 2 but got length 1"),
-    ],
-)
-def test_wrong_raw_records(tmp_path, log, change, message):
-    data = prepare_click_log(log, name="log", data_dir=tmp_path)
-    records = {"user": ["1", "2"], "city": ["a", "b"], "paid": [True, False], "price": [1, 2]}
-    data.encode(records)
-    with pytest.raises(ValueError) as error:
-        data.encode({**records, **change})
-    assert str(error.value).startswith(message)
-    del records["user"], records["price"]
-    with pytest.raises(ValueError, match=r"^the records have no price, user$"):
-        data.encode(records)
-
-
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 def test_a_cluster_can_read_it(tmp_path, monkeypatch, form):
     """What is sent to a worker is pickled: the builder and the chunks."""
@@ -594,14 +337,3 @@ def test_from_log_to_explanation(tmp_path):
     weights = (orders * np.asarray(explanation["field_weights"])).sum(axis=1).mean(axis=0)
     assert model.schema.field_names[weights.argmax()] == "app"
     assert weights.max() > 0.4
-
-
-def test_values_are_readable_again(tmp_path):
-    rows = [f"{i % 2},u{i % 7},{['maps', 'mail', ''][i % 3]},{i / 4}" for i in range(200)]
-    (tmp_path / "log.csv").write_text("\n".join(["click,user,app,price", *rows]))
-    data = prepare_click_log(tmp_path / "log.csv", name="log", data_dir=tmp_path / "prepared")
-    records = {"user": ["u3", "nobody"], "app": ["mail", ""], "price": [12.5, 1e9]}
-    decoded = data.decode(data.encode(records))
-    assert decoded[0].tolist() == ["u3", "mail", "12.5"]
-    assert decoded[1, :2].tolist() == ["(other)", "(missing)"]
-    assert float(decoded[1, 2]) <= 49.75  # clipped to the training rows' range

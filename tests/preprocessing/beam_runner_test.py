@@ -7,7 +7,7 @@ import pytest
 
 from interhat_tf.input_pipeline.catalog import prepare
 from interhat_tf.preprocessing import shuffle
-from tests.preprocessing.builder_test import (
+from tests.preprocessing.logs import (
     Chunk,
     MixedLogBuilder,
     assert_nothing_finished,

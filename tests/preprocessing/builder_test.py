@@ -1,165 +1,31 @@
-"""Tests of the preparation, on builders whose log is made up in memory."""
+"""Tests of the preparation as a whole, on logs that are made up in memory."""
 
-import collections
 import contextlib
-import dataclasses
 import os
 import resource
 import signal
 import subprocess
 import sys
 import textwrap
-import threading
 
 import numpy as np
 import pyarrow as pa
 import pytest
 import tensorflow as tf
-import tensorflow_datasets as tfds
 
 from interhat_tf.input_pipeline.catalog import prepare
 from interhat_tf.input_pipeline.dataset import PreparedDataset
-from interhat_tf.preprocessing import local_runner, shuffle, vocabulary
-from interhat_tf.preprocessing.builder import ClickLogBuilder
-from interhat_tf.preprocessing.fields import Bucketed, Categorical, Numerical
-from interhat_tf.preprocessing.rows import Rows, random_bits
+from interhat_tf.preprocessing import shuffle, vocabulary
+from interhat_tf.preprocessing.rows import random_bits
 from interhat_tf.schema import Field
-
-TRAIN, VALIDATION, TEST = 0, 1, 2
-
-SPLITS = ("train", "validation", "test")
-
-
-@dataclasses.dataclass(frozen=True)
-class Chunk:
-    """Consecutive rows of a log."""
-
-    start: int
-    rows: int
-
-
-class LogBuilder(ClickLogBuilder, skip_registration=True):
-    """A log of 30,000 rows whose numerical field is the row's number."""
-
-    VERSION = tfds.core.Version("1.0.0")
-    rows = 30_000
-    chunk_rows = 7_000
-    fails_at = None
-
-    @property
-    def fields(self):
-        return [Categorical("app"), Categorical("city", min_count=2), Numerical("price")]
-
-    def _chunks(self, dl_manager):
-        starts = range(0, self.rows, self.chunk_rows)
-        return [Chunk(start, min(self.chunk_rows, self.rows - start)) for start in starts]
-
-    def _read_chunk(self, chunk):
-        if self.fails_at is not None and chunk.start >= self.fails_at:
-            raise ValueError("log.csv:7: broken")
-        rows = np.arange(chunk.start, chunk.start + chunk.rows)
-        return Rows(
-            pa.table(self.columns(rows)),
-            (rows % 3 == 0).astype(np.uint8),
-            np.where(rows % 10 < 8, TRAIN, rows % 10 - 7).astype(np.int8),
-            "log.csv",
-            first_line=chunk.start + 1,
-            first_row=chunk.start,
-        )
-
-    def columns(self, rows):
-        return {
-            "app": [f"app{value}" for value in draw(rows, 0) % 50],
-            "city": [f"city{value}" for value in draw(rows, 1) % 20],
-            "price": rows.astype(np.float64),
-        }
-
-
-class MixedLogBuilder(LogBuilder, skip_registration=True):
-    """A log with every kind of field, missing values, rare ones and a long tail."""
-
-    rows = 3_000
-    chunk_rows = 700
-
-    @property
-    def fields(self):
-        return [Bucketed("age", 20), Numerical("tail"), *super().fields]
-
-    def columns(self, rows):
-        ages = (draw(rows, 2) % 1_000) / 10
-        cities = draw(rows, 4) % (1 << (draw(rows, 5) % 12))
-        return {
-            **super().columns(rows),
-            "app": [None if value % 7 == 0 else f"app{value}" for value in draw(rows, 0) % 50],
-            "city": [f"città{value}" if value else "" for value in cities],
-            "age": pa.array(ages, mask=ages < 5),
-            "tail": pa.array(2.0 ** (draw(rows, 3) % 30), mask=rows % 11 == 0),
-        }
-
-
-def draw(rows, seed):
-    """Draws a number below 2^31 for each of consecutive rows."""
-    return (random_bits(rows[0], len(rows), (7, seed)) >> np.uint64(33)).astype(np.int64)
-
-
-def expected(builder):
-    """Returns each split's categorical and numerical columns and labels, by plain Python.
-
-    The rows of a split are sorted by random bits, however many files they are in.
-    """
-    log = builder._read_chunk(Chunk(0, builder.rows))
-    train = np.flatnonzero(log.splits == TRAIN)
-    order = np.argsort(np.random.PCG64(1).random_raw(builder.rows))
-    categorical, numerical = [], []
-    for field in builder.fields:
-        values = log.values[field.name].to_pylist()
-        if isinstance(field, Categorical):
-            values = ["" if value is None else value for value in values]
-            counts = collections.Counter(values[row] for row in train)
-            names = sorted(counts, key=lambda name, counts=counts: (-counts[name], name.encode()))
-            names = [name for name in names if counts[name] >= field.min_count]
-            ids = {name: id for id, name in enumerate(names, start=1)}
-            categorical.append([ids.get(value, 0) for value in values])
-            continue
-        known = [values[row] for row in train if values[row] is not None]
-        low, high = min(known), max(known)
-        scaled = [
-            None if value is None else min(max((value - low) / (high - low), 0), 1)
-            for value in values
-        ]
-        if isinstance(field, Numerical):
-            numerical.append([value or 0 for value in scaled])
-        else:
-            buckets = [-1 if value is None else int(value * field.buckets) for value in scaled]
-            seen = sorted({buckets[row] for row in train})
-            ids = {bucket: id for id, bucket in enumerate(seen, start=1)}
-            categorical.append([ids.get(bucket, 0) for bucket in buckets])
-    columns = np.transpose(categorical), np.transpose(numerical).astype(np.float32), log.labels
-    rows = {split: order[log.splits[order] == number] for number, split in enumerate(SPLITS)}
-    return {split: [column[rows[split]] for column in columns] for split in SPLITS}
-
-
-def read(builder, split):
-    batches = PreparedDataset(builder).evaluation_batches(split, 4096)
-    inputs, labels = zip(*batches.as_numpy_iterator(), strict=True)
-    return (
-        np.concatenate([part["categorical"] for part in inputs]),
-        np.concatenate([part["numerical"] for part in inputs]),
-        np.concatenate(labels),
-    )
-
-
-def file_bytes(builder):
-    """Returns the content of the prepared set's files of rows and of its metadata, by name."""
-    paths = [*builder.data_path.glob("*tfrecord*"), builder.data_path / "metadata.json"]
-    return {path.name: path.read_bytes() for path in paths}
-
-
-def assert_nothing_finished(data_dir):
-    """Checks that a failed preparation has left its lock at most."""
-    files = [path for path in data_dir.rglob("*") if path.is_file()]
-    assert [path.name for path in files] in ([], [".1.0.0.lock"])
-    assert not list(data_dir.rglob("*1.0.0"))
+from tests.preprocessing.logs import (
+    SPLITS,
+    LogBuilder,
+    MixedLogBuilder,
+    assert_nothing_finished,
+    file_bytes,
+    read,
+)
 
 
 @contextlib.contextmanager
@@ -173,19 +39,6 @@ def full_disk(file_bytes):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, handler)
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    builder = LogBuilder(data_dir=tmp_path_factory.mktemp("prepared"))
-    builder.download_and_prepare()
-    return builder
-
-
-@pytest.fixture
-def small_partitions(monkeypatch):
-    monkeypatch.setattr(shuffle, "BLOCK_ROWS", 64)
-    monkeypatch.setattr(shuffle, "PARTITION_ROWS", 256)
 
 
 def test_prepared_rows_are_the_log(prepared):
@@ -211,90 +64,6 @@ def test_prepared_rows_are_the_log(prepared):
             )
         np.testing.assert_array_equal(labels, rows % 3 == 0)
     assert seen == 30_000 - 2
-
-
-def test_rows_are_shuffled(prepared):
-    for split in SPLITS:
-        numbers = read(prepared, split)[1][:, 0]
-        bound = 5 / np.sqrt(len(numbers))
-        assert abs(np.corrcoef(numbers, np.arange(len(numbers)))[0, 1]) < bound
-        assert abs(np.corrcoef(numbers[1:], numbers[:-1])[0, 1]) < bound
-
-
-@pytest.mark.parametrize("builder_class", [LogBuilder, MixedLogBuilder])
-def test_rows_and_their_order_against_plain_python(tmp_path, small_partitions, builder_class):
-    class Builder(builder_class, skip_registration=True):
-        rows = 3_000
-
-    builder = Builder(data_dir=tmp_path)
-    builder.download_and_prepare()
-    for split, columns in expected(builder).items():
-        for ours, column in zip(read(builder, split), columns, strict=True):
-            np.testing.assert_array_equal(ours, column)
-    # As many files as 256 rows on average need, of blocks of 64 rows.
-    for split, files in {"train": 10, "validation": 2, "test": 2}.items():
-        assert builder.info.splits[split].num_shards == files
-        assert builder.info.splits[split].num_examples >= -(
-            -PreparedDataset(builder).num_rows(split) // 64
-        )
-
-
-def test_files_do_not_depend_on_the_chunks(tmp_path, small_partitions):
-    contents = []
-    for chunk_rows in (3_000, 700, 123):
-        builder = MixedLogBuilder(data_dir=tmp_path / str(chunk_rows))
-        builder.chunk_rows = chunk_rows
-        builder.download_and_prepare()
-        contents.append(file_bytes(builder))
-    assert len(contents[0]) == 10 + 2 + 2 + 1
-    assert contents[0] == contents[1] == contents[2]
-
-
-def test_pieces_that_are_no_list(tmp_path, prepared):
-    """As those of compressed files, which are read again each time."""
-
-    class Chunks:
-        def __iter__(self):
-            return iter(LogBuilder._chunks(LogBuilder, None))
-
-    class IterableBuilder(LogBuilder, skip_registration=True):
-        name = "log_builder"
-
-        def _chunks(self, dl_manager):
-            return Chunks()
-
-    builder = IterableBuilder(data_dir=tmp_path)
-    builder.download_and_prepare()
-    assert file_bytes(builder) == file_bytes(prepared)
-
-
-def test_values_that_do_not_fit_into_memory(tmp_path, prepared, monkeypatch):
-    monkeypatch.setattr(vocabulary, "MEMORY_VALUES", 10)
-    builder = LogBuilder(data_dir=tmp_path)
-    builder.download_and_prepare()
-    assert file_bytes(builder) == file_bytes(prepared)
-
-
-def test_pieces_are_read_at_most_a_few_ahead(tmp_path, monkeypatch):
-    monkeypatch.setattr(local_runner.os, "cpu_count", lambda: 2)
-    lock, running, most = threading.Lock(), [], []
-
-    class WatchedBuilder(LogBuilder, skip_registration=True):
-        rows = 2_000
-        chunk_rows = 100
-
-        def _read_chunk(self, chunk):
-            with lock:
-                running.append(chunk)
-                most.append(len(running))
-            rows = super()._read_chunk(chunk)
-            with lock:
-                running.remove(chunk)
-            return rows
-
-    WatchedBuilder(data_dir=tmp_path).download_and_prepare()
-    assert len(most) == 2 * 20  # every chunk is read twice
-    assert max(most) <= 2
 
 
 def test_features_of_a_record_are_in_one_order(prepared):
@@ -352,14 +121,6 @@ def test_log_without_a_split(tmp_path, rows, split):
     builder = LogBuilder(data_dir=tmp_path)
     builder.rows = rows
     with pytest.raises(ValueError, match=rf"^log_builder/1.0.0: the {split} split has no rows$"):
-        builder.download_and_prepare()
-    assert_nothing_finished(tmp_path)
-
-
-def test_log_without_rows(tmp_path):
-    builder = LogBuilder(data_dir=tmp_path)
-    builder.rows = 0
-    with pytest.raises(ValueError, match=r"^the log has no rows$"):
         builder.download_and_prepare()
     assert_nothing_finished(tmp_path)
 
@@ -442,7 +203,7 @@ def test_killed_preparation_leaves_nothing_that_loads(tmp_path, prepared, stage)
         import os, signal
         from interhat_tf.input_pipeline.catalog import prepare
         from interhat_tf.preprocessing import shuffle
-        from tests.preprocessing.builder_test import LogBuilder
+        from tests.preprocessing.logs import LogBuilder
 
         number = 0
 

@@ -20,7 +20,7 @@ from interhat_tf.models import DeepFM
 from interhat_tf.training import loop
 from interhat_tf.training.loop import TrainingSettings, evaluate, train
 from interhat_tf.utils.files import read_json
-from tests.preprocessing.builder_test import LogBuilder
+from tests.preprocessing.logs import LogBuilder
 
 # 64 steps an epoch, in 4 calls with a checkpoint behind each.
 SETTINGS = {"batch_size": 50, "learning_rate": 0.02, "checkpoint_minutes": 0.0}

@@ -1,0 +1,27 @@
+"""Tests of the row blocks of a prepared set."""
+
+import numpy as np
+import tensorflow as tf
+
+from interhat_tf.input_pipeline.blocks import decode_blocks, find_blocks, read_record
+from interhat_tf.schema import Schema
+
+
+def test_found_blocks_hold_the_rows_in_order(several_files, small_windows):
+    files = find_blocks(several_files.files("train"), several_files.schema)
+    assert [blocks[0].path for blocks in files] == several_files.files("train")
+    records = tf.data.TFRecordDataset(several_files.files("train"))
+    stored = list(decode_blocks(records, several_files.schema).as_numpy_iterator())
+    blocks = [block for file in files for block in file]
+    assert [block.rows for block in blocks] == [len(rows["label"]) for rows in stored]
+    for block, rows in zip(blocks, stored, strict=True):
+        record = tf.data.Dataset.from_tensors((block.path, block.offset)).flat_map(read_record)
+        (found,) = decode_blocks(record, several_files.schema).as_numpy_iterator()
+        for name, column in rows.items():
+            np.testing.assert_array_equal(found[name], column)
+
+
+def test_a_kind_without_fields_is_left_out(several_files):
+    schema = Schema(several_files.schema.categorical)
+    records = tf.data.TFRecordDataset(several_files.files("test"))
+    assert set(decode_blocks(records, schema).element_spec) == {"categorical", "label"}

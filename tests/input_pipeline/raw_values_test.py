@@ -1,0 +1,106 @@
+"""Tests of raw records as a model's inputs, and back."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from interhat_tf import prepare_click_log
+from tests.input_pipeline.click_logs import log_rows, write
+
+
+@pytest.fixture
+def log(tmp_path):
+    """A small valid log of 200 rows."""
+    return write(tmp_path, "csv", log_rows()[:200])
+
+
+def test_raw_records(tmp_path, log):
+    data = prepare_click_log(log, name="log", data_dir=tmp_path)
+    rows = [row for row in log_rows()[:200] if row["price"]][:20]
+    columns = {name: [row[name] for row in rows] for name in ("user", "city", "paid", "price")}
+    low, high = data.encoding.ranges["price"]
+    expected = {
+        "categorical": [
+            [
+                values.index(row[name]) + 1 if row[name] in values else 0
+                for name, values in data.vocabularies.items()
+            ]
+            for row in rows
+        ],
+        "numerical": [[np.clip((float(row["price"]) - low) / (high - low), 0, 1)] for row in rows],
+    }
+    numbers = [float(price) for price in columns["price"]]
+    for records in (
+        columns,
+        {**columns, "price": numbers, "other": [None] * 20},
+        {
+            **columns,
+            "price": np.array(numbers),
+            "paid": [paid == "true" for paid in columns["paid"]],
+        },
+        pa.table(columns),
+    ):
+        inputs = data.encode(records)
+        np.testing.assert_array_equal(inputs["categorical"], expected["categorical"])
+        np.testing.assert_allclose(inputs["numerical"], expected["numerical"], atol=1e-6)
+        data.schema.check(inputs)
+    few = {"user": [None], "city": [None], "paid": ["?"], "price": [""]}
+    missing = data.vocabularies["city"].index("") + 1
+    np.testing.assert_array_equal(data.encode(few)["categorical"], [[0, missing, 0]])
+    np.testing.assert_array_equal(data.encode(few)["numerical"], [[0]])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"price": ["1", "x"]}, "field 'price', row 1: 'x' is not a number; a missing one is None"),
+        ({"price": [1, np.inf]}, "field 'price', row 1: the number is inf; it must be finite"),
+        ({"price": ["nan", 1]}, "field 'price': the values are not a list of texts or of numbers"),
+        ({"user": [7, "b"]}, "field 'user': the values are not a list of texts or of numbers"),
+        ({"user": 7}, "field 'user': the values are not a list of texts or of numbers"),
+        ({"user": "7"}, "field 'user': the values are not a list of texts or of numbers"),
+        ({"user": [2**64, 1]}, "field 'user': the values are not a list of texts or of numbers"),
+        ({"city": [["a"], ["b"]]}, "field 'city': the values are not a list of texts or of"),
+        ({"city": ["a"]}, "Column 1 named city expected length 2 but got length 1"),
+    ],
+)
+def test_wrong_raw_records(tmp_path, log, change, message):
+    data = prepare_click_log(log, name="log", data_dir=tmp_path)
+    records = {"user": ["1", "2"], "city": ["a", "b"], "paid": [True, False], "price": [1, 2]}
+    data.encode(records)
+    with pytest.raises(ValueError) as error:
+        data.encode({**records, **change})
+    assert str(error.value).startswith(message)
+    del records["user"], records["price"]
+    with pytest.raises(ValueError, match=r"^the records have no price, user$"):
+        data.encode(records)
+
+
+def test_values_are_readable_again(tmp_path):
+    rows = [f"{i % 2},u{i % 7},{['maps', 'mail', ''][i % 3]},{i / 4}" for i in range(200)]
+    (tmp_path / "log.csv").write_text("\n".join(["click,user,app,price", *rows]))
+    data = prepare_click_log(tmp_path / "log.csv", name="log", data_dir=tmp_path / "prepared")
+    records = {"user": ["u3", "nobody"], "app": ["mail", ""], "price": [12.5, 1e9]}
+    decoded = data.decode(data.encode(records))
+    assert decoded[0].tolist() == ["u3", "mail", "12.5"]
+    assert decoded[1, :2].tolist() == ["(other)", "(missing)"]
+    assert float(decoded[1, 2]) <= 49.75  # clipped to the training rows' range
+
+
+@pytest.mark.parametrize("records", [{"app": ["a"], "price": [1]}, pa.table({"app": ["a"]})])
+def test_records_without_a_field(dataset, records):
+    missing = "city" if "price" in records else "city, price"
+    with pytest.raises(ValueError, match=rf"^the records have no {missing}$"):
+        dataset.encode(records)
+
+
+def test_records_whose_number_is_none(dataset):
+    record = {"app": ["app1"] * 2, "city": ["city1"] * 2}
+    for number in (np.nan, np.inf, -np.inf):
+        message = rf"^field 'price', row 1: the number is {number}; it must be finite$"
+        with pytest.raises(ValueError, match=message):
+            dataset.encode({**record, "price": [1.0, number]})
+    with pytest.raises(ValueError, match=r"^field 'price', row 1: 'many' is not a number"):
+        dataset.encode({**record, "price": ["1", "many"]})
+    numbers = dataset.encode({**record, "price": ["999", None]})["numerical"]
+    np.testing.assert_array_equal(numbers, [[np.float32(999 / 1997)], [0]])
