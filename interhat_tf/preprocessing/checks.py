@@ -61,7 +61,8 @@ def click_labels(column: Column, chunk: FileChunk, field: str) -> np.ndarray:
     """Converts labels that are 0 and 1, or false and true, to 0 and 1.
 
     Args:
-        column: The labels of a chunk, as text; `1.0` is 1, and case is ignored.
+        column: The labels of a chunk, as text without nulls; `1.0` is 1, and case
+            is ignored.
         chunk: The chunk, for the message.
         field: The column's name, for the message.
 
