@@ -11,8 +11,8 @@ from typing import Any
 
 from absl import flags
 
-from interhat_tf.training.loop import versions
 from interhat_tf.utils.files import read_json, write_json
+from interhat_tf.utils.provenance import versions
 
 PUBLISHED = "experiments/results"
 

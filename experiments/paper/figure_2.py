@@ -24,9 +24,9 @@ from experiments.common.statistics import mean_and_std
 from experiments.speed.paper_models import INTERHAT, arguments_of, build
 from experiments.speed.paper_sizes import SIZES, schema_of
 from experiments.speed.timing import Training, device, train_in_turn
-from interhat_tf.training.loop import versions
 from interhat_tf.training.optimizers import Adam
 from interhat_tf.utils.files import write_json
+from interhat_tf.utils.provenance import versions
 
 # The paper's six, and InterHAt's other forms.
 ALL = ["wide_deep", "dcn", "ipnn", "deepfm", "xdeepfm", "autoint", *INTERHAT]

@@ -37,9 +37,9 @@ from experiments.speed.timing import Training, device, reading
 from interhat_tf.input_pipeline.catalog import prepare
 from interhat_tf.models import MODELS
 from interhat_tf.ops import own_operations
-from interhat_tf.training.loop import versions
 from interhat_tf.training.optimizers import Adam, LazyAdam
 from interhat_tf.utils.files import write_json
+from interhat_tf.utils.provenance import versions
 
 ALL = [*INTERHAT, *(name for name in MODELS if name not in INTERHAT)]
 SHARES = ("share_of_flops", "share_of_bandwidth")

@@ -27,8 +27,8 @@ from interhat_tf.models import InterHAt
 from interhat_tf.models.presets import hyperparameters
 from interhat_tf.schema import CATEGORICAL
 from interhat_tf.serving import export_onnx, export_saved_model
-from interhat_tf.training.loop import versions
 from interhat_tf.utils.files import write_json
+from interhat_tf.utils.provenance import versions
 
 CALLS = {1: 500, 100: 300, 10_000: 20}
 

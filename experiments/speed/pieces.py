@@ -31,10 +31,10 @@ from experiments.speed.timing import Training, ratio
 from interhat_tf import kernels
 from interhat_tf.models import InterHAt
 from interhat_tf.models.presets import hyperparameters
-from interhat_tf.training.loop import versions
 from interhat_tf.training.optimizers import Adam
 from interhat_tf.training.step import use_one_thread_an_operation
 from interhat_tf.utils.files import write_json
+from interhat_tf.utils.provenance import versions
 
 FORMS = {
     "Criteo, released": ("criteo", "released", None),

@@ -28,8 +28,8 @@ from experiments.generated_logs.generator import generate_once
 from experiments.speed.timing import reading
 from interhat_tf.datasets.criteo.criteo_dataset_builder import Builder
 from interhat_tf.input_pipeline.catalog import prepare
-from interhat_tf.training.loop import versions
 from interhat_tf.utils.files import write_json
+from interhat_tf.utils.provenance import versions
 
 BATCH_SIZE = 2048
 

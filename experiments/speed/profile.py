@@ -23,9 +23,9 @@ from experiments.common.running import run_program
 from experiments.speed.paper_models import build
 from experiments.speed.paper_sizes import SIZES, schema_of
 from experiments.speed.timing import Training, device
-from interhat_tf.training.loop import versions
 from interhat_tf.training.optimizers import Adam
 from interhat_tf.utils.files import write_json
+from interhat_tf.utils.provenance import versions
 
 PROFILED = ("interhat", "interhat_paper")
 BATCH_SIZE = 2048

@@ -31,8 +31,8 @@ from interhat_tf.preprocessing.rows import Rows, random_splits
 from interhat_tf.preprocessing.text_chunks import log_chunks
 from interhat_tf.preprocessing.text_parsing import parse
 from interhat_tf.preprocessing.vocabulary import CountStore, count_rows
-from interhat_tf.training.loop import versions
 from interhat_tf.utils.files import write_json
+from interhat_tf.utils.provenance import versions
 
 READERS = ("pyarrow", "polars", "duckdb")
 TASKS = ("parse", "count")

@@ -28,10 +28,10 @@ from experiments.common.statistics import mean_and_std
 from experiments.speed.paper_sizes import SIZES, batches_of, schema_of
 from interhat_tf.models import InterHAt
 from interhat_tf.models.presets import hyperparameters
-from interhat_tf.training.loop import versions
 from interhat_tf.training.optimizers import Adam
 from interhat_tf.training.table_sharding import pad_vocabulary, shard_tables
 from interhat_tf.utils.files import write_json
+from interhat_tf.utils.provenance import versions
 
 CRITEO = SIZES["criteo"]
 BATCH_SIZE = 2048

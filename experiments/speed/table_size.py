@@ -24,8 +24,9 @@ from experiments.speed.paper_sizes import SIZES, schema_of
 from experiments.speed.timing import Training, device, ratio, train_in_turn
 from interhat_tf.models import MODELS
 from interhat_tf.models.presets import DATASETS, hyperparameters
-from interhat_tf.training.loop import OPTIMIZERS, versions
+from interhat_tf.training.loop import OPTIMIZERS
 from interhat_tf.utils.files import write_json
+from interhat_tf.utils.provenance import versions
 
 CRITEO = SIZES["criteo"]
 BATCH_SIZE = 2048

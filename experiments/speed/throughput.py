@@ -17,8 +17,8 @@ from experiments.common.markdown import markdown_table
 from experiments.common.running import run_program, train_runs
 from experiments.speed.timing import figure, reading
 from interhat_tf.input_pipeline.catalog import prepared_dataset
-from interhat_tf.training.loop import versions
 from interhat_tf.utils.files import write_json
+from interhat_tf.utils.provenance import versions
 
 PRESETS = ("released", "paper")
 BATCH_SIZE = 2048

@@ -9,8 +9,8 @@ from tqdm.auto import tqdm
 
 from experiments.common.statistics import mean_and_std
 from experiments.speed.paper_sizes import batches_of
-from interhat_tf.training.loop import versions
 from interhat_tf.training.step import compile_steps
+from interhat_tf.utils.provenance import versions
 
 
 class Training:

@@ -13,8 +13,6 @@ import dataclasses
 import json
 import os
 import pathlib
-import platform
-import subprocess
 import time
 import zipfile
 
@@ -23,8 +21,6 @@ import numpy as np
 import tensorflow as tf
 from tqdm.auto import tqdm
 
-import interhat_tf
-from interhat_tf import kernels
 from interhat_tf.training import metrics
 from interhat_tf.training.distribution import (
     check_agreement,
@@ -34,6 +30,7 @@ from interhat_tf.training.distribution import (
 from interhat_tf.training.optimizers import Adam, LazyAdam
 from interhat_tf.training.step import check_microbatches, compile_prediction, compile_steps
 from interhat_tf.utils.files import atomic_write, read_json, write_json
+from interhat_tf.utils.provenance import versions
 
 EVALUATION_BATCH_SIZE = 8192
 STEPS_PER_CALL = 16
@@ -434,41 +431,3 @@ def _save_model(model, path):
     temporary = path.with_name(f".unfinished.{path.name}")
     model.save(temporary)
     os.replace(temporary, path)
-
-
-def versions():
-    """Returns what a result depends on beside its configuration: code, libraries, machine."""
-    return {
-        "interhat_tf": interhat_tf.__version__,
-        "commit": _git_commit(),
-        "python": platform.python_version(),
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-        "numpy": np.__version__,
-        "kernels": kernels.are_usable(),
-        "machine": _machine(),
-    }
-
-
-def _git_commit():
-    def git(*arguments):
-        command = ["git", "-C", str(pathlib.Path(interhat_tf.__file__).parent), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
-
-    # An installed package may lie inside somebody else's repository.
-    if git("ls-files", "--error-unmatch", "__init__.py").returncode:
-        return None
-    return git("describe", "--always", "--dirty", "--abbrev=12").stdout.strip()
-
-
-def _machine():
-    gpus = tf.config.list_physical_devices("GPU")
-    if gpus:
-        return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
-    cpus = pathlib.Path("/proc/cpuinfo")
-    names = [
-        line.split(":", 1)[1].strip()
-        for line in (cpus.read_text().splitlines() if cpus.exists() else [])
-        if line.startswith("model name")
-    ]
-    return f"{os.cpu_count()} cores, {names[0] if names else platform.processor()}"
