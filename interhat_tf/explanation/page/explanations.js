@@ -18,13 +18,13 @@ function make(tag, text, className) {
   return element;
 }
 
-function listed(record, place) {
+function listed(record, number) {
   const article = make("article");
   const button = make("button");
   button.type = "button";
   button.setAttribute("aria-expanded", "false");
   button.append(
-    make("span", `#${place}`, "number"),
+    make("span", `#${number}`, "number"),
     make("span", record.probability.toFixed(3), "number"),
     make("span", record.sentence),
   );
@@ -110,16 +110,12 @@ function waterfall(record) {
 }
 
 function effects(record) {
-  const steps = fields.map((field, j) => [
-    label(record, field),
-    0,
-    record.effects[j],
-  ]);
+  const steps = fields.map((field, j) => [label(record, field), 0, record.effects[j]]);
   steps.sort((a, b) => Math.abs(b[2]) - Math.abs(a[2]));
   return bars(steps.slice(0, LARGEST));
 }
 
-// A bar for each step, a name, where it begins and ends, and perhaps its class; on one scale.
+// A bar for each step, on one scale: a step is a name, where it begins and ends, and maybe a class.
 function bars(steps) {
   const ends = steps.flatMap(([, from, to]) => [from, to]);
   const low = Math.min(...ends);
@@ -127,10 +123,10 @@ function bars(steps) {
   return steps.map(([name, from, to, kind]) => {
     const bar = make("div", undefined, "bar");
     const track = make("span", undefined, "track");
-    const piece = make("i", undefined, kind ?? (to < from ? "lowers" : "raises"));
-    piece.style.left = `${((Math.min(from, to) - low) / width) * 100}%`;
-    piece.style.width = `${(Math.abs(to - from) / width) * 100}%`;
-    track.append(piece);
+    const fill = make("i", undefined, kind ?? (to < from ? "lowers" : "raises"));
+    fill.style.left = `${((Math.min(from, to) - low) / width) * 100}%`;
+    fill.style.width = `${(Math.abs(to - from) / width) * 100}%`;
+    track.append(fill);
     bar.append(make("span", name), track, make("span", signed(to - from), "amount"));
     return bar;
   });
@@ -150,15 +146,15 @@ function hide() {
 
 const dominating = (record) => record.order_weights.indexOf(Math.max(...record.order_weights));
 const ORDERS = {
-  place: (a, b) => a.place - b.place,
+  record: (a, b) => a.number - b.number,
   highest: (a, b) => b.record.probability - a.record.probability,
   lowest: (a, b) => a.record.probability - b.record.probability,
-  order: (a, b) => dominating(a.record) - dominating(b.record) || a.place - b.place,
+  order: (a, b) => dominating(a.record) - dominating(b.record) || a.number - b.number,
 };
-const items = records.map((record, place) => ({
+const items = records.map((record, number) => ({
   record,
-  place,
-  element: listed(record, place),
+  number,
+  element: listed(record, number),
   words: [record.sentence, ...Object.entries(record.values).map(([f, v]) => `${f} = ${v}`)]
     .join("\n")
     .toLowerCase(),
