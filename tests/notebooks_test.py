@@ -32,16 +32,16 @@ def outputs(notebook):
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """Runs a notebook in a folder of its own, with nothing prepared; returns its outputs."""
+    """Runs a notebook in an empty folder, with nothing prepared; returns its outputs."""
     (tmp_path / "notebooks").mkdir()
     monkeypatch.setenv("PYTHONPATH", str(FOLDER.parent))
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
 
     def execute(name):
         notebook = read(name)
-        place = {"metadata": {"path": str(tmp_path / "notebooks")}}
+        folder = {"metadata": {"path": str(tmp_path / "notebooks")}}
         client = nbclient.NotebookClient(
-            notebook, timeout=900, kernel_name="python3", resources=place
+            notebook, timeout=900, kernel_name="python3", resources=folder
         )
         client.execute()
         return outputs(notebook)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from interhat_tf.explanation.batches import select_records, where
+from interhat_tf.explanation.selection import select_records, where
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 
 

@@ -3,28 +3,34 @@
 from interhat_tf.utils.lazy import lazy_attributes
 
 _MODULES = {
+    "Attention": "attention_maps",
     "AttentionHeatmaps": "callback",
     "Explanation": "explanation",
+    "SegmentExplanation": "segments",
     "attention_heatmap": "heatmap",
     "explain_globally": "segments",
     "explain_records": "explanation",
     "largest_differences": "segments",
     "mean_attention": "attention_maps",
     "occlusion": "attributions",
-    "where": "batches",
+    "save_heatmap": "heatmap",
+    "where": "selection",
 }
 __getattr__ = lazy_attributes(
     __name__, {name: f"{__name__}.{module}" for name, module in _MODULES.items()}
 )
 
 __all__ = [
+    "Attention",
     "AttentionHeatmaps",
     "Explanation",
+    "SegmentExplanation",
     "attention_heatmap",
     "explain_globally",
     "explain_records",
     "largest_differences",
     "mean_attention",
     "occlusion",
+    "save_heatmap",
     "where",
 ]

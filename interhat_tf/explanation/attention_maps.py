@@ -1,10 +1,15 @@
 """The attentions of a whole data set: which orders and fields a model looks at."""
 
 import dataclasses
+import os
+from collections.abc import Iterable
+from typing import Any
 
+import keras
 import numpy as np
 
 from interhat_tf.explanation.batches import explain_batches, probability
+from interhat_tf.explanation.selection import Condition
 from interhat_tf.utils.files import atomic_write
 
 
@@ -32,14 +37,22 @@ class Attention:
     probability_std: float
     records: int
 
-    def save(self, path):
-        """Writes all of it to an .npz file, one array per attribute; folders are made."""
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes all of it to an .npz file, one array per attribute; folders are made.
+
+        Args:
+            path: The file.
+        """
         with atomic_write(path) as file:
             np.savez_compressed(file, **vars(self))
 
     @classmethod
-    def load(cls, path):
-        """Reads what `save` wrote."""
+    def load(cls, path: str | os.PathLike) -> "Attention":
+        """Reads what `save` wrote.
+
+        Args:
+            path: The file.
+        """
         with np.load(path) as arrays:
             loaded = {name: arrays[name] for name in arrays.files}
         return cls(
@@ -48,7 +61,9 @@ class Attention:
         )
 
 
-def mean_attention(model, batches, condition=None):
+def mean_attention(
+    model: keras.Model, batches: Iterable[Any], condition: Condition | None = None
+) -> Attention:
     """Averages a model's attentions over the records that satisfy a condition.
 
     This is what each cell of the paper's Figures 8 to 10 shows. A single record

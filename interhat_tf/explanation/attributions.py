@@ -1,23 +1,23 @@
 """How much each field of a record counts for its prediction, by several methods.
 
 The weights and contributions of `InterHAt.explain` come with the prediction and
-cost nothing, but they speak of positions behind the self-attention, where a
-position holds what it has read from others. The methods here that ask the model
-again, with fields changed, speak of the record's own values.
+cost nothing, but they speak of positions behind the self-attention, where each
+position also holds what it has read from the others. The methods here that ask
+the model again, with fields changed, speak of the record's own values.
 """
 
+from collections.abc import Callable
+
+import keras
 import numpy as np
 import tensorflow as tf
 
-from interhat_tf.explanation.batches import explain_batches, explain_inputs, in_batches
+from interhat_tf.explanation.batches import ROWS, explain_batches, explain_inputs, in_batches
 from interhat_tf.ops import own_operations
-from interhat_tf.schema import CATEGORICAL, NUMERICAL
-
-ROWS = 8192
-"""Rows that go through the model at a time."""
+from interhat_tf.schema import CATEGORICAL, NUMERICAL, Batch
 
 
-def attention(model, inputs):
+def attention(model: keras.Model, inputs: Batch) -> np.ndarray:
     """Returns the field weights of all orders, weighted by the orders' own, (B, m).
 
         a_j = sum_i alpha_f[i] alpha_i[j]
@@ -32,10 +32,10 @@ def attention(model, inputs):
     return np.einsum("bk,bkm->bm", explained["order_weights"], explained["field_weights"])
 
 
-def rolled_out_attention(model, inputs):
-    """Returns `attention`, led back through the self-attention to the fields it read, (B, m).
+def rolled_out_attention(model: keras.Model, inputs: Batch) -> np.ndarray:
+    """Returns `attention`, traced back through the self-attention to the fields it read, (B, m).
 
-        r = a (I + A) / 2,  A the mean of the heads' maps
+        r = a (I + A) / 2,  A the mean of the heads' attention weights
 
     This is attention rollout (Abnar and Zuidema, ACL 2020) with one layer: the
     unit matrix stands for the residual path. Without self-attention it is
@@ -53,7 +53,7 @@ def rolled_out_attention(model, inputs):
     return (weights + np.einsum("bq,bqm->bm", weights, heads)) / 2  # (B, m)
 
 
-def contributions(model, inputs):
+def contributions(model: keras.Model, inputs: Batch) -> np.ndarray:
     """Returns the signed contributions of `InterHAt.explain`, summed over the orders, (B, m).
 
     With the bias they add up to the logit.
@@ -65,7 +65,7 @@ def contributions(model, inputs):
     return explain_inputs(model, inputs)["contributions"].sum(axis=1)
 
 
-def gradient_times_input(model, inputs):
+def gradient_times_input(model: keras.Model, inputs: Batch) -> np.ndarray:
     """Returns `e_j . dlogit/de_j` of each field's embedding e_j, (B, m).
 
     Args:
@@ -80,7 +80,9 @@ def gradient_times_input(model, inputs):
     return np.concatenate(parts)
 
 
-def integrated_gradients(model, inputs, background, steps=32):
+def integrated_gradients(
+    model: keras.Model, inputs: Batch, background: Batch, steps: int = 32
+) -> np.ndarray:
     """Returns the integrated gradients of the fields' embeddings, (B, m).
 
         (e_j - b_j) . mean_t dlogit/de_j(b + t (e - b)),  t = 1/2n, 3/2n, ...
@@ -107,7 +109,7 @@ def integrated_gradients(model, inputs, background, steps=32):
     return np.concatenate(parts)
 
 
-def occlusion(model, inputs, background):
+def occlusion(model: keras.Model, inputs: Batch, background: Batch) -> np.ndarray:
     """Returns what each field's value adds to the logit, against other values of it, (B, m).
 
         logit(x) - mean_b logit(x with b_j in place of x_j)
@@ -134,21 +136,26 @@ def occlusion(model, inputs, background):
     columns = [(CATEGORICAL, i) for i in range(len(model.schema.categorical))]
     columns += [(NUMERICAL, i) for i in range(len(model.schema.numerical))]
     effects = np.empty((len(logits), len(columns)))
-    for place, (kind, column) in enumerate(columns):
+    for field, (kind, column) in enumerate(columns):
         changed = {name: np.repeat(values, draws, axis=0) for name, values in inputs.items()}
         changed[kind][:, column] = np.tile(background[kind][:, column], len(logits))
         without = predict(model, changed).reshape(len(logits), draws)  # (B, draws)
-        effects[:, place] = logits - without.mean(axis=1)
+        effects[:, field] = logits - without.mean(axis=1)
     return effects
 
 
-def predict(model, inputs):
-    """Returns the logits, (B,), however many records there are."""
+def predict(model: keras.Model, inputs: Batch) -> np.ndarray:
+    """Returns the logits, (B,), however many records there are.
+
+    Args:
+        model: Any model that gives logits, (B, 1).
+        inputs: As for `attention`.
+    """
     parts = [np.asarray(model.predict_on_batch(part))[:, 0] for part in in_batches(inputs, ROWS)]
     return np.concatenate(parts)
 
 
-def _embedding_gradient(model):
+def _embedding_gradient(model: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
     @tf.function(reduce_retracing=True)
     def gradient(fields):
         with own_operations(), tf.GradientTape() as tape:

@@ -1,20 +1,31 @@
-"""A model's explanations, batch after batch, of the records that satisfy a condition."""
+"""A model's explanations as arrays, batch after batch."""
 
 import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 import keras
 import numpy as np
 
+from interhat_tf.explanation.selection import Condition, select_records
 from interhat_tf.ops import own_operations
-from interhat_tf.schema import CATEGORICAL
+from interhat_tf.schema import Batch
+
+ROWS = 8192
+"""Records that go through a model at a time."""
 
 
-def probability(logits):
+def probability(logits: Any) -> np.ndarray:
     """Returns the probabilities that belong to logits, of any size, in double precision."""
     return (1 + np.tanh(np.asarray(logits, "float64") / 2)) / 2  # a sigmoid that cannot overflow
 
 
-def explain_batches(model, batches, condition=None, return_heads=False):
+def explain_batches(
+    model: keras.Model,
+    batches: Iterable[Any],
+    condition: Condition | None = None,
+    return_heads: bool = False,
+) -> Iterator[tuple[Batch, dict[str, np.ndarray]]]:
     """Explains batch after batch of records.
 
     Args:
@@ -22,8 +33,8 @@ def explain_batches(model, batches, condition=None, return_heads=False):
         batches: Batches of records, as for `select_records`.
         condition: Which records are explained, as for `select_records`.
             Defaults to all.
-        return_heads: Whether the self-attention maps are among what is yielded.
-            Defaults to `False`.
+        return_heads: Whether the heads' attention weights, (B, h, m, m), are
+            among what is yielded. Defaults to `False`.
 
     Yields:
         Pairs of the inputs and of what `model.explain` returns for them, both
@@ -38,7 +49,9 @@ def explain_batches(model, batches, condition=None, return_heads=False):
         yield inputs, {k: keras.ops.convert_to_numpy(v) for k, v in explanation.items()}
 
 
-def explain_inputs(model, inputs, batch_size=8192, return_heads=False):
+def explain_inputs(
+    model: keras.Model, inputs: Batch, batch_size: int = ROWS, return_heads: bool = False
+) -> dict[str, np.ndarray]:
     """Explains records that are in memory.
 
     Args:
@@ -58,92 +71,21 @@ def explain_inputs(model, inputs, batch_size=8192, return_heads=False):
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def in_batches(inputs, batch_size):
+def in_batches(inputs: Batch, batch_size: int) -> Iterator[Batch]:
     """Yields the inputs of each `batch_size` consecutive records, and of those left over."""
     rows = len(next(iter(inputs.values())))
     for start in range(0, rows, batch_size):
         yield {kind: values[start : start + batch_size] for kind, values in inputs.items()}
 
 
-def select_records(schema, batches, condition=None):
-    """Reads the records that satisfy a condition.
-
-    Args:
-        schema: The records' `Schema`.
-        batches: Iterable, such as a `tf.data.Dataset`, of batches: `inputs`, a
-            dictionary of arrays as the schema has it, or `(inputs, labels)`.
-            Batches may differ in size.
-        condition: A function of a batch's inputs, as NumPy arrays, that returns
-            a boolean mask, (B,); see `where`. Defaults to all records.
-
-    Yields:
-        The inputs of each batch's records that satisfy the condition, as NumPy
-        arrays; a batch without such a record is left out.
-
-    Raises:
-        ValueError: If a batch does not follow the schema, or the condition does
-            not return a boolean mask.
-    """
-    first_row = 0
-    for batch in batches:
-        inputs = batch[0] if isinstance(batch, (tuple, list)) else batch
-        inputs = {name: np.asarray(value) for name, value in inputs.items()}
-        schema.check(inputs, first_row=first_row)
-        rows = len(next(iter(inputs.values())))
-        first_row += rows
-        if condition is not None:
-            mask = np.asarray(condition(inputs))
-            if mask.dtype != bool or mask.shape != (rows,):
-                raise ValueError(
-                    f"a condition must return a boolean mask of shape ({rows},), "
-                    f"got {mask.dtype} of shape {mask.shape}"
-                )
-            inputs = {name: value[mask] for name, value in inputs.items()}
-            rows = np.count_nonzero(mask)
-        if rows:
-            yield inputs
-
-
-def where(schema, /, **ids):
-    """Makes the condition that categorical fields have the given values.
-
-    Args:
-        schema: The record's `Schema`.
-        **ids: Id that each named field must have.
-
-    Returns:
-        A function of a batch's inputs that returns a boolean mask, (B,).
-
-    Raises:
-        ValueError: If a field is unknown or numerical, or its vocabulary has no
-            such id.
-
-    Example:
-
-    >>> from interhat_tf import Field, Schema
-    >>> schema = Schema([Field(f"f{i}", "categorical", 11) for i in range(1, 5)])
-    >>> where(schema, f3=3, f4=4)({"categorical": np.array([[1, 2, 3, 4], [4, 4, 4, 4]])})
-    array([ True, False])
-    """
-    fields = {field.name: (column, field) for column, field in enumerate(schema.categorical)}
-    for name, value in ids.items():
-        if name not in fields:
-            problem = "numerical" if name in schema.field_names else "not in the schema"
-            raise ValueError(f"field {name!r} is {problem}; a condition needs a categorical field")
-        size = fields[name][1].vocabulary_size
-        if value not in range(size):
-            raise ValueError(f"field {name!r}: id {value} is outside the vocabulary [0, {size})")
-    columns = [fields[name][0] for name in ids]
-    wanted = list(ids.values())
-    return lambda inputs: (inputs[CATEGORICAL][:, columns] == wanted).all(axis=1)  # (B,)
-
-
 # Kept beside the models, not in them: TensorFlow would put a function that is a
 # model's attribute into every exported SavedModel.
-_compiled = weakref.WeakKeyDictionary()
+_compiled: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
-def _compiled_explain(model, return_heads):
+def _compiled_explain(
+    model: keras.Model, return_heads: bool
+) -> Callable[[Batch], Mapping[str, Any]]:
     """Returns `model.explain`, compiled once per model on the TensorFlow backend."""
     heads = {"return_heads": True} if return_heads else {}
     if keras.backend.backend() != "tensorflow":

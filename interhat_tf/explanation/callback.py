@@ -1,13 +1,17 @@
-"""Keras callbacks: what is written down while a model trains."""
+"""A Keras callback that draws a model's attention while it trains."""
 
+import os
 import pathlib
 import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import keras
 
-from interhat_tf.explanation.attention_maps import mean_attention
-from interhat_tf.explanation.batches import select_records
+from interhat_tf.explanation.attention_maps import Attention, mean_attention
 from interhat_tf.explanation.heatmap import attention_heatmap, save_heatmap
+from interhat_tf.explanation.selection import Condition, select_records
+from interhat_tf.schema import Batch
 
 
 class AttentionHeatmaps(keras.callbacks.Callback):
@@ -18,13 +22,13 @@ class AttentionHeatmaps(keras.callbacks.Callback):
     `Attention`, and `NAME.png`, its heat map. In `NAME`, everything but
     letters, digits and `_ . = + -` is replaced by an underscore.
 
-    Put it behind `keras.callbacks.EarlyStopping(restore_best_weights=True)`, so
-    that the end of training shows the restored weights; the folder's number is
-    that of the last epoch all the same.
+    Put it after `keras.callbacks.EarlyStopping(restore_best_weights=True)` in
+    the list of callbacks, so that the end of training shows the restored
+    weights; the folder's number is still that of the last epoch.
 
     Args:
         directory: Folder of the exports; it is made if it is not there.
-        records: Inputs of a few records, each drawn by itself. Defaults to none.
+        records: Inputs of a few records, a picture each. Defaults to none.
         record_names: Name of each record. Defaults to `record_0`, `record_1`
             and so on.
         record_values: For each record, its own value of each field, for the
@@ -52,7 +56,7 @@ class AttentionHeatmaps(keras.callbacks.Callback):
 
     >>> import numpy as np
     >>> from interhat_tf import Field, InterHAt, Schema
-    >>> from interhat_tf.explanation.batches import where
+    >>> from interhat_tf.explanation import where
     >>> schema = Schema([Field("f1", "categorical", 11), Field("f2", "categorical", 11)])
     >>> export = AttentionHeatmaps(
     ...     "attentions",
@@ -64,16 +68,16 @@ class AttentionHeatmaps(keras.callbacks.Callback):
 
     def __init__(
         self,
-        directory,
+        directory: str | os.PathLike,
         *,
-        records=None,
-        record_names=None,
-        record_values=None,
-        batches=None,
-        conditions=None,
-        epochs=None,
-        vmax=1.0,
-    ):
+        records: Batch | None = None,
+        record_names: Sequence[str] | None = None,
+        record_values: Sequence[Sequence[Any] | None] | None = None,
+        batches: Iterable[Any] | None = None,
+        conditions: Mapping[str, Condition | None] | None = None,
+        epochs: str | Collection[int] | None = None,
+        vmax: float = 1.0,
+    ) -> None:
         super().__init__()
         if records is None and batches is None:
             raise ValueError("there is nothing to export: give `records`, `batches` or both")
@@ -92,13 +96,13 @@ class AttentionHeatmaps(keras.callbacks.Callback):
                 f"{len(self.records)} records need as many names and values, "
                 f"got {len(self.record_names)} names and {len(self.record_values)} values"
             )
-        self.batches = batches
+        self.batches = () if batches is None else batches
         self.conditions = {} if batches is None else conditions or {"all": None}
         self.file_names = _file_names([*self.record_names, *self.conditions])
         self.epochs = epochs
         self.vmax = vmax
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Finds what would otherwise fail only when the training is over."""
         if not hasattr(self.model, "explain") or not hasattr(self.model, "schema"):
             raise TypeError(
@@ -115,29 +119,31 @@ class AttentionHeatmaps(keras.callbacks.Callback):
         for name, condition in self.conditions.items():
             if next(select_records(schema, self.batches, condition), None) is None:
                 raise ValueError(f"no record satisfies the condition {name!r}")
-        self.last_epoch = None
+        self.last_epoch: int | None = None
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Exports if the epoch is a chosen one."""
         self.last_epoch = epoch
         if self.epochs == "all" or (self.epochs is not None and epoch in self.epochs):
             self._export(epoch)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         """Exports if the end of training is what was asked for."""
         if self.epochs is None and self.last_epoch is not None:
             self._export(self.last_epoch)
 
-    def _records(self):
+    def _records(self) -> Iterator[tuple[str, Batch, Sequence[Any] | None]]:
         return zip(self.record_names, self.records, self.record_values, strict=True)
 
-    def _export(self, epoch):
+    def _export(self, epoch: int) -> None:
         for name, record, values in self._records():
             self._write(epoch, name, mean_attention(self.model, [record]), values)
         for name, condition in self.conditions.items():
             self._write(epoch, name, mean_attention(self.model, self.batches, condition), None)
 
-    def _write(self, epoch, name, attention, values):
+    def _write(
+        self, epoch: int, name: str, attention: Attention, values: Sequence[Any] | None
+    ) -> None:
         path = self.directory / f"epoch_{epoch:03d}" / self.file_names[name]
         attention.save(f"{path}.npz")
         of = f"mean of {attention.records:,} records, " if name in self.conditions else ""
@@ -146,13 +152,13 @@ class AttentionHeatmaps(keras.callbacks.Callback):
         save_heatmap(figure, f"{path}.png")
 
 
-def _split(inputs):
+def _split(inputs: Batch) -> list[Batch]:
     """Cuts the inputs of a batch into batches of one record each."""
     rows = len(next(iter(inputs.values()))) if inputs else 0
     return [{key: value[i : i + 1] for key, value in inputs.items()} for i in range(rows)]
 
 
-def _file_names(names):
+def _file_names(names: Sequence[str]) -> dict[str, str]:
     """Maps names to names of files, without ending, that are safe on any file system."""
     file_names = {name: re.sub(r"[^\w.=+-]+", "_", name).strip("._") for name in names}
     if empty := [name for name, file in file_names.items() if not file]:

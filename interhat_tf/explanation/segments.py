@@ -2,11 +2,18 @@
 
 import collections
 import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
+import keras
 import numpy as np
 
 from interhat_tf.explanation.batches import explain_batches
 from interhat_tf.explanation.explanation import Explanation
+from interhat_tf.explanation.selection import Condition, matches
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -37,19 +44,22 @@ class SegmentExplanation:
     dominating: np.ndarray
     sets: collections.Counter
 
-    def most_frequent_sets(self, number=10):
+    def most_frequent_sets(self, number: int = 10) -> list[tuple[tuple[str, ...], float]]:
         """Returns the most frequent interaction sets and the share of the records they have.
 
         Fields of a set are in the order of the schema, whichever was heavier.
+
+        Args:
+            number: How many sets are returned at most. Defaults to 10.
         """
         return [(fields, count / self.records) for fields, count in self.sets.most_common(number)]
 
-    def to_frame(self):
+    def to_frame(self) -> "pd.DataFrame":
         """Returns a `pandas.DataFrame` with a row for each order and field."""
         import pandas as pd
 
         k, m = self.field_weights.shape
-        order, field = (places.ravel() for places in np.indices((k, m)))
+        order, field = (indices.ravel() for indices in np.indices((k, m)))
         return pd.DataFrame(
             {
                 "order": order + 1,
@@ -62,27 +72,32 @@ class SegmentExplanation:
         )
 
 
-def explain_globally(model, batches, segments=None):
+def explain_globally(
+    model: keras.Model,
+    batches: Iterable[Any],
+    segments: Mapping[str, Condition | None] | None = None,
+) -> dict[str, SegmentExplanation]:
     """Averages a model's explanations over a data set, segment by segment.
 
     Args:
         model: An `InterHAt`, or another model with `schema` and such an `explain`.
-        batches: Batches of records, as for `attention.select_records`; read once,
-            and never held in memory together.
-        segments: Dictionary from a segment's name to a condition, as for
-            `attention.select_records`; `None` is all records. Segments may
-            overlap. Defaults to one, `"all"`.
+        batches: Batches of records, as for `select_records`; read once, and
+            never held in memory together.
+        segments: Dictionary from a segment's name to its `Condition`, such as
+            `where` makes, or to `None` for all records. Segments may overlap.
+            Defaults to one, `"all"`.
 
     Returns:
         Dictionary from the segments' names to their `SegmentExplanation`s.
 
     Raises:
-        ValueError: If a segment has no record.
+        ValueError: If a segment has no record, or a condition does not return a
+            boolean mask.
 
     Example:
 
     >>> from interhat_tf import Field, InterHAt, Schema
-    >>> from interhat_tf.explanation.batches import where
+    >>> from interhat_tf.explanation import where
     >>> schema = Schema([Field("user", "categorical", 9), Field("app", "categorical", 3)])
     >>> batch = {"categorical": np.array([[4, 1], [2, 2], [5, 1]])}
     >>> segments = {"all": None, "app 1": where(schema, app=1)}
@@ -97,8 +112,9 @@ def explain_globally(model, batches, segments=None):
         values = np.empty((rows, len(model.schema.fields)), object)
         explanation = Explanation(model.schema.field_names, values, **explained)
         for name, condition in segments.items():
-            mask = np.ones(rows, bool) if condition is None else np.asarray(condition(inputs))
-            if mask.any():
+            if condition is None:
+                sums[name].add(explanation)
+            elif (mask := matches(condition, inputs)).any():
                 sums[name].add(explanation[mask])
     for name, segment in sums.items():
         if not segment.records:
@@ -106,21 +122,24 @@ def explain_globally(model, batches, segments=None):
     return {name: segment.means(model.schema.field_names) for name, segment in sums.items()}
 
 
-def largest_differences(one, other, number=10):
+def largest_differences(
+    one: SegmentExplanation, other: SegmentExplanation, number: int = 10
+) -> list[tuple[str, int, float]]:
     """Returns the fields whose mean contribution differs most between two segments.
 
     Args:
         one: A `SegmentExplanation`.
         other: Another one, of the same model.
-        number: Number of fields and orders that are returned.
+        number: How many pairs of a field and an order are returned. Defaults to
+            10.
 
     Returns:
         Tuples of a field, an order, and the mean contribution in `one` less
         that in `other`, the largest first.
     """
     difference = one.contributions - other.contributions  # (k, m)
-    places = np.argsort(-np.abs(difference), axis=None, kind="stable")[:number]
-    orders, fields = np.unravel_index(places, difference.shape)
+    largest = np.argsort(-np.abs(difference), axis=None, kind="stable")[:number]
+    orders, fields = np.unravel_index(largest, difference.shape)
     return [
         (one.field_names[field], int(order) + 1, float(difference[order, field]))
         for order, field in zip(orders, fields, strict=True)
@@ -130,10 +149,13 @@ def largest_differences(one, other, number=10):
 class _Sums:
     """Sums over the records of a segment."""
 
-    def __init__(self):
-        self.records, self.sums, self.sets = 0, {}, collections.Counter()
+    def __init__(self) -> None:
+        self.records = 0
+        self.sums: dict[str, Any] = {}
+        self.sets: collections.Counter = collections.Counter()
 
-    def add(self, explanation):
+    def add(self, explanation: Explanation) -> None:
+        """Adds records."""
         order = explanation.order_weights.argmax(axis=1)  # (B,)
         k = explanation.order_weights.shape[1]
         quantities = {
@@ -147,12 +169,13 @@ class _Sums:
         for name, values in quantities.items():
             total = np.asarray(values, "float64").sum(axis=0)
             self.sums[name] = self.sums.get(name, 0) + total
-        position = {name: place for place, name in enumerate(explanation.field_names)}
+        position = {name: column for column, name in enumerate(explanation.field_names)}
         for of_record, dominating in zip(explanation.interaction_sets(), order, strict=True):
-            self.sets[tuple(sorted(of_record[dominating], key=position.get))] += 1
+            self.sets[tuple(sorted(of_record[dominating], key=position.__getitem__))] += 1
         self.records += len(explanation)
 
-    def means(self, field_names):
+    def means(self, field_names: tuple[str, ...]) -> SegmentExplanation:
+        """Returns the means over the records that were added."""
         means = {name: total / self.records for name, total in self.sums.items()}
         means["probability"] = float(means["probability"])
         return SegmentExplanation(field_names, self.records, sets=self.sets, **means)

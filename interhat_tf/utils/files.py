@@ -5,10 +5,12 @@ import json
 import os
 import pathlib
 import tempfile
+from collections.abc import Iterator
+from typing import IO, Any
 
 
 @contextlib.contextmanager
-def atomic_write(path):
+def atomic_write(path: str | os.PathLike) -> Iterator[IO[bytes]]:
     """Opens a file for writing that appears under its name only once it is complete.
 
     The bytes go to a temporary file beside it, which replaces `path` when the
@@ -45,8 +47,14 @@ def atomic_write(path):
 
 
 @contextlib.contextmanager
-def naming_errors(path):
-    """Lets an error of writing a file, say of a full disk, name it as one of opening it does."""
+def naming_errors(path: str | os.PathLike) -> Iterator[None]:
+    """Adds the file's name to an error of writing it, say of a full disk.
+
+    Errors of opening a file name it already.
+
+    Args:
+        path: The file.
+    """
     try:
         yield
     except OSError as error:
@@ -55,18 +63,27 @@ def naming_errors(path):
         raise
 
 
-def write_json(path, data):
-    """Writes indented JSON to `path`, all of it or nothing."""
+def write_json(path: str | os.PathLike, data: Any) -> None:
+    """Writes indented JSON to a file that is either complete or not there.
+
+    Args:
+        path: The file; its folder is made if need be.
+        data: What is written.
+    """
     with atomic_write(path) as file:
         file.write((json.dumps(data, indent=2) + "\n").encode())
 
 
-def read_json(path):
-    """Returns the data of a JSON file."""
+def read_json(path: str | os.PathLike) -> Any:
+    """Returns the data of a JSON file.
+
+    Args:
+        path: The file.
+    """
     return json.loads(pathlib.Path(path).read_text())
 
 
-def _umask():
+def _umask() -> int:
     # The only way to read the mask is to set it.
     mask = os.umask(0)
     os.umask(mask)

@@ -1,40 +1,18 @@
-import gc
-import weakref
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from interhat_tf import Field, InterHAt, Schema
+from interhat_tf import InterHAt
 from interhat_tf.explanation.attention_maps import Attention, mean_attention
-from interhat_tf.explanation.batches import explain_batches, where
-
-SCHEMA = Schema(
-    [Field(f"f{i}", "categorical", 4) for i in range(1, 4)] + [Field("price", "numerical")]
-)
+from interhat_tf.explanation.selection import where
+from tests.explanation.made import SCHEMA, cut, make_inputs
 
 
 @pytest.fixture(scope="module")
 def model():
     keras.utils.set_random_seed(1)
     return InterHAt(SCHEMA, order=2, embeddings_initializer="random_normal")
-
-
-def make_inputs(rows, seed=0):
-    rng = np.random.default_rng(seed)
-    return {
-        "categorical": rng.integers(0, 4, (rows, 3)).astype("int32"),
-        "numerical": rng.normal(size=(rows, 1)).astype("float32"),
-    }
-
-
-def cut(inputs, *sizes):
-    ends = np.cumsum(sizes)
-    return [
-        {name: value[end - size : end] for name, value in inputs.items()}
-        for end, size in zip(ends, sizes, strict=True)
-    ]
 
 
 def assert_same(actual, expected, rtol=1e-5):
@@ -107,76 +85,6 @@ def test_extreme_logits_have_a_probability():
 def test_no_matching_record_is_an_error(model):
     with pytest.raises(ValueError, match="no record satisfies the condition"):
         mean_attention(model, [make_inputs(5)], lambda inputs: np.zeros(5, bool))
-
-
-@pytest.mark.parametrize(
-    "condition", [lambda inputs: np.ones((5, 1), bool), lambda inputs: inputs["categorical"][:, 0]]
-)
-def test_a_condition_returns_a_boolean_mask(model, condition):
-    with pytest.raises(ValueError, match=r"boolean mask of shape \(5,\)"):
-        mean_attention(model, [make_inputs(5)], condition)
-
-
-def test_an_id_out_of_range_names_the_row_of_the_data_set(model):
-    inputs = make_inputs(10)
-    inputs["categorical"][7, 1] = 4
-    with pytest.raises(ValueError, match="field 'f2', row 7: id 4"):
-        mean_attention(model, cut(inputs, 5, 5))
-
-
-def test_explains_only_what_the_condition_selects(model):
-    inputs = make_inputs(40)
-    condition = where(SCHEMA, f1=3, f3=0)
-    explained = list(explain_batches(model, cut(inputs, 20, 20), condition))
-    records = np.concatenate([selected["categorical"] for selected, _ in explained])
-    mask = (inputs["categorical"][:, 0] == 3) & (inputs["categorical"][:, 2] == 0)
-    np.testing.assert_array_equal(records, inputs["categorical"][mask])
-    expected = model.explain({name: value[mask] for name, value in inputs.items()})
-    for name in ("logits", "order_weights", "field_weights"):
-        actual = np.concatenate([explanation[name] for _, explanation in explained])
-        np.testing.assert_allclose(actual, expected[name], rtol=1e-5, atol=1e-6)
-
-
-def test_compiles_once_and_sees_new_weights_and_frees_the_model():
-    traces = []
-
-    class Counting(InterHAt):
-        def explain(self, inputs):
-            traces.append(inputs["categorical"].shape)
-            return super().explain(inputs)
-
-    model = Counting(SCHEMA, order=2)
-    inputs = make_inputs(9)
-    before = mean_attention(model, cut(inputs, 4, 3, 2))
-    model.set_weights([weight + 0.1 for weight in model.get_weights()])
-    after = mean_attention(model, cut(inputs, 2, 3, 4))
-    assert [tuple(shape) for shape in traces] == [(4, 3), (None, 3)]
-    assert before.probability != after.probability
-    expected = np.mean(keras.ops.convert_to_numpy(keras.ops.sigmoid(model(inputs))))
-    np.testing.assert_allclose(after.probability, expected, rtol=1e-5)
-
-    reference = weakref.ref(model)
-    del model
-    gc.collect()
-    assert reference() is None
-
-
-def test_where_needs_known_categorical_fields_and_ids():
-    for ids, message in [
-        ({"f9": 1}, "'f9' is not in the schema"),
-        ({"price": 1}, "'price' is numerical"),
-        ({"f1": 4}, r"id 4 is outside the vocabulary \[0, 4\)"),
-        ({"f1": -1}, "id -1 is outside"),
-    ]:
-        with pytest.raises(ValueError, match=message):
-            where(SCHEMA, **ids)
-
-
-def test_where_takes_any_field_name():
-    schema = Schema([Field("schema", "categorical", 3), Field("User ID", "categorical", 3)])
-    condition = where(schema, **{"schema": 1, "User ID": 2})
-    mask = condition({"categorical": np.array([[1, 2], [1, 1], [2, 2]])})
-    assert mask.tolist() == [True, False, False]
 
 
 def test_npz_round_trip(model, tmp_path):

@@ -5,8 +5,8 @@ import tensorflow as tf
 
 from interhat_tf import Field, InterHAt, Schema
 from interhat_tf.explanation.attention_maps import Attention, mean_attention
-from interhat_tf.explanation.batches import where
 from interhat_tf.explanation.callback import AttentionHeatmaps
+from interhat_tf.explanation.selection import where
 
 SCHEMA = Schema([Field(f"f{i}", "categorical", 4) for i in range(1, 5)])
 RNG = np.random.default_rng(0)

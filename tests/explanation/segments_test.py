@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 
 from interhat_tf import Field, InterHAt, Schema
-from interhat_tf.explanation.batches import where
 from interhat_tf.explanation.explanation import explain_records
 from interhat_tf.explanation.segments import explain_globally, largest_differences
+from interhat_tf.explanation.selection import where
 
 SCHEMA = Schema([Field(f"f{i}", "categorical", 4) for i in range(1, 6)])
 

@@ -1,0 +1,101 @@
+"""Which records of a data set are explained: those that satisfy a condition."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from interhat_tf.schema import CATEGORICAL, Batch, Schema
+
+Condition = Callable[[Batch], np.ndarray]
+"""A function of a batch's inputs, as NumPy arrays, that returns a boolean mask, (B,)."""
+
+
+def select_records(
+    schema: Schema, batches: Iterable[Any], condition: Condition | None = None
+) -> Iterator[Batch]:
+    """Reads the records that satisfy a condition.
+
+    Args:
+        schema: The records' `Schema`.
+        batches: Iterable, such as a `tf.data.Dataset`, of batches: `inputs`, a
+            dictionary of arrays as the schema has it, or `(inputs, labels)`.
+            Batches may differ in size.
+        condition: The `Condition` that they satisfy; see `where`. Defaults to
+            all records.
+
+    Yields:
+        The inputs of each batch's records that satisfy the condition, as NumPy
+        arrays; a batch without such a record is left out.
+
+    Raises:
+        ValueError: If a batch does not follow the schema, or the condition does
+            not return a boolean mask.
+    """
+    first_row = 0
+    for batch in batches:
+        inputs = batch[0] if isinstance(batch, (tuple, list)) else batch
+        inputs = {name: np.asarray(value) for name, value in inputs.items()}
+        schema.check(inputs, first_row=first_row)
+        rows = len(next(iter(inputs.values())))
+        first_row += rows
+        if condition is not None:
+            mask = matches(condition, inputs)
+            inputs = {name: value[mask] for name, value in inputs.items()}
+            rows = int(mask.sum())
+        if rows:
+            yield inputs
+
+
+def matches(condition: Condition, inputs: Batch) -> np.ndarray:
+    """Returns which records of a batch satisfy a condition, a boolean mask, (B,).
+
+    Args:
+        condition: The condition; see `select_records`.
+        inputs: The batch, as NumPy arrays.
+
+    Raises:
+        ValueError: If the condition does not return a boolean mask.
+    """
+    rows = len(next(iter(inputs.values())))
+    mask = np.asarray(condition(inputs))
+    if mask.dtype != bool or mask.shape != (rows,):
+        raise ValueError(
+            f"a condition must return a boolean mask of shape ({rows},), "
+            f"got {mask.dtype} of shape {mask.shape}"
+        )
+    return mask
+
+
+def where(schema: Schema, /, **ids: int) -> Condition:
+    """Makes the condition that categorical fields have the given values.
+
+    Args:
+        schema: The record's `Schema`.
+        **ids: Id that each named field must have.
+
+    Returns:
+        A function of a batch's inputs that returns a boolean mask, (B,).
+
+    Raises:
+        ValueError: If a field is unknown or numerical, or its vocabulary has no
+            such id.
+
+    Example:
+
+    >>> from interhat_tf import Field, Schema
+    >>> schema = Schema([Field(f"f{i}", "categorical", 11) for i in range(1, 5)])
+    >>> where(schema, f3=3, f4=4)({"categorical": np.array([[1, 2, 3, 4], [4, 4, 4, 4]])})
+    array([ True, False])
+    """
+    fields = {field.name: (column, field) for column, field in enumerate(schema.categorical)}
+    for name, value in ids.items():
+        if name not in fields:
+            problem = "numerical" if name in schema.field_names else "not in the schema"
+            raise ValueError(f"field {name!r} is {problem}; a condition needs a categorical field")
+        size = fields[name][1].vocabulary_size
+        if value not in range(size):
+            raise ValueError(f"field {name!r}: id {value} is outside the vocabulary [0, {size})")
+    columns = [fields[name][0] for name in ids]
+    wanted = list(ids.values())
+    return lambda inputs: (inputs[CATEGORICAL][:, columns] == wanted).all(axis=1)  # (B,)

@@ -1,0 +1,34 @@
+import numpy as np
+
+from tests.explanation.made import explanation_of
+
+
+def test_the_sentence_says_how_the_set_moves_the_probability():
+    field_weights = [[0.6, 0.1, 0.1, 0.1, 0.1], [0.05, 0.45, 0.45, 0.02, 0.03]]
+    contributions = [[0.0, 0.5, 0.0, 0.0, 0.0], [0.1, 0.5, 1.0, 0.0, -0.4]]
+    explanation = explanation_of(
+        [0.29, 0.71], field_weights, contributions, values=["1", "b", "not c", "x", "y"]
+    )
+    # Without b and c the logit is -0.3; with them it is 1.7.
+    assert explanation.sentences() == [
+        "second order dominates (0.71): b × not c; raises the click probability from 0.43 to 0.85"
+    ]
+    lowered = explanation_of([0.2, 0.8], field_weights, -np.array(contributions))
+    assert lowered.sentences()[0].endswith(
+        "b = 1 × c = 1; lowers the click probability from 0.57 to 0.15"
+    )
+
+
+def test_the_sentence_if_no_field_stands_out():
+    explanation = explanation_of([1.0], [[0.2] * 5], [[0.0] * 5])
+    assert explanation.sentences() == [
+        "first order dominates (1.00), but no field stands out; click probability 0.50"
+    ]
+
+
+def test_orders_beyond_the_eighth_have_a_number():
+    order_weights = np.eye(10)[9]
+    (sentence,) = explanation_of(
+        order_weights, np.full((10, 5), 0.2), np.zeros((10, 5))
+    ).sentences()
+    assert sentence.startswith("10th order dominates (1.00)")

@@ -1,0 +1,54 @@
+import numpy as np
+
+from interhat_tf.explanation.tables import frame, html_table
+from tests.explanation.made import explanation_of, random_records
+
+
+def test_the_frame_has_a_row_for_each_cell(rng):
+    explanation = random_records(rng)
+    table = frame(explanation)
+    assert len(table) == 9 * 2 * 4
+    one = table[(table.record == 7) & (table.order == 2) & (table.field == "c")].iloc[0]
+    assert one.value == explanation.values[7, 2]
+    assert one.field_weight == explanation.field_weights[7, 1, 2]
+    assert one.contribution == explanation.contributions[7, 1, 2]
+    assert one.order_weight == explanation.order_weights[7, 1]
+    assert one.probability == explanation.probabilities[7]
+    sums = table.groupby("record").contribution.sum() + explanation.bias
+    np.testing.assert_allclose(sums, explanation.logits, atol=1e-4)
+    assert "effect" not in table
+
+
+def test_effects_are_a_column_of_the_frame(rng):
+    explanation = random_records(rng, effects=rng.normal(size=(9, 4)))
+    table = frame(explanation)
+    of_field = table[(table.record == 7) & (table.field == "c")].effect
+    assert of_field.tolist() == [explanation.effects[7, 2]] * 2
+
+
+def test_a_notebook_shows_the_first_records_and_what_counts_most(rng):
+    explanation = random_records(rng, records=12, m=8)
+    shown = html_table(explanation)
+    assert shown.count("<tr>") == 1 + 10 and "and 2 more records" in shown
+    assert "more records" not in html_table(explanation[:10])
+    assert "largest contributions on the logit" in shown
+    shares = explanation.contributions.sum(axis=1)[3]
+    largest = np.argsort(-np.abs(shares))[:5]
+    expected = [f"{explanation.label(3, j)} ({shares[j]:+.2f})" for j in largest]
+    assert f"<td>{', '.join(expected)}</td>" in shown
+
+
+def test_effects_come_before_contributions(rng):
+    explanation = random_records(rng, effects=rng.normal(size=(9, 4)))
+    shown = html_table(explanation)
+    assert "largest effects on the logit" in shown
+    first = np.abs(explanation.effects[0]).argmax()
+    assert f"({explanation.effects[0, first]:+.2f})" in shown
+
+
+def test_values_are_escaped():
+    explanation = explanation_of(
+        [1.0], [[0.9, 0.1, 0.0]], [[1.0, 0.2, 0.0]], values=["<script>alert(1)</script>", "&", "x"]
+    )
+    shown = html_table(explanation)
+    assert "<script>" not in shown and "&lt;script&gt;" in shown and "&amp;" in shown
