@@ -86,7 +86,7 @@ class Builder(ClickLogBuilder):
     RELEASE_NOTES = {"1.0.0": "Ratings, and as many pairs without one."}  # noqa: RUF012
     MANUAL_DOWNLOAD_INSTRUCTIONS = f"""
     users.dat, movies.dat and ratings.dat of {SOURCE}, plain or
-    compressed (.gz, .zst). Without a folder, tfds' own movielens/1m is downloaded.
+    compressed (.gz, .zst). Without a folder, they are downloaded.
     """
 
     @property

@@ -77,7 +77,7 @@ def _raw_column(records: Records, field: RawField) -> Column:
     values = records[field.name]
     try:
         if isinstance(values, str):
-            raise TypeError("a text is no list")
+            raise TypeError("a text is not a list")
         column = values if isinstance(records, pa.Table) else pa.array(values)
         if isinstance(field, Categorical):
             return as_text(column)

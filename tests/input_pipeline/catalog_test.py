@@ -68,7 +68,7 @@ def test_raw_folder_and_further_options_reach_the_builder(tmp_path):
 
 
 def test_second_preparation_waits_and_uses_the_first(tmp_path):
-    """Two of a process, as two of different processes, hold locks of their own."""
+    """Two builders in one process hold two locks, as in two processes."""
     read = []
 
     class WatchedBuilder(SmallLogBuilder, skip_registration=True):

@@ -70,7 +70,7 @@ BAD_LINES = [
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 @pytest.mark.parametrize("name", ["log.txt", "log.txt.gz"])
 def test_bad_line(tmp_path, line, problem, end, name):
-    """The line is named, in whichever place of whichever chunk it is."""
+    """The line is named, wherever in whichever chunk it is."""
     header = "\t".join(COLUMNS).encode()
     good = [text.encode() for text in log_lines(200)]
     for number in (2, 3, 150, 201):
