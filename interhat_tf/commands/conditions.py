@@ -1,14 +1,12 @@
 """Records that satisfy a condition as text gives it: FIELD=VALUE,…, in the log's own values."""
 
-from collections.abc import Callable
-
 import numpy as np
 
-from interhat_tf.explanation.selection import select_records, where
+from interhat_tf.explanation.selection import Condition, select_records, where
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 
 
-def condition(data: PreparedDataset, text: str) -> Callable[[dict[str, np.ndarray]], np.ndarray]:
+def condition(data: PreparedDataset, text: str) -> Condition:
     """Returns the condition on a data set's records that a text describes.
 
     Args:
