@@ -1,4 +1,4 @@
-"""The attentions of a whole data set: which orders and fields a model looks at."""
+"""The attention weights of a whole data set: which orders and fields a model looks at."""
 
 import dataclasses
 import os
@@ -15,7 +15,7 @@ from interhat_tf.utils.files import atomic_write
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Attention:
-    """Mean attentions over records, with their standard deviations over the records.
+    """Mean attention weights over records, with their standard deviations over the records.
 
     Args:
         field_names: Names of the m fields in the model's order.
@@ -64,7 +64,7 @@ class Attention:
 def mean_attention(
     model: keras.Model, batches: Iterable[Any], condition: Condition | None = None
 ) -> Attention:
-    """Averages a model's attentions over the records that satisfy a condition.
+    """Averages a model's attention weights over the records that satisfy a condition.
 
     This is what each cell of the paper's Figures 8 to 10 shows. A single record
     is explained as the mean over a batch of one.

@@ -15,7 +15,7 @@ from interhat_tf.schema import Batch
 
 
 class AttentionHeatmaps(keras.callbacks.Callback):
-    """Exports a model's attentions during training, as arrays and as heat maps.
+    """Exports a model's attention weights during training, as arrays and as heat maps.
 
     At each chosen epoch, every given record and every condition's mean over the
     given batches become two files: `directory/epoch_003/NAME.npz`, an

@@ -42,7 +42,7 @@ class Explanation:
         field_weights: alpha_1 ... alpha_k of Equation 2, (B, k, m).
         contributions: Each field's share of the logit in each order, (B, k, m).
             Their sum and the bias are the logit.
-        heads: Self-attention between fields, (B, h, m, m), rows being queries;
+        heads: Attention weights of the h heads, (B, h, m, m), rows being queries;
             `None` unless asked for.
         effects: What each field's own value adds to the logit, against the
             values of a background, (B, m), by `occlusion`; `None` unless asked

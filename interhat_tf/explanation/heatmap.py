@@ -1,8 +1,6 @@
 """Heat maps of attention, in the layout of the paper's Figures 5 to 10."""
 
-import dataclasses
 import os
-import textwrap
 from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
@@ -12,26 +10,29 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
-from matplotlib.textpath import TextPath
 
+from interhat_tf.explanation.heatmap_layout import (
+    CELL_HEIGHT,
+    CELL_WITH_NUMBER,
+    COLOUR_BAR_BOTTOM,
+    COLOUR_BAR_HEIGHT,
+    COLOUR_BAR_WIDTH,
+    FONT_SIZE,
+    FOOTER,
+    GAP,
+    LEFT_MARGIN,
+    WIDEST_CELL,
+    Layout,
+    layout_of,
+    plain,
+)
 from interhat_tf.utils.files import atomic_write
 
 COLOUR_MAP = "Blues"
 """Darker is larger, as in Figures 5 to 7; a single hue, so colour-blind eyes and print keep it."""
 
 HIGHLIGHT_COLOUR = "#d55e00"
-FONT_SIZE = 9
 CELL_FONT_SIZE = 7.5
-LONGEST_VALUE = 24
-
-# Lengths in inches: pictures of different data sets have the same cells, text and margins.
-CELL_HEIGHT = 0.38
-WIDEST_CELL, NARROWEST_CELL, CELLS_WIDTH = 0.52, 0.16, 13.0
-CELL_WITH_NUMBER = 0.3
-FLAT_LABEL, TITLE_LINE, LABEL_GAP = 0.14, 0.19, 0.08
-GAP = 0.1
-LEFT_MARGIN, RIGHT_MARGIN, NARROWEST_PICTURE = 0.75, 0.25, 4.5
-COLOUR_BAR_WIDTH, COLOUR_BAR_HEIGHT, COLOUR_BAR_BOTTOM, FOOTER = 2.6, 0.11, 0.34, 0.7
 
 
 class AttentionWeights(Protocol):
@@ -60,7 +61,7 @@ def attention_heatmap(
     marks_label: str = "raw",
     vmax: float = 1.0,
 ) -> Figure:
-    """Draws the attentions of a record, or their mean over records, as a heat map.
+    """Draws the attention weights of a record, or their mean over records, as a heat map.
 
     Rows are the orders and columns the fields, with alpha_i in the cells. The
     single column on the left is alpha_f, the weight of each order. All colours
@@ -108,7 +109,7 @@ def attention_heatmap(
     if not 0 < vmax <= 1:
         raise ValueError(f"vmax must be in (0, 1], got {vmax}")
 
-    layout = _layout(columns, [] if values is None else values, title, k, marks is not None)
+    layout = layout_of(columns, [] if values is None else values, title, k, marks is not None)
     figure = Figure(figsize=(layout.width, layout.height))
     scale = Normalize(0, vmax)
     _draw_orders(figure, layout, order_weights, scale)
@@ -128,90 +129,14 @@ def save_heatmap(figure: Figure, path: str | os.PathLike) -> None:
         figure.savefig(file, format="png", dpi=120, metadata={"Software": None})
 
 
-@dataclasses.dataclass(frozen=True)
-class _Labels:
-    """A row of labels above the cells; its height in inches, of text and the gap below it."""
-
-    texts: list[str]
-    rotation: int = 0
-    height: float = 0.0
-
-
-@dataclasses.dataclass(frozen=True)
-class _Layout:
-    """Where everything lies; lengths in inches."""
-
-    width: float
-    height: float
-    panels_bottom: float
-    panels_height: float
-    fields_left: float
-    fields_width: float
-    cell_width: float
-    names: _Labels
-    values: _Labels
-    title: str
-
-    def box(
-        self, left: float, bottom: float, width: float, height: float
-    ) -> tuple[float, float, float, float]:
-        """Returns a rectangle as Matplotlib takes it, in shares of the picture."""
-        return left / self.width, bottom / self.height, width / self.width, height / self.height
-
-
-def _layout(
-    field_names: Collection[str],
-    values: Sequence[Any] | np.ndarray,
-    title: str | None,
-    orders: int,
-    has_marks: bool,
-) -> _Layout:
-    cell_width = float(np.clip(CELLS_WIDTH / len(field_names), NARROWEST_CELL, WIDEST_CELL))
-    fields_left = LEFT_MARGIN + WIDEST_CELL + GAP
-    fields_width = len(field_names) * cell_width
-    width = max(fields_left + fields_width + RIGHT_MARGIN, NARROWEST_PICTURE)
-    name_labels = _labels([_plain(name) for name in field_names], cell_width)
-    value_labels = _labels([_plain(_shortened(value)) for value in values], cell_width)
-    characters = int((width - LEFT_MARGIN) * 72 / (0.65 * FONT_SIZE))
-    title = textwrap.fill(_plain(title), characters) if title else ""
-    title_height = (title.count("\n") + 1) * TITLE_LINE + LABEL_GAP if title else 0
-    header = name_labels.height + value_labels.height + title_height + GAP
-    panels_bottom = FOOTER + (CELL_HEIGHT + GAP if has_marks else 0)
-    panels_height = orders * CELL_HEIGHT
-    return _Layout(
-        width,
-        header + panels_height + panels_bottom,
-        panels_bottom,
-        panels_height,
-        fields_left,
-        fields_width,
-        cell_width,
-        name_labels,
-        value_labels,
-        title,
-    )
-
-
-def _labels(texts: list[str], cell_width: float) -> _Labels:
-    """Lays labels flat if the widest fits its cell, and upright otherwise."""
-    if not any(texts):
-        return _Labels(texts)
-    # The outline's control points bound the text.
-    widest = max(
-        TextPath((0, 0), text, size=FONT_SIZE).vertices[:, 0].max() / 72 for text in texts if text
-    )
-    rotation, height = (90, widest) if widest > 0.9 * cell_width else (0, FLAT_LABEL)
-    return _Labels(texts, rotation, height + LABEL_GAP)
-
-
-def _draw_orders(figure: Figure, layout: _Layout, weights: np.ndarray, scale: Normalize) -> None:
+def _draw_orders(figure: Figure, layout: Layout, weights: np.ndarray, scale: Normalize) -> None:
     axes = _draw_panel(figure, layout, LEFT_MARGIN, weights[:, np.newaxis], WIDEST_CELL, scale)
     axes.set_yticks(range(len(weights)), [_ordinal(i) for i in range(1, len(weights) + 1)])
     axes.set_ylabel("order", fontsize=FONT_SIZE)
     axes.set_xticks([0], [r"$\alpha_f$"])
 
 
-def _draw_fields(figure: Figure, layout: _Layout, weights: np.ndarray, scale: Normalize) -> Axes:
+def _draw_fields(figure: Figure, layout: Layout, weights: np.ndarray, scale: Normalize) -> Axes:
     names, values = layout.names, layout.values
     axes = _draw_panel(figure, layout, layout.fields_left, weights, layout.cell_width, scale)
     axes.set_yticks([])
@@ -235,7 +160,7 @@ def _draw_fields(figure: Figure, layout: _Layout, weights: np.ndarray, scale: No
 
 def _draw_panel(
     figure: Figure,
-    layout: _Layout,
+    layout: Layout,
     left: float,
     weights: np.ndarray,
     cell_width: float,
@@ -292,18 +217,18 @@ def _frame_fields(axes: Axes, columns: list[int], orders: int) -> None:
 
 
 def _draw_marks(
-    figure: Figure, layout: _Layout, marks: Sequence[bool] | np.ndarray, label: str
+    figure: Figure, layout: Layout, marks: Sequence[bool] | np.ndarray, label: str
 ) -> None:
     box = layout.box(layout.fields_left, FOOTER, layout.fields_width, CELL_HEIGHT)
     axes = figure.add_axes(box)
     axes.imshow([np.asarray(marks, bool)], cmap="Greys", vmin=0, vmax=1, aspect="auto")
     _rule_cells(axes, 1, len(marks))
     axes.set_xticks([])
-    axes.set_yticks([0], [_plain(label)])
+    axes.set_yticks([0], [plain(label)])
 
 
 def _draw_colour_bar(
-    figure: Figure, layout: _Layout, image: AxesImage, vmax: float, exceeded: bool
+    figure: Figure, layout: Layout, image: AxesImage, vmax: float, exceeded: bool
 ) -> None:
     box = layout.box(LEFT_MARGIN, COLOUR_BAR_BOTTOM, COLOUR_BAR_WIDTH, COLOUR_BAR_HEIGHT)
     colour_bar = figure.colorbar(
@@ -318,19 +243,9 @@ def _draw_colour_bar(
     colour_bar.ax.set_title(legend, fontsize=FONT_SIZE - 1, pad=3)
 
 
-def _draw_title(figure: Figure, layout: _Layout) -> None:
+def _draw_title(figure: Figure, layout: Layout) -> None:
     left, top = LEFT_MARGIN / layout.width, 1 - GAP / layout.height
     figure.text(left, top, layout.title, ha="left", va="top", fontsize=FONT_SIZE + 1)
-
-
-def _shortened(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
-
-
-def _plain(text: str) -> str:
-    """Keeps Matplotlib from reading what stands between two dollar signs as a formula."""
-    return text.replace("$", r"\$")
 
 
 def _ordinal(number: int) -> str:

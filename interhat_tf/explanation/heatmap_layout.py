@@ -1,0 +1,120 @@
+"""Where the parts of a heat map lie, and what its labels say."""
+
+import dataclasses
+import textwrap
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.textpath import TextPath
+
+FONT_SIZE = 9
+LONGEST_VALUE = 24
+
+# Lengths in inches: pictures of different data sets have the same cells, text and margins.
+CELL_HEIGHT = 0.38
+WIDEST_CELL, NARROWEST_CELL, CELLS_WIDTH = 0.52, 0.16, 13.0
+CELL_WITH_NUMBER = 0.3
+FLAT_LABEL, TITLE_LINE, LABEL_GAP = 0.14, 0.19, 0.08
+GAP = 0.1
+LEFT_MARGIN, RIGHT_MARGIN, NARROWEST_PICTURE = 0.75, 0.25, 4.5
+COLOUR_BAR_WIDTH, COLOUR_BAR_HEIGHT, COLOUR_BAR_BOTTOM, FOOTER = 2.6, 0.11, 0.34, 0.7
+
+
+@dataclasses.dataclass(frozen=True)
+class Labels:
+    """A row of labels above the cells; its height in inches, of text and the gap below it."""
+
+    texts: list[str]
+    rotation: int = 0
+    height: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """Where everything lies; lengths in inches."""
+
+    width: float
+    height: float
+    panels_bottom: float
+    panels_height: float
+    fields_left: float
+    fields_width: float
+    cell_width: float
+    names: Labels
+    values: Labels
+    title: str
+
+    def box(
+        self, left: float, bottom: float, width: float, height: float
+    ) -> tuple[float, float, float, float]:
+        """Returns a rectangle as Matplotlib takes it, in shares of the picture."""
+        return left / self.width, bottom / self.height, width / self.width, height / self.height
+
+
+def layout_of(
+    field_names: Collection[str],
+    values: Sequence[Any] | np.ndarray,
+    title: str | None,
+    orders: int,
+    has_marks: bool,
+) -> Layout:
+    """Computes the layout of a picture.
+
+    Args:
+        field_names: Names of the fields.
+        values: The record's value of each field, or none at all.
+        title: Title of the picture; it is wrapped to its width.
+        orders: Number of orders.
+        has_marks: Whether there is a row of marks below the orders.
+    """
+    cell_width = float(np.clip(CELLS_WIDTH / len(field_names), NARROWEST_CELL, WIDEST_CELL))
+    fields_left = LEFT_MARGIN + WIDEST_CELL + GAP
+    fields_width = len(field_names) * cell_width
+    width = max(fields_left + fields_width + RIGHT_MARGIN, NARROWEST_PICTURE)
+    name_labels = _labels([plain(name) for name in field_names], cell_width)
+    value_labels = _labels([plain(_shortened(value)) for value in values], cell_width)
+    characters = int((width - LEFT_MARGIN) * 72 / (0.65 * FONT_SIZE))
+    title = textwrap.fill(plain(title), characters) if title else ""
+    title_height = (title.count("\n") + 1) * TITLE_LINE + LABEL_GAP if title else 0
+    header = name_labels.height + value_labels.height + title_height + GAP
+    panels_bottom = FOOTER + (CELL_HEIGHT + GAP if has_marks else 0)
+    panels_height = orders * CELL_HEIGHT
+    return Layout(
+        width=width,
+        height=header + panels_height + panels_bottom,
+        panels_bottom=panels_bottom,
+        panels_height=panels_height,
+        fields_left=fields_left,
+        fields_width=fields_width,
+        cell_width=cell_width,
+        names=name_labels,
+        values=value_labels,
+        title=title,
+    )
+
+
+def _labels(texts: list[str], cell_width: float) -> Labels:
+    """Lays labels flat if the widest fits its cell, and upright otherwise."""
+    if not any(texts):
+        return Labels(texts)
+    # The outline's control points bound the text.
+    widest = max(
+        TextPath((0, 0), text, size=FONT_SIZE).vertices[:, 0].max() / 72 for text in texts if text
+    )
+    rotation, height = (90, widest) if widest > 0.9 * cell_width else (0, FLAT_LABEL)
+    return Labels(texts, rotation, height + LABEL_GAP)
+
+
+def _shortened(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
+
+
+def plain(text: str) -> str:
+    r"""Keeps Matplotlib from reading what stands between two dollar signs as a formula.
+
+    >>> print(plain("$1 to $2"))
+    \$1 to \$2
+    """
+    return text.replace("$", r"\$")
