@@ -59,8 +59,7 @@ table-3: $(READY)  ## all models, tuned alike, five seeds: FRAPPE=<folder>, CRIT
 	@$(MAKE) --no-print-directory page
 
 figure-2: $(READY)  ## seconds an epoch of all models, at the sizes of Criteo and Avazu
-	$(PY) -m experiments.paper.figure_2 --results_dir=$(RESULTS) --size=criteo --steps=5
-	$(PY) -m experiments.paper.figure_2 --results_dir=$(RESULTS) --size=avazu
+	$(PY) -m experiments.speed.grid --results_dir=$(RESULTS) --grid=figure_2
 	@$(MAKE) --no-print-directory page
 
 figure-3: $(READY)  ## 1 to 12 heads: FRAPPE=<folder>, CRITEO=, AVAZU= or ROWS=
@@ -71,18 +70,15 @@ figure-4: $(READY)  ## orders 1 to 4: FRAPPE=<folder>, CRITEO=, AVAZU= or ROWS=
 	$(PY) -m experiments.paper.figure_4 --results_dir=$(RESULTS) $(ON)
 	@$(MAKE) --no-print-directory page
 
-benchmark: $(READY)  ## speed of all models and parts, in shares of what the machine can do
-	$(PY) -m experiments.speed.benchmark --results_dir=$(RESULTS)
+benchmark: $(READY)  ## speed of all models and parts, of microbatches, against sizes: 40 minutes
+	set -e; for grid in models microbatch scaling table_size; do \
+	  $(PY) -m experiments.speed.grid --results_dir=$(RESULTS) --grid=$$grid; \
+	done
 	$(PY) -m experiments.speed.profile --results_dir=$(RESULTS)
-	$(PY) -m experiments.speed.pieces --results_dir=$(RESULTS)
-	$(PY) -m experiments.speed.scaling --results_dir=$(RESULTS)
 	@$(MAKE) --no-print-directory page
 
-benchmark-gpu: $(READY)  ## the same on a GPU: XLA on and off, float32 and bfloat16, two batches
-	set -e; for rows in 2048 16384; do for precision in float32 mixed_bfloat16; do \
-	  for compiled in --nocompiled --compiled; do \
-	    $(PY) -m experiments.speed.benchmark --results_dir=$(RESULTS) --rows_a_step=$$rows --precision=$$precision $$compiled; \
-	  done; done; done
+benchmark-gpu: $(READY)  ## all models on a GPU: XLA on and off, float32 and bfloat16, two batches
+	$(PY) -m experiments.speed.grid --results_dir=$(RESULTS) --grid=gpu
 	@$(MAKE) --no-print-directory page
 
 reproduce-movielens: $(READY)  ## MovieLens-1M, Figures 5 to 7: MOVIELENS=<folder>, or it is downloaded

@@ -88,18 +88,18 @@ def of_rules(summary: Summary | None) -> list[list[str]]:
     return rows
 
 
-def of_figure_2(summaries: dict[str, Summary]) -> list[str]:
+def of_figure_2(summary: Summary | None) -> list[str]:
     """Returns whether InterHAt takes the least time of six."""
-    if not summaries:
-        return ["Figure 2", NOT_RUN, "`python -m experiments.paper.figure_2`"]
+    if summary is None:
+        return ["Figure 2", NOT_RUN, "`make figure-2`"]
     ranks, whys = [], []
-    for name, summary in summaries.items():
-        six = [m for m in summary["models"] if m in TABLE_3["frappe"] and m != "interhat_s"]
-        seconds = {m: summary["models"][m]["seconds_per_epoch"]["mean"] for m in six}
+    for group in summary["groups"]:
+        seconds = {row["model"]: row["seconds"] for row in group["rows"]}
+        six = [m for m in seconds if m in TABLE_3["frappe"] and m != "interhat_s"]
         order = sorted(six, key=seconds.get)
         ranks.append(order.index("interhat") + 1)
         whys.append(
-            f"{name.capitalize()}: rank {ranks[-1]} of {len(six)}, "
+            f"{group['of']['size'].capitalize()}: rank {ranks[-1]} of {len(six)}, "
             f"{seconds['interhat'] / seconds[order[0]]:.1f} times the seconds of {TITLES[order[0]]}"
         )
     status = REPRODUCED if max(ranks) == 1 else NOT

@@ -1,156 +1,163 @@
-"""The page's parts on speed: all models', a step's profile, what it grows with, several devices."""
+"""The page's parts on the other grids of `experiments.speed.grid`.
 
+Each takes a grid's summary, or `None`, and returns its section, or none.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from experiments.common.markdown import spread
 from experiments.common.published import TITLES
-from experiments.report.figures import scaling_figure
+from experiments.report.grid_cells import measured, milliseconds, rate, title
 from experiments.report.pages import Section, Table, picture
-from experiments.speed.paper_sizes import SIZES
+from experiments.report.speed_figures import by_model, scaling_lines, value_on
 
-FORMS = {
-    "interhat": "InterHAt, released",
-    "interhat_paper": "InterHAt, paper, d_K = d / h",
-}
+Summary = dict[str, Any]
+
 PRECISIONS = {"float32": "float32", "mixed_bfloat16": "bfloat16, logits and weights float32"}
-PROFILED = 10
+OPTIMIZERS = {"adam": "Adam, exact", "lazy_adam": "LazyAdam", "keras_adam": "Keras' Adam"}
 
 
-def title(model):
-    """Returns what the tables call a model."""
-    return FORMS.get(model) or TITLES[model]
+def microbatches(summary: Summary | None) -> list[Section]:
+    """Returns the section on training steps in microbatches."""
+    if summary is None:
+        return []
+    rows = [row for group in summary["groups"] for row in group["rows"]]
+    cells = [
+        [
+            f"{row['size'].capitalize()}: {title(row['model'])}",
+            how_computed(row),
+            spread(
+                {
+                    "mean": row["batch"] / row["seconds"],
+                    "std": row["batch"] * row["deviation"] / row["seconds"] ** 2,
+                },
+                0,
+            ),
+            *(
+                spread(row["against"][name]["rate"], 2) if name in row["against"] else "–"
+                for name in ("whole", "keras")
+            ),
+        ]
+        for row in rows
+    ]
+    about = (
+        f"Not in the paper. Training steps of {rows[0]['batch']:,} records with the exact Adam, "
+        "whole and in microbatches: a batch's gradient is the sum over its microbatches, whose "
+        "numbers stay in a core's cache, and several are computed side by side, each operation on "
+        "one thread. Attention and Adam are CPU kernels (`interhat_tf.kernels`); without them "
+        "the attention weights go through memory several times. Beside them the same model of "
+        "Keras' own layers, with Keras' Adam and training function. "
+        f"{measured('microbatch', summary['groups'])}"
+    )
+    header = ["form", "how", "rows/s", "times the whole's", "times plain Keras'"]
+    return [Section("Training on a CPU: microbatches", [about, Table(header, cells)])]
 
 
-def benchmark(summaries):
-    """Returns the section on all models' rows a second, or none.
+def how_computed(row: dict[str, Any]) -> str:
+    """Returns what computes a step."""
+    if row["code"] == "keras":
+        return "plain Keras, XLA" if row["jit_compile"] else "plain Keras"
+    if row["code"] == "tensorflow":
+        return "whole, without CPU kernels"
+    return f"microbatches of {row['microbatch']}" if "microbatch" in row else "whole batches"
+
+
+def all_models(*summaries: tuple[str, Summary | None]) -> list[Section]:
+    """Returns the section on all models' rows a second.
 
     Args:
-        summaries: Summaries of `experiments.speed.benchmark`, one for each size and way to compute.
+        *summaries: Names of grids with their summaries.
     """
-    if not summaries:
+    blocks = [
+        block
+        for grid, summary in summaries
+        if summary
+        for group in summary["groups"]
+        for block in _all_models_of(grid, group)
+    ]
+    if not blocks:
         return []
     about = (
         "Not in the paper. Training steps with the exact Adam, predictions and explanations of all "
         "models, in turn in one process, on the same embedding, optimizer and loop, with whole "
-        "batches; medians. Operations are those of a step's matrix products, bytes what every "
-        "TensorFlow operation of it reads and writes, counted on its graph: what stays in a cache "
-        "or is fused never reaches the memory, so that their share of its bandwidth can pass 100%. "
-        "Written by `python -m experiments.speed.benchmark`, with `--compiled` and `--precision` "
-        "where it says so."
+        "batches. Operations are those of a step's matrix products, bytes what every TensorFlow "
+        "operation of it reads and writes, counted on its graph: what stays in a cache or is fused "
+        "never reaches the memory, so that their share of its bandwidth can pass 100%."
     )
-    in_order = sorted(summaries, key=lambda summary: list(SIZES).index(summary["size"]))
-    return [
-        Section(
-            "Speed: all models, in shares of what the machine can do",
-            [about, *(block for summary in in_order for block in _benchmark(summary))],
-        )
-    ]
+    return [Section("Speed: all models, in shares of what the machine can do", [about, *blocks])]
 
 
-def _benchmark(summary):
-    measured = {}
-    for row in summary["parts"]:
-        measured.setdefault(row["name"], {})[row["part"]] = row
-    models = {name: parts for name, parts in measured.items() if "step" in parts}
-    order = sorted(models, key=lambda name: -models[name]["step"]["rows_per_second"])
-    batch = summary["batch_size"]
-    rows = [
+def _all_models_of(grid, group):
+    of, limits, read = group["of"], group["ceilings"], group["input"]
+    timed = {(row["model"], row["work"]): row for row in group["rows"]}
+    steps = sorted(
+        (row for row in group["rows"] if row["work"] == "step"), key=lambda row: row["seconds"]
+    )
+    cells = [
         [
-            title(name),
-            f"{models[name]['step']['rows_per_second']:,.0f}",
-            f"{models[name]['step']['flops'] / batch / 1e6:.2f}",
-            f"{models[name]['step']['bytes'] / batch / 1e3:,.0f}",
-            f"{models[name]['step']['map_bytes'] / models[name]['step']['bytes']:.0%}",
-            f"{models[name]['step']['share_of_flops']:.0%}",
-            f"{models[name]['step']['share_of_bandwidth']:.0%}",
+            title(row["model"]),
+            rate(row),
+            f"{row['flops'] / row['batch'] / 1e6:.2f}",
+            f"{row['bytes'] / row['batch'] / 1e3:,.0f}",
+            f"{row['map_bytes'] / row['bytes']:.0%}",
+            *(f"{row[name] / row['seconds'] / limits[name]:.0%}" for name in ("flops", "bytes")),
             *(
-                f"{models[name][part]['rows_per_second']:,.0f}" if part in models[name] else "–"
-                for part in ("prediction", "explanation")
+                rate(timed[row["model"], work]) if (row["model"], work) in timed else "–"
+                for work in ("prediction", "explanation")
             ),
         ]
-        for name in order
+        for row in steps
     ]
     header = [
         *("model", "training rows/s", "10⁶ operations a row", "kB a row", "about pairs of fields"),
         *("of the product rate", "of the bandwidth", "predicted rows/s", "explained rows/s"),
     ]
-    optimizers = ", ".join(
-        f"{name} {parts['optimizer']['seconds_per_batch'] * 1e3:,.1f} ms"
-        for name, parts in measured.items()
-        if "optimizer" in parts
+    updates = ", ".join(
+        f"{OPTIMIZERS[row['optimizer']]} {row['seconds'] * 1e3:,.1f} ms"
+        for row in group["rows"]
+        if row["work"] == "update"
     )
-    read, limits = summary["input"], summary["ceilings"]
-    compiled = ", compiled by XLA" if summary["compiled"] else ""
+    size, compiled = of["size"].capitalize(), ", compiled by XLA" if of["jit_compile"] else ""
+    flags = [f"--sizes={of['size']}"]
+    if grid == "models":  # `gpu` has these among its cases
+        flags += ["--xla"] if of["jit_compile"] else []
+        flags += [f"--precision={of['precision']}"] if of["precision"] != "float32" else []
     about = (
-        f"**{summary['size'].capitalize()}'s sizes**, batches of {batch:,}, "
-        f"{PRECISIONS[summary['precision']]}{compiled}. Ceilings: {limits['flops'] / 1e9:,.0f} "
-        f"GFLOP/s, {limits['bytes'] / 1e9:,.1f} GB/s. Optimizers alone, on InterHAt's weights and "
-        f"a batch's gradients: {optimizers}. The input pipeline reads "
-        f"{read['rows_per_second']:,.0f} rows/s; of the time of a step that it feeds, of "
-        f"{title(read['model'])}, records in memory would save {read['share_of_the_step']:+.1%}. "
-        f"{summary['repeats']} rounds, {summary['device']}, {summary['date']}."
+        f"**{size}'s sizes**, batches of {of['batch']:,}, {PRECISIONS[of['precision']]}{compiled}. "
+        f"Ceilings: {limits['flops'] / 1e9:,.0f} GFLOP/s, {limits['bytes'] / 1e9:,.1f} GB/s. "
+        f"Optimizers alone, on InterHAt's weights and a batch's gradients: {updates}. The input "
+        f"pipeline reads {read['rows_per_second']:,.0f} rows/s; of the time of a step that it "
+        f"feeds, of {title(read['model'])}, records in memory would save "
+        f"{read['share_of_the_step']:+.1%}. {measured(grid, [group], *flags)}"
     )
-    fold = f"{summary['size'].capitalize()}'s sizes, {summary['precision']}{compiled}: all models"
-    return [about, Table(header, rows, fold=fold)]
+    fold = f"{size}'s sizes, {of['precision']}{compiled}: all models"
+    return [about, Table(header, cells, fold=fold)]
 
 
-def profile(summary):
-    """Returns the section on where a step's time goes, or none."""
+def scaling(summary: Summary | None) -> list[Section]:
+    """Returns the section on what a step grows with."""
     if summary is None:
         return []
-    rows = [
-        [
-            title(name),
-            row["operation"],
-            f"{row['times']:,}",
-            f"{row['ms']:.1f}",
-            f"{row['ms'] / found['ms']:.0%}",
-        ]
-        for name, found in summary["models"].items()
-        for row in found["operations"][:PROFILED]
-    ]
-    seconds = ", ".join(f"{title(m)} {f['ms']:,.0f} ms" for m, f in summary["models"].items())
-    about = (
-        f"One step of {summary['batch_size']:,} records of Criteo's sizes on one thread, as "
-        f"TensorFlow's profiler has it: {seconds}. The {PROFILED} kinds of operations that take "
-        f"longest. Written on {summary['date']} by `python -m experiments.speed.profile`; "
-        f"{summary['device']}."
-    )
-    header = ["model", "operation", "times", "ms", "of the step"]
-    return [
-        Section(
-            "Speed: where a step's time goes",
-            [about, Table(header, rows, fold="Operations of a step")],
-        )
-    ]
-
-
-def scaling(summary):
-    """Returns the section on rows a second against what a step grows with, or none."""
-    if summary is None:
-        return []
-    lines = " ".join(
-        f"{title(model)}: {found['line']['seconds_each'] * 1e3:.1f} ms for each order beside "
-        f"{found['line']['seconds_at_0'] * 1e3:,.0f} ms, a line that explains "
-        f"{found['line']['r2']:.1%} of the variance."
-        for model, found in summary["axes"].get("order", {}).items()
-    )
+    axes = {group["of"]["axis"]: group["rows"] for group in summary["groups"]}
+    lines = " ".join(_line(*of_model) for of_model in by_model(axes.get("order", [])).items())
     about = (
         "Not in the paper. From Criteo's sizes and Table 2, one thing changed at a time: "
         "`released`, batches of 2,048 in one piece, the exact Adam. The paper says that the cost "
-        f"of the orders is linear in k; seconds a step against k: {lines} {summary['rounds']} "
-        f"interleaved rounds. Written on {summary['date']} by "
-        f"`python -m experiments.speed.scaling`; {summary['device']}."
+        f"of the orders is linear in k; seconds a step against k: {lines} "
+        f"{measured('scaling', summary['groups'])}"
     )
-    rows = [
+    cells = [
         [
-            axis,
-            title(model),
-            f"{row['value']:,}",
-            f"{row['rows_per_second']:,.0f}",
-            f"{row['seconds_per_step']['mean'] * 1e3:,.1f} "
-            f"± {row['seconds_per_step']['std'] * 1e3:,.1f}",
+            {"num_heads": "heads"}.get(axis, axis),
+            title(row["model"]),
+            f"{value_on(axis, row):,}",
+            rate(row),
+            milliseconds(row),
         ]
-        for axis, models in summary["axes"].items()
-        for model, found in models.items()
-        for row in found["rows"]
+        for axis, rows in axes.items()
+        for row in rows
     ]
     header = ["changed", "model", "to", "rows/s", "ms a step"]
     alt = "Rows a second against features, fields, heads, orders and records of a batch"
@@ -159,79 +166,43 @@ def scaling(summary):
             "Speed: what a step grows with",
             [
                 about,
-                picture(scaling_figure(summary["axes"], title), "scaling", alt),
-                Table(header, rows, fold="The figure's numbers"),
+                picture(scaling_lines(axes), "scaling", alt),
+                Table(header, cells, fold="The figure's numbers"),
             ],
         )
     ]
 
 
-def devices(workers, sharded):
-    """Returns the section on several devices, or none.
-
-    Args:
-        workers: Summary of `experiments.robustness.two_workers`, or `None`.
-        sharded: Summary of `experiments.speed.sharded_tables`, or `None`.
-    """
-    blocks = [*_workers(workers), *_sharded(sharded)]
-    return [Section("More than one device", ["Not in the paper.", *blocks])] if blocks else []
-
-
-def _workers(summary):
-    if summary is None:
-        return []
-    one, two = summary["runs"]["one"], summary["runs"]["two"]
-    rows = [
-        [str(epoch + 1), *(f"{value:.8f}" for value in values)]
-        for epoch, values in enumerate(
-            zip(one["losses"], two["losses"], one["validation"], two["validation"], strict=True)
-        )
-    ]
-    killed = summary["killed"]
-    equal = "the very weights" if killed["equal"] else "**other weights than**"
-    seconds = {
-        name: sum(run["epoch_seconds"]) / len(run["epoch_seconds"])
-        for name, run in summary["runs"].items()
-    }
-    about = (
-        f"**Two worker processes on loopback** (`--strategy=multi_worker`), `released`, "
-        f"`{summary['data']['set']}`, {summary['data']['rows']:,} training rows, batches of "
-        f"{summary['batch_size']:,}: one process that reads both shards of the data, and two that "
-        "read one each, in float64, where sums hardly depend on their order. Their losses differ "
-        f"by at most {summary['largest_relative_loss_difference']:.1e} of their value. An epoch "
-        f"takes {seconds['one']:.1f} s and "
-        f"{seconds['two']:.1f} s; both share the same cores. "
-        f"With a worker killed in epoch {killed['epoch']} the other ended after "
-        f"{killed['seconds_until_the_other_ended']:.0f} s, and both, resumed, ended with {equal} "
-        f"of the unbroken run. Written on {summary['date']} by `python -m "
-        f"experiments.robustness.two_workers`; {summary['versions']['machine']}."
+def _line(model, rows):
+    """Returns the sentence on the line that fits a model's seconds a step against the order."""
+    orders, seconds = np.array([[value_on("order", row), row["seconds"]] for row in rows]).T
+    slope, start = np.polyfit(orders, seconds, 1)
+    explained = 1 - (seconds - start - slope * orders).var() / seconds.var()
+    return (
+        f"{title(model)}: {slope * 1e3:.1f} ms for each order beside {start * 1e3:,.0f} ms, "
+        f"a line that explains {explained:.1%} of the variance."
     )
-    header = ["epoch", "loss, one", "loss, two", "validation AUC, one", "validation AUC, two"]
-    return [about, Table(header, rows)]
 
 
-def _sharded(summary):
+def table_size(summary: Summary | None) -> list[str | Table]:
+    """Returns the text and the table on the seconds of a step against the size of the tables."""
     if summary is None:
         return []
-    rows = [
+    rows = [row for group in summary["groups"] for row in group["rows"]]
+    cells = [
         [
-            f"{row['devices']}",
-            f"{row['table_bytes'][0] / 2**20:,.1f}",
-            f"{row['optimizer_bytes'][0] / 2**20:,.1f}",
-            f"{row['seconds_per_step']['mean'] * 1e3:,.0f} "
-            f"± {row['seconds_per_step']['std'] * 1e3:,.0f}",
-            f"{row['loss']:.7f}",
+            TITLES[row["model"]],
+            OPTIMIZERS[row["optimizer"]],
+            f"{row['features']:,}",
+            milliseconds(row),
+            rate(row),
+            spread(row["against"]["smallest"]["time"], 2),
         ]
-        for row in summary["rows"]
+        for row in rows
     ]
     about = (
-        "**Tables larger than a device's memory** (`interhat_tf.training.table_sharding`, on "
-        "Keras' JAX backend): "
-        f"`released` with {summary['features']:,} features, the same CPU counted as one device and "
-        "as two, so that the seconds say what splitting costs. The losses of all rounds differ by "
-        f"at most {summary['largest_difference_of_loss']:.1e}. Written on {summary['date']} by "
-        f"`python -m experiments.speed.sharded_tables`; JAX {summary['versions']['jax']}, "
-        f"{summary['versions']['machine']}."
+        f"Training steps of {rows[0]['batch']:,} records of Criteo's 36 fields. "
+        f"{measured('table_size', summary['groups'])}"
     )
-    header = ["devices", "table, MiB each", "optimizer, MiB each", "ms a step", "loss"]
-    return [about, Table(header, rows)]
+    header = ["model", "optimizer", "features", "ms a step", "rows/s", "times the smallest's"]
+    return [about, Table(header, cells)]

@@ -13,15 +13,15 @@ import pathlib
 from experiments.common.results import PUBLISHED, RESULTS_DIR, read_result, read_results
 from experiments.common.running import run_program
 from experiments.report.at_a_glance import at_a_glance
-from experiments.report.beyond_page import in_pieces, scale, serving
+from experiments.report.beyond_page import data_pipeline, devices, large_tables, profile, serving
 from experiments.report.criteo_avazu_page import write_criteo_avazu_page
 from experiments.report.faithfulness_page import write_faithfulness_page
-from experiments.report.figures import figure_2
+from experiments.report.figure_2_page import figure_2
 from experiments.report.movielens_page import movielens
 from experiments.report.pages import Section, write_pages
 from experiments.report.rules_page import write_rules_page
 from experiments.report.sensitivity_page import sensitivity
-from experiments.report.speed_page import benchmark, devices, profile, scaling
+from experiments.report.speed_page import all_models, microbatches, scaling
 from experiments.report.table_3_page import frappe_negatives, table_3
 
 TITLE = "InterHAt: the paper's tables and figures, reproduced"
@@ -29,7 +29,7 @@ TITLE = "InterHAt: the paper's tables and figures, reproduced"
 
 def main(_):
     folder = pathlib.Path(RESULTS_DIR.value)
-    write_pages(folder, TITLE, [*of_the_paper(), *beyond_the_paper(folder)])
+    write_pages(folder, TITLE, [*of_the_paper(), *beyond_the_paper()])
     if summary := read_result("figures_8_to_10/summary.json"):
         write_rules_page(folder / "figures_8_to_10", summary)
     for name, summary in read_results("*/summary.json").items():
@@ -42,7 +42,7 @@ def of_the_paper() -> list[Section]:
     """Returns the sections on what the paper shows."""
     by_data = ("table_3", "frappe_negatives", "figure_3", "figure_4")
     results = {name: read_results(f"{name}/*/summary.json") for name in by_data}
-    results["figure_2"] = read_results("efficiency/*/summary.json")
+    results["figure_2"] = read_result("speed/figure_2.json")
     for name in ("figures_5_to_7", "figures_8_to_10"):
         results[name] = read_result(f"{name}/summary.json")
     heads, orders = results["figure_3"], results["figure_4"]
@@ -57,20 +57,21 @@ def of_the_paper() -> list[Section]:
     ]
 
 
-def beyond_the_paper(folder: pathlib.Path) -> list[Section]:
+def beyond_the_paper() -> list[Section]:
     """Returns the sections on speed, serving and several devices."""
 
-    def alone(name):
-        return read_result(f"{name}/summary.json")
+    def of(name):
+        return read_result(f"speed/{name}.json")
 
     return [
-        *in_pieces(alone("pieces")),
-        *benchmark(list(read_results("benchmark/*/*.json").values())),
-        *profile(alone("profile")),
-        *scaling(alone("scaling")),
-        *scale(alone("vocabulary"), read_results("lazy/*/summary.json")),
-        *serving(alone("latency")),
-        *devices(alone("two_workers"), alone("sharded_tables")),
+        *microbatches(of("microbatch")),
+        *all_models(("models", of("models")), ("gpu", of("gpu"))),
+        *profile(of("profile")),
+        *scaling(of("scaling")),
+        *large_tables(of("table_size"), read_results("lazy_adam/*/summary.json")),
+        *serving(of("latency")),
+        *data_pipeline(of("preparation"), of("readers")),
+        *devices(read_result("two_workers/summary.json"), of("sharded_tables")),
     ]
 
 

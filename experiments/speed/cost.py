@@ -16,7 +16,7 @@ PRODUCTS = {
     "InterhatAttentionGradient": (5, 0, 0),
     "InterhatSelfAttention": (2, 3, 1),
     # Queries are projected twice, once for each layout; then 3 gradients of weights, 3 of inputs.
-    # With W_m, what heads read is computed anew, and its gradient twice, for each layout.
+    # With W_m, what heads read is computed again, and its gradient twice, for each layout.
     "InterhatSelfAttentionGradient": (5, 10, 3),
 }
 """Products that our own operations compute: of every head's map, of its projections, with W_m."""
@@ -81,8 +81,8 @@ def _flops(operation):
         records, fields, dim = inputs.shape
         width = operation.inputs[1].shape[-1] if of_projections else dim
         outputs = operation.inputs[7].shape[-1] if of_outputs else 0
-        anew = outputs > 0 and "Gradient" in operation.type
-        inner = (of_maps + anew) * fields + of_projections * dim + of_outputs * outputs
+        again = outputs > 0 and "Gradient" in operation.type
+        inner = (of_maps + again) * fields + of_projections * dim + of_outputs * outputs
         return 2 * records * fields * width * inner
     return 0
 

@@ -2,16 +2,17 @@
 
     python -m experiments.speed.latency
 
-Exports an untrained InterHAt, `released`, of Criteo's sizes as a SavedModel and
-as ONNX files, and asks them in turn, with and without the attentions, for the
-same records. Writes `experiments/results/latency/summary.json`. About three
-minutes on 2 cores, with nothing else running.
+Exports an untrained InterHAt, `released`, of Criteo's sizes as a SavedModel and as ONNX
+files, and asks them in turn, with and without the attention weights, for the same records.
+Writes `speed/latency.json` among the results. About three minutes on 2 cores, with nothing
+else running.
 """
 
-import datetime
 import pathlib
 import tempfile
 import time
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -20,75 +21,80 @@ from absl import flags
 from tqdm.auto import tqdm
 
 from experiments.common.markdown import markdown_table
-from experiments.common.results import RESULTS_DIR
+from experiments.common.results import record, write_result
 from experiments.common.running import run_program
 from experiments.speed.paper_sizes import SIZES, batches_of, schema_of
 from interhat_tf.models import InterHAt
-from interhat_tf.models.presets import hyperparameters
-from interhat_tf.schema import CATEGORICAL
+from interhat_tf.schema import CATEGORICAL, Schema
 from interhat_tf.serving import export_onnx, export_saved_model
-from interhat_tf.utils.files import write_json
-from interhat_tf.utils.provenance import versions
 
 CALLS = {1: 500, 100: 300, 10_000: 20}
 
-ANSWER_SIZE = flags.DEFINE_enum("answer_size", "criteo", list(SIZES), "sizes of the records")
+SIZE = flags.DEFINE_enum("size", "criteo", list(SIZES), "whose sizes the records have")
+
+Ask = Callable[[np.ndarray], np.ndarray]
+"""A function from ids, (B, C), to probabilities, (B,)."""
 
 
 def main(_):
-    schema = schema_of(SIZES[ANSWER_SIZE.value])
-    arguments, _ = hyperparameters(ANSWER_SIZE.value, "released")
-    model = InterHAt(schema, **arguments)
-    rows = []
+    schema = schema_of(SIZES[SIZE.value])
+    model = InterHAt.from_preset("released", schema, dataset=SIZE.value)
     with tempfile.TemporaryDirectory() as folder:
-        engines = exported(model, pathlib.Path(folder))
-        for records, calls in CALLS.items():
-            inputs, _ = next(iter(batches_of(schema, records, batches=1)))
-            ids = inputs[CATEGORICAL].numpy()
-            expected = tf.sigmoid(model({CATEGORICAL: ids})[:, 0]).numpy()
-            seconds = {name: [] for name in engines}
-            for number in tqdm(range(calls + 1), desc=f"{records:,} records", disable=None):
-                for name, ask in engines.items():
-                    start = time.perf_counter()
-                    probability = ask(ids)
-                    if number:
-                        seconds[name].append(time.perf_counter() - start)
-                    elif (error := np.abs(probability - expected).max()) > 1e-5:
-                        raise ValueError(f"{name}: off by {error:.1e}")
-            for name, times in seconds.items():
-                p50, p99 = np.quantile(times, [0.5, 0.99]).tolist()
-                rows.append({"export": name, "records": records, "p50": p50, "p99": p99})
-    summary = {
-        "date": datetime.date.today().isoformat(),
-        "versions": {**versions(), "onnxruntime": onnxruntime.__version__},
-        "size": ANSWER_SIZE.value,
-        "calls": {str(records): calls for records, calls in CALLS.items()},
-        "rows": rows,
-    }
-    write_json(pathlib.Path(RESULTS_DIR.value) / "latency/summary.json", summary)
+        exports = exported(model, pathlib.Path(folder))
+        rows = [row for n, calls in CALLS.items() for row in latencies(model, exports, n, calls)]
     cells = [
         [r["export"], f"{r['records']:,}", f"{r['p50'] * 1e3:.2f}", f"{r['p99'] * 1e3:.2f}"]
         for r in rows
     ]
     print(markdown_table(["export", "records", "p50, ms", "p99, ms"], cells))
+    calls = {str(records): calls for records, calls in CALLS.items()}
+    write_result(
+        "speed/latency.json", record("onnxruntime", size=SIZE.value, calls=calls, rows=rows)
+    )
 
 
-def exported(model, folder):
-    """Returns, for each export, a function from ids, (B, C), to probabilities, (B,)."""
+def latencies(
+    model: InterHAt, exports: dict[str, Ask], records: int, calls: int
+) -> list[dict[str, Any]]:
+    """Returns how long each export takes to answer, all of them asked in turn.
+
+    Raises:
+        ValueError: If an answer is not the model's.
+    """
+    inputs, _ = next(iter(batches_of(model.schema, records, batches=1)))
+    ids = inputs[CATEGORICAL].numpy()
+    expected = tf.sigmoid(model({CATEGORICAL: ids})[:, 0]).numpy()
+    seconds = {name: [] for name in exports}
+    for _ in tqdm(range(calls + 1), desc=f"{records:,} records", disable=None):
+        for name, ask in exports.items():
+            start = time.perf_counter()
+            probability = ask(ids)
+            seconds[name].append(time.perf_counter() - start)
+            if (error := np.abs(probability - expected).max()) > 1e-5:
+                raise ValueError(f"{name}: off by {error:.1e}")
+    rows = []
+    for name, times in seconds.items():
+        p50, p99 = np.quantile(times[1:], [0.5, 0.99]).tolist()  # the first call warms up
+        rows.append({"export": name, "records": records, "p50": p50, "p99": p99})
+    return rows
+
+
+def exported(model: InterHAt, folder: pathlib.Path) -> dict[str, Ask]:
+    """Exports a model to a folder; returns the function that asks each export."""
     export_saved_model(model, folder / "saved_model")
     signatures = tf.saved_model.load(str(folder / "saved_model")).signatures
-    engines = {
+    exports = {
         "SavedModel, explained": saved_model(model.schema, signatures["serving_default"]),
         "SavedModel, probability alone": saved_model(model.schema, signatures["predict"]),
     }
     for explain, title in ((True, "ONNX, explained"), (False, "ONNX, probability alone")):
         path = folder / f"{'explain' if explain else 'predict'}.onnx"
         export_onnx(model, path, explain=explain)
-        engines[title] = onnx(path)
-    return engines
+        exports[title] = onnx(path)
+    return exports
 
 
-def saved_model(schema, signature):
+def saved_model(schema: Schema, signature: Any) -> Ask:
     """Returns a function that asks a SavedModel's signature, a tensor a field."""
 
     def ask(ids):
@@ -99,11 +105,11 @@ def saved_model(schema, signature):
     return ask
 
 
-def onnx(path):
+def onnx(path: pathlib.Path) -> Ask:
     """Returns a function that asks an ONNX file."""
     session = onnxruntime.InferenceSession(path)
-    place = [output.name for output in session.get_outputs()].index("probability")
-    return lambda ids: session.run(None, {CATEGORICAL: ids})[place]
+    number = [output.name for output in session.get_outputs()].index("probability")
+    return lambda ids: session.run(None, {CATEGORICAL: ids})[number]
 
 
 if __name__ == "__main__":

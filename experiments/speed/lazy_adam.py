@@ -4,7 +4,7 @@
 
 Trains `released` with each optimizer and five seeds, without the penalty on the
 embeddings, which would give every row of the table a gradient. Writes
-`lazy/NAME/summary.json`. Runs that are done are not run again.
+`lazy_adam/NAME/summary.json`. Runs that are done are not run again.
 """
 
 from experiments.common.results import write_result
@@ -31,7 +31,7 @@ def main(_):
     )
     differences = leads(rows, "lazy_adam")["adam"]
     summary = {"preset": PRESET, "optimizers": rows, "differences": differences}
-    write_result(summary_of("lazy"), {**study_record(data), **summary})
+    write_result(summary_of("lazy_adam"), {**study_record(data), **summary})
 
 
 if __name__ == "__main__":

@@ -14,12 +14,13 @@ PAPERS = {
     # A vector of this width for each pair of a value and another field.
     "ffm": {"embedding_dim": 4},
 }
-# The released form, the ablation, and the printed equations with d_K = d / h or 1, whichever
-# is more: the paper does not give d_K.
+# The released form, the ablation, and the printed equations. The paper does not give d_K: it is
+# d / h or 1, whichever is more, or s.
 INTERHAT = {
     "interhat": ("interhat", "released"),
     "interhat_s": ("interhat_s", "released"),
     "interhat_paper": ("interhat", "paper"),
+    "interhat_wide": ("interhat", "paper"),
 }
 
 
@@ -27,7 +28,7 @@ def build(name, schema, size, **arguments):
     """Returns a model of Table 2's embedding size and the layers that its own paper gives it.
 
     Args:
-        name: A model of the registry, or `"interhat_paper"`, the printed equations.
+        name: A model of the registry, or of `INTERHAT`.
         schema: The record's `Schema`.
         size: Name of the data set whose sizes it has.
         **arguments: Arguments of the model, which win.
@@ -44,6 +45,6 @@ def arguments_of(name, size):
         return {"embedding_dim": DATASETS[size].sizes["embedding_dim"], **PAPERS.get(name, {})}
     model, preset = INTERHAT[name]
     arguments, _ = hyperparameters(size, preset, model)
-    if preset == "paper":
+    if name == "interhat_paper":
         arguments["key_dim"] = max(1, arguments["embedding_dim"] // arguments["num_heads"])
     return arguments

@@ -2,105 +2,68 @@
 
     python -m experiments.speed.preparation
 
-Generates Criteo logs of 13.75 million rows, the paper's 30% of the real one,
-and of twice as many; prepares all of their rows with the fields of each
-configuration, in a process of its own; and reads the smaller one's training
-rows back, shuffled, beside NumPy copying the same bytes. Writes
-`experiments/results/preparation.json`. Some 20 minutes and 25 GB of disk on 2
-cores; nothing else should run meanwhile.
+Generates Criteo logs of 13.75 million rows, the paper's 30% of the real one, and of twice as
+many; prepares all of their rows with the fields of each configuration, in a process of its
+own; and reads the smaller one's training rows back, shuffled, beside NumPy copying the same
+bytes. Writes `speed/preparation.json` among the results. Some 20 minutes and 25 GB of disk on
+2 cores; nothing else should run meanwhile.
 """
 
 import dataclasses
-import datetime
-import json
 import pathlib
 import resource
 import shutil
-import subprocess
-import sys
 import time
+from typing import Any
 
 from absl import flags
 
+from experiments.common.data_flags import DATA_DIR
 from experiments.common.markdown import markdown_table
+from experiments.common.results import record, write_result
 from experiments.common.running import run_program
 from experiments.generated_logs.generator import generate_once
-from experiments.speed.timing import reading
+from experiments.speed.processes import run_alone
+from experiments.speed.reading import reading
+from experiments.speed.speed_flags import ROUNDS
 from interhat_tf.datasets.criteo.criteo_dataset_builder import Builder
 from interhat_tf.input_pipeline.catalog import prepare
-from interhat_tf.utils.files import write_json
-from interhat_tf.utils.provenance import versions
+from interhat_tf.input_pipeline.dataset import PreparedDataset
 
 BATCH_SIZE = 2048
 
-ROWS = flags.DEFINE_multi_integer("rows", [13_750_000, 27_500_000], "rows of the logs")
+LOG_ROWS = flags.DEFINE_multi_integer("log_rows", [13_750_000, 27_500_000], "rows of the logs")
 CONFIGS = flags.DEFINE_multi_string("configs", ["bucketed", "all_fields"], "configurations")
-ROUNDS = flags.DEFINE_integer("rounds", 5, "epochs that are read")
-FOLDER = flags.DEFINE_string("folder", "prepared/preparation", "logs and prepared sets")
-RESULTS = flags.DEFINE_string("results", "experiments/results/preparation.json", "what is written")
-ONLY = flags.DEFINE_boolean("only", False, "prepare one set in this process, and print")
 
 
 def main(_):
-    if ONLY.value:
-        print(json.dumps(measure(ROWS.value[0], CONFIGS.value[0])))
-        return
-    for rows in ROWS.value:
-        generate_once(log_path(rows), "criteo", rows)
-    prepared = [prepare_alone(rows, config) for config in CONFIGS.value for rows in ROWS.value]
-    read = []
+    folder = pathlib.Path(DATA_DIR.value) / "preparation"
+    for rows in LOG_ROWS.value:
+        generate_once(log_path(folder, rows), "criteo", rows)
+    prepared, read = [], []
     for config in CONFIGS.value:
-        data = open_set(ROWS.value[0], config)
-        read += reading(f"{config}, {ROWS.value[0]:,} rows", data, BATCH_SIZE, ROUNDS.value)
-    write_json(
-        RESULTS.value,
-        {
-            "date": datetime.date.today().isoformat(),
-            "versions": versions(),
-            "prepared": prepared,
-            "read": read,
-        },
-    )
-    header = ["fields", "rows", "rows/s", "peak GB", "log GB", "prepared GB", "distinct features"]
-    lines = [
-        [
-            f["config"],
-            f"{f['rows']:,}",
-            f"{f['rows_per_second']:,.0f}",
-            f"{f['peak_gigabytes']:.2f}",
-            f"{f['log_gigabytes']:.2f}",
-            f"{f['prepared_gigabytes']:.2f}",
-            f"{f['distinct_features']:,}",
-        ]
-        for f in prepared
-    ]
-    print(markdown_table(header, lines))
-    lines = [[f["what"], f"{f['rows_per_second']:,.0f}", f["times"]] for f in read]
-    print(markdown_table(["what", "rows/s", "measured"], lines))
+        for rows in LOG_ROWS.value:
+            shutil.rmtree(_sets(folder, rows) / "criteo" / _name(config), ignore_errors=True)
+            prepared.append(run_alone(measure, folder, rows, config))
+            print(config, f"{rows:,} rows: {prepared[-1]['rows_per_second']:,.0f} rows/s")
+        rows = LOG_ROWS.value[0]
+        data = open_set(folder, rows, config)
+        read += reading(f"{config}, {rows:,} rows", data, BATCH_SIZE, ROUNDS.value)
+    header = ["fields", "rows", "rows_per_second", "peak_gigabytes", "prepared_gigabytes"]
+    cells = [[f["config"], f["rows"], *(f"{f[name]:.4g}" for name in header[2:])] for f in prepared]
+    print(markdown_table(header, cells))
+    print(markdown_table(["what", "rows/s"], [[f["what"], f["rows_per_second"]] for f in read]))
+    write_result("speed/preparation.json", record(prepared=prepared, read=read))
 
 
-def prepare_alone(rows, config):
-    """Prepares a set in a process of its own, anew, and returns what that took."""
-    shutil.rmtree(sets_folder(rows) / "criteo" / f"{config}_all_rows", ignore_errors=True)
-    command = [sys.executable, "-m", "experiments.speed.preparation", "--only", f"--rows={rows}"]
-    command += [f"--configs={config}", f"--folder={FOLDER.value}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise ValueError(done.stderr.strip().splitlines()[-1])
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def measure(rows, config):
+def measure(folder: pathlib.Path, rows: int, config: str) -> dict[str, Any]:
     """Prepares a set in this process, and returns what that took."""
     before = peak_gigabytes()
     started = time.perf_counter()
-    data = open_set(rows, config)
+    data = open_set(folder, rows, config)
     seconds = time.perf_counter() - started
-    files = [
-        pathlib.Path(path)
-        for split in ("train", "validation", "test")
-        for path in data.files(split)
-    ]
+    splits = ("train", "validation", "test")
+    files = [pathlib.Path(path) for split in splits for path in data.files(split)]
     return {
         "config": config,
         "rows": rows,
@@ -108,28 +71,34 @@ def measure(rows, config):
         "rows_per_second": rows / seconds,
         "peak_gigabytes": peak_gigabytes(),
         "gigabytes_of_imports": before,
-        "log_gigabytes": log_path(rows).stat().st_size / 1e9,
+        "log_gigabytes": log_path(folder, rows).stat().st_size / 1e9,
         "prepared_gigabytes": sum(path.stat().st_size for path in files) / 1e9,
         "distinct_features": data.statistics["distinct_features"],
     }
 
 
-def open_set(rows, config):
+def open_set(folder: pathlib.Path, rows: int, config: str) -> PreparedDataset:
     """Returns the set of all rows of a log, prepared if it is not there."""
     chosen = next(known for known in Builder.BUILDER_CONFIGS if known.name == config)
-    chosen = dataclasses.replace(chosen, name=f"{config}_all_rows", share=1.0)
-    return prepare(Builder(data_dir=sets_folder(rows), config=chosen), log_path(rows).parent)
+    chosen = dataclasses.replace(chosen, name=_name(config), share=1.0)
+    builder = Builder(data_dir=_sets(folder, rows), config=chosen)
+    return prepare(builder, log_path(folder, rows).parent)
 
 
-def log_path(rows):
-    return pathlib.Path(FOLDER.value) / f"log-{rows}" / "train.txt"
+def log_path(folder: pathlib.Path, rows: int) -> pathlib.Path:
+    """Returns the path of the generated log of a number of rows."""
+    return folder / f"log-{rows}" / "train.txt"
 
 
-def sets_folder(rows):
-    return pathlib.Path(FOLDER.value) / f"sets-{rows}"
+def _sets(folder, rows):
+    return folder / f"sets-{rows}"
 
 
-def peak_gigabytes():
+def _name(config):
+    return f"{config}_all_rows"
+
+
+def peak_gigabytes() -> float:
     """Returns the most memory that this process has had resident so far, in 10^9 bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 

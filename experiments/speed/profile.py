@@ -2,51 +2,36 @@
 
     python -m experiments.speed.profile
 
-Traces one step of InterHAt, `released`, and of the printed equations with
-d_K = d / h, at Criteo's sizes, whole batches, on one thread, so that the times of
-the operations add up to the step's. Writes `experiments/results/profile/
-summary.json`. Half a minute.
+Traces one step of InterHAt, `released`, and of the printed equations with d_K = d / h, at
+Criteo's sizes, whole batches, on one thread, so that the times of the operations add up to
+the step's. Writes `speed/profile.json` among the results. Half a minute.
 """
 
 import collections
-import datetime
 import pathlib
 import tempfile
+from typing import Any
 
 import tensorflow as tf
-from absl import flags
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 from experiments.common.markdown import markdown_table
-from experiments.common.results import RESULTS_DIR
+from experiments.common.results import record, write_result
 from experiments.common.running import run_program
 from experiments.speed.paper_models import build
 from experiments.speed.paper_sizes import SIZES, schema_of
-from experiments.speed.timing import Training, device
+from experiments.speed.timed_cases import Training
 from interhat_tf.training.optimizers import Adam
-from interhat_tf.utils.files import write_json
-from interhat_tf.utils.provenance import versions
 
 PROFILED = ("interhat", "interhat_paper")
 BATCH_SIZE = 2048
 SHOWN = 12
-
-PROFILE_PIECES = flags.DEFINE_integer("profile_pieces", None, "records of a piece; default: all")
 
 
 def main(_):
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     models = {name: profile(name) for name in PROFILED}
-    summary = {
-        "date": datetime.date.today().isoformat(),
-        "versions": versions(),
-        "device": device(),
-        "batch_size": BATCH_SIZE,
-        "piece_rows": PROFILE_PIECES.value,
-        "models": models,
-    }
-    write_json(pathlib.Path(RESULTS_DIR.value) / "profile/summary.json", summary)
     for name, found in models.items():
         cells = [
             [row["operation"], row["times"], f"{row['ms']:.1f}", f"{row['ms'] / found['ms']:.0%}"]
@@ -54,18 +39,18 @@ def main(_):
         ]
         print(f"\n{name}, {found['ms']:.0f} ms a step\n")
         print(markdown_table(["operation", "times", "ms", "of the step"], cells))
+    write_result("speed/profile.json", record(batch_size=BATCH_SIZE, models=models))
 
 
-def profile(name):
+def profile(name: str) -> dict[str, Any]:
     """Returns the milliseconds of a model's step, and of its operations by kind, longest first."""
-    schema = schema_of(SIZES["criteo"])
-    model = build(name, schema, "criteo")
-    training = Training(model, Adam(), BATCH_SIZE, microbatch_size=PROFILE_PIECES.value)
-    training.time(2)
+    model = build(name, schema_of(SIZES["criteo"]), "criteo")
+    training = Training(model, Adam(), BATCH_SIZE)
+    training.train(2)
     seconds = min(training.time(1) for _ in range(3))
     with tempfile.TemporaryDirectory() as folder:
         with tf.profiler.experimental.Profile(folder):
-            training.time(1)
+            training.train(1)
         (trace,) = pathlib.Path(folder).rglob("*.xplane.pb")
         milliseconds, times = operations(trace)
     rows = [
@@ -75,7 +60,7 @@ def profile(name):
     return {"ms": seconds * 1e3, "operations": rows}
 
 
-def operations(path):
+def operations(path: pathlib.Path) -> tuple[collections.Counter, collections.Counter]:
     """Returns, of a trace of the CPU, the milliseconds and the number of each kind of operation."""
     space = xplane_pb2.XSpace.FromString(path.read_bytes())
     milliseconds, times = collections.Counter(), collections.Counter()

@@ -1,29 +1,29 @@
 """Which library reads a raw click log fastest: pyarrow, polars or DuckDB.
 
     pip install polars duckdb
-    python -m experiments.speed.readers --rows=2000000
+    python -m experiments.speed.readers --reader_rows=2000000
 
-Each of them reads a generated Criteo log (`parse`: all values, kept no longer
-than a chunk) and counts the values of all 26 categorical fields (`count`, what
-preparation's first pass is about), in processes of their own and in turn.
-Writes `experiments/results/readers.json`: rows/s and peak memory. Some 5
-minutes on 2 cores; nothing else should run meanwhile.
+Each of them reads a generated Criteo log (`parse`: all values, kept no longer than a chunk) and
+counts the values of all 26 categorical fields (`count`, what preparation's first pass is
+about), in processes of their own and in turn. Writes `speed/readers.json` among the results:
+rows/s and peak memory. Some 5 minutes on 2 cores; nothing else should run meanwhile.
 """
 
-import datetime
-import json
 import pathlib
 import resource
 import statistics
-import subprocess
-import sys
 import time
+from typing import Any
 
 from absl import flags
 
+from experiments.common.data_flags import DATA_DIR
 from experiments.common.markdown import markdown_table
+from experiments.common.results import record, write_result
 from experiments.common.running import run_program
 from experiments.generated_logs.generator import generate
+from experiments.speed.processes import run_alone
+from experiments.speed.speed_flags import ROUNDS
 from interhat_tf.datasets.criteo.criteo_dataset_builder import CATEGORIES, COLUMNS
 from interhat_tf.preprocessing.fields import Categorical
 from interhat_tf.preprocessing.local_runner import read_chunks
@@ -31,79 +31,61 @@ from interhat_tf.preprocessing.rows import Rows, random_splits
 from interhat_tf.preprocessing.text_chunks import log_chunks
 from interhat_tf.preprocessing.text_parsing import parse
 from interhat_tf.preprocessing.vocabulary import CountStore, count_rows
-from interhat_tf.utils.files import write_json
-from interhat_tf.utils.provenance import versions
 
-READERS = ("pyarrow", "polars", "duckdb")
-TASKS = ("parse", "count")
-
-ROWS = flags.DEFINE_integer("rows", 2_000_000, "rows of the log")
-ROUNDS = flags.DEFINE_integer("rounds", 3, "rounds of each measurement")
-LOG = flags.DEFINE_string("log", "prepared/logs/readers.txt", "where the log is generated")
-RESULTS = flags.DEFINE_string("results", "experiments/results/readers.json", "what is written")
-READER = flags.DEFINE_enum("reader", None, READERS, "measure this one in this process, and print")
-TASK = flags.DEFINE_enum("task", None, TASKS, "what the one does")
+READER_ROWS = flags.DEFINE_integer("reader_rows", 2_000_000, "rows of the log")
 
 
 def main(_):
-    path = pathlib.Path(LOG.value)
-    if READER.value:
-        started = time.perf_counter()
-        result = globals()[f"{TASK.value}_with_{READER.value}"](str(path))
-        seconds = time.perf_counter() - started
-        kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        print(json.dumps({"seconds": seconds, "gigabytes": kilobytes / 2**20, "result": result}))
-        return
+    path = pathlib.Path(DATA_DIR.value) / "logs/readers.txt"
     path.parent.mkdir(parents=True, exist_ok=True)
-    generate(path, "criteo", ROWS.value, overwrite=True)
-    measured = {(task, reader): [] for task in TASKS for reader in READERS}
+    generate(path, "criteo", READER_ROWS.value, overwrite=True)
+    measured = {key: [] for key in TASKS}
     for _ in range(ROUNDS.value):
-        for task, reader in measured:
-            command = [sys.executable, "-m", "experiments.speed.readers", f"--log={path}"]
-            command += [f"--reader={reader}", f"--task={task}"]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode:
-                raise ValueError(f"{reader}: {done.stderr.strip().splitlines()[-1]}")
-            measured[task, reader].append(json.loads(done.stdout.splitlines()[-1]))
-    for task in TASKS:
-        results = {json.dumps(r["result"]) for reader in READERS for r in measured[task, reader]}
-        if len(results) != 1:
-            raise ValueError(f"{task}: the readers do not agree: {' / '.join(results)}")
-    figures = [
-        {
-            "task": task,
-            "reader": reader,
-            "rows_per_second": ROWS.value / statistics.median(r["seconds"] for r in runs),
-            "seconds": [r["seconds"] for r in runs],
-            "gigabytes": max(r["gigabytes"] for r in runs),
-        }
-        for (task, reader), runs in measured.items()
-    ]
-    libraries = {name: __import__(name).__version__ for name in READERS}
-    write_json(
-        RESULTS.value,
-        {
-            "date": datetime.date.today().isoformat(),
-            "rows": ROWS.value,
-            "versions": {**versions(), **libraries},
-            "figures": figures,
-        },
-    )
+        for key, runs in measured.items():
+            runs.append(run_alone(measure, *key, str(path)))
+    figures = []
+    for (task, reader), runs in measured.items():
+        results = [
+            run["result"] for (other, _), of in measured.items() if other == task for run in of
+        ]
+        if any(result != results[0] for result in results):
+            raise ValueError(f"{task}: the readers do not agree: {results}")
+        seconds = [run["seconds"] for run in runs]
+        figures.append(
+            {
+                "task": task,
+                "reader": reader,
+                "rows_per_second": READER_ROWS.value / statistics.median(seconds),
+                "seconds": seconds,
+                "gigabytes": max(run["gigabytes"] for run in runs),
+            }
+        )
     rows = [
         [f["task"], f["reader"], f"{f['rows_per_second']:,.0f}", f"{f['gigabytes']:.2f}"]
         for f in figures
     ]
     print(markdown_table(["task", "reader", "rows/s", "peak GB"], rows))
+    about = record("pyarrow", "polars", "duckdb", rows=READER_ROWS.value, figures=figures)
+    write_result("speed/readers.json", about)
 
 
-def parse_with_pyarrow(path):
+def measure(task: str, reader: str, path: str) -> dict[str, Any]:
+    """Lets a reader do a task; returns its result, seconds and this process's peak memory."""
+    started = time.perf_counter()
+    result = TASKS[task, reader](path)
+    seconds = time.perf_counter() - started
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {"seconds": seconds, "gigabytes": kilobytes / 2**20, "result": result}
+
+
+def parse_with_pyarrow(path: str) -> int:
     """Reads all values in the chunks and threads of the preparation."""
     chunks = log_chunks([path])
     tables = read_chunks(chunks, lambda chunk: parse(chunk, COLUMNS, delimiter="\t"), "reading")
     return sum(len(table) for table in tables)
 
 
-def count_with_pyarrow(path):
+def count_with_pyarrow(path: str) -> dict[str, int]:
     """Counts values as the preparation does."""
     fields = [Categorical(name) for name in CATEGORIES]
 
@@ -118,7 +100,7 @@ def count_with_pyarrow(path):
     return {name: values.distinct for name, values in store.value_counts().items()}
 
 
-def parse_with_polars(path):
+def parse_with_polars(path: str) -> int:
     """Reads all values with polars' streaming engine; a maximum makes it look at each of them."""
     import polars
 
@@ -126,7 +108,7 @@ def parse_with_polars(path):
     return maxima.collect(engine="streaming")["rows"][0]
 
 
-def count_with_polars(path):
+def count_with_polars(path: str) -> dict[str, int]:
     """Counts values with polars' streaming engine."""
     import polars
 
@@ -139,13 +121,11 @@ def count_with_polars(path):
 def _scan_with_polars(path):
     import polars
 
-    kinds = {
-        name: polars.String if name in (*CATEGORIES, "label") else polars.Int64 for name in COLUMNS
-    }
+    kinds = {name: polars.String if _is_text(name) else polars.Int64 for name in COLUMNS}
     return polars.scan_csv(path, separator="\t", has_header=False, schema=kinds, quote_char=None)
 
 
-def parse_with_duckdb(path):
+def parse_with_duckdb(path: str) -> int:
     """Reads all values with DuckDB; a maximum makes it look at each of them."""
     import duckdb
 
@@ -153,7 +133,7 @@ def parse_with_duckdb(path):
     return duckdb.sql(f"SELECT count(*), {maxima} FROM {_scan_with_duckdb(path)}").fetchall()[0][0]
 
 
-def count_with_duckdb(path):
+def count_with_duckdb(path: str) -> dict[str, int]:
     """Counts values with DuckDB, all fields in one scan."""
     import duckdb
 
@@ -166,19 +146,29 @@ def count_with_duckdb(path):
     # The bit of the field that a set groups by is 0; the first field has the highest bit.
     everything = 2 ** len(CATEGORIES) - 1
     counts = {everything - field: count for field, count in found}
-    return {
-        name: counts[2 ** (len(CATEGORIES) - 1 - position)]
-        for position, name in enumerate(CATEGORIES)
-    }
+    return {name: counts[1 << bit] for bit, name in enumerate(reversed(CATEGORIES))}
 
 
 def _scan_with_duckdb(path):
     kinds = ", ".join(
-        f"'{name}': '{'VARCHAR' if name in (*CATEGORIES, 'label') else 'BIGINT'}'"
-        for name in COLUMNS
+        f"'{name}': '{'VARCHAR' if _is_text(name) else 'BIGINT'}'" for name in COLUMNS
     )
     return f"read_csv('{path}', delim='\t', header=false, quote='', columns={{{kinds}}})"
 
 
+def _is_text(name):
+    return name in (*CATEGORIES, "label")
+
+
+TASKS = {
+    ("parse", "pyarrow"): parse_with_pyarrow,
+    ("parse", "polars"): parse_with_polars,
+    ("parse", "duckdb"): parse_with_duckdb,
+    ("count", "pyarrow"): count_with_pyarrow,
+    ("count", "polars"): count_with_polars,
+    ("count", "duckdb"): count_with_duckdb,
+}
+
+
 if __name__ == "__main__":
-    run_program(main)
+    run_program(main, rounds=3)

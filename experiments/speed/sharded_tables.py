@@ -2,105 +2,85 @@
 
     python -m experiments.speed.sharded_tables
 
-Trains InterHAt, `released`, at Criteo's sizes but for its features on Keras' JAX
-backend: on one device, and with `interhat_tf.training.table_sharding.shard_tables` on two. Both
-are the same CPU, which JAX counts as one or as two, so that the seconds say what
-splitting costs, not what a second device gains. How many there are is settled
-when JAX starts: each kind runs in a process of its own. Writes
-`experiments/results/sharded_tables/summary.json`. About two minutes on 2 cores,
-with nothing else running.
+Trains InterHAt, `released`, at Criteo's sizes but for its features on Keras' JAX backend: on
+one device, and with `interhat_tf.training.table_sharding.shard_tables` on two. Both are the
+same CPU, which JAX counts as one or as two, so that the seconds say what splitting costs, not
+what a second device gains. Writes `speed/sharded_tables.json` among the results. About two
+minutes on 2 cores, with nothing else running.
 """
 
 import collections
 import dataclasses
-import datetime
-import importlib.metadata
-import json
-import pathlib
 import time
+from collections.abc import Iterable
+from typing import Any
 
 import keras
 from absl import flags
 
-from experiments.common.results import RESULTS_DIR
-from experiments.common.running import run_alone, run_program
+from experiments.common.results import record, write_result
+from experiments.common.running import run_program
 from experiments.common.statistics import mean_and_std
 from experiments.speed.paper_sizes import SIZES, batches_of, schema_of
+from experiments.speed.processes import run_alone
+from experiments.speed.speed_flags import ROUNDS
 from interhat_tf.models import InterHAt
-from interhat_tf.models.presets import hyperparameters
 from interhat_tf.training.optimizers import Adam
 from interhat_tf.training.table_sharding import pad_vocabulary, shard_tables
-from interhat_tf.utils.files import write_json
-from interhat_tf.utils.provenance import versions
 
-CRITEO = SIZES["criteo"]
 BATCH_SIZE = 2048
 DEVICES = {"one_device": 1, "sharded": 2}
 
-FEATURES = flags.DEFINE_integer("sharded_features", 1_000_000, "number of features")
-STEPS = flags.DEFINE_integer("sharded_steps", 10, "steps of a round")
-ROUNDS = flags.DEFINE_integer("sharded_rounds", 3, "rounds that count; the first is none of them")
-KIND = flags.DEFINE_enum(
-    "sharded_kind", None, list(DEVICES), "train on one kind of devices, and print it as JSON"
-)
+FEATURES = flags.DEFINE_integer("features", 1_000_000, "number of features")
+STEPS = flags.DEFINE_integer("steps", 10, "steps of a round")
 
 
 def main(_):
-    if KIND.value:
-        print(json.dumps(train()))
-        return
-    rows = [{"kind": kind, "devices": n, **found_by(kind)} for kind, n in DEVICES.items()]
-    losses = zip(*(row["losses"] for row in rows), strict=True)
-    summary = {
-        "date": datetime.date.today().isoformat(),
-        "versions": {**versions(), "jax": importlib.metadata.version("jax")},
-        "batch_size": BATCH_SIZE,
-        "fields": CRITEO.categories + CRITEO.numbers,
-        "features": FEATURES.value,
-        "steps": STEPS.value,
-        "rounds": ROUNDS.value,
-        "rows": rows,
-        "largest_difference_of_loss": max(max(pair) - min(pair) for pair in losses),
-    }
-    write_json(pathlib.Path(RESULTS_DIR.value) / "sharded_tables/summary.json", summary)
-    for row in rows:
-        print(
-            f"{row['kind']:10} each device: table {row['table_bytes'][0] / 2**20:.1f} MiB, "
-            f"optimizer {row['optimizer_bytes'][0] / 2**20:.1f} MiB; "
-            f"{row['seconds_per_step']['mean'] * 1e3:,.1f} ms a step, loss {row['loss']:.7f}"
+    rows = []
+    for kind, devices in DEVICES.items():
+        # How many devices there are is settled when JAX starts.
+        found = run_alone(
+            *(train, devices, FEATURES.value, STEPS.value, ROUNDS.value),
+            KERAS_BACKEND="jax",
+            JAX_PLATFORMS="cpu",
+            XLA_FLAGS=f"--xla_force_host_platform_device_count={devices}",
         )
-
-
-def found_by(kind):
-    """Returns what a process of its own found, with JAX and so many devices."""
-    return run_alone(
-        "experiments.speed.sharded_tables",
-        {KIND.name: kind, **{flag.name: flag.value for flag in (FEATURES, STEPS, ROUNDS)}},
-        KERAS_BACKEND="jax",
-        JAX_PLATFORMS="cpu",
-        XLA_FLAGS=f"--xla_force_host_platform_device_count={DEVICES[kind]}",
+        rows.append({"kind": kind, "devices": devices, **found})
+        print(
+            f"{kind:10} each device: table {found['table_bytes'][0] / 2**20:.1f} MiB, "
+            f"optimizer {found['optimizer_bytes'][0] / 2**20:.1f} MiB; "
+            f"{found['seconds_per_step']['mean'] * 1e3:,.1f} ms a step, loss {found['loss']:.7f}"
+        )
+    losses = zip(*(row["losses"] for row in rows), strict=True)
+    summary = record(
+        "jax",
+        batch_size=BATCH_SIZE,
+        features=FEATURES.value,
+        steps=STEPS.value,
+        rounds=ROUNDS.value,
+        rows=rows,
+        largest_difference_of_loss=max(max(pair) - min(pair) for pair in losses),
     )
+    write_result("speed/sharded_tables.json", summary)
 
 
-def train():
-    """Trains the model of this process's kind; returns its bytes, its seconds and its losses."""
-    if KIND.value == "sharded":
+def train(devices: int, features: int, steps: int, rounds: int) -> dict[str, Any]:
+    """Trains the model on this process's devices; returns its bytes, seconds and losses."""
+    if devices > 1:
         shard_tables()
     keras.utils.set_random_seed(0)
     # Both kinds train the very same model.
-    schema = pad_vocabulary(
-        schema_of(dataclasses.replace(CRITEO, features=FEATURES.value)), DEVICES["sharded"]
-    )
-    arguments, training = hyperparameters("criteo", "released")
-    model = InterHAt(schema, **arguments)
-    optimizer = Adam(beta_2=training["beta_2"])
+    schema = schema_of(dataclasses.replace(SIZES["criteo"], features=features))
+    schema = pad_vocabulary(schema, max(DEVICES.values()))
+    model = InterHAt.from_preset("released", schema, dataset="criteo")
+    optimizer = Adam(beta_2=model.training_settings["beta_2"])
     model.compile(optimizer, keras.losses.BinaryCrossentropy(from_logits=True))
     batches = batches_of(schema, BATCH_SIZE, batches=4)
     seconds, losses = [], []
-    for _ in range(ROUNDS.value + 1):
+    for _ in range(rounds + 1):
         start = time.perf_counter()
-        history = model.fit(batches, steps_per_epoch=STEPS.value, shuffle=False, verbose=0).history
-        seconds.append((time.perf_counter() - start) / STEPS.value)
+        history = model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0).history
+        seconds.append((time.perf_counter() - start) / steps)
         losses += history["loss"]
     return {
         "table_bytes": bytes_held([model.embedding.table]),
@@ -113,7 +93,7 @@ def train():
     }
 
 
-def bytes_held(variables):
+def bytes_held(variables: Iterable[keras.Variable]) -> list[int]:
     """Returns the bytes of variables that each device holds."""
     held = collections.Counter()
     for variable in variables:
@@ -123,4 +103,4 @@ def bytes_held(variables):
 
 
 if __name__ == "__main__":
-    run_program(main)
+    run_program(main, rounds=3)

@@ -1,121 +1,60 @@
-"""What the programs that measure speed share."""
+"""Times cases of a grid in turn, each in a process of its kind."""
 
-import statistics
-import time
+import contextlib
+from collections.abc import Callable
+from typing import Any
 
-import numpy as np
-import tensorflow as tf
 from tqdm.auto import tqdm
 
-from experiments.common.statistics import mean_and_std
-from experiments.speed.paper_sizes import batches_of
-from interhat_tf.training.step import compile_steps
-from interhat_tf.utils.provenance import versions
+from experiments.speed.grids import Case
+from experiments.speed.processes import fresh_process
+from experiments.speed.timed_cases import prepare, time_case
+from interhat_tf import kernels
+from interhat_tf.training.step import use_one_thread_an_operation
 
 
-class Training:
-    """A model, its optimizer and its batches, to be trained for a few steps at a time.
-
-    Args:
-        model: The model.
-        optimizer: The optimizer.
-        batch_size: Records of a step; they are made up.
-        **how: `jit_compile` and `microbatch_size` of `compile_steps`.
-    """
-
-    def __init__(self, model, optimizer, batch_size, **how):
-        self.model, self.optimizer = model, optimizer
-        optimizer.build(model.trainable_variables)
-        loss_sum = tf.Variable(0.0, dtype=tf.float64, trainable=False)
-        self.steps = compile_steps(model, optimizer, loss_sum, **how)
-        self.batches = iter(batches_of(model.schema, batch_size, batches=4))
-        self.loss_sum = loss_sum
-
-    def time(self, steps):
-        """Returns the seconds that so many steps take."""
-        start = time.perf_counter()
-        self.steps(self.batches, tf.constant(steps))
-        self.loss_sum.numpy()  # waits for the device
-        return time.perf_counter() - start
-
-
-def train_in_turn(trainings, steps, rounds, title="rounds"):
-    """Trains models for a few steps each, in turn, round after round.
+def time_in_turn(
+    cases: list[Case], rounds: int, turn_seconds: float
+) -> tuple[list[list[float]], list[dict[str, Any]]]:
+    """Times cases in turn, round after round.
 
     Args:
-        trainings: Dictionary from a key to a `Training`.
-        steps: Steps of each in a round.
-        rounds: Rounds that count; one before them does not.
-        title: What the progress bar says.
+        cases: The cases.
+        rounds: Rounds that count; two before them trace the functions, and find how often
+            each is done in a turn.
+        turn_seconds: About how long a turn takes; each case is done once at least.
 
     Returns:
-        Dictionary from the keys to the seconds of their rounds.
+        For each case the seconds of one time in each round; and for each case what else is
+        known of it, see `timed_cases.prepare`.
     """
-    seconds = {key: [] for key in trainings}
-    for number in tqdm(range(rounds + 1), desc=title, disable=None):
-        for key, training in trainings.items():
-            elapsed = training.time(steps)
-            if number:
-                seconds[key].append(elapsed)
-    return seconds
+    times, seconds = [1] * len(cases), [[] for _ in cases]
+    with contextlib.ExitStack() as stack:
+        processes = _processes_for(cases, stack)
+        facts = [process(prepare, i, cases[i]) for i, process in enumerate(processes)]
+        for number in tqdm(range(rounds + 2), desc="rounds", disable=None):
+            for i, process in enumerate(processes):
+                elapsed = process(time_case, i, times[i])
+                if number == 1:
+                    times[i] = max(1, round(turn_seconds / elapsed))
+                elif number > 1:
+                    seconds[i].append(elapsed / times[i])
+    return seconds, facts
 
 
-def ratio(times, others):
-    """Returns how many times as long the first took, round by round: mean and deviation."""
-    return mean_and_std([time / other for time, other in zip(times, others, strict=True)])
+def _processes_for(cases: list[Case], stack: contextlib.ExitStack) -> list[Callable[..., Any]]:
+    """Returns a process for each case, the same for those that settle the same for a process.
 
-
-def reading(name, data, batch_size, rounds):
-    """Times epochs of shuffled batches one after the other, and NumPy copying the same bytes.
-
-    Args:
-        name: What the figures call the data set.
-        data: The `PreparedDataset`.
-        batch_size: Rows of a batch.
-        rounds: Epochs that count; one before them warms up.
-
-    Returns:
-        Two figures.
+    That is whether there are CPU kernels, and how TensorFlow uses its threads.
     """
-    rows = data.num_rows("train")
-    steps = -(-rows // batch_size)
-    batches = iter(data.training_batches(batch_size, seed=0))
-    pipeline, copying = [], []
-    # No pause between the epochs, in which the pipeline could work ahead.
-    for _ in range(rounds + 1):
-        start = time.perf_counter()
-        for _ in range(steps):
-            next(batches)
-        pipeline.append(time.perf_counter() - start)
-    del batches
-    for _ in range(rounds + 1):
-        start = time.perf_counter()
-        for path in data.files("train"):
-            np.fromfile(path, np.uint8).copy()
-        copying.append(time.perf_counter() - start)
-    # The first round warms the pipeline up and the files' cache.
-    return [
-        figure(f"{name}: shuffled batches", rows, pipeline[1:]),
-        figure(f"{name}: NumPy copying the same bytes", rows, copying[1:]),
-    ]
-
-
-def figure(what, rows, seconds):
-    """Returns the median of measured seconds as a rate, with its spread."""
-    median = statistics.median(seconds)
-    return {
-        "what": what,
-        "rows": rows,
-        "rows_per_second": rows / median,
-        "seconds": median,
-        "seconds_min": min(seconds),
-        "seconds_max": max(seconds),
-        "times": len(seconds),
-    }
-
-
-def device():
-    """Returns the name of the GPU, or the machine's."""
-    if gpus := tf.config.list_physical_devices("GPU"):
-        return tf.config.experimental.get_device_details(gpus[0])["device_name"]
-    return versions()["machine"]
+    started: dict[tuple[bool, bool], Callable[..., Any]] = {}
+    found = []
+    for case in cases:
+        kind = (case.code == "tensorflow", bool(case.microbatch))
+        if kind not in started:
+            environment = {kernels.SWITCH: "0"} if case.code == "tensorflow" else {}
+            started[kind] = stack.enter_context(fresh_process(**environment))
+            if case.microbatch:
+                started[kind](use_one_thread_an_operation)
+        found.append(started[kind])
+    return found

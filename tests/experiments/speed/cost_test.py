@@ -57,7 +57,7 @@ def test_operations_of_our_own():
     def attend(query):  # two heads of width 2
         return tf.gradients(kernels.attention(query, query, query, num_heads=2, scale=1.0), query)
 
-    products = 2 + 5  # forward, and with the maps computed anew backward
+    products = 2 + 5  # forward, and with the maps computed again backward
     found = cost(attend, RECORDS, fields=3)
     assert found["flops"] == products * 2 * 5 * 2 * 3 * 3 * 2
     assert found["map_bytes"] == 0
@@ -69,8 +69,8 @@ def test_operations_of_our_own():
         result = kernels.self_attention(inputs, weights, None, output, 2, 1.0, relu=False)
         return tf.gradients(result, [inputs, *weights, output])
 
-    maps = found["flops"] + 2 * 5 * 2 * 3 * 3 * 2  # what heads read is computed anew as well
-    projections = 3 + (4 + 3 + 3)  # forward; anew, and gradients of weights and of inputs
+    maps = found["flops"] + 2 * 5 * 2 * 3 * 3 * 2  # what heads read is computed again as well
+    projections = 3 + (4 + 3 + 3)  # forward; again, and gradients of weights and of inputs
     flops = maps + projections * 2 * 5 * 3 * 4 * 4 + (1 + 3) * 2 * 5 * 3 * 4 * 6
     assert cost(project_and_attend, RECORDS, fields=3)["flops"] == flops
     table = tf.Variable(tf.zeros((1000, 4)))

@@ -1,16 +1,16 @@
 import pytest
 from absl.testing import flagsaver
 
+from experiments.common.results import read_result
 from experiments.speed import latency
-from interhat_tf.utils.files import read_json
 
 
 @pytest.mark.slow
 def test_exports_are_asked_in_turn(study_flags, monkeypatch):
     monkeypatch.setattr(latency, "CALLS", {1: 3, 20: 2})
-    with flagsaver.flagsaver(answer_size="avazu"):
+    with flagsaver.flagsaver(size="avazu"):
         latency.main(None)
-    rows = read_json(study_flags / "results/latency/summary.json")["rows"]
+        rows = read_result("speed/latency.json")["rows"]
     assert len(rows) == 8 and {row["records"] for row in rows} == {1, 20}
     assert len({row["export"] for row in rows}) == 4
     assert all(0 < row["p50"] <= row["p99"] for row in rows)

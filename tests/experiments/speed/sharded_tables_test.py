@@ -1,15 +1,15 @@
 import pytest
 from absl.testing import flagsaver
 
+from experiments.common.results import read_result
 from experiments.speed import sharded_tables
-from interhat_tf.utils.files import read_json
 
 
 @pytest.mark.slow
 def test_two_devices_hold_half_of_the_tables_each(study_flags):
-    with flagsaver.flagsaver(sharded_features=20_001, sharded_steps=1, sharded_rounds=1):
+    with flagsaver.flagsaver(features=20_001, steps=1, rounds=1):
         sharded_tables.main(None)
-    summary = read_json(study_flags / "results/sharded_tables/summary.json")
+    summary = read_result("speed/sharded_tables.json")
     one, two = summary["rows"]
     assert (one["kind"], two["kind"]) == ("one_device", "sharded")
     # 12 numbers of 4 bytes a row; a row more, so that two devices divide them.
