@@ -102,6 +102,7 @@ page: $(READY)  ## build the pages of your own results, in runs/results
 
 tables: $(READY)  ## build the published pages, experiments/results/README.md and index.html
 	$(PY) -m experiments.report.tables
+	$(PY) -m experiments.report.readme_table
 
 reproduce-criteo: $(READY)  ## Criteo beside Tables 1 and 3: CRITEO=<train.txt>, or ROWS=200000 to try
 	$(PY) -m experiments.paper.criteo_avazu --results_dir=$(RESULTS) --dataset=criteo \

@@ -21,7 +21,7 @@ def run_example(number):
 @pytest.mark.slow
 def test_the_example_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    names = run_example(0)
+    names = run_example(1)
     assert names["explanation"]["order_weights"].shape == (1, 3)
     assert names["explanation"]["field_weights"].shape == (1, 3, 3)
     total = names["explanation"]["contributions"].numpy().sum() + names["explanation"]["bias"]
@@ -33,7 +33,7 @@ def test_the_example_runs(tmp_path, monkeypatch):
 def test_the_example_of_a_click_log_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_click_log(tmp_path / "clicks.csv")
-    names = run_example(1)
+    names = run_example(0)
     assert names["data"].schema.field_names == ("user", "app", "price")
     explanation = names["explanation"]
     assert explanation.field_weights.shape[::2] == (2, 3) and explanation.effects.shape == (2, 3)
@@ -44,5 +44,5 @@ def test_the_example_of_a_click_log_runs(tmp_path, monkeypatch):
 
 def test_the_files_it_links_to_are_there():
     text = README.read_text()
-    for target in re.findall(r"\]\(([^):#]+)\)", text):
+    for target in re.findall(r"\]\(([^):#]+)\)", text) + re.findall(r'src="([^"]+)"', text):
         assert (README.parent / target).exists(), target
