@@ -5,8 +5,8 @@ TensorFlow. `python -m interhat` is the same.
 """
 
 import importlib
-import importlib.metadata
 import os
+import pathlib
 import sys
 from collections.abc import Sequence
 
@@ -31,7 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(f"  interhat {command:10}{summary}")
         print("\nEach lists its flags with --help. interhat --version prints the version.")
     elif name == "--version":
-        print(f"interhat {importlib.metadata.version('interhat-tf')}")
+        source = (pathlib.Path(__file__).parent / "interhat_tf/__init__.py").read_text()
+        print("interhat", source.partition('__version__ = "')[2].partition('"')[0])
     elif name in COMMANDS:
         # TensorFlow greets on standard error with what processor it has found.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

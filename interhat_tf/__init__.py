@@ -5,7 +5,7 @@ from interhat_tf.schema import Field, Schema
 from interhat_tf.training.optimizers import Adam, LazyAdam
 from interhat_tf.utils.lazy import lazy_attributes
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Only when asked for: they need TensorFlow, which a model on another backend does not.
 __getattr__ = lazy_attributes(
