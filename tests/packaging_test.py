@@ -16,10 +16,10 @@ pytestmark = pytest.mark.slow
 ROOT = pathlib.Path(__file__).parents[1]
 EXAMPLES = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
 
-BUILD_KERNELS = """
+KERNELS_ARE_USABLE = """
 from interhat_tf import kernels
 
-assert kernels.build().exists() and kernels.are_usable()
+assert kernels.are_usable()
 """
 
 PUBLIC_DATA = """
@@ -47,7 +47,7 @@ def python(tmp_path_factory):
     for name in ("interhat_tf", "data", "experiments", "tests"):
         ignore = shutil.ignore_patterns("__pycache__", "*.so")
         shutil.copytree(ROOT / name, source / name, ignore=ignore)
-    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+    for name in ("interhat.py", "setup.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     venv.create(folder / "venv", with_pip=True)
     python = folder / "venv/bin/python"
@@ -68,11 +68,14 @@ def site_packages(python):
     return next(python.parents[1].glob("lib/python*/site-packages"))
 
 
+def environment():
+    return {name: v for name, v in os.environ.items() if not name.startswith("PYTHON")}
+
+
 def run(python, script, folder):
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     installed = f"assert {str(site_packages(python))!r} in interhat_tf.__file__"
     script = f"import interhat_tf\n{installed}\n{script}"
-    subprocess.run([str(python), "-c", script], check=True, cwd=folder, env=environment)
+    subprocess.run([str(python), "-c", script], check=True, cwd=folder, env=environment())
 
 
 def test_only_the_library_is_installed(python):
@@ -96,6 +99,31 @@ def test_public_data_sets_open(python, tmp_path):
     run(python, PUBLIC_DATA, tmp_path)
 
 
+def command(python, folder, *arguments):
+    """Runs the command `interhat` of the environment; returns what it prints."""
+    command = [python.parent / "interhat", *arguments]
+    result = subprocess.run(
+        command, cwd=folder, env=environment(), stdout=subprocess.PIPE, text=True
+    )
+    assert result.returncode == 0, arguments
+    return result.stdout
+
+
+def test_the_wheel_says_that_it_is_typed(python):
+    assert (site_packages(python) / "interhat_tf/py.typed").exists()
+
+
+def test_the_commands_work_on_a_log_of_ones_own(python, workplace):
+    assert command(python, workplace, "--version").startswith("interhat 0.")
+    mine = ["--dataset=mine", "--data_dir=mine"]
+    assert "train" in command(python, workplace, "prepare", *mine, "--log=clicks.csv")
+    small = ["--embedding_dim=4", "--max_epochs=1", "--output_dir=run"]
+    assert "test: auc" in command(python, workplace, "train", *mine, *small)
+    said = command(python, workplace, "explain", *mine, "--run=run", "--where=app=maps")
+    assert said.startswith("explanations.html: ")
+
+
 @pytest.mark.skipif(not shutil.which("c++"), reason="there is no C++ compiler")
 def test_the_kernels_build(python, tmp_path):
-    run(python, BUILD_KERNELS, tmp_path)
+    assert command(python, tmp_path, "kernels").startswith("built ")
+    run(python, KERNELS_ARE_USABLE, tmp_path)
