@@ -1,11 +1,14 @@
 import hashlib
 import json
+import pathlib
 
 import pytest
 from absl import flags
 from absl.testing import flagsaver
 
-from experiments.common import studies
+from experiments.common import running, studies
+from interhat_tf import commands
+from interhat_tf.utils.files import read_json
 
 
 @pytest.fixture
@@ -21,6 +24,21 @@ def study_flags(tmp_path):
         seeds=[1, 2, 3],
     ):
         yield tmp_path
+
+
+@pytest.fixture
+def runs_in_process(monkeypatch):
+    """Trains runs in this process, one after the other: a process of its own takes seconds."""
+
+    def train(run, environment, errors):
+        report = pathlib.Path(run["output_dir"]) / "report.json"
+        if not report.exists():
+            commands.run("train", running.flag_arguments(run))
+        return read_json(report)
+
+    monkeypatch.setattr(running, "_train", train)
+    with flagsaver.flagsaver(workers=1):
+        yield
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ def test_agreement_by_hand():
 
 
 @pytest.mark.slow
-def test_from_raw_files_to_the_page(study_flags, monkeypatch):
+def test_from_raw_files_to_the_page(study_flags, runs_in_process, monkeypatch):
     monkeypatch.setattr(additivity, "ROUNDS", 2)
     raw = write_raw(study_flags / "raw")
     given = {"raw_dir": str(raw), "epochs": 1, "seeds": [1, 2]}

@@ -32,7 +32,7 @@ def test_the_interval_of_a_count():
 
 
 @pytest.mark.slow
-def test_a_learnt_rule_is_found_and_stands_on_the_page(study_flags):
+def test_a_learnt_rule_is_found_and_stands_on_the_page(study_flags, runs_in_process):
     given = {"dataset": "synthetic_rules/rule_2_dense", "seeds": [1, 2], "together": 2}
     with flagsaver.flagsaver(**given, planted_records=10, epochs=1, background=16):
         planted.main(None)

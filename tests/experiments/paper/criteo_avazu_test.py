@@ -1,52 +1,55 @@
 """Tests of Criteo's and Avazu's reproduction, on generated logs."""
 
-import json
 import pathlib
 import subprocess
-import sys
 
 import pytest
+from absl.testing import flagsaver
 
 from experiments.generated_logs.generator import generate
+from experiments.paper import criteo_avazu
+from interhat_tf.utils.files import read_json
 
 
 @pytest.fixture
-def run(tmp_path):
-    """Runs the program with folders of its own; returns its exit status and its last error."""
+def run(study_flags):
+    """Runs the program with its own folders and one epoch of seed 0."""
 
-    def run_reproduce(*arguments):
-        command = [sys.executable, "-m", "experiments.paper.criteo_avazu"]
-        command += [f"--{name}_dir={tmp_path / name}" for name in ("data", "runs")]
-        command += [f"--results_dir={tmp_path}/results", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        return done.returncode, done.stderr.strip().splitlines()[-1]
+    def run_program(dataset, **given):
+        with flagsaver.flagsaver(dataset=dataset, seeds=[0], epochs=1, **given):
+            criteo_avazu.main(None)
 
-    return run_reproduce
+    return run_program
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("dataset", ["criteo", "avazu"])
 def test_without_a_log_it_says_how_to_get_one(run, dataset):
-    status, message = run(f"--dataset={dataset}")
-    assert status == 1
-    assert message.startswith("error: no log is given: get train.")
+    with pytest.raises(FileNotFoundError) as error:
+        run(dataset)
+    message = str(error.value)
+    assert message.startswith("no log is given: get train.")
     assert f"https://www.kaggle.com/c/{dataset}" in message
     assert f"make reproduce-{dataset} ROWS=200000" in message
 
 
-@pytest.mark.slow
 def test_a_log_that_is_not_there(run, tmp_path):
-    _, message = run("--dataset=criteo", f"--raw_dir={tmp_path}/no.txt")
-    assert message.startswith(f"error: {tmp_path}/no.txt is missing: get train.txt from https://")
+    with pytest.raises(
+        FileNotFoundError, match=r"no\.txt is missing: get train\.txt from https://"
+    ):
+        run("criteo", raw_dir=str(tmp_path / "no.txt"))
+
+
+def test_a_data_set_of_another_kind(run):
+    with pytest.raises(ValueError, match="--dataset must be one of criteo, avazu"):
+        run("frappe/nfm")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dataset", ["criteo", "avazu"])
-def test_the_whole_path_on_a_generated_log(run, tmp_path, dataset):
-    arguments = (f"--dataset={dataset}", "--generate=40000", "--epochs=1")
-    assert run(*arguments)[0] == 0
-    results = tmp_path / f"results/{dataset}_generated_40000"
-    summary = json.loads((results / "summary.json").read_text())
+def test_the_whole_path_on_a_generated_log(run, study_flags, dataset):
+    run(dataset, generate=40_000)
+    results = study_flags / f"results/{dataset}_generated_40000"
+    summary = read_json(results / "summary.json")
     assert summary["data"]["statistics"]["records"] == 12_000
     assert summary["epochs"] == [1]
     assert 0.5 < summary["test"]["auc"]["mean"] < summary["truth"]["best"]["auc"] + 0.02
@@ -60,26 +63,25 @@ def test_the_whole_path_on_a_generated_log(run, tmp_path, dataset):
     page = (results / "README.md").read_text()
     assert f"make reproduce-{dataset} ROWS=40000 EPOCHS=1" in page
     # What is done is not done again.
-    written = {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("*")}
-    assert run(*arguments)[0] == 0
-    assert written == {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("*")}
+    folders = (study_flags / "prepared", study_flags / "runs")
+    written = {path: path.stat().st_mtime_ns for f in folders for path in f.rglob("*.*")}
+    run(dataset, generate=40_000)
+    assert written == {path: path.stat().st_mtime_ns for f in folders for path in f.rglob("*.*")}
 
 
 @pytest.mark.slow
-def test_a_log_of_ones_own_in_parts_stands_beside_the_paper(run, tmp_path):
-    parts = tmp_path / "train.txt"
+def test_a_log_of_ones_own_in_parts_stands_beside_the_paper(run, study_flags):
+    parts = study_flags / "train.txt"
     parts.mkdir()
     for seed, name in enumerate(["part-0.gz", "part-1.zst"]):
         generate(parts / name, "criteo", 10_000, seed=seed)
         (parts / f"{name}.truth.json").unlink()
-    assert run("--dataset=criteo", f"--raw_dir={parts}", "--epochs=1")[0] == 0
-    summary = json.loads((tmp_path / "results/criteo/summary.json").read_text())
+    run("criteo", raw_dir=str(parts))
+    results = study_flags / "results/criteo"
+    summary = read_json(results / "summary.json")
     assert summary["data"]["statistics"]["records"] == 6_000
     assert summary["paper"] == {"auc": 0.7845, "logloss": 0.4577}
-    assert (
-        "make reproduce-criteo CRITEO=train.txt"
-        in (tmp_path / "results/criteo/README.md").read_text()
-    )
+    assert "make reproduce-criteo CRITEO=train.txt" in (results / "README.md").read_text()
 
 
 def test_make_passes_on_what_it_is_given():

@@ -19,9 +19,9 @@ def small_movielens(folder):
 
 
 @pytest.mark.slow
-def test_from_the_files_to_the_pictures(study_flags):
+def test_from_the_files_to_the_pictures(study_flags, runs_in_process):
     raw = small_movielens(study_flags / "ml-1m")
-    given = {"dataset": "movielens_ctr", "raw_dir": str(raw), "epochs": 2, "seeds": [1, 2]}
+    given = {"dataset": "movielens_ctr", "raw_dir": str(raw), "epochs": 1, "seeds": [1, 2]}
     with flagsaver.flagsaver(**given):
         figures_5_to_7.main(None)
         tables.main(None)

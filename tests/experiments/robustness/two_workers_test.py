@@ -7,16 +7,9 @@ from interhat_tf.utils.files import read_json
 
 
 @pytest.mark.slow
-def test_two_workers_train_as_one_and_survive_a_kill(tmp_path):
-    folders = [f"--data_dir={tmp_path}/data", f"--runs_dir={tmp_path}/runs"]
-    command = [
-        sys.executable,
-        "-m",
-        "experiments.robustness.two_workers",
-        "--dataset=synthetic_rules/rule_1",
-    ]
-    command += ["--epochs=2", "--worker_batch=512", f"--results_dir={tmp_path}/results"]
-    subprocess.run([*command, *folders], check=True)
+def test_two_workers_train_as_one_and_survive_a_kill(flags_of_clicks, tmp_path):
+    command = [sys.executable, "-m", "experiments.robustness.two_workers", *flags_of_clicks]
+    subprocess.run([*command, "--epochs=2", "--worker_batch=512"], check=True)
     summary = read_json(tmp_path / "results/two_workers/summary.json")
     assert summary["largest_relative_loss_difference"] < 1e-10
     assert summary["killed"]["equal"] and summary["killed"]["epoch"] == 2
