@@ -44,7 +44,7 @@ def build():
     }
     for part in parts.values():
         if not part.built:
-            part.build(FIELDS.shape)
+            compute(part)  # Creates the weights.
     return parts
 
 
