@@ -13,7 +13,7 @@ from experiments.speed.grids import Case
 from experiments.speed.paper_models import arguments_of, build
 from experiments.speed.paper_sizes import SIZES, batches_of, schema_of
 from experiments.speed.plain_keras import plain_interhat
-from interhat_tf.ops import own_operations
+from interhat_tf.ops import cpu_kernels
 from interhat_tf.training.optimizers import Adam, LazyAdam
 from interhat_tf.training.step import compile_steps
 
@@ -132,7 +132,7 @@ def _answer(model, case):
 
     @tf.function(jit_compile=case.jit_compile)
     def compiled(inputs):
-        with own_operations():
+        with cpu_kernels():
             return function(inputs)
 
     def call(times):

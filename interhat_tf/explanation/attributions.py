@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from interhat_tf.explanation.batches import ROWS, explain_batches, explain_inputs, in_batches
-from interhat_tf.ops import own_operations
+from interhat_tf.ops import cpu_kernels
 from interhat_tf.schema import CATEGORICAL, NUMERICAL, Batch
 
 
@@ -158,7 +158,7 @@ def predict(model: keras.Model, inputs: Batch) -> np.ndarray:
 def _embedding_gradient(model: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
     @tf.function(reduce_retracing=True)
     def gradient(fields):
-        with own_operations(), tf.GradientTape() as tape:
+        with cpu_kernels(), tf.GradientTape() as tape:
             tape.watch(fields)
             logits = model.predict_embedded(fields)
         return tape.gradient(logits, fields)  # (B, m, d)

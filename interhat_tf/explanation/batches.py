@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from interhat_tf.explanation.selection import Condition, select_records
-from interhat_tf.ops import own_operations
+from interhat_tf.ops import cpu_kernels
 from interhat_tf.schema import Batch
 
 ROWS = 8192
@@ -100,7 +100,7 @@ def _compiled_explain(
         # Batch sizes differ; with reduced retracing the second one compiles for all.
         @tf.function(autograph=False, reduce_retracing=True)
         def explain(inputs):
-            with own_operations():
+            with cpu_kernels():
                 return reference().explain(inputs, **heads)
 
         functions[return_heads] = explain

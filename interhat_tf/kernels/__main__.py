@@ -1,4 +1,4 @@
-"""Builds the operations; see `interhat_tf.kernels`."""
+"""Builds the CPU kernels; see `interhat_tf.kernels`."""
 
 import sys
 

@@ -3,9 +3,8 @@
 import math
 
 import keras
-from keras import ops
 
-from interhat_tf.ops import attend, project_and_attend
+from interhat_tf.ops import multi_head_self_attention
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
@@ -39,10 +38,10 @@ class MultiHeadSelfAttention(keras.layers.Layer):
     Call arguments:
         inputs: X, (B, m, d).
         training: Whether attention weights are dropped.
-        return_attention: Whether the attention maps are returned as well.
+        return_attention: Whether the attention weights are returned as well.
 
     Returns:
-        (B, m, d); with `return_attention`, also the softmax maps A before
+        (B, m, d); with `return_attention`, also the attention weights A before
         dropout, (B, h, m, m), rows (queries) summing to 1.
 
     Raises:
@@ -87,9 +86,6 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         """Creates the projections for inputs of shape (B, m, d)."""
         dim = input_shape[-1]
         width = self.num_heads * self.key_dim
-        linear = self.activation is keras.activations.linear and not self.use_bias
-        # Products of linear projections, of width d, cost less than projections of width d_K.
-        self.folded = linear and self.key_dim >= dim
         self.query = self._projection("query", width, (None, dim))
         self.key = self._projection("key", width, (None, dim))
         self.value = self._projection("value", width, (None, dim))
@@ -116,92 +112,23 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         return projection
 
     def call(self, inputs, training=False, return_attention=False):
-        """Returns the attended fields, and the attention maps on request."""
-        in_one = not (return_attention or (training and self.dropout))
-        scale = 1 / math.sqrt(self.key_dim)
-        outputs = attention = None
-        if in_one and not self.folded:
-            outputs = self._project_and_attend(inputs, scale, training)
-        if outputs is None:
-            query, key, value, project = self._project(inputs)
-            heads = attend(query, key, value, self.num_heads, scale, training) if in_one else None
-            if heads is None:
-                heads, attention = self._attend(query, key, value, training)
-            outputs = project(heads)  # (B, m, d)
+        """Returns the attended fields, and the attention weights on request."""
+        outputs, attention = multi_head_self_attention(
+            *(inputs, self.query, self.key, self.value, self.output_projection),
+            num_heads=self.num_heads,
+            temperature=math.sqrt(self.key_dim),
+            dropout=self.attention_dropout,
+            training=training,
+            return_weights=return_attention,
+        )  # (B, m, d), (B, h, m, m)
         if self.residual:
             outputs = outputs + inputs
         if self.layer_norm:
             outputs = self.normalization(outputs)
         return (outputs, attention) if return_attention else outputs
 
-    def _project_and_attend(self, inputs, scale, training):
-        """Returns the attended fields, (B, m, d), computed in one operation, or `None`."""
-        projections, last = (self.query, self.key, self.value), self.output_projection
-        outputs = project_and_attend(
-            inputs, projections, last.kernel, self.num_heads, scale, training
-        )
-        if outputs is None:
-            return None
-        return last.activation(outputs + last.bias if last.use_bias else outputs)
-
-    def _project(self, inputs):
-        """Returns queries, (B, m, h*width), keys, values, and the projection of what is read."""
-        if self.folded:
-            query, project = self._fold(inputs)
-            return query, inputs, inputs, project
-        query, key, value = (
-            _to_rows(projection, inputs)  # (B, m, h*d_K)
-            for projection in (self.query, self.key, self.value)
-        )
-        return query, key, value, lambda heads: _to_rows(self.output_projection, heads)
-
-    def _fold(self, inputs):
-        """Returns queries for which X itself serves as keys and values, and the projection to go.
-
-        `Q K^T = X (W_Q W_K^T) X^T`, and `A V W_m = A X (W_V W_m)`, head by head.
-        """
-        dim = inputs.shape[-1]
-        query, key, value = (
-            ops.reshape(projection.kernel, (dim, self.num_heads, self.key_dim))
-            for projection in (self.query, self.key, self.value)
-        )
-        query, key, value = (ops.transpose(w, (1, 0, 2)) for w in (query, key, value))
-        products = ops.matmul(query, ops.swapaxes(key, -1, -2))  # (h, d, d)
-        products = ops.reshape(ops.transpose(products, (1, 0, 2)), (dim, -1))  # (d, h*d)
-        output = ops.reshape(self.output_projection.kernel, (self.num_heads, self.key_dim, dim))
-        output = ops.reshape(ops.matmul(value, output), (-1, dim))  # (h*d, d)
-        return (
-            _to_rows(lambda rows: ops.matmul(rows, products), inputs),  # (B, m, h*d)
-            lambda heads: _to_rows(lambda rows: ops.matmul(rows, output), heads),
-        )
-
-    def _attend(self, query, key, value, training):
-        """Returns what the heads read, (B, m, h*width), and their maps, (B, h, m, m)."""
-        fields, width = query.shape[1], query.shape[-1] // self.num_heads
-        query = self._split_heads(query / math.sqrt(self.key_dim))  # (B, h, m, width)
-        if self.folded:
-            # One product per record has all heads, with h*m in place of h and m.
-            query = ops.reshape(query, (-1, self.num_heads * fields, width))  # (B, h*m, d)
-            key = ops.transpose(key, (0, 2, 1))  # (B, d, m)
-        else:
-            key = self._split_heads(key, (0, 2, 3, 1))  # (B, h, d_K, m)
-            value = self._split_heads(value)  # (B, h, m, d_K)
-        attention = ops.softmax(ops.matmul(query, key), axis=-1)  # (B, h, m, m)
-        heads = ops.matmul(self.attention_dropout(attention, training=training), value)
-        heads = ops.reshape(heads, (-1, self.num_heads, fields, width))  # (B, h, m, width)
-        heads = ops.transpose(heads, (0, 2, 1, 3))  # (B, m, h, width)
-        return (
-            ops.reshape(heads, (-1, fields, self.num_heads * width)),  # (B, m, h*width)
-            ops.reshape(attention, (-1, self.num_heads, fields, fields)),
-        )
-
-    def _split_heads(self, projected, order=(0, 2, 1, 3)):
-        fields, width = projected.shape[1], projected.shape[-1] // self.num_heads
-        heads = ops.reshape(projected, (-1, fields, self.num_heads, width))
-        return ops.transpose(heads, order)  # (B, h, m, width), or as ordered
-
     def compute_output_shape(self, input_shape, return_attention=False):
-        """Returns the shape of the attended fields, and of the maps on request."""
+        """Returns the shape of the attended fields, and of the attention weights on request."""
         batch, fields, _ = input_shape
         attention = (batch, self.num_heads, fields, fields)
         return (input_shape, attention) if return_attention else input_shape
@@ -226,9 +153,3 @@ class MultiHeadSelfAttention(keras.layers.Layer):
             "dropout": self.dropout,
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
         }
-
-
-def _to_rows(function, fields):
-    """Applies a function to all records' fields as rows of one matrix, (B*m, ...), in one go."""
-    rows = function(ops.reshape(fields, (-1, fields.shape[-1])))
-    return ops.reshape(rows, (-1, fields.shape[1], rows.shape[-1]))  # (B, m, ...)

@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from interhat_tf.layers import MLP, FieldEmbedding, Linear
-from interhat_tf.ops import own_operations
+from interhat_tf.ops import cpu_kernels
 from interhat_tf.schema import CATEGORICAL, NUMERICAL, Schema
 from interhat_tf.utils.config import ConfigFromSignature, Initializer
 from interhat_tf.utils.files import read_json, write_json
@@ -85,12 +85,12 @@ class ClickModel(ConfigFromSignature, keras.Model):
 
     def predict_step(self, *args: Any) -> Any:
         """Predicts for a batch, for Keras' `predict`."""
-        with own_operations():
+        with cpu_kernels():
             return super().predict_step(*args)
 
     def test_step(self, *args: Any) -> Any:
         """Evaluates a batch, for Keras' `evaluate`."""
-        with own_operations():
+        with cpu_kernels():
             return super().test_step(*args)
 
     def compute_output_shape(self, input_shape: Mapping[str, Sequence]) -> tuple:

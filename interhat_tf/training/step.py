@@ -5,7 +5,7 @@ import os
 import keras
 import tensorflow as tf
 
-from interhat_tf.ops import own_operations
+from interhat_tf.ops import cpu_kernels
 from interhat_tf.training.optimizers import Adam
 
 LABELS = "labels"
@@ -130,7 +130,7 @@ def compile_prediction(model, microbatch_size=None):
         return model.predict_on_batch
 
     def predict(inputs):
-        with own_operations():  # here, since a strategy's replicas have threads of their own
+        with cpu_kernels():  # here, since a strategy's replicas have threads of their own
             if not microbatch_size:
                 return model(inputs)
             microbatches, microbatch_of, rest = _cut(inputs, microbatch_size)

@@ -1,7 +1,6 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from interhat_tf.layers import MultiHeadSelfAttention
 from tests.layers.contract import check_layer_contract
@@ -51,26 +50,6 @@ def test_equals_numpy(fields, num_heads, key_dim, variant):
     np.testing.assert_allclose(layer(fields), expected_output, atol=1e-5)
 
 
-def test_wide_linear_heads_are_folded_without_changing_any_gradient(fields):
-    layer = make(fields, key_dim=7, kernel_regularizer="l2", residual=True)
-    assert layer.folded
-    gradients = []
-    for layer.folded in (True, False):
-        with tf.GradientTape() as tape:
-            inputs = tf.constant(fields)
-            tape.watch(inputs)
-            output, attention = layer(inputs, return_attention=True)
-            loss = tf.reduce_sum(output**2) + tf.reduce_sum(attention**3)
-        gradients.append(tape.gradient(loss, [inputs, *layer.trainable_variables]))
-    for folded, expected in zip(*gradients, strict=True):
-        np.testing.assert_allclose(folded, expected, rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.parametrize("variant", [{"activation": "relu"}, {"use_bias": True}, {"key_dim": 3}])
-def test_what_folding_would_change_is_not_folded(fields, variant):
-    assert not make(fields, **{"key_dim": 7, **variant}).folded
-
-
 def test_folded_heads_in_bfloat16(fields):
     exact, half = (
         MultiHeadSelfAttention(2, 7, dtype=dtype) for dtype in ("float32", "mixed_bfloat16")
@@ -91,7 +70,7 @@ def test_follows_the_layer_contract(fields, variant, return_attention):
 
 
 def test_two_heads_are_not_one_wide_head(fields):
-    """Splitting mixed-up axes would give maps that look right; the weights are the same here."""
+    """Splitting mixed-up axes would give weights that look right; the weights are the same here."""
     two = make(fields, num_heads=2, key_dim=3)
     one = make(fields, num_heads=1, key_dim=6)
     one.set_weights(two.get_weights())
@@ -130,7 +109,7 @@ def test_regulariser_penalises_projections_but_not_the_layer_norm(fields):
     np.testing.assert_allclose(sum(layer.losses), expected, rtol=1e-5)
 
 
-def test_dropout_acts_in_training_and_leaves_the_reported_maps(fields):
+def test_dropout_acts_in_training_and_leaves_the_reported_weights(fields):
     layer = make(fields, dropout=0.5)
     output, attention = layer(fields, training=False, return_attention=True)
     dropped, reported = layer(fields, training=True, return_attention=True)

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from interhat_tf.ops import attend, project_and_attend
+from interhat_tf.ops import multi_head_self_attention
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
@@ -64,32 +64,14 @@ class InteractingLayer(keras.layers.Layer):
 
     def call(self, inputs, training=False):
         """Returns the fields after the interaction, (B, m, H * d')."""
-        projections = (self.query, self.key, self.value)
-        heads = None
-        in_one = not (training and self.dropout)
-        if in_one:
-            heads = project_and_attend(inputs, projections, None, self.num_heads, 1.0, training)
-        if heads is None:
-            projected = [projection(inputs) for projection in projections]  # (B, m, H * d')
-            if in_one:
-                heads = attend(*projected, self.num_heads, 1.0, training)
-            if heads is None:
-                heads = self._attend(*projected, training)
+        heads, _ = multi_head_self_attention(
+            *(inputs, self.query, self.key, self.value),
+            num_heads=self.num_heads,
+            temperature=1.0,
+            dropout=self.attention_dropout,
+            training=training,
+        )  # (B, m, H * d')
         return ops.relu(heads + self.residual(inputs))  # (B, m, H * d')
-
-    def _attend(self, query, key, value, training):
-        """Returns what the heads read, (B, m, H * d')."""
-        query, key, value = map(self._split_heads, (query, key, value))  # (B, H, m, d')
-        scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))  # (B, H, m, m)
-        # Keras warns of a softmax over one element, as a record of one field would have it.
-        attention = ops.softmax(scores) if scores.shape[-1] > 1 else ops.ones_like(scores)
-        heads = ops.matmul(self.attention_dropout(attention, training=training), value)
-        heads = ops.transpose(heads, (0, 2, 1, 3))  # (B, m, H, d')
-        return ops.reshape(heads, (-1, heads.shape[1], self.num_heads * self.key_dim))
-
-    def _split_heads(self, projected):
-        heads = ops.reshape(projected, (-1, projected.shape[1], self.num_heads, self.key_dim))
-        return ops.transpose(heads, (0, 2, 1, 3))  # (B, H, m, d')
 
     def compute_output_shape(self, input_shape):
         """Returns (B, m, H * d')."""

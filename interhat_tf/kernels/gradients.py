@@ -1,0 +1,83 @@
+"""Gradients of the CPU kernels: by kernels once, by TensorFlow's operations from then on."""
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+
+def register(operations: Any) -> None:
+    """Tells TensorFlow the gradients of attention, and the gradients of those.
+
+    Args:
+        operations: What `tf.load_op_library` returned.
+    """
+    _register(
+        "InterhatAttention",
+        operations.interhat_attention_gradient,
+        attention_by_tensorflow,
+        ("num_heads", "scale"),
+    )
+    _register(
+        "InterhatSelfAttention",
+        operations.interhat_self_attention_gradient,
+        self_attention_by_tensorflow,
+        ("num_heads", "scale", "relu"),
+    )
+
+
+def attention_by_tensorflow(
+    query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, num_heads: int, scale: float
+) -> tf.Tensor:
+    """Returns the same as the kernel `attention`, by operations that have all derivatives."""
+    shape = tf.shape(query)
+    width = shape[2] // num_heads
+
+    def split(projected):
+        heads = tf.reshape(projected, (shape[0], shape[1], -1, width))
+        return tf.transpose(heads, (0, 2, 1, 3))  # (B, h, m, w), or (B, 1, m, w)
+
+    scores = scale * tf.matmul(split(query), split(key), transpose_b=True)
+    heads = tf.matmul(tf.nn.softmax(scores), split(value))  # (B, h, m, w)
+    return tf.reshape(tf.transpose(heads, (0, 2, 1, 3)), shape)
+
+
+def self_attention_by_tensorflow(
+    inputs: tf.Tensor, *weights: tf.Tensor, num_heads: int, scale: float, relu: bool
+) -> tf.Tensor:
+    """Returns the same as the kernel `self_attention`, by operations that have all derivatives."""
+    *projections, output_kernel = weights
+    projected = []
+    for kernel, bias in zip(projections[:3], projections[3:], strict=True):
+        rows = tf.matmul(inputs, kernel)  # (B, m, h * d_K)
+        rows = rows + bias if bias.shape[0] else rows
+        projected.append(tf.nn.relu(rows) if relu else rows)
+    heads = attention_by_tensorflow(*projected, num_heads=num_heads, scale=scale)
+    return tf.matmul(heads, output_kernel) if output_kernel.shape[0] else heads
+
+
+def _register(name: str, by_kernel: Callable, by_tensorflow: Callable, attributes: tuple) -> None:
+    def first(operation, gradient):
+        return by_kernel(*operation.inputs, gradient=gradient, **_of(operation, attributes))
+
+    def second(operation, *gradients):
+        """No kernel computes this: what it is the gradient of is computed again, in the open."""
+        # Keys and values may be one tensor; each is to have its own gradient.
+        *inputs, gradient = map(tf.identity, operation.inputs)
+        with tf.GradientTape() as outer:
+            outer.watch([*inputs, gradient])
+            with tf.GradientTape() as inner:
+                inner.watch(inputs)
+                outputs = by_tensorflow(*inputs, **_of(operation, attributes))
+            found = inner.gradient(outputs, inputs, gradient, tf.UnconnectedGradients.ZERO)
+        inputs = [*inputs, gradient]
+        return outer.gradient(found, inputs, list(gradients), tf.UnconnectedGradients.ZERO)
+
+    for of, function in ((name, first), (f"{name}Gradient", second)):
+        with contextlib.suppress(KeyError):  # an earlier import of this module has told it
+            tf.RegisterGradient(of)(function)
+
+
+def _of(operation, attributes):
+    return {name: operation.get_attr(name) for name in attributes}

@@ -1,0 +1,72 @@
+"""The library of CPU kernels: how it is built, and whether it can be used."""
+
+import hashlib
+import os
+import pathlib
+import shlex
+import shutil
+import subprocess
+import tempfile
+
+import tensorflow as tf
+
+# There is no public way to ask whether XLA compiles what is being traced.
+from tensorflow.python.ops import control_flow_util
+
+FOLDER = pathlib.Path(__file__).parent
+SOURCES = sorted(path for path in FOLDER.iterdir() if path.suffix in (".cc", ".h"))
+# A library of other sources or another TensorFlow is not this one.
+_DIGEST = hashlib.sha256(b"".join(path.read_bytes() for path in SOURCES)).hexdigest()[:12]
+LIBRARY = FOLDER / f"kernels-{_DIGEST}-tensorflow-{tf.__version__}.so"
+SWITCH = "INTERHAT_KERNELS"
+
+
+def build() -> pathlib.Path:
+    """Builds the kernels beside their sources.
+
+    Returns:
+        The path of the library.
+
+    Raises:
+        RuntimeError: If there is no compiler, or it fails; the message holds
+            what it said.
+    """
+    compiler = shlex.split(os.environ.get("CXX", "c++"))
+    if not shutil.which(compiler[0]):
+        raise RuntimeError(
+            f"no C++ compiler {compiler[0]!r} here; on Debian: apt-get install g++, or set CXX"
+        )
+    flags = [
+        # TensorFlow's headers are not ours to warn about.
+        f"-isystem{flag[2:]}" if flag.startswith("-I") else flag
+        for flag in tf.sysconfig.get_compile_flags()
+    ]
+    with tempfile.TemporaryDirectory(dir=FOLDER, prefix=".building-") as folder:
+        unfinished = pathlib.Path(folder) / LIBRARY.name
+        command = [
+            # A square root sets no error number, so that vectors of them can be computed.
+            *(*compiler, "-O3", "-fno-math-errno", "-shared", "-fPIC", "-Wall", "-Wno-psabi"),
+            *(*flags, *(str(path) for path in SOURCES if path.suffix == ".cc")),
+            *("-o", str(unfinished)),
+            *tf.sysconfig.get_link_flags(),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"{compiler[0]} failed:\n{done.stderr[-4000:]}")
+        for old in FOLDER.glob("kernels-*.so"):
+            old.unlink()
+        os.replace(unfinished, LIBRARY)
+    return LIBRARY
+
+
+def are_usable() -> bool:
+    """Returns whether the kernels can compute what is being traced or called.
+
+    They are there, not switched off, and neither a GPU nor XLA is to do the work.
+    """
+    return (
+        os.environ.get(SWITCH) != "0"
+        and LIBRARY.exists()
+        and not tf.config.list_logical_devices("GPU")
+        and not control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
+    )

@@ -1,0 +1,139 @@
+"""The CPU kernels as functions of tensors, with their gradients."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from interhat_tf.kernels import gradients, library
+
+
+def attention(
+    query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, num_heads: int, scale: float
+) -> tf.Tensor:
+    """Returns the head outputs of the fields of a record.
+
+        A_i = softmax(scale Q_i K_i^T),  H_i = A_i V_i
+
+    Args:
+        query: float32 queries of h heads side by side, (B, m, h * d_K).
+        key: Keys, of the same shape; or (B, m, d_K), the same for all heads.
+        value: Values, of the shape of `key`.
+        num_heads: Number of heads h.
+        scale: Factor of the scores.
+
+    Returns:
+        [H_1; ...; H_h], (B, m, h * d_K).
+
+    Raises:
+        tf.errors.InvalidArgumentError: If the shapes do not fit together.
+    """
+    return _load().interhat_attention(
+        query=query, key=key, value=value, num_heads=num_heads, scale=scale
+    )
+
+
+def self_attention(
+    inputs: tf.Tensor,
+    kernels: Sequence[tf.Tensor],
+    biases: Sequence[tf.Tensor] | None,
+    output_kernel: tf.Tensor | None,
+    num_heads: int,
+    scale: float,
+    relu: bool,
+) -> tf.Tensor:
+    """Returns the head outputs of the fields of a record, which are projected here.
+
+        Q = act(X W_Q + b_Q),  K = act(X W_K + b_K),  V = act(X W_V + b_V)
+
+    then `attention`, and the head outputs times W_m, in one operation that
+    writes none of these to memory.
+
+    Args:
+        inputs: float32 fields X, (B, m, d).
+        kernels: W_Q, W_K and W_V, each (d, h * d_K).
+        biases: b_Q, b_K and b_V, each (h * d_K,), or `None` for none.
+        output_kernel: W_m, (h * d_K, d'), or `None` for none.
+        num_heads: Number of heads h.
+        scale: Factor of the scores, positive.
+        relu: Whether act is a ReLU; otherwise there is none.
+
+    Returns:
+        [H_1; ...; H_h] W_m, (B, m, d'); without W_m, [H_1; ...; H_h], (B, m, h * d_K).
+
+    Raises:
+        tf.errors.InvalidArgumentError: If the shapes do not fit together, or the
+            scale is not positive.
+    """
+    query, key, value = kernels
+    query_bias, key_bias, value_bias = biases or [tf.zeros((0,))] * 3
+    return _load().interhat_self_attention(
+        inputs=inputs,
+        query_kernel=query,
+        key_kernel=key,
+        value_kernel=value,
+        query_bias=query_bias,
+        key_bias=key_bias,
+        value_bias=value_bias,
+        output_kernel=tf.zeros((0, 0)) if output_kernel is None else output_kernel,
+        num_heads=num_heads,
+        scale=scale,
+        relu=relu,
+    )
+
+
+def table_adam(
+    table: tf.Variable,
+    first_moment: tf.Variable,
+    second_moment: tf.Variable,
+    rate: tf.Tensor | float,
+    gradient: tf.IndexedSlices,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+    l2: float,
+) -> None:
+    """Updates a float32 table and its moments by Adam, all rows of them.
+
+    Args:
+        table: The `tf.Variable`, (rows, ...).
+        first_moment: That of the first moments.
+        second_moment: That of the second moments.
+        rate: The step size with the corrections of the moments' bias, a scalar.
+        gradient: `tf.IndexedSlices`; the values of an id that stands several
+            times in it are summed.
+        beta_1: Decay of the first moments.
+        beta_2: Decay of the second moments.
+        epsilon: Term added to the root of the second moments.
+        l2: Strength of the penalty `l2 * sum(table**2)`, whose gradient is added.
+
+    Raises:
+        tf.errors.InvalidArgumentError: If an id is outside the table, or shapes
+            do not fit together.
+    """
+    _load().interhat_table_adam(
+        table=table.handle,
+        first_moment=first_moment.handle,
+        second_moment=second_moment.handle,
+        rate=rate,
+        ids=tf.cast(gradient.indices, tf.int32),
+        values=gradient.values,
+        beta_1=beta_1,
+        beta_2=beta_2,
+        epsilon=epsilon,
+        l2=l2,
+    )
+
+
+@functools.cache
+def _load() -> Any:
+    try:
+        operations = tf.load_op_library(str(library.LIBRARY))
+    except tf.errors.OpError as error:
+        raise RuntimeError(
+            f"{library.LIBRARY} cannot be loaded; build it again with "
+            f"`python -m interhat_tf.kernels`, or set {library.SWITCH}=0 to do without: {error}"
+        ) from error
+    gradients.register(operations)
+    return operations

@@ -1,0 +1,214 @@
+"""Which operation computes what layers ask for, and that it is the same whichever does."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from interhat_tf import Adam, InterHAt, kernels
+from interhat_tf.explanation.batches import explain_inputs
+from interhat_tf.layers import InteractingLayer, MultiHeadSelfAttention
+from interhat_tf.ops import cpu_kernels, multi_head_attention, multi_head_self_attention
+from interhat_tf.training.step import compile_prediction
+from tests.conftest import random_batch
+from tests.kernels.reference import needs_kernels
+
+RELEASED = {"activation": "relu", "use_bias": True, "residual": True}
+
+
+def kernels_in(function, *specs, **arguments):
+    """Returns the types of the CPU kernels in the graph of a function, and in those it calls."""
+    graph = tf.function(function).get_concrete_function(*specs, **arguments).graph.as_graph_def()
+    nodes = [
+        *graph.node,
+        *(node for function in graph.library.function for node in function.node_def),
+    ]
+    return [node.op for node in nodes if node.op.startswith("Interhat")]
+
+
+def step_of(layer, inputs):
+    with tf.GradientTape() as tape:
+        inputs = tf.constant(inputs)
+        tape.watch(inputs)
+        output = layer(inputs, training=True)
+        loss = tf.reduce_sum(tf.sin(output))
+    weights = layer.trainable_weights
+    return [output, *tape.gradient(loss, [inputs, *(weight.value for weight in weights)])]
+
+
+@needs_kernels
+@pytest.mark.parametrize(
+    "make, fields, operation",
+    [
+        (lambda: MultiHeadSelfAttention(3, 2), 5, "InterhatAttention"),
+        (lambda: MultiHeadSelfAttention(2, 16), 17, "InterhatAttention"),  # folded
+        (lambda: MultiHeadSelfAttention(2, 3, **RELEASED), 5, "InterhatAttention"),
+        (lambda: MultiHeadSelfAttention(2, 8, **RELEASED), 5, "InterhatSelfAttention"),
+        (lambda: MultiHeadSelfAttention(2, 16, **RELEASED), 17, "InterhatSelfAttention"),
+        (lambda: MultiHeadSelfAttention(2, 16, activation="tanh"), 17, "InterhatAttention"),
+        (lambda: InteractingLayer(2, 3), 5, "InterhatAttention"),
+        (lambda: InteractingLayer(2, 16), 17, "InterhatSelfAttention"),
+    ],
+)
+def test_layers_compute_the_same_in_training(rng, monkeypatch, make, fields, operation):
+    inputs = rng.normal(size=(19, fields, 4)).astype("float32")
+    layer = make()
+    layer(inputs)
+    monkeypatch.setenv(kernels.SWITCH, "0")
+    expected = step_of(layer, inputs)
+    monkeypatch.delenv(kernels.SWITCH)
+    # What TensorFlow computes the same way would prove nothing.
+    spec = tf.TensorSpec((None, fields, 4))
+    assert kernels_in(layer, spec, training=True) == [operation]
+    for result, exact in zip(step_of(layer, inputs), expected, strict=True):
+        np.testing.assert_allclose(result, exact, atol=1e-6 * max(np.abs(exact).max(), 10))
+
+
+@needs_kernels
+@pytest.mark.parametrize(
+    "training, dtype, dropout, attention",
+    [
+        (False, "float32", 0, False),  # a graph that may be exported
+        (True, "float64", 0, False),
+        (True, "mixed_bfloat16", 0, False),
+        (True, None, 0.5, False),
+        (True, None, 0, True),
+    ],
+)
+def test_all_else_is_left_to_tensorflow(training, dtype, dropout, attention):
+    layer = MultiHeadSelfAttention(2, 3, dropout=dropout, dtype=dtype)
+    layer.build((None, 5, 4))
+    spec = tf.TensorSpec((None, 5, 4), layer.compute_dtype)
+    assert not kernels_in(layer, spec, training=training, return_attention=attention)
+
+
+@needs_kernels
+def test_graphs_that_stay_in_the_process_use_kernels():
+    layer = MultiHeadSelfAttention(2, 3)
+    layer.build((None, 5, 4))
+
+    def predict(inputs):
+        with cpu_kernels():
+            return layer(inputs)
+
+    assert kernels_in(predict, tf.TensorSpec((None, 5, 4))) == ["InterhatAttention"]
+
+
+@needs_kernels
+@pytest.mark.slow
+def test_all_that_a_model_does_here_uses_kernels(schema, rng, monkeypatch):
+    model, batch, labels = InterHAt(schema), random_batch(schema, rng, 8), np.arange(8) % 2
+    model.compile(Adam(), keras.losses.BinaryCrossentropy(from_logits=True), jit_compile=False)
+    used, original = [], kernels.self_attention
+
+    def spy(*args, **kwargs):
+        used.append("self_attention")
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(kernels, "self_attention", spy)
+    for act in (model.train_on_batch, model.test_on_batch):
+        act(batch, labels)
+        assert used
+        used.clear()
+    answers = [
+        lambda: model(batch),
+        lambda: model.explain(batch)["logits"][:, None],
+        lambda: model.predict(batch, verbose=0),
+        lambda: compile_prediction(model, microbatch_size=4)(batch),
+        lambda: explain_inputs(model, batch)["logits"][:, None],
+    ]
+    expected = tf.function(model)(batch)
+    assert not used
+    for answer in answers:
+        np.testing.assert_allclose(answer(), expected, atol=1e-6)
+        assert used
+        used.clear()
+
+
+@needs_kernels
+@pytest.mark.slow
+def test_a_compiled_step_does_without(schema, rng):
+    """XLA cannot compile our operations; the step must not ask for them."""
+    model = InterHAt(schema)
+    model.compile(Adam(), keras.losses.BinaryCrossentropy(from_logits=True), jit_compile=True)
+    batch = random_batch(schema, rng, 8)
+    losses = [model.train_on_batch(batch, np.ones(8)) for _ in range(2)]
+    assert losses[1] < losses[0]
+
+
+@needs_kernels
+@pytest.mark.parametrize("preset", ["paper", "released"])
+def test_second_derivatives_of_an_eager_call(schema, rng, monkeypatch, preset):
+    model = InterHAt.from_preset(preset, schema, num_heads=2, order=2)
+    fields = model.embedding(random_batch(schema, rng, 3))
+
+    def hessian():
+        with tf.GradientTape() as outer:
+            outer.watch(fields)
+            with tf.GradientTape() as inner:
+                inner.watch(fields)
+                logits = model.predict_embedded(fields)
+            gradient = inner.gradient(logits, fields)
+        return outer.batch_jacobian(gradient, fields)  # (B, m, d, m, d)
+
+    found = hessian()
+    monkeypatch.setenv(kernels.SWITCH, "0")
+    expected = hessian()
+    np.testing.assert_allclose(found, expected, atol=1e-6 * max(np.abs(expected).max(), 10))
+
+
+# Wide linear heads.
+
+
+@pytest.mark.parametrize("switch", ["0", "1"], ids=["without kernels", "with them"])
+@pytest.mark.parametrize("return_weights", [False, True])
+def test_folding_changes_no_result_and_no_gradient(rng, monkeypatch, switch, return_weights):
+    monkeypatch.setenv(kernels.SWITCH, switch)
+    inputs = tf.constant(rng.normal(size=(6, 5, 4)), "float32")
+    projections = [keras.layers.Dense(units, use_bias=False) for units in (14, 14, 14, 3)]
+    for projection, width in zip(projections, (4, 4, 4, 14), strict=True):
+        projection.build((None, width))
+    arguments = {"num_heads": 2, "temperature": 1.7, "return_weights": return_weights}
+
+    def step_by_step(inputs, query, key, value, output):
+        projected = [projection(inputs) for projection in (query, key, value)]
+        heads, weights = multi_head_attention(*projected, **arguments)
+        return output(heads), weights
+
+    def output_and_gradients(function):
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs, weights = function(inputs, *projections)
+            loss = tf.reduce_sum(outputs**2)
+            loss += tf.reduce_sum(weights**3) if return_weights else 0.0
+        sources = [inputs, *(projection.kernel.value for projection in projections)]
+        return [outputs, *tape.gradient(loss, sources)]
+
+    found = output_and_gradients(lambda *a: multi_head_self_attention(*a, **arguments))
+    for result, expected in zip(found, output_and_gradients(step_by_step), strict=True):
+        np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "arguments, folded",
+    [
+        ({}, True),
+        ({"key_dim": 3}, False),
+        ({"activation": "relu"}, False),
+        ({"use_bias": True}, False),
+    ],
+    ids=str,
+)
+def test_linear_heads_at_least_as_wide_as_the_fields_are_folded(arguments, folded):
+    layer = MultiHeadSelfAttention(**{"num_heads": 3, "key_dim": 7, **arguments})
+    layer.build((None, 5, 4))
+    graph = tf.function(layer).get_concrete_function(tf.TensorSpec((6, 5, 4))).graph
+    shapes = [output.shape for node in graph.get_operations() for output in node.outputs]
+    assert ((6 * 5, 3 * layer.key_dim) not in shapes) == folded
+
+
+def test_a_record_of_one_field_attends_to_it_alone(rng, recwarn):
+    inputs = tf.constant(rng.normal(size=(3, 1, 4)), "float32")
+    _, attention = MultiHeadSelfAttention(2, 3)(inputs, return_attention=True)
+    np.testing.assert_array_equal(attention, np.ones((3, 2, 1, 1)))
+    assert not [warning for warning in recwarn if "softmax" in str(warning.message)]
