@@ -98,20 +98,6 @@ def train_runs(
             pool.shutdown(cancel_futures=True)
 
 
-def run_alone(module: str, flag_values: Mapping[str, Any], **environment: str) -> Any:
-    """Runs one of the programs in its own process; returns the JSON that it prints last.
-
-    Args:
-        module: The program's name, as `"experiments.speed.pieces"`.
-        flag_values: Its flags as a dictionary; a list is a flag given several times.
-        **environment: Variables that the process has besides this one's.
-    """
-    command = [sys.executable, "-m", module, *flag_arguments(flag_values)]
-    environment = {**os.environ, **environment}
-    result = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(result.stdout.splitlines()[-1])
-
-
 def train_command(run: Mapping[str, Any]) -> list[str]:
     """Returns the command that trains a run, or goes on with it.
 

@@ -1,6 +1,7 @@
 """What a machine can do at most: its rate of matrix products, its memory's bandwidth."""
 
 import time
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -11,7 +12,7 @@ NUMBERS = 1 << 28
 """Numbers of a vector that is copied, too many for any cache: 1 GiB."""
 
 
-def ceilings(repeats=5, side=SIDE, numbers=NUMBERS):
+def ceilings(repeats: int = 5, side: int = SIDE, numbers: int = NUMBERS) -> dict[str, float]:
     """Measures both ceilings, in float32.
 
     Args:
@@ -42,7 +43,7 @@ def ceilings(repeats=5, side=SIDE, numbers=NUMBERS):
     }
 
 
-def best(function, repeats):
+def best(function: Callable[[], tf.Tensor], repeats: int) -> float:
     """Returns the seconds of a function's fastest call."""
     seconds = []
     for _ in range(repeats + 1):  # the first one traces the function

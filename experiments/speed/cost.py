@@ -1,6 +1,8 @@
 """What a training step computes and moves, counted on its graph: operations and bytes."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 from tensorflow.python.ops.handle_data_util import get_resource_handle_data
@@ -19,12 +21,12 @@ PRODUCTS = {
     # With W_m, what heads read is computed again, and its gradient twice, for each layout.
     "InterhatSelfAttentionGradient": (5, 10, 3),
 }
-"""Products that our own operations compute: of every head's map, of its projections, with W_m."""
+"""Products of the CPU kernels: of every head's map, of its projections, with W_m."""
 CALLS = {"PartitionedCall": "f", "While": "body"}
 """Operations that run a function, and the attribute that names it; a loop counts as one round."""
 
 
-def cost(function, *specs, fields):
+def cost(function: Callable[..., Any], *specs: Any, fields: int) -> dict[str, int]:
     """Counts what a function does on inputs of known shapes.
 
     Bytes are those that every operation by itself reads and writes; what a

@@ -1,7 +1,11 @@
 """The models as their papers have them, to be compared in speed at the sizes of a data set."""
 
+from typing import Any
+
 from interhat_tf.models import MODELS
+from interhat_tf.models.click_model import ClickModel
 from interhat_tf.models.presets import DATASETS, hyperparameters
+from interhat_tf.schema import Schema
 
 # The layers of each model's own paper, on Criteo where it says so.
 PAPERS = {
@@ -24,7 +28,7 @@ INTERHAT = {
 }
 
 
-def build(name, schema, size, **arguments):
+def build(name: str, schema: Schema, size: str, **arguments: Any) -> ClickModel:
     """Returns a model of Table 2's embedding size and the layers that its own paper gives it.
 
     Args:
@@ -37,7 +41,7 @@ def build(name, schema, size, **arguments):
     return MODELS[model](schema, **{**arguments_of(name, size), **arguments})
 
 
-def arguments_of(name, size):
+def arguments_of(name: str, size: str) -> dict[str, Any]:
     """Returns the arguments of `build`'s model."""
     if name == "lr":
         return {}

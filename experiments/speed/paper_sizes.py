@@ -40,7 +40,7 @@ SIZES = {
 }
 
 
-def schema_of(size):
+def schema_of(size: Size) -> Schema:
     """Returns a schema of exactly so many features, with fields of very different sizes.
 
     Example:
@@ -56,7 +56,7 @@ def schema_of(size):
     return Schema([Field(f"f{i + 1}", "categorical", n) for i, n in enumerate(fields)])
 
 
-def batches_of(schema, batch_size, batches, seed=0):
+def batches_of(schema: Schema, batch_size: int, batches: int, seed: int = 0) -> tf.data.Dataset:
     """Returns `batches` different batches in memory, over and over, as a `tf.data.Dataset`."""
     rng = np.random.default_rng(seed)
     shape = (batches, batch_size, len(schema.fields))

@@ -52,7 +52,7 @@ def test_look_up_and_update_count_what_they_touch():
 
 
 @pytest.mark.skipif(not kernels.LIBRARY.exists(), reason="not built")
-def test_operations_of_our_own():
+def test_products_of_the_cpu_kernels():
     @tf.function
     def attend(query):  # two heads of width 2
         return tf.gradients(kernels.attention(query, query, query, num_heads=2, scale=1.0), query)
