@@ -4,6 +4,8 @@ import os
 import pathlib
 import re
 
+from sphinx.util import inspect as sphinx_inspect
+
 # TensorFlow greets on standard error with what processor it has found.
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
 
@@ -39,3 +41,15 @@ napoleon_custom_sections = [("Call arguments", "params_style")]
 napoleon_use_rtype = False
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
+
+
+def setup(app):
+    """Makes a class show its constructor's arguments; Keras' `__new__` takes any."""
+    app.connect("autodoc-process-signature", _constructor)
+
+
+def _constructor(app, what, name, obj, options, signature, returns):
+    if what != "class" or "__init__" not in vars(obj):
+        return None
+    of_init = sphinx_inspect.signature(obj.__init__, bound_method=True)
+    return sphinx_inspect.stringify_signature(of_init, unqualified_typehints=True), returns

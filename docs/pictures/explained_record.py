@@ -35,7 +35,7 @@ def main():
         write_log(pathlib.Path(folder) / "clicks.csv")
         data = prepare_click_log(f"{folder}/clicks.csv", name="clicks", data_dir=folder)
         model = InterHAt.from_preset("tuned", data.schema)
-        settings = TrainingSettings(learning_rate=2e-3, batch_size=1024)
+        settings = TrainingSettings(**model.training_settings)
         report = train(model, data, f"{folder}/run", settings)
         records, _ = next(iter(data.evaluation_batches("test", 4000)))
         background, _ = next(iter(data.evaluation_batches("train", 32)))

@@ -153,7 +153,7 @@ def test_missing_flags_are_named():
     assert_one_line(error.value.code, "--output_dir is missing: the run's folder")
 
 
-def test_pieces_are_for_steps_that_can_be_cut():
+def test_microbatches_are_for_steps_that_can_be_cut():
     assert train.in_microbatches({}, {})
     assert train.in_microbatches({"dropout": 0.0}, {"jit_compile": False})
     for arguments, training in (({"dropout": 0.1}, {}), ({}, {"jit_compile": True})):
@@ -161,7 +161,7 @@ def test_pieces_are_for_steps_that_can_be_cut():
 
 
 @pytest.mark.slow
-def test_a_run_in_pieces_is_the_whole_run(prepared, tmp_path):
+def test_a_run_in_microbatches_is_the_whole_run(prepared, tmp_path):
     found = []
     for rows in (0, 24):
         folder = tmp_path / f"run_{rows}"
@@ -170,9 +170,9 @@ def test_a_run_in_pieces_is_the_whole_run(prepared, tmp_path):
         subprocess.run(command, check=True, capture_output=True)
         found.append(read_json(folder / "report.json"))
     assert found[1]["config"]["training"]["microbatch_size"] == 24
-    for whole, pieces in zip(found[0]["history"], found[1]["history"], strict=True):
-        assert pieces["loss"] == pytest.approx(whole["loss"], rel=1e-4)
-        assert pieces["validation_logloss"] == pytest.approx(whole["validation_logloss"], rel=1e-3)
+    for whole, cut in zip(found[0]["history"], found[1]["history"], strict=True):
+        assert cut["loss"] == pytest.approx(whole["loss"], rel=1e-4)
+        assert cut["validation_logloss"] == pytest.approx(whole["validation_logloss"], rel=1e-3)
 
 
 @pytest.mark.slow
