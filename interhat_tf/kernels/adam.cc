@@ -13,21 +13,15 @@
 #include <cstring>
 #include <vector>
 
-#include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
-#include "processor.h"
-#include "tensorflow/core/framework/op.h"
-#include "tensorflow/core/framework/op_kernel.h"
-#include "tensorflow/core/framework/shape_inference.h"
+#include "op.h"
 #include "tensorflow/core/kernels/training_op_helpers.h"
-#include "tensorflow/core/util/work_sharder.h"
 
 namespace {
 
-using tensorflow::OpKernel;
-using tensorflow::OpKernelConstruction;
-using tensorflow::OpKernelContext;
-using tensorflow::Tensor;
+using interhat::OpKernel;
+using interhat::OpKernelConstruction;
+using interhat::OpKernelContext;
+using interhat::Tensor;
 
 // Numbers of the table whose gradient is put together at a time; it stays in the cache.
 constexpr int64_t kBlock = 2048;
@@ -40,20 +34,18 @@ struct Rule {
   float l2;
 };
 
-INLINE void update(const Rule& rule, int64_t size, const float* __restrict gradient,
-                   float* __restrict first, float* __restrict second, float* __restrict weight) {
-  for (int64_t i = 0; i < size; i++) {
-    const float slope = gradient[i] + 2 * rule.l2 * weight[i];
-    first[i] += (slope - first[i]) * (1 - rule.beta_1);
-    second[i] += (slope * slope - second[i]) * (1 - rule.beta_2);
-    weight[i] -= rule.rate * first[i] / (std::sqrt(second[i]) + rule.epsilon);
-  }
-}
-
 struct Update {
-  template <int W, typename... Arguments>
-  static INLINE void run(Arguments... arguments) {
-    update(arguments...);
+  // The compiler makes vectors of the widest kind that this is inlined for.
+  template <int W>
+  static INLINE void run(const Rule& rule, int64_t size, const float* __restrict gradient,
+                         float* __restrict first, float* __restrict second,
+                         float* __restrict weight) {
+    for (int64_t i = 0; i < size; i++) {
+      const float slope = gradient[i] + 2 * rule.l2 * weight[i];
+      first[i] += (slope - first[i]) * (1 - rule.beta_1);
+      second[i] += (slope * slope - second[i]) * (1 - rule.beta_2);
+      weight[i] -= rule.rate * first[i] / (std::sqrt(second[i]) + rule.epsilon);
+    }
   }
 };
 
@@ -132,9 +124,8 @@ class TableAdam : public OpKernel {
     float* data[3];
     for (int i = 0; i < 3; i++) data[i] = variables[i].flat<float>().data();
     const int64_t block = std::max<int64_t>(1, kBlock / width);
-    const auto* threads = context->device()->tensorflow_cpu_worker_threads();
-    tensorflow::Shard(
-        threads->num_threads, threads->workers, (rows + block - 1) / block, 4 * block * width,
+    interhat::shard(
+        context, (rows + block - 1) / block, 4 * block * width,
         [&](int64_t begin, int64_t end) {
           std::vector<float> gradient(block * width);
           for (int64_t first = begin * block; first < std::min(rows, end * block); first += block) {

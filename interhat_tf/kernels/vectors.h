@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <utility>
 
@@ -25,21 +26,49 @@ using Vector = typename Lanes<W>::Vector;
 template <int W>
 using Integers = typename Lanes<W>::Integers;
 
-// Room for so many vectors. Containers of vectors would lose their alignment.
+// A count of numbers, rounded up to whole vectors.
 template <int W>
-class Room {
+INLINE int padded(int size) {
+  return (size + W - 1) / W * W;
+}
+
+template <int W>
+INLINE Vector<W> load(const float* from) {
+  Vector<W> vector;
+  std::memcpy(&vector, from, sizeof(vector));
+  return vector;
+}
+
+template <int W>
+INLINE void store(Vector<W> vector, float* to) {
+  std::memcpy(to, &vector, sizeof(vector));
+}
+
+// Memory for arrays of vectors, one behind the other. Containers of vectors would lose their
+// alignment. `lay_out` takes the arrays, and is called twice: first to count, then for good.
+template <int W>
+class Arena {
  public:
-  explicit Room(int64_t size)
-      : memory_(std::aligned_alloc(sizeof(Vector<W>), size * sizeof(Vector<W>)), std::free) {}
+  template <typename LayOut>
+  explicit Arena(const LayOut& lay_out) : memory_(nullptr, std::free) {
+    lay_out(*this);
+    size_ = taken_;
+    memory_.reset(std::aligned_alloc(sizeof(Vector<W>), size_ * sizeof(Vector<W>)));
+    taken_ = 0;
+    lay_out(*this);
+  }
 
   // The next vectors that have not been taken.
   Vector<W>* take(int64_t size) {
     taken_ += size;
-    return static_cast<Vector<W>*>(memory_.get()) + taken_ - size;
+    return memory_ ? static_cast<Vector<W>*>(memory_.get()) + taken_ - size : nullptr;
   }
+
+  void fill_with_zeros() { std::memset(memory_.get(), 0, size_ * sizeof(Vector<W>)); }
 
  private:
   std::unique_ptr<void, decltype(&std::free)> memory_;
+  int64_t size_ = 0;
   int64_t taken_ = 0;
 };
 
