@@ -11,7 +11,7 @@ __version__ = "0.2.0"
 __getattr__ = lazy_attributes(
     __name__,
     {
-        "TrainingSettings": "interhat_tf.training.loop",
+        "TrainingSettings": "interhat_tf.training.settings",
         "explain_records": "interhat_tf.explanation.explanation",
         "prepare_click_log": "interhat_tf.input_pipeline.click_log",
         "prepared_dataset": "interhat_tf.input_pipeline.catalog",

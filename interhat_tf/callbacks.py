@@ -1,5 +1,6 @@
 """Keras callbacks."""
 
 from interhat_tf.explanation.callback import AttentionHeatmaps
+from interhat_tf.training.early_stopping import EarlyStopping
 
-__all__ = ["AttentionHeatmaps"]
+__all__ = ["AttentionHeatmaps", "EarlyStopping"]

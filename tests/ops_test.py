@@ -9,7 +9,7 @@ from interhat_tf import Adam, InterHAt, kernels
 from interhat_tf.explanation.batches import explain_inputs
 from interhat_tf.layers import InteractingLayer, MultiHeadSelfAttention
 from interhat_tf.ops import cpu_kernels, multi_head_attention, multi_head_self_attention
-from interhat_tf.training.step import compile_prediction
+from interhat_tf.training.evaluation import compile_prediction
 from tests.conftest import random_batch
 from tests.kernels.reference import needs_kernels
 

@@ -9,7 +9,7 @@ from experiments.common.markdown import interval, spread
 from experiments.common.published import TITLES
 from experiments.report.pages import Picture, Section, Table, data_of, picture, written
 from interhat_tf.explanation.heatmap import attention_heatmap
-from interhat_tf.training.loop import TrainingSettings
+from interhat_tf.training.settings import TrainingSettings
 
 Summary = dict[str, Any]
 

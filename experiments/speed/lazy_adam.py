@@ -18,7 +18,7 @@ from experiments.common.studies import (
     train_rows,
 )
 from experiments.paper.sensitivity import PRESET
-from interhat_tf.training.loop import OPTIMIZERS
+from interhat_tf.training.settings import OPTIMIZERS
 
 
 def main(_):

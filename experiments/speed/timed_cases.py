@@ -14,7 +14,7 @@ from experiments.speed.paper_models import arguments_of, build
 from experiments.speed.paper_sizes import SIZES, batches_of, schema_of
 from experiments.speed.plain_keras import plain_interhat
 from interhat_tf.ops import cpu_kernels
-from interhat_tf.training.optimizers import Adam, LazyAdam
+from interhat_tf.training.optimizers import Adam, LazyAdam, table_penalties
 from interhat_tf.training.step import compile_steps
 
 OPTIMIZERS = {"adam": Adam, "lazy_adam": LazyAdam, "keras_adam": keras.optimizers.Adam}
@@ -74,6 +74,8 @@ class Training:
     """
 
     def __init__(self, model: keras.Model, optimizer: Any, batch_size: int, **how: Any):
+        if isinstance(optimizer, Adam):
+            optimizer.table_l2 = table_penalties(model)
         optimizer.build(model.trainable_variables)
         self.loss_sum = tf.Variable(0.0, dtype=tf.float64, trainable=False)
         self.steps = compile_steps(model, optimizer, self.loss_sum, **how)

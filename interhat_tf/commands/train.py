@@ -4,7 +4,7 @@ r"""Trains one model on one data set.
         --seed=0 --output_dir=runs/frappe-released-0
 
 Prepares a public data set if need be, trains, keeps the weights that are best on
-validation, and writes the run's folder (see `interhat_tf/training/loop.py`).
+validation, and writes the run's folder (see `interhat_tf/training/run_folder.py`).
 `--resume` goes on with a run that was stopped. All hyperparameters default to
 the preset's and, where the paper gives them, to its Table 2 for the data set.
 """
@@ -25,8 +25,10 @@ from interhat_tf.models import MODELS, PRESETS
 from interhat_tf.models.presets import hyperparameters
 from interhat_tf.preprocessing.rows import SPLITS
 from interhat_tf.training.distribution import STRATEGIES
-from interhat_tf.training.loop import EVALUATION_BATCH_SIZE, TrainingSettings, train
-from interhat_tf.training.step import use_one_thread_an_operation
+from interhat_tf.training.evaluation import EVALUATION_BATCH_SIZE
+from interhat_tf.training.loop import train
+from interhat_tf.training.microbatch import use_one_thread_an_operation
+from interhat_tf.training.settings import TrainingSettings
 
 REQUIRED = ("dataset", "output_dir")
 NO_FLAGS = ("schema", "self_attention", "product", "seed")

@@ -1,12 +1,32 @@
-"""Training: the loop with its checkpoints, the step, optimizers, metrics, several devices."""
+"""Training: a loop that resumes exactly, and what `fit` shares with it.
+
+There are two trainers. `train` is for prepared data sets: exact resume, a report,
+several devices. Keras' `compile` and `fit` are for batches or arrays of your own;
+with `Adam` and `callbacks.EarlyStopping` they take the same steps and stop at the
+same epoch.
+"""
 
 from interhat_tf.training.optimizers import Adam, LazyAdam
 from interhat_tf.utils.lazy import lazy_attributes
 
-_LOOP = "interhat_tf.training.loop"
+_EVALUATION = "interhat_tf.training.evaluation"
 __getattr__ = lazy_attributes(
     __name__,
-    {"TrainingSettings": _LOOP, "evaluate": _LOOP, "predict_logits": _LOOP, "train": _LOOP},
+    {
+        "EarlyStopping": "interhat_tf.training.early_stopping",
+        "TrainingSettings": "interhat_tf.training.settings",
+        "evaluate": _EVALUATION,
+        "predict_logits": _EVALUATION,
+        "train": "interhat_tf.training.loop",
+    },
 )
 
-__all__ = ["Adam", "LazyAdam", "TrainingSettings", "evaluate", "predict_logits", "train"]
+__all__ = [
+    "Adam",
+    "EarlyStopping",
+    "LazyAdam",
+    "TrainingSettings",
+    "evaluate",
+    "predict_logits",
+    "train",
+]

@@ -41,7 +41,7 @@ def distribute_batches(strategy, data, batch_size, shards, **order):
     """
     replicas = strategy.num_replicas_in_sync
     if shards % replicas:
-        raise ValueError(f"{shards} shards cannot be dealt out to {replicas} replicas equally")
+        raise ValueError(f"{shards} shards cannot be distributed to {replicas} replicas equally")
 
     def batches_of(replica):
         first, last = (number * shards // replicas for number in (replica, replica + 1))

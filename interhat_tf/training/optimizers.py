@@ -1,14 +1,41 @@
 """Adam that treats repeated ids correctly: exact, and lazy for large vocabularies."""
 
+import re
+from collections.abc import Mapping
+from typing import Any
+
 import keras
+
+from interhat_tf.training.table_sharding import TABLES
+
+
+def table_penalties(model: keras.Model) -> dict[str, float]:
+    """Returns the strengths of the L2 penalties of a model's tables, for `Adam(table_l2=...)`.
+
+    Args:
+        model: The model.
+
+    Example:
+
+    >>> from interhat_tf import Field, InterHAt, Schema
+    >>> schema = Schema([Field("app", "categorical", 9)])
+    >>> table_penalties(InterHAt(schema, embedding_l2=1e-4, name="model"))
+    {'model/embedding/table': 0.0001}
+    """
+    return {
+        variable.path: float(variable.regularizer.l2)
+        for variable in model.trainable_variables
+        if re.fullmatch(TABLES, variable.path)
+        and isinstance(variable.regularizer, keras.regularizers.L2)
+    }
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
 class Adam(keras.optimizers.Adam):
     """Adam whose embedding gradients are summed over repeated ids first.
 
-    On TensorFlow, an embedding's gradient is a list of rows in which an id
-    stands as often as the batch holds it. Keras' own Adam squares each of these
+    On TensorFlow, an embedding's gradient is a list of rows that holds an id as
+    often as the batch does. Keras' own Adam squares each of these
     rows for the second moment, so that it gets the sum of the squares instead
     of the square of the sum, and takes far too large steps on frequent ids.
     Here the rows of an id are summed before anything else, and all rows of the
@@ -21,7 +48,15 @@ class Adam(keras.optimizers.Adam):
         beta_2: Decay of the second moment. Defaults to 0.999; the authors'
             released code has 0.98.
         epsilon: Term added to the root of the second moment. Defaults to 1e-8.
+        table_l2: Strength l of a penalty `l * sum(w**2)` by variable path, as
+            `table_penalties` returns it, that is in no gradient. It costs less
+            here, where every row of a table is at hand; a gradient would have
+            to hold all rows. Defaults to none.
         **kwargs: Other arguments of `keras.optimizers.Adam`.
+
+    Raises:
+        ValueError: If `table_l2` names a variable that is not among those of
+            `build`.
 
     Example:
 
@@ -29,34 +64,49 @@ class Adam(keras.optimizers.Adam):
     1e-08
     """
 
-    def __init__(self, learning_rate=1e-3, beta_1=0.9, beta_2=0.999, epsilon=1e-8, **kwargs):
+    def __init__(
+        self,
+        learning_rate: Any = 1e-3,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        table_l2: Mapping[str, float] | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, **kwargs)
+        self.table_l2 = dict(table_l2 or {})
 
-    def apply(self, grads, trainable_variables=None, table_penalties=None):
+    def build(self, variables: list[keras.Variable]) -> None:
+        """Creates the moments, and finds the variables of `table_l2`."""
+        super().build(variables)
+        strengths = dict(self.table_l2)
+        self._l2 = {self._var_key(v): strengths.pop(v.path, 0.0) for v in variables}
+        if strengths:
+            raise ValueError(f"table_l2 names no variable of the model: {', '.join(strengths)}")
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the optimizer's arguments."""
+        return {**super().get_config(), "table_l2": dict(self.table_l2)}
+
+    def apply(self, grads: list[Any], trainable_variables: list | None = None) -> None:
         """Updates the variables; a gradient given as rows is summed by id first.
 
         Args:
             grads: Gradients of the variables.
             trainable_variables: The variables. Defaults to those of `build`.
-            table_penalties: Strength l, for each variable, of a penalty
-                `l * sum(w**2)` that is not in its gradient. It costs less here,
-                where every row of a table is at hand. Defaults to 0 for all.
         """
-        variables = trainable_variables or self._trainable_variables
-        self._table_penalties = {
-            self._var_key(variable): strength
-            for variable, strength in zip(variables, table_penalties or (), strict=False)
-        }
         # Otherwise the rows are summed in `update_step`, after those of all devices are there.
-        if any(getattr(self, name) for name in _OF_WHOLE_GRADIENTS):
-            grads = [self._dense(g, v) for g, v in zip(grads, variables, strict=True)]
-            self._table_penalties = {}
-        return super().apply(grads, trainable_variables)
+        if self._needs_whole_gradients:
+            variables = trainable_variables or self._trainable_variables
+            if not self.built:
+                self.build(variables)
+            grads = [self._whole(g, v) for g, v in zip(grads, variables, strict=True)]
+        super().apply(grads, trainable_variables)
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Updates a variable and its moments, on TensorFlow in one pass over them."""
         if keras.backend.backend() != "tensorflow" or self.amsgrad:
-            super().update_step(self._dense(gradient, variable), variable, learning_rate)
+            super().update_step(self._once_whole(gradient, variable), variable, learning_rate)
             return
         import tensorflow as tf
 
@@ -76,7 +126,7 @@ class Adam(keras.optimizers.Adam):
                 beta_1=self.beta_1,
                 beta_2=self.beta_2,
                 epsilon=self.epsilon,
-                l2=self._table_penalties.get(self._var_key(variable), 0.0),
+                l2=self._l2[self._var_key(variable)],
             )
             return
         numbers = {
@@ -86,7 +136,7 @@ class Adam(keras.optimizers.Adam):
             "beta1": self.beta_1,
             "beta2": self.beta_2,
             "epsilon": self.epsilon,
-            "grad": self._dense(gradient, variable),
+            "grad": self._once_whole(gradient, variable),
         }
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
@@ -95,15 +145,23 @@ class Adam(keras.optimizers.Adam):
             **{name: tf.cast(number, variable.dtype) for name, number in numbers.items()},
         )
 
-    def _dense(self, gradient, variable):
-        """Returns the whole gradient of a variable, with that of its penalty."""
+    @property
+    def _needs_whole_gradients(self):
+        return any(getattr(self, name) for name in _OF_WHOLE_GRADIENTS)
+
+    def _once_whole(self, gradient, variable):
+        """Returns the whole gradient of a variable, unless `apply` made it so already."""
+        return gradient if self._needs_whole_gradients else self._whole(gradient, variable)
+
+    def _whole(self, gradient, variable):
+        """Returns the gradient of all of a variable, with that of its penalty."""
         if keras.backend.backend() == "tensorflow":
             import tensorflow as tf
 
             if isinstance(gradient, tf.IndexedSlices):
                 gradient = tf.convert_to_tensor(gradient)
-        penalty = self._table_penalties.get(self._var_key(variable))
-        return gradient + 2 * penalty * variable if penalty else gradient
+        strength = self._l2[self._var_key(variable)]
+        return gradient + 2 * strength * variable if strength else gradient
 
 
 _OF_WHOLE_GRADIENTS = ("clipnorm", "clipvalue", "global_clipnorm", "gradient_accumulation_steps")
@@ -116,8 +174,8 @@ class LazyAdam(keras.optimizers.Adam):
     A step then costs the same however large the vocabularies are. It is another
     algorithm than `Adam`: a row that the batch does not hold keeps its moments
     and its value, where `Adam` lets the moments decay and moves the row by what
-    is left of them. The gradients of an id that stands several times in the
-    batch are summed first, and the step's number in the corrections of the
+    is left of them. The gradients of an id that a batch holds several
+    times are summed first, and the step's number in the corrections of the
     moments' bias counts all steps, as for `Adam`. Where every row is in every
     batch, the two are the same.
 
@@ -142,24 +200,31 @@ class LazyAdam(keras.optimizers.Adam):
     0.98
     """
 
-    def __init__(self, learning_rate=1e-3, beta_1=0.9, beta_2=0.999, epsilon=1e-8, **kwargs):
+    def __init__(
+        self,
+        learning_rate: Any = 1e-3,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        **kwargs: Any,
+    ):
         if keras.backend.backend() != "tensorflow":
             raise ValueError("LazyAdam needs Keras' TensorFlow backend; use Adam")
         if refused := sorted(name for name in _OF_ALL_ROWS if kwargs.get(name)):
             raise ValueError(f"LazyAdam cannot take {', '.join(refused)}, about all rows; use Adam")
         super().__init__(learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, **kwargs)
 
-    def build(self, variables):
+    def build(self, variables: list[keras.Variable]) -> None:
         """Creates the moments, and room to find the repeated ids of a batch."""
         import tensorflow as tf
 
         super().build(variables)
-        self._last_places = [
+        self._last_positions = [
             tf.Variable(tf.zeros(variable.shape[:1], "int32"), trainable=False)
             for variable in variables
         ]
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Updates a variable, or the rows of it that the gradient holds."""
         import tensorflow as tf
 
@@ -169,15 +234,15 @@ class LazyAdam(keras.optimizers.Adam):
         index = self._get_variable_index(variable)
         first, second = self._momentums[index].value, self._velocities[index].value
         ids = gradient.indices  # (n,)
-        places = tf.range(tf.size(ids))  # (n,)
-        # All places of an id agree on one of them, whichever was written last. Unlike a list
+        positions = tf.range(tf.size(ids))  # (n,)
+        # All positions of an id agree on one of them, whichever was written last. Unlike a list
         # of the different ids this has a shape that is known, so that XLA compiles it.
-        last_place = self._last_places[index]
-        last_place.scatter_update(tf.IndexedSlices(places, ids))
-        shared = tf.gather(last_place, ids)  # (n,)
+        last_position = self._last_positions[index]
+        last_position.scatter_update(tf.IndexedSlices(positions, ids))
+        shared = tf.gather(last_position, ids)  # (n,)
         sums = tf.math.unsorted_segment_sum(gradient.values, shared, tf.size(ids))  # (n, ...)
         sums = tf.gather(sums, shared)  # (n, ...)
-        # Places of one id write the same row, each of them.
+        # Positions of one id write the same row, each of them.
         moment = tf.gather(first, ids)
         moment += (1 - self.beta_1) * (sums - moment)
         square = tf.gather(second, ids)

@@ -15,7 +15,7 @@ from data.frappe.frappe_dataset_builder_test import NFM_FILES, nfm_lines, write_
 from interhat_tf.commands import train
 from interhat_tf.explanation.attention_maps import Attention
 from interhat_tf.models import MODELS
-from interhat_tf.training.loop import TrainingSettings
+from interhat_tf.training.settings import TrainingSettings
 from interhat_tf.utils.files import read_json
 
 SMALL = ("--embedding_dim=4", "--num_heads=2", "--order=2", "--batch_size=64", "--max_epochs=2")

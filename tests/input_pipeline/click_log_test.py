@@ -18,7 +18,7 @@ from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.preprocessing import parquet_log
 from interhat_tf.preprocessing.builder import ClickLogBuilder
 from interhat_tf.preprocessing.rows import SPLITS, random_splits
-from interhat_tf.training.loop import TrainingSettings, train
+from interhat_tf.training import TrainingSettings, train
 from tests.input_pipeline.click_logs import CITIES, ROWS, csv_text, log_rows, write
 
 

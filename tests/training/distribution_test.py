@@ -22,7 +22,8 @@ import tensorflow as tf
 from interhat_tf import Field, InterHAt, Schema
 from interhat_tf.training.distribution import check_agreement
 from interhat_tf.training.optimizers import Adam, LazyAdam
-from interhat_tf.training.step import compile_prediction, compile_steps
+from interhat_tf.training.evaluation import compile_prediction
+from interhat_tf.training.step import compile_steps
 
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
@@ -107,7 +108,7 @@ def test_shards_are_a_multiple_of_the_replicas(rule_data):
     class Two:
         num_replicas_in_sync = 2
 
-    with pytest.raises(ValueError, match="3 shards cannot be dealt out to 2 replicas equally"):
+    with pytest.raises(ValueError, match="3 shards cannot be distributed to 2 replicas equally"):
         distribute_batches(Two(), rule_data, 90, 3, seed=0)
 
 

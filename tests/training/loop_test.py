@@ -3,7 +3,6 @@
 import itertools
 import json
 import os
-import pathlib
 import shutil
 
 import keras
@@ -17,17 +16,11 @@ from interhat_tf.explanation.attention_maps import Attention, mean_attention
 from interhat_tf.explanation.callback import AttentionHeatmaps
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.models import DeepFM
-from interhat_tf.training import loop
-from interhat_tf.training.loop import TrainingSettings, evaluate, train
-from interhat_tf.utils.files import read_json
+from interhat_tf.training import TrainingSettings, evaluate, loop, train
 from tests.preprocessing.logs import LogBuilder
 
 # 64 steps an epoch, in 4 calls with a checkpoint behind each.
 SETTINGS = {"batch_size": 50, "learning_rate": 0.02, "checkpoint_minutes": 0.0}
-
-
-OLD_RUN = pathlib.Path(__file__).parent / "fixtures/run_of_version_0_1"
-"""A run folder that version 0.1 wrote on `rule_data`, stopped in its second epoch."""
 
 
 def make_model(schema, seed=0, **arguments):
@@ -326,18 +319,6 @@ def test_damaged_records_are_found_before_training(tmp_path, column, value, mess
     assert not (tmp_path / "run").exists()
 
 
-def test_a_run_of_version_0_1_is_resumed(rule_data, tmp_path):
-    shutil.copytree(OLD_RUN, tmp_path, dirs_exist_ok=True)
-    model = make_model(rule_data.schema, seed=1, dropout=0.0, embedding_l2=1e-4)
-    report = run(rule_data, tmp_path, model, resume=True, microbatch_size=16, max_epochs=3)
-    assert report["config"]["training"]["microbatch_size"] == 16
-    expected = read_json(OLD_RUN / "expected_report.json")
-    assert report["best_epoch"] == expected["best_epoch"]
-    for epoch, expected_epoch in zip(report["history"], expected["history"], strict=True):
-        assert epoch == pytest.approx(expected_epoch, abs=1e-3)  # another machine rounds otherwise
-    assert report["history"][0] == expected["history"][0]  # it came from the checkpoint
-
-
 def test_a_finished_run_of_version_0_1_is_read(rule_data, unbroken, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(unbroken[0], folder)
@@ -431,6 +412,10 @@ def test_microbatches_of_a_model_with_dropout_are_refused(rule_data, tmp_path):
     assert not os.listdir(tmp_path)
 
 
-def test_an_unknown_optimizer():
-    with pytest.raises(ValueError, match="optimizer 'sgd': not of adam, lazy_adam"):
-        TrainingSettings(optimizer="sgd")
+def test_without_settings_those_of_the_models_preset_are_taken(rule_data, tmp_path):
+    model = make_model(rule_data.schema)
+    model.training_settings = {"batch_size": 800, "max_epochs": 1, "microbatch_size": 16}
+    report = train(model, rule_data, tmp_path, test=False)
+    settings = report["config"]["training"]
+    assert (settings["batch_size"], settings["max_epochs"]) == (800, 1)
+    assert settings["microbatch_size"] is None  # the model has dropout

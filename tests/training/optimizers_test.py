@@ -109,11 +109,38 @@ def test_clipping_sees_the_summed_gradient():
 
 
 def test_configuration_round_trip():
-    optimizer = Adam(learning_rate=0.1, beta_1=0.8, beta_2=0.98, epsilon=1e-6, clipnorm=2.0)
+    numbers = {"learning_rate": 0.1, "beta_1": 0.8, "beta_2": 0.98, "epsilon": 1e-6}
+    optimizer = Adam(**numbers, clipnorm=2.0, table_l2={"model/embedding/table": 0.1})
     copy = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
     assert type(copy) is Adam
     assert copy.get_config() == optimizer.get_config()
+    assert copy.table_l2 == {"model/embedding/table": 0.1}
     assert Adam().epsilon == 1e-8
+
+
+@pytest.mark.parametrize("options", [{}, {"global_clipnorm": 0.1}])
+def test_a_penalty_of_a_table_is_that_of_its_gradient(options):
+    def tables(look_up, strength, **arguments):
+        """Yields the table after each step, with a penalty in the gradient where it has one."""
+        table = keras.Variable(first_table(), name="table")
+        optimizer = Adam(**HYPERPARAMETERS, **options, **arguments)
+        optimizer.build([table])
+        for ids in BATCHES:
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_sum(coefficients(ids) * look_up(table.value, ids))
+                if strength:
+                    loss += strength * tf.reduce_sum(table.value**2)
+            optimizer.apply([tape.gradient(loss, table.value)], [table])
+            yield table.numpy()
+
+    expected = list(tables(gather_with_dense_gradient, 0.1))
+    assert np.abs(expected[-1] - list(tables(tf.gather, 0.0))[-1]).max() > 1e-3
+    assert_same(tables(tf.gather, 0.0, table_l2={"table": 0.1}), expected)
+
+
+def test_a_penalty_of_no_variable_is_refused():
+    with pytest.raises(ValueError, match="table_l2 names no variable of the model: tabel"):
+        Adam(table_l2={"tabel": 0.1}).build([keras.Variable(first_table(), name="table")])
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])

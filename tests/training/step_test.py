@@ -7,8 +7,10 @@ import tensorflow as tf
 
 from interhat_tf import InterHAt
 from interhat_tf.models import MODELS, DeepFM
-from interhat_tf.training.optimizers import Adam, LazyAdam
-from interhat_tf.training.step import compile_prediction, compile_steps, use_one_thread_an_operation
+from interhat_tf.training.evaluation import compile_prediction
+from interhat_tf.training.microbatch import use_one_thread_an_operation
+from interhat_tf.training.optimizers import Adam, LazyAdam, table_penalties
+from interhat_tf.training.step import compile_steps
 from tests.conftest import random_batch, run_python
 
 
@@ -17,7 +19,8 @@ def trained(build, batches, optimizer=Adam, **how):
     keras.utils.set_random_seed(3)
     model = build()
     # The gradient of a bias before a softmax is noise about zero, which a small epsilon magnifies.
-    optimizer = optimizer(1e-2, epsilon=1e-3)
+    penalties = {"table_l2": table_penalties(model)} if optimizer is Adam else {}
+    optimizer = optimizer(1e-2, epsilon=1e-3, **penalties)
     optimizer.build(model.trainable_variables)
     loss_sum = tf.Variable(0.0, dtype=tf.float64)
     steps = compile_steps(model, optimizer, loss_sum, **how)
@@ -102,7 +105,7 @@ def test_what_does_not_go_in_microbatches(schema):
 def test_threads_are_set_before_anything_else():
     script = """
 import tensorflow as tf
-from interhat_tf.training.step import use_one_thread_an_operation
+from interhat_tf.training.microbatch import use_one_thread_an_operation
 use_one_thread_an_operation()
 assert tf.config.threading.get_intra_op_parallelism_threads() == 1
 assert tf.config.threading.get_inter_op_parallelism_threads() > 0

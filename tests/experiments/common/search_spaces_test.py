@@ -8,7 +8,7 @@ from experiments.common.search_spaces import draw, search_space
 from experiments.paper.table_3 import MODELS as COMPARED
 from interhat_tf.commands.train import define_flags
 from interhat_tf.models import MODELS
-from interhat_tf.training.loop import TrainingSettings
+from interhat_tf.training.settings import TrainingSettings
 
 FLAGS = set(define_flags())
 TRAINING = {field.name for field in dataclasses.fields(TrainingSettings)}

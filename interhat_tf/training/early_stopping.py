@@ -1,0 +1,110 @@
+"""When training stops, and which epoch was the best: for `train` and, as a callback, for `fit`."""
+
+import dataclasses
+from collections.abc import Iterable, MutableMapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from interhat_tf.training.evaluation import evaluate_batches
+
+MIN_GAIN = 1e-5
+"""Smaller gains on validation count as none: with a small learning rate they would never end."""
+
+
+@dataclasses.dataclass
+class BestEpoch:
+    """The best epoch so far, by `auc - logloss` on validation.
+
+    Args:
+        best_epoch: Its number, from 0; -1 before the first.
+        best_score: Its `auc - logloss`.
+        epochs_without_gain: Epochs since the best.
+
+    Example:
+
+    >>> best = BestEpoch()
+    >>> best.update(0, auc=0.75, logloss=0.5), best.update(1, auc=0.76, logloss=0.6)
+    (True, False)
+    >>> best.best_epoch, best.epochs_without_gain
+    (0, 1)
+    """
+
+    best_epoch: int = -1
+    best_score: float = -float("inf")
+    epochs_without_gain: int = 0
+
+    def update(self, epoch: int, auc: float, logloss: float) -> bool:
+        """Takes note of an epoch's metrics on validation; returns whether they are a gain.
+
+        Only a gain of more than `MIN_GAIN` is one.
+        """
+        score = auc - logloss
+        gain = score > self.best_score + MIN_GAIN
+        if gain:
+            self.best_epoch, self.best_score, self.epochs_without_gain = epoch, score, 0
+        else:
+            self.epochs_without_gain += 1
+        return gain
+
+
+class EarlyStopping(keras.callbacks.Callback):
+    """Stops `fit` as `interhat_tf.train` stops, with exact AUC and logloss.
+
+    After each epoch the model predicts the validation batches. Exact
+    `validation_auc` and `validation_logloss` join the epoch's logs. After an
+    epoch without a gain of `auc - logloss` the learning rate drops; after
+    `patience` such epochs in a row training stops. At the end the model has the
+    weights of the best epoch.
+
+    `keras.callbacks.EarlyStopping` watches one number of the logs, drops no
+    learning rate, and Keras' AUC is an approximation by thresholds.
+
+    Args:
+        validation: Batches of inputs and labels that can be read several times,
+            such as a `tf.data.Dataset` or `PreparedDataset.evaluation_batches`.
+            The model gives logits.
+        patience: Epochs without a gain after which training stops. Defaults to 2.
+        learning_rate_factor: What the learning rate is multiplied by after each
+            of them. Defaults to 0.1.
+
+    Attributes:
+        best: The `BestEpoch`.
+
+    Example:
+
+        model.compile(Adam(1e-3), keras.losses.BinaryCrossentropy(from_logits=True))
+        model.fit(batches, epochs=100, callbacks=[EarlyStopping(validation_batches)])
+    """
+
+    def __init__(
+        self,
+        validation: Iterable[tuple[Any, Any]],
+        patience: int = 2,
+        learning_rate_factor: float = 0.1,
+    ):
+        super().__init__()
+        self.validation = validation
+        self.patience, self.learning_rate_factor = patience, learning_rate_factor
+
+    def on_train_begin(self, logs: MutableMapping[str, Any] | None = None) -> None:
+        """Forgets an earlier training."""
+        self.best, self.best_weights = BestEpoch(), None
+
+    def on_epoch_end(self, epoch: int, logs: MutableMapping[str, Any] | None = None) -> None:
+        """Evaluates the model, keeps its weights or drops the learning rate."""
+        found = evaluate_batches(self.validation, self.model.predict_on_batch)
+        if logs is not None:
+            logs.update({f"validation_{name}": value for name, value in found.items()})
+        if self.best.update(epoch, **found):
+            self.best_weights = [np.asarray(weight) for weight in self.model.weights]
+            return
+        optimizer = self.model.optimizer
+        optimizer.learning_rate = float(optimizer.learning_rate) * self.learning_rate_factor
+        self.model.stop_training = self.best.epochs_without_gain >= self.patience
+
+    def on_train_end(self, logs: MutableMapping[str, Any] | None = None) -> None:
+        """Gives the model the best weights."""
+        if self.best_weights is not None:
+            self.model.set_weights(self.best_weights)

@@ -1,0 +1,100 @@
+"""What a model predicts for a split of a data set, and how well."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from interhat_tf.input_pipeline.dataset import PreparedDataset
+from interhat_tf.ops import cpu_kernels
+from interhat_tf.training import metrics
+from interhat_tf.training.microbatch import predict_microbatches
+
+EVALUATION_BATCH_SIZE = 8192
+
+Predict = Callable[[Mapping[str, Any]], Any]
+"""A function from a batch's inputs to its logits, (B, 1)."""
+
+
+def evaluate(
+    model: keras.Model, data: PreparedDataset, split: str, predict: Predict | None = None
+) -> dict[str, float]:
+    """Returns the exact `auc` and `logloss` of a model on a split of a data set.
+
+    Args:
+        model: A model that gives logits, (B, 1).
+        data: The `PreparedDataset`.
+        split: The split.
+        predict: A function from a batch's inputs to its logits. Defaults to
+            `model.predict_on_batch`.
+    """
+    batches = data.evaluation_batches(split, EVALUATION_BATCH_SIZE)
+    return evaluate_batches(batches, predict or model.predict_on_batch)
+
+
+def evaluate_batches(batches: Iterable[tuple[Any, Any]], predict: Predict) -> dict[str, float]:
+    """Returns the exact `auc` and `logloss` of predictions for batches of inputs and labels."""
+    labels, logits = _predict_batches(batches, predict)
+    return {"auc": metrics.auc(labels, logits), "logloss": metrics.logloss(labels, logits)}
+
+
+def predict_logits(
+    model: keras.Model, data: PreparedDataset, split: str, predict: Predict | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the labels and the logits of a split's records, (n,) each, in stored order.
+
+    Args:
+        model: A model that gives logits, (B, 1).
+        data: The `PreparedDataset`.
+        split: The split.
+        predict: As for `evaluate`.
+    """
+    batches = data.evaluation_batches(split, EVALUATION_BATCH_SIZE)
+    return _predict_batches(batches, predict or model.predict_on_batch)
+
+
+def compile_prediction(model: keras.Model, microbatch_size: int | None = None) -> Predict:
+    """Returns a function from a batch's inputs to its logits, (B, 1).
+
+    The replicas of the strategy that the model was built under, if there are
+    several, share the batch; each gets all logits.
+
+    Args:
+        model: A model that gives logits, (B, 1).
+        microbatch_size: As for `step.compile_steps`.
+    """
+    strategy = model.distribute_strategy
+    replicas = strategy.num_replicas_in_sync
+    if replicas == 1 and not microbatch_size:
+        return model.predict_on_batch
+
+    def predict(inputs):
+        with cpu_kernels():  # here, since a strategy's replicas have threads of their own
+            if microbatch_size:
+                return predict_microbatches(model, inputs, microbatch_size)
+            return model(inputs)
+
+    def predict_share(inputs):
+        replica = tf.distribute.get_replica_context()
+        rows, number = tf.shape(next(iter(inputs.values())))[0], replica.replica_id_in_sync_group
+        first, last = (i * rows // replicas for i in (number, number + 1))
+        logits = predict({kind: values[first:last] for kind, values in inputs.items()})
+        return replica.all_gather(logits, axis=0)  # (B, 1)
+
+    @tf.function(reduce_retracing=True)
+    def predict_batch(inputs):
+        if replicas == 1:
+            return predict(inputs)
+        return strategy.experimental_local_results(strategy.run(predict_share, args=(inputs,)))[0]
+
+    return predict_batch
+
+
+def _predict_batches(batches, predict):
+    labels, logits = [], []
+    for inputs, batch_labels in batches:
+        labels.append(np.asarray(batch_labels))
+        logits.append(np.asarray(predict(inputs))[:, 0])  # (B,)
+    return np.concatenate(labels), np.concatenate(logits)

@@ -1,0 +1,79 @@
+"""What a run's folder says of itself: its configuration, and the model of a finished run.
+
+config.json       what was asked for
+checkpoint.npz    the whole state of the training; overwritten as it goes on
+tensorboard/      the history, for TensorBoard
+model.keras       the model with its best weights
+report.json       config, versions, history and final metrics; written last
+"""
+
+import json
+import os
+import pathlib
+from typing import Any
+
+import keras
+
+from interhat_tf.utils.files import read_json
+
+
+def check_config(folder: pathlib.Path, config: dict[str, Any], resume: bool) -> None:
+    """Checks that a folder is free for a run, or holds the run that is to be resumed.
+
+    Args:
+        folder: The folder, which need not exist.
+        config: What is asked for.
+        resume: Whether a run in the folder is to go on.
+
+    Raises:
+        FileExistsError: If the folder holds a run and `resume` is not set.
+        ValueError: If that run has another configuration.
+    """
+    path = folder / "config.json"
+    if not path.exists():
+        return
+    if not resume:
+        raise FileExistsError(
+            f"{folder} already holds a run: resume it, or choose another output folder"
+        )
+    earlier, now = read_json(path), json.loads(json.dumps(config))
+    if "architecture" not in earlier:  # a run of version 0.1, which did not note it
+        del now["architecture"]
+    if "piece_rows" in earlier["training"]:  # of version 0.1 as well
+        earlier["training"]["microbatch_size"] = earlier["training"].pop("piece_rows")
+    if changed := _differences(earlier, now):
+        raise ValueError(f"{folder} holds a run of another configuration: {changed}")
+
+
+def architecture(model: keras.Model) -> dict[str, Any]:
+    """Returns the model's class and arguments, which two equal models share, as JSON has them."""
+    config = {name: value for name, value in model.get_config().items() if name != "name"}
+    return json.loads(json.dumps({"class": type(model).__name__, **config}))
+
+
+def save_model(model: keras.Model, folder: pathlib.Path) -> None:
+    """Saves a model as `model.keras`, which is either complete or not there."""
+    temporary = folder / ".unfinished.model.keras"
+    model.save(temporary)
+    os.replace(temporary, folder / "model.keras")
+
+
+def load_best_weights(model: keras.Model, folder: pathlib.Path) -> None:
+    """Gives a model the weights of a finished run.
+
+    Raises:
+        ValueError: If the run is of another model.
+    """
+    path = folder / "model.keras"
+    saved = keras.models.load_model(path)
+    if changed := _differences(architecture(saved), architecture(model), "architecture."):
+        raise ValueError(f"{path} is another model: {changed}")
+    model.set_weights(saved.get_weights())
+
+
+def _differences(earlier, now, prefix=""):
+    if isinstance(earlier, dict) and isinstance(now, dict):
+        keys = sorted(earlier.keys() | now.keys())
+        parts = [_differences(earlier.get(key), now.get(key), f"{prefix}{key}.") for key in keys]
+        return "; ".join(part for part in parts if part)
+    return "" if earlier == now else f"{prefix[:-1]} was {earlier!r}, is {now!r}"

@@ -1,0 +1,103 @@
+"""How a model is trained: the settings, and the optimizer that they name."""
+
+import dataclasses
+from typing import Any, Self
+
+import keras
+import tensorflow as tf
+
+from interhat_tf.training.microbatch import check_microbatches
+from interhat_tf.training.optimizers import Adam, LazyAdam, table_penalties
+
+OPTIMIZERS = {"adam": Adam, "lazy_adam": LazyAdam}
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingSettings:
+    """How a model is trained.
+
+    Args:
+        learning_rate: Adam's step size.
+        beta_2: Adam's decay of the second moment.
+        optimizer: `"adam"`, which is exact, or `"lazy_adam"`, whose steps cost
+            the same however large the vocabularies are; see `optimizers`.
+        batch_size: Records a step.
+        max_epochs: Number of epochs after which training stops in any case.
+        patience: Epochs without a gain on validation after which it stops.
+        learning_rate_factor: What the learning rate is multiplied by after each
+            epoch without a gain.
+        seed: Seed of the order of the records.
+        jit_compile: Whether XLA compiles the training step.
+        microbatch_size: Records whose gradient is computed at a time, or `None`
+            or 0, the whole batch; see `step.compile_steps`.
+        input_shards: Equal parts of a batch, each read from files of its own, or
+            `None`, one for each replica of the model; see
+            `PreparedDataset.training_batches`. Runs with the same number see the
+            same batches, on however many devices.
+        checkpoint_minutes: Time between checkpoints within an epoch; there is
+            one after every epoch as well.
+
+    Raises:
+        ValueError: If there is no such optimizer.
+
+    Example:
+
+    >>> TrainingSettings(learning_rate=3e-3, batch_size=1024).patience
+    2
+    """
+
+    learning_rate: float = 1e-3
+    beta_2: float = 0.999
+    optimizer: str = "adam"
+    batch_size: int = 2048
+    max_epochs: int = 100
+    patience: int = 2
+    learning_rate_factor: float = 0.1
+    seed: int = 0
+    jit_compile: bool = False
+    microbatch_size: int | None = None
+    input_shards: int | None = None
+    checkpoint_minutes: float = 5.0
+
+    def __post_init__(self) -> None:
+        if self.optimizer not in OPTIMIZERS:
+            raise ValueError(f"optimizer {self.optimizer!r}: not of {', '.join(OPTIMIZERS)}")
+
+    @classmethod
+    def of_model(cls, model: keras.Model, **changes: Any) -> Self:
+        """Returns the settings of a model's preset.
+
+        A preset's microbatches are for CPUs. They are left out where a GPU is
+        found, and where the model or XLA needs the whole batch
+        (`check_microbatches`).
+
+        Args:
+            model: The model; `model.training_settings`, if it has them, are the
+                preset's: a dictionary of arguments of this class.
+            **changes: Arguments of this class, which win over the preset's.
+        """
+        preset = dict(getattr(model, "training_settings", None) or {})
+        settings = cls(**{**preset, **changes})
+        if "microbatch_size" in changes or _is_faster_in_microbatches(model, settings):
+            return settings
+        return dataclasses.replace(settings, microbatch_size=None)
+
+    def make_optimizer(self, model: keras.Model) -> keras.optimizers.Optimizer:
+        """Returns the optimizer, built for a model's variables in its strategy's scope."""
+        arguments = {"learning_rate": self.learning_rate, "beta_2": self.beta_2}
+        if self.optimizer == "adam":
+            arguments["table_l2"] = table_penalties(model)
+        with model.distribute_strategy.scope():
+            optimizer = OPTIMIZERS[self.optimizer](**arguments)
+            optimizer.build(model.trainable_variables)
+        return optimizer
+
+
+def _is_faster_in_microbatches(model: keras.Model, settings: TrainingSettings) -> bool:
+    if tf.config.list_physical_devices("GPU"):
+        return False
+    try:
+        check_microbatches(model, settings.jit_compile)
+    except ValueError:
+        return False
+    return True
