@@ -2,12 +2,12 @@
 
     python -m experiments.generate_click_log --format=criteo --rows=13750000 --output=train.txt
 
-The real logs may not be passed on and are large to get; this is a stand-in for them with which to
-try, test and time all that comes after a download. It is no substitute for their results. Written
-are the log, as Kaggle's `train.txt` (criteo) or `train.csv` (avazu) has it, compressed if the name
-ends in .gz or .zst, and beside it `train.txt.truth.json`: the terms of orders 1 to 3 by which
-records click, with the level of each value, and the AUC and logloss of the true probabilities on
-the very rows of the log. No model can do better but by chance.
+The licences of the real logs forbid passing them on, and the logs are large; this is a stand-in
+with which to try, test and time all that comes after a download. It is no substitute for their
+results. It writes the log, as Kaggle's `train.txt` (criteo) or `train.csv` (avazu) has it,
+compressed if the name ends in .gz or .zst, and beside it `train.txt.truth.json`: the terms of
+orders 1 to 3 by which records click, with the level of each value, and the AUC and logloss of the
+true probabilities on exactly these rows. No model can do better, except by chance.
 
 The log depends on format, rows and seed alone (and on NumPy's arithmetic), not on --workers. It
 appears under its name when it is complete. `experiments/generated_logs/fields.py` has the fields.
@@ -25,7 +25,7 @@ FORMAT = flags.DEFINE_enum("format", None, list(FORMATS), "format of the log")
 ROWS = flags.DEFINE_integer("rows", None, "rows of the log")
 SEED = flags.DEFINE_integer("seed", 0, "seed of the rows and clicks, not of what makes them click")
 OUTPUT = flags.DEFINE_string("output", None, "the log to write")
-WORKERS = flags.DEFINE_integer("workers", 2, "blocks that are made side by side")
+WORKERS = flags.DEFINE_integer("workers", 2, "blocks that are made at the same time")
 OVERWRITE = flags.DEFINE_boolean("overwrite", False, "replace an output that is there")
 
 

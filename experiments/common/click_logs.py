@@ -1,6 +1,7 @@
 """Where the experiments find the logs of Criteo and Avazu, the original or a generated one."""
 
 import pathlib
+from typing import Any
 
 import tensorflow_datasets as tfds
 
@@ -14,18 +15,18 @@ with tfds.core.registered.skip_registration():
 BUILDERS = {"criteo": criteo_dataset_builder, "avazu": avazu_dataset_builder}
 
 
-def file_name(name):
+def file_name(name: str) -> str:
     """Returns the name of the original log."""
     return BUILDERS[name].FILE_NAMES[0]
 
 
-def generated_log(folder, name, rows):
+def generated_log(folder: str, name: str, rows: int) -> tuple[pathlib.Path, dict[str, Any]]:
     """Returns the path of a generated log, which is made if need be, and the truth about it."""
     path = pathlib.Path(folder) / f"{name}-{rows}" / file_name(name)
     return path, generate_once(path, name, rows)
 
 
-def folder_of(name, log):
+def folder_of(name: str, log: pathlib.Path) -> str:
     """Returns the name of the folder of a prepared log: another log is another data set.
 
     Args:

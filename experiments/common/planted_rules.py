@@ -24,7 +24,7 @@ class Rule:
     figure: str | None = None
 
 
-def best_auc(matches, p1=0.9, p2=0.2):
+def best_auc(matches: float, p1: float = 0.9, p2: float = 0.2) -> float:
     """Returns the AUC of the true probabilities if `matches` of all records match the rule."""
     positive = matches * p1 / (matches * p1 + (1 - matches) * p2)
     negative = matches * (1 - p1) / (matches * (1 - p1) + (1 - matches) * (1 - p2))
@@ -48,6 +48,6 @@ FORMS = {
 }
 
 
-def condition(rule):
+def condition(rule: Rule) -> str:
     """Returns the condition that a record matches a rule, as `--heatmap_where` takes it."""
     return ",".join(f"f{i}=b{(i - 1) % rule.num_values + 1}" for i in rule.group)

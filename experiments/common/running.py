@@ -73,7 +73,7 @@ def train_runs(
     Args:
         runs: For each run, the flags of `experiments.train` as a dictionary,
             `output_dir` among them; a list is a flag given several times.
-        workers: Runs that are trained side by side. A single one shows its progress.
+        workers: Runs that are trained at the same time. A single one shows its progress.
 
     Yields:
         Pairs of a run and its report, as they finish.
@@ -83,7 +83,7 @@ def train_runs(
             has been shown.
     """
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        # Runs side by side are faster with a core each than with all cores shared.
+        # Runs at the same time are faster with a core each than with all cores shared.
         threads = str(max(1, (os.cpu_count() or 1) // workers))
         environment = {**os.environ, "TF_NUM_INTRAOP_THREADS": threads}
         errors = None if workers == 1 else subprocess.PIPE
@@ -99,7 +99,7 @@ def train_runs(
 
 
 def train_command(run: Mapping[str, Any]) -> list[str]:
-    """Returns the command that trains a run, or goes on with it.
+    """Returns the command that trains a run, or resumes it.
 
     Args:
         run: Its flags; a list is a flag given several times.

@@ -84,7 +84,7 @@ def run_flags(model: str, **arguments: Any) -> Run:
 
 
 def train_all(runs: Mapping[Hashable, Sequence[Run]]) -> dict[Hashable, list[Report]]:
-    """Trains runs, `--workers` of them side by side; those that are done are not run again.
+    """Trains runs, `--workers` at a time; those that are done are not run again.
 
     Args:
         runs: Dictionary from a key to a list of runs, as `run_flags` returns them.

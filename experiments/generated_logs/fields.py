@@ -41,7 +41,7 @@ class Column:
         exponent: The power law's; not 1.
         offset: Where the power law starts; above 0.
         special: Pairs of a text and its share of all rows, for missing values and the like. With
-            the text None, it is a hexadecimal code of its own.
+            the text None, it is one more hexadecimal code.
         first: The integer that is written for number 0, 1 more for the next number, and so on;
             None writes 8 hexadecimal digits.
     """
@@ -54,16 +54,16 @@ class Column:
     first: int | None = None
 
     @property
-    def special_share(self):
+    def special_share(self) -> float:
         """Share of the rows that have a special text."""
         return sum(share for _, share in self.special)
 
-    def mass(self, numbers, num_values):
+    def mass(self, numbers: np.ndarray | int, num_values: int) -> np.ndarray | float:
         """Returns F at `numbers` for a law of `num_values` values."""
         low, high = self._powers(num_values)
         return ((self.offset + numbers) ** (1 - self.exponent) - low) / (high - low)
 
-    def expected_distinct(self, rows, num_values):
+    def expected_distinct(self, rows: int, num_values: int) -> float:
         """Returns how many of `num_values` values are expected in `rows` rows."""
         # Exact for the first values; those of a bin further out are nearly equally frequent.
         edges = np.unique(
@@ -77,7 +77,7 @@ class Column:
         drawn = rows * (1 - self.special_share)
         return float((counts * -np.expm1(-drawn * mass / counts)).sum())
 
-    def num_values(self, log_rows):
+    def num_values(self, log_rows: int) -> int:
         """Returns the number of values of which a log of `log_rows` rows shows `distinct`."""
         wanted = self.distinct - len(self.special)
         low, high = wanted, MAX_CODES if self.first is None else MAX_INTEGERS - self.first
@@ -89,7 +89,7 @@ class Column:
                 low = middle + 1
         return low
 
-    def draw(self, uniform, num_values):
+    def draw(self, uniform: np.ndarray, num_values: int) -> np.ndarray:
         """Returns the numbers, int64, that numbers in [0, 1) stand for; -1, -2, … are special."""
         share = self.special_share
         low, high = self._powers(num_values)
@@ -102,7 +102,7 @@ class Column:
             below -= self.special[i][1]
         return numbers
 
-    def texts(self, numbers):
+    def texts(self, numbers: np.ndarray) -> np.ndarray:
         """Returns the texts of numbers, padded with NUL bytes: bytes strings of 8."""
         if self.first is None:
             texts = hexadecimal(self.codes(numbers))
@@ -113,7 +113,7 @@ class Column:
                 texts[numbers == -1 - i] = text.encode()
         return texts
 
-    def codes(self, numbers):
+    def codes(self, numbers: np.ndarray) -> np.ndarray:
         """Returns 32-bit codes of numbers, distinct within the column and scattered."""
         key = np.uint32(zlib.crc32(self.name.encode()) | 1)
         # Each step can be undone: an odd factor, an added number, a shifted copy. A special
@@ -134,8 +134,8 @@ class Column:
 class Term:
     """A term of the planted logit: strength x the product of its fields' levels.
 
-    The field's values, a missing one like any other, are dealt into as many groups as there are
-    levels, so that the groups are about equally frequent. Levels of 0 and 1 make several fields
+    The field's values, a missing one like any other, are distributed to as many groups as there
+    are levels, so that the groups are about equally frequent. Levels of 0 and 1 make several fields
     count only together, where each of them has a 1, as the paper's planted rules do.
 
     Args:
@@ -165,17 +165,17 @@ class Format:
     intercept: float
     terms: tuple
 
-    def column(self, name):
+    def column(self, name: str) -> Column:
         """Returns the column of a name."""
         return next(column for column in self.columns if column.name == name)
 
     @functools.cached_property
-    def num_values(self):
+    def num_values(self) -> dict[str, int]:
         """Each column's number of values."""
         return {column.name: column.num_values(self.log_rows) for column in self.columns}
 
     @functools.cached_property
-    def levels(self):
+    def levels(self) -> dict[str, np.ndarray]:
         """The level of each number of the planted fields; special numbers count from the end."""
         return {name: self._levels(name, term) for term in self.terms for name in term.fields}
 
@@ -198,12 +198,12 @@ class Format:
         return levels
 
 
-def hexadecimal(codes):
+def hexadecimal(codes: np.ndarray) -> np.ndarray:
     """Returns 8 hexadecimal digits of each 32-bit code, the highest first."""
     return FOUR_DIGITS_BASE_16[codes.byteswap().view(np.uint16).byteswap()].view("S8")
 
 
-def decimal(values):
+def decimal(values: np.ndarray) -> np.ndarray:
     """Returns the decimal digits of integers below 10 ** 8, padded with NUL bytes."""
     high, low = np.divmod(values.astype(np.uint32), np.uint32(10_000))
     digits = np.empty((len(values), 2), np.uint32)

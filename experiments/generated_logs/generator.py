@@ -4,6 +4,7 @@ import collections
 import concurrent.futures
 import contextlib
 import pathlib
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +13,7 @@ from tqdm.auto import tqdm
 from experiments.generated_logs.fields import FORMATS, FOUR_DIGITS
 from interhat_tf.utils.files import atomic_write, read_json, write_json
 
-# Rows that are made at a time. The log depends on it: each block has random numbers of its own.
+# Rows that are made at a time. The log depends on it: each block has its own random numbers.
 BLOCK_ROWS = 16_384
 # A term's product of levels is between -3 and 3.
 PRODUCTS = np.arange(-3, 4)
@@ -20,7 +21,14 @@ PRODUCTS = np.arange(-3, 4)
 HOURS = [f"1410{day}{hour:02d}" for day in range(21, 31) for hour in range(24)]
 
 
-def generate(path, format, rows, seed=0, workers=2, overwrite=False):
+def generate(
+    path: str | pathlib.Path,
+    format: str,
+    rows: int,
+    seed: int = 0,
+    workers: int = 2,
+    overwrite: bool = False,
+) -> dict[str, Any]:
     """Writes a click log and, beside it, the truth about its clicks.
 
     Args:
@@ -28,7 +36,7 @@ def generate(path, format, rows, seed=0, workers=2, overwrite=False):
         format: "criteo" or "avazu".
         rows: Number of rows, 1 or more.
         seed: Seed of the rows and of the clicks, 0 or more. The truth's terms do not depend on it.
-        workers: Blocks of rows that are made side by side.
+        workers: Blocks of rows that are made at the same time.
         overwrite: Whether to replace a log that is there.
 
     Returns:
@@ -78,8 +86,8 @@ def generate(path, format, rows, seed=0, workers=2, overwrite=False):
     return truth
 
 
-def generate_once(path, format, rows):
-    """Writes a click log unless it is there, to its end; its folder is made.
+def generate_once(path: str | pathlib.Path, format: str, rows: int) -> dict[str, Any]:
+    """Writes a click log unless it is there already, complete; its folder is made.
 
     Returns:
         The truth about it, as `generate` does.
@@ -92,7 +100,7 @@ def generate_once(path, format, rows):
         return generate(path, format, rows, overwrite=True)
 
 
-def read_truth(path):
+def read_truth(path: str | pathlib.Path) -> dict[str, Any]:
     """Returns the truth about the log at `path`, as `generate` did."""
     return read_json(_truth_path(path))
 

@@ -10,7 +10,7 @@ validation, and a page of both. With `--generate` instead of a log it generates
 one with this number of rows, whose best possible AUC and planted fields are
 known, and writes to `DATASET_generated_ROWS/`. An epoch of the full Criteo log is
 11 million rows; runs that are done are not run again, and one that was stopped
-goes on.
+is resumed.
 """
 
 import pathlib

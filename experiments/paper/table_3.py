@@ -8,8 +8,8 @@ validation is trained again with the seeds 1 to 5; only these runs read the test
 split, once each. InterHAt and its ablation InterHAt-S are tuned like the others;
 besides, `paper` and `released` are InterHAt with the settings of the paper's
 Table 2. Writes every trial and every run to `table_3/NAME/summary.json`, from
-which `make page` draws the table. A study that was stopped goes on where it was;
-runs that are done are not run again.
+which `make page` draws the table. A study that was stopped continues where it
+was; runs that are done are not run again.
 """
 
 from typing import Any

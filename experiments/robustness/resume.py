@@ -30,7 +30,7 @@ from interhat_tf.training.loop import STEPS_PER_CALL
 
 BATCH_SIZE = 512
 MODEL = {"embedding_dim": 8, "num_heads": 2, "attention_size": 8, "order": 2, "dropout": 0.1}
-# A checkpoint is written behind every call of some steps.
+# A checkpoint is written after every call of some steps.
 TRAINING = {"batch_size": BATCH_SIZE, "learning_rate": 3e-3, "checkpoint_minutes": 0}
 PHASES = ("start-up", "any", "evaluation", "saving", "end")
 
@@ -133,7 +133,7 @@ def moment(
     if phase == "end":
         return lambda: ends(folder)
     if phase == "evaluation":
-        # The checkpoint behind an epoch's last step is followed by the evaluation.
+        # The checkpoint after an epoch's last step is followed by the evaluation.
         epoch = draw.randrange(EPOCHS.value)
         return lambda: at_least(checkpoint_state(folder), epoch, steps)
     seen, number = set(), draw.randint(1, EPOCHS.value * steps // STEPS_PER_CALL // 2)
