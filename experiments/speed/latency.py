@@ -25,7 +25,7 @@ from experiments.common.results import record, write_result
 from experiments.common.running import run_program
 from experiments.speed.paper_sizes import SIZES, batches_of, schema_of
 from interhat_tf.models import InterHAt
-from interhat_tf.schema import CATEGORICAL, Schema
+from interhat_tf.schema import CATEGORICAL
 from interhat_tf.serving import export_onnx, export_saved_model
 
 CALLS = {1: 500, 100: 300, 10_000: 20}
@@ -84,21 +84,20 @@ def exported(model: InterHAt, folder: pathlib.Path) -> dict[str, Ask]:
     export_saved_model(model, folder / "saved_model")
     signatures = tf.saved_model.load(str(folder / "saved_model")).signatures
     exports = {
-        "SavedModel, explained": saved_model(model.schema, signatures["serving_default"]),
-        "SavedModel, probability alone": saved_model(model.schema, signatures["predict"]),
+        "SavedModel, explained": saved_model(model, signatures["serving_default"]),
+        "SavedModel, probability alone": saved_model(model, signatures["predict"]),
     }
-    for explain, title in ((True, "ONNX, explained"), (False, "ONNX, probability alone")):
-        path = folder / f"{'explain' if explain else 'predict'}.onnx"
-        export_onnx(model, path, explain=explain)
-        exports[title] = onnx(path)
+    for title, explain in (("ONNX, explained", True), ("ONNX, probability alone", False)):
+        export_onnx(model, folder / f"{explain}.onnx", explain=explain)
+        exports[title] = onnx(folder / f"{explain}.onnx")
     return exports
 
 
-def saved_model(schema: Schema, signature: Any) -> Ask:
+def saved_model(model: InterHAt, signature: Any) -> Ask:
     """Returns a function that asks a SavedModel's signature, a tensor a field."""
 
     def ask(ids):
-        fields = zip(schema.field_names, ids.T, strict=True)
+        fields = zip(model.schema.field_names, ids.T, strict=True)
         outputs = signature(**{name: tf.constant(column) for name, column in fields})
         return {name: value.numpy() for name, value in outputs.items()}["probability"]
 

@@ -1,8 +1,11 @@
+import functools
+
 import pytest
 from absl.testing import flagsaver
 
 from experiments.common.results import read_result
 from experiments.speed import grid
+from experiments.speed.ceilings import ceilings
 from experiments.speed.grids import GRIDS, Case, Grid
 from interhat_tf import kernels
 
@@ -21,6 +24,8 @@ def test_a_grid_is_timed(study_flags, monkeypatch):
         )
     ]
     against = {"whole": {"microbatch": None, "code": "interhat_tf"}}
+    small = functools.partial(ceilings, repeats=1, side=64, numbers=1 << 16)
+    monkeypatch.setattr(grid, "ceilings", small)
     monkeypatch.setitem(GRIDS, "models", Grid(cases, ("size",), against, limits=True))
     with flagsaver.flagsaver(grid="models", rounds=2, turn_seconds=0.0, pipeline_rows=2_000):
         grid.main(None)
