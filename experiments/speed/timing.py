@@ -10,7 +10,7 @@ from experiments.speed.grids import Case
 from experiments.speed.processes import fresh_process
 from experiments.speed.timed_cases import prepare, time_case
 from interhat_tf import kernels
-from interhat_tf.training.microbatch import use_one_thread_an_operation
+from interhat_tf.utils.threads import use_one_thread_an_operation
 
 
 def time_in_turn(

@@ -27,8 +27,8 @@ from interhat_tf.preprocessing.rows import SPLITS
 from interhat_tf.training.distribution import STRATEGIES
 from interhat_tf.training.evaluation import EVALUATION_BATCH_SIZE
 from interhat_tf.training.loop import train
-from interhat_tf.training.microbatch import use_one_thread_an_operation
 from interhat_tf.training.settings import TrainingSettings
+from interhat_tf.utils.threads import use_one_thread_an_operation
 
 REQUIRED = ("dataset", "output_dir")
 NO_FLAGS = ("schema", "self_attention", "product", "seed")

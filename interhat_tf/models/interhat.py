@@ -17,6 +17,7 @@ from interhat_tf.models.presets import hyperparameters
 from interhat_tf.models.rescale import multipliers
 from interhat_tf.schema import Batch, Schema
 from interhat_tf.utils.config import Initializer
+from interhat_tf.utils.threads import prepare_for_microbatches
 
 Activation = str | Callable | None
 
@@ -190,7 +191,9 @@ class InterHAt(ClickModel):
         """Builds one of the named forms of the model, with what it is trained with.
 
         The model's `training_settings` are the preset's: `training.train` takes
-        them if it is given no others.
+        them if it is given no others. If they have microbatches, and TensorFlow
+        has not been at work in this process, it uses one thread an operation from
+        now on; see `utils.threads`.
 
         Args:
             preset: `"paper"`, the printed equations; `"released"`, the authors'
@@ -217,6 +220,8 @@ class InterHAt(ClickModel):
         {'microbatch_size': 256, 'beta_2': 0.98}
         """
         defaults, training = hyperparameters(dataset, preset)
+        if "microbatch_size" in training and not arguments.get("dropout"):
+            prepare_for_microbatches()
         model = cls(schema, **{**defaults, **arguments})
         model.training_settings = training
         return model

@@ -4,7 +4,6 @@ Several microbatches are computed side by side. Gradients are the sums over a
 batch's microbatches, so that a step is the same but for the order of the sums.
 """
 
-import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from interhat_tf.schema import Batch
+from interhat_tf.utils.threads import number_of_threads
 
 
 def check_microbatches(model: keras.Model, jit_compile: bool = False) -> None:
@@ -67,7 +67,7 @@ class Microbatches:
             lambda i, *_: i < self.number,
             lambda i, *state: (i + 1, *body(i, *state)),
             (0, *start),
-            parallel_iterations=_threads() + 1,  # so that no thread waits for the sums
+            parallel_iterations=number_of_threads() + 1,  # so that no thread waits for the sums
         )
         return tuple(state)
 
@@ -120,19 +120,6 @@ def sum_over_microbatches(
     return loss, [None if g is None else next(finished) for g in of_rest]
 
 
-def use_one_thread_an_operation() -> None:
-    """Lets TensorFlow's threads work on different operations instead of parts of one.
-
-    It holds for the whole process, and must come before TensorFlow does anything
-    else.
-
-    Raises:
-        RuntimeError: If TensorFlow has been at work already.
-    """
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(_threads())
-
-
 def _start(gradient, number):
     """Returns what gathers a gradient: the sum so far, or arrays of a table's rows and ids."""
     if not isinstance(gradient, tf.IndexedSlices):
@@ -157,7 +144,3 @@ def _finish(total, gradient):
         return total
     values, ids = total
     return tf.IndexedSlices(values.concat(), ids.concat(), gradient.dense_shape)
-
-
-def _threads():
-    return int(os.environ.get("TF_NUM_INTRAOP_THREADS") or os.cpu_count() or 1)

@@ -8,10 +8,9 @@ import tensorflow as tf
 from interhat_tf import InterHAt
 from interhat_tf.models import MODELS, DeepFM
 from interhat_tf.training.evaluation import compile_prediction
-from interhat_tf.training.microbatch import use_one_thread_an_operation
 from interhat_tf.training.optimizers import Adam, LazyAdam, table_penalties
 from interhat_tf.training.step import compile_steps
-from tests.conftest import random_batch, run_python
+from tests.conftest import random_batch
 
 
 def trained(build, batches, optimizer=Adam, **how):
@@ -99,18 +98,3 @@ def test_what_does_not_go_in_microbatches(schema):
             compile_steps(model, optimizer, loss_sum, microbatch_size=8)
     with pytest.raises(ValueError, match="do not go together"):
         compile_steps(InterHAt(schema), optimizer, loss_sum, jit_compile=True, microbatch_size=8)
-
-
-@pytest.mark.slow
-def test_threads_are_set_before_anything_else():
-    script = """
-import tensorflow as tf
-from interhat_tf.training.microbatch import use_one_thread_an_operation
-use_one_thread_an_operation()
-assert tf.config.threading.get_intra_op_parallelism_threads() == 1
-assert tf.config.threading.get_inter_op_parallelism_threads() > 0
-"""
-    run_python("-c", script)
-    tf.constant(1) + 1  # by now this process has been at work
-    with pytest.raises(RuntimeError):
-        use_one_thread_an_operation()
