@@ -144,8 +144,8 @@ def scaling(summary: Summary | None) -> list[Section]:
     lines = " ".join(_line(*of_model) for of_model in by_model(axes.get("order", [])).items())
     about = (
         "Not in the paper. From Criteo's sizes and Table 2, one thing changed at a time: "
-        "`released`, batches of 2,048 in one piece, the exact Adam. The paper says that the cost "
-        f"of the orders is linear in k; seconds a step against k: {lines} "
+        "`released`, whole batches, of 2,048 unless changed, the exact Adam. The paper says that "
+        f"the cost of the orders is linear in k; seconds a step against k: {lines} "
         f"{measured('scaling', summary['groups'])}"
     )
     cells = [

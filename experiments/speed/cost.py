@@ -18,7 +18,7 @@ PRODUCTS = {
     "InterhatAttentionGradient": (5, 0, 0),
     "InterhatSelfAttention": (2, 3, 1),
     # Queries are projected twice, once for each layout; then 3 gradients of weights, 3 of inputs.
-    # With W_m, what heads read is computed again, and its gradient twice, for each layout.
+    # With W_m, head outputs are computed again, and its gradient twice, for each layout.
     "InterhatSelfAttentionGradient": (5, 10, 3),
 }
 """Products of the CPU kernels: of every head's map, of its projections, with W_m."""

@@ -69,7 +69,7 @@ def test_products_of_the_cpu_kernels():
         result = kernels.self_attention(inputs, weights, None, output, 2, 1.0, relu=False)
         return tf.gradients(result, [inputs, *weights, output])
 
-    maps = found["flops"] + 2 * 5 * 2 * 3 * 3 * 2  # what heads read is computed again as well
+    maps = found["flops"] + 2 * 5 * 2 * 3 * 3 * 2  # head outputs are computed again as well
     projections = 3 + (4 + 3 + 3)  # forward; again, and gradients of weights and of inputs
     flops = maps + projections * 2 * 5 * 3 * 4 * 4 + (1 + 3) * 2 * 5 * 3 * 4 * 6
     assert cost(project_and_attend, RECORDS, fields=3)["flops"] == flops
