@@ -15,7 +15,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from interhat_tf import InterHAt, TrainingSettings, explain_records, prepare_click_log, train
+from interhat_tf import InterHAt, explain_records, prepare_click_log, train
 
 OUTPUT = pathlib.Path(__file__).with_suffix(".png")
 DPI = 160
@@ -35,8 +35,7 @@ def main():
         write_log(pathlib.Path(folder) / "clicks.csv")
         data = prepare_click_log(f"{folder}/clicks.csv", name="clicks", data_dir=folder)
         model = InterHAt.from_preset("tuned", data.schema)
-        settings = TrainingSettings(**model.training_settings)
-        report = train(model, data, f"{folder}/run", settings)
+        report = train(model, data, f"{folder}/run")
         records, _ = next(iter(data.evaluation_batches("test", 4000)))
         background, _ = next(iter(data.evaluation_batches("train", 32)))
         explanation = explain_records(
