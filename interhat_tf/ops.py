@@ -15,6 +15,8 @@ from keras import ops
 
 Tensor = Any
 """A tensor of Keras' backend, or what it converts to one."""
+Shape = tuple[Any, ...]
+"""The sizes of a tensor, of which an unknown one is `None`."""
 
 WIDE = 8
 """Width of a head from which one kernel for projections and attention is the faster one."""
@@ -87,7 +89,7 @@ def multi_head_self_attention(
         attention weights A before dropout, (B, h, m, m), rows being queries, or
         `None` if they are not asked for.
     """
-    options = {
+    options: dict[str, Any] = {
         "num_heads": num_heads,
         "temperature": temperature,
         "dropout": dropout,
@@ -160,7 +162,7 @@ def multi_head_attention(
     scores = ops.matmul(query, key)  # (B, h, m, m), or (B, h * m, m)
     # Keras warns of a softmax over one element, as a record of one field would have it.
     weights = ops.softmax(scores, axis=-1) if fields > 1 else ops.exp(scores - scores)
-    kept = dropout(weights, training=True) if _drops(dropout, training) else weights
+    kept = dropout(weights, training=True) if dropout and training else weights
     heads = ops.reshape(ops.matmul(kept, value), (-1, num_heads, fields, width))  # (B, h, m, w)
     heads = ops.transpose(heads, (0, 2, 1, 3))  # (B, m, h, w)
     return (
@@ -229,7 +231,7 @@ def _by_one_kernel(inputs, query, key, value, output, num_heads, temperature):
     return output.activation(outputs + output.bias if output.use_bias else outputs)
 
 
-def _by_row(function: Callable, fields):
+def _by_row(function: Callable, fields: Tensor) -> Tensor:
     """Applies a function to all records' fields as rows of one matrix, (B * m, ...), in one go."""
     rows = function(ops.reshape(fields, (-1, fields.shape[-1])))
     return ops.reshape(rows, (-1, fields.shape[1], rows.shape[-1]))  # (B, m, ...)

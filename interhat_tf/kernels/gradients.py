@@ -28,7 +28,7 @@ def register(operations: Any) -> None:
 
 
 def attention_by_tensorflow(
-    query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, num_heads: int, scale: float
+    query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, *, num_heads: int, scale: float
 ) -> tf.Tensor:
     """Returns the same as the kernel `attention`, by operations that have all derivatives."""
     shape = tf.shape(query)

@@ -1,11 +1,16 @@
 """Attentional aggregation, the pooling of InterHAt's hierarchy (Section 3.3)."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
+from interhat_tf.ops import Shape, Tensor
+from interhat_tf.utils.config import Activation, ConfigFromSignature, Regularizer
+
 
 @keras.saving.register_keras_serializable("interhat_tf")
-class AttentionalAggregation(keras.layers.Layer):
+class AttentionalAggregation(ConfigFromSignature):
     """Pools a set of vectors by attention (Equations 1 and 2; 4 and 5 over orders).
 
         alpha_j = softmax_j(c^T act(W x_j + b)),  u = sum_j alpha_j x_j
@@ -37,13 +42,13 @@ class AttentionalAggregation(keras.layers.Layer):
 
     def __init__(
         self,
-        attention_size,
+        attention_size: int,
         *,
-        activation="relu",
-        use_bias=False,
-        kernel_regularizer=None,
-        context_regularizer=None,
-        **kwargs,
+        activation: Activation = "relu",
+        use_bias: bool = False,
+        kernel_regularizer: Regularizer = None,
+        context_regularizer: Regularizer = None,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.attention_size = int(attention_size)
@@ -52,7 +57,7 @@ class AttentionalAggregation(keras.layers.Layer):
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.context_regularizer = keras.regularizers.get(context_regularizer)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Creates W, b and c for inputs of shape (B, m, d)."""
         self.projection = keras.layers.Dense(
             self.attention_size,
@@ -72,7 +77,7 @@ class AttentionalAggregation(keras.layers.Layer):
         )
         self.built = True
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Returns the aggregation and its weights."""
         projected = self.projection(inputs)  # (B, m, s)
         scores = ops.squeeze(ops.matmul(projected, self.context), -1)  # (B, m)
@@ -82,18 +87,7 @@ class AttentionalAggregation(keras.layers.Layer):
         aggregation = ops.squeeze(aggregation, 1)  # (B, d)
         return aggregation, weights
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Returns the shapes of the aggregation and of its weights."""
         batch, count, dim = input_shape
         return (batch, dim), (batch, count)
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {
-            **super().get_config(),
-            "attention_size": self.attention_size,
-            "activation": keras.activations.serialize(self.activation),
-            "use_bias": self.use_bias,
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-            "context_regularizer": keras.regularizers.serialize(self.context_regularizer),
-        }

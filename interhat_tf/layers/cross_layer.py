@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from interhat_tf.ops import Shape, Tensor
+
 
 @keras.saving.register_keras_serializable("interhat_tf")
 class CrossLayer(keras.layers.Layer):
@@ -27,14 +29,18 @@ class CrossLayer(keras.layers.Layer):
     TensorShape([4, 3, 8])
     """
 
-    def build(self, aggregation_shape, first_order_shape, current_order_shape):
+    def build(
+        self, aggregation_shape: Shape, first_order_shape: Shape, current_order_shape: Shape
+    ) -> None:
         """Creates nothing; Keras hands `compute_output_shape` the shapes that `build` takes."""
         self.built = True
 
-    def call(self, aggregation, first_order, current_order):
+    def call(self, aggregation: Tensor, first_order: Tensor, current_order: Tensor) -> Tensor:
         """Returns X_{i+1}, (B, m, d)."""
         return ops.expand_dims(aggregation, 1) * first_order + current_order  # (B, m, d)
 
-    def compute_output_shape(self, aggregation_shape, first_order_shape, current_order_shape):
+    def compute_output_shape(
+        self, aggregation_shape: Shape, first_order_shape: Shape, current_order_shape: Shape
+    ) -> Shape:
         """Returns (B, m, d)."""
         return current_order_shape

@@ -1,10 +1,15 @@
 """The feed-forward layer that follows self-attention (Section 3.2)."""
 
+from typing import Any
+
 import keras
+
+from interhat_tf.ops import Shape, Tensor
+from interhat_tf.utils.config import Activation, ConfigFromSignature, Regularizer
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
-class FeedForward(keras.layers.Layer):
+class FeedForward(ConfigFromSignature):
     """Transforms each field of a record by itself, after self-attention (Section 3.2).
 
     Without `hidden_dim` this is the paper's `ReLU(X W + b)`. With it, this is
@@ -30,12 +35,18 @@ class FeedForward(keras.layers.Layer):
     TensorShape([4, 3, 8])
     """
 
-    def __init__(self, hidden_dim=None, *, kernel_regularizer=None, **kwargs):
+    def __init__(
+        self,
+        hidden_dim: int | None = None,
+        *,
+        kernel_regularizer: Regularizer = None,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         self.hidden_dim = hidden_dim
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Creates the projections for inputs of shape (B, m, d)."""
         dim = input_shape[-1]
         if self.hidden_dim is None:
@@ -49,7 +60,9 @@ class FeedForward(keras.layers.Layer):
             self.normalization.build((None, None, dim))
         self.built = True
 
-    def _projection(self, name, units, activation, input_dim):
+    def _projection(
+        self, name: str, units: int, activation: Activation, input_dim: int
+    ) -> keras.layers.Dense:
         projection = keras.layers.Dense(
             units,
             activation=activation,
@@ -61,21 +74,13 @@ class FeedForward(keras.layers.Layer):
         projection.build((None, None, input_dim))
         return projection
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         """Returns the transformed fields, (B, m, d)."""
         if self.hidden_dim is None:
             return self.output_projection(inputs)  # (B, m, d)
         hidden = self.hidden_projection(inputs)  # (B, m, hidden_dim)
         return self.normalization(inputs + self.output_projection(hidden))  # (B, m, d)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Returns (B, m, d)."""
         return input_shape
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {
-            **super().get_config(),
-            "hidden_dim": self.hidden_dim,
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-        }

@@ -1,15 +1,19 @@
 """The embedding layer of Section 3.1: one vector per field of a record."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
-from interhat_tf.ops import take_rows
-from interhat_tf.schema import CATEGORICAL, NUMERICAL
+from interhat_tf.ops import Shape, Tensor, take_rows
+from interhat_tf.schema import CATEGORICAL, NUMERICAL, Batch
+from interhat_tf.utils.config import ConfigFromSignature, Initializer, Regularizer
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
-class FieldEmbedding(keras.layers.Layer):
+class FieldEmbedding(ConfigFromSignature):
     """Embeds every field of a record as a d-dimensional vector (Section 3.1).
 
     A categorical field's value v has a trained vector of its own; all fields
@@ -51,13 +55,13 @@ class FieldEmbedding(keras.layers.Layer):
 
     def __init__(
         self,
-        vocabulary_sizes,
-        num_numerical=0,
+        vocabulary_sizes: Sequence[int],
+        num_numerical: int = 0,
         *,
-        embedding_dim,
-        embeddings_initializer="glorot_uniform",
-        embeddings_regularizer=None,
-        **kwargs,
+        embedding_dim: int,
+        embeddings_initializer: Initializer = "glorot_uniform",
+        embeddings_regularizer: Regularizer = None,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.vocabulary_sizes = tuple(int(size) for size in vocabulary_sizes)
@@ -71,7 +75,7 @@ class FieldEmbedding(keras.layers.Layer):
         self.embeddings_regularizer = keras.regularizers.get(embeddings_regularizer)
         self.offsets = np.concatenate([[0], np.cumsum(self.vocabulary_sizes)[:-1]]).astype("int32")
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Mapping[str, Shape] | None = None) -> None:
         """Creates the tables: (sum of vocabulary sizes, d) and (N, d)."""
         if self.vocabulary_sizes:
             # Cast row by row: a table may be larger than all that a step computes.
@@ -80,7 +84,7 @@ class FieldEmbedding(keras.layers.Layer):
             self.numerical_table = self._add_table("numerical_table", self.num_numerical)
         self.built = True
 
-    def _add_table(self, name, rows, autocast=True):
+    def _add_table(self, name: str, rows: int, autocast: bool = True) -> keras.Variable:
         return self.add_weight(
             name=name,
             autocast=autocast,
@@ -89,7 +93,7 @@ class FieldEmbedding(keras.layers.Layer):
             regularizer=self.embeddings_regularizer,
         )
 
-    def call(self, inputs):
+    def call(self, inputs: Batch) -> Tensor:
         """Returns X_0, (B, m, d)."""
         parts = []
         if self.vocabulary_sizes:
@@ -100,18 +104,7 @@ class FieldEmbedding(keras.layers.Layer):
             parts.append(ops.expand_dims(values, -1) * self.numerical_table)  # (B, N, d)
         return ops.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]  # (B, m, d)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Mapping[str, Shape]) -> Shape:
         """Returns (B, m, d) for a dictionary of input shapes."""
         batch = next(iter(input_shape.values()))[0]
         return (batch, len(self.vocabulary_sizes) + self.num_numerical, self.embedding_dim)
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {
-            **super().get_config(),
-            "vocabulary_sizes": list(self.vocabulary_sizes),
-            "num_numerical": self.num_numerical,
-            "embedding_dim": self.embedding_dim,
-            "embeddings_initializer": keras.initializers.serialize(self.embeddings_initializer),
-            "embeddings_regularizer": keras.regularizers.serialize(self.embeddings_regularizer),
-        }

@@ -1,14 +1,16 @@
 """Multi-head self-attention over the fields of a record (Section 3.2)."""
 
 import math
+from typing import Any
 
 import keras
 
-from interhat_tf.ops import multi_head_self_attention
+from interhat_tf.ops import Shape, Tensor, multi_head_self_attention
+from interhat_tf.utils.config import Activation, ConfigFromSignature, Regularizer
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
-class MultiHeadSelfAttention(keras.layers.Layer):
+class MultiHeadSelfAttention(ConfigFromSignature):
     """Lets every field of a record attend to every field, in several heads (Section 3.2).
 
     With the fields as rows, `X` of shape (m, d), head i computes
@@ -57,16 +59,16 @@ class MultiHeadSelfAttention(keras.layers.Layer):
 
     def __init__(
         self,
-        num_heads,
-        key_dim,
+        num_heads: int,
+        key_dim: int,
         *,
-        activation=None,
-        use_bias=False,
-        residual=False,
-        layer_norm=False,
-        dropout=0.0,
-        kernel_regularizer=None,
-        **kwargs,
+        activation: Activation = None,
+        use_bias: bool = False,
+        residual: bool = False,
+        layer_norm: bool = False,
+        dropout: float = 0.0,
+        kernel_regularizer: Regularizer = None,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         if num_heads < 1 or key_dim < 1:
@@ -82,7 +84,7 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         self.dropout = dropout
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Creates the projections for inputs of shape (B, m, d)."""
         dim = input_shape[-1]
         width = self.num_heads * self.key_dim
@@ -98,7 +100,7 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         self.attention_dropout = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
         self.built = True
 
-    def _projection(self, name, units, input_shape):
+    def _projection(self, name: str, units: int, input_shape: Shape) -> keras.layers.Dense:
         projection = keras.layers.Dense(
             units,
             activation=self.activation,
@@ -111,7 +113,9 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         projection.build(input_shape)
         return projection
 
-    def call(self, inputs, training=False, return_attention=False):
+    def call(
+        self, inputs: Tensor, training: bool = False, return_attention: bool = False
+    ) -> Tensor | tuple[Tensor, Tensor]:
         """Returns the attended fields, and the attention weights on request."""
         outputs, attention = multi_head_self_attention(
             *(inputs, self.query, self.key, self.value, self.output_projection),
@@ -127,29 +131,17 @@ class MultiHeadSelfAttention(keras.layers.Layer):
             outputs = self.normalization(outputs)
         return (outputs, attention) if return_attention else outputs
 
-    def compute_output_shape(self, input_shape, return_attention=False):
+    def compute_output_shape(self, input_shape: Shape, return_attention: bool = False) -> Shape:
         """Returns the shape of the attended fields, and of the attention weights on request."""
         batch, fields, _ = input_shape
         attention = (batch, self.num_heads, fields, fields)
         return (input_shape, attention) if return_attention else input_shape
 
-    def compute_output_spec(self, inputs, training=False, return_attention=False):
+    def compute_output_spec(
+        self, inputs: Tensor, training: bool = False, return_attention: bool = False
+    ) -> Any:
         """Returns the outputs of a call without values: Keras asks for shapes by shapes alone."""
         shapes = self.compute_output_shape(inputs.shape, return_attention)
         return keras.tree.map_shape_structure(
             lambda shape: keras.KerasTensor(shape, self.compute_dtype), shapes
         )
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {
-            **super().get_config(),
-            "num_heads": self.num_heads,
-            "key_dim": self.key_dim,
-            "activation": keras.activations.serialize(self.activation),
-            "use_bias": self.use_bias,
-            "residual": self.residual,
-            "layer_norm": self.layer_norm,
-            "dropout": self.dropout,
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-        }

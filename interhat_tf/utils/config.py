@@ -9,6 +9,10 @@ import numpy as np
 
 Initializer = str | Mapping[str, Any] | keras.Initializer
 """An initializer, its name, or what Keras serialised it as."""
+Regularizer = str | Mapping[str, Any] | keras.Regularizer | None
+"""A regularizer, its name, what Keras serialised it as, or none."""
+Activation = str | Mapping[str, Any] | Callable | None
+"""An activation, its name, what Keras serialised it as, or none."""
 
 _KINDS = {
     "_initializer": keras.initializers,

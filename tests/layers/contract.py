@@ -5,6 +5,8 @@ import json
 import keras
 import numpy as np
 
+from tests.numpy_reference import randomise, weights_of
+
 
 def check_layer_contract(layer, *inputs, **arguments):
     """Asserts that a built layer keeps its configuration and knows its output shapes."""
@@ -25,3 +27,32 @@ def check_layer_contract(layer, *inputs, **arguments):
 
     shapes = layer.compute_output_shape(*keras.tree.map_structure(np.shape, inputs), **arguments)
     assert shapes == keras.tree.map_structure(np.shape, outputs)
+
+
+def built(layer, inputs):
+    """Returns a layer that was called, with random weights."""
+    layer(inputs)
+    return randomise(layer)
+
+
+def check_equation(layer, inputs, loops):
+    """Asserts that a layer with random weights equals loops over its weights, in float64."""
+    built(layer, inputs)
+    double = keras.tree.map_structure(
+        lambda x: x if x.dtype.kind == "i" else x.astype("float64"), inputs
+    )
+    expected = loops(double, weights_of(layer))
+    assert layer(inputs).shape == expected.shape
+    np.testing.assert_allclose(layer(inputs), expected, rtol=1e-4, atol=1e-4)
+    assert np.std(expected) > 0.01, "constant outputs prove nothing"
+
+
+def check_penalty(layer, inputs, strength, penalised=lambda path: True):
+    """Asserts that an L2 regulariser penalises its weights, and that it is kept."""
+    built(layer, inputs)
+    layer(inputs)
+    expected = strength * sum(
+        (w**2).sum() for path, w in weights_of(layer).items() if penalised(path)
+    )
+    np.testing.assert_allclose(sum(layer.losses), expected, rtol=1e-5)
+    check_layer_contract(layer, inputs)

@@ -1,11 +1,17 @@
 """The compressed interaction network (CIN) of xDeepFM."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
+from interhat_tf.ops import Shape, Tensor
+from interhat_tf.utils.config import Activation, ConfigFromSignature, Regularizer
+
 
 @keras.saving.register_keras_serializable("interhat_tf")
-class CompressedInteractionNetwork(keras.layers.Layer):
+class CompressedInteractionNetwork(ConfigFromSignature):
     """Crosses vectors with the fields, one order higher a layer (Lian et al. 2018, Section 3.1).
 
         X^k_h = act(sum_i sum_j W^{k,h}_ij (X^{k-1}_i * X^0_j))   (Equation 6)
@@ -35,13 +41,20 @@ class CompressedInteractionNetwork(keras.layers.Layer):
     TensorShape([4, 11])
     """
 
-    def __init__(self, feature_maps, *, activation=None, kernel_regularizer=None, **kwargs):
+    def __init__(
+        self,
+        feature_maps: Sequence[int],
+        *,
+        activation: Activation = None,
+        kernel_regularizer: Regularizer = None,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         self.feature_maps = tuple(int(maps) for maps in feature_maps)
         self.activation = keras.activations.get(activation)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Creates W of each layer, (H_{k-1} * m, H_k), for inputs of shape (B, m, d)."""
         fields = input_shape[1]
         widths = (fields, *self.feature_maps)
@@ -56,7 +69,7 @@ class CompressedInteractionNetwork(keras.layers.Layer):
         ]
         self.built = True
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         """Returns p+, (B, sum of feature_maps)."""
         dim = inputs.shape[-1]
         first = current = ops.transpose(inputs, (0, 2, 1))  # (B, d, m)
@@ -68,15 +81,6 @@ class CompressedInteractionNetwork(keras.layers.Layer):
             pooled.append(ops.sum(current, axis=1))  # (B, H_k)
         return ops.concatenate(pooled, axis=-1)  # (B, H_1 + H_2 + ...)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Returns (B, sum of feature_maps)."""
         return (input_shape[0], sum(self.feature_maps))
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {
-            **super().get_config(),
-            "feature_maps": list(self.feature_maps),
-            "activation": keras.activations.serialize(self.activation),
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-        }

@@ -1,11 +1,16 @@
 """The cross network of DCN."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
+from interhat_tf.ops import Shape, Tensor
+from interhat_tf.utils.config import ConfigFromSignature, Regularizer
+
 
 @keras.saving.register_keras_serializable("interhat_tf")
-class CrossNetwork(keras.layers.Layer):
+class CrossNetwork(ConfigFromSignature):
     """Crosses a record with itself, one order higher a layer (Wang et al. 2017, Equation 3).
 
         x_{l+1} = x_0 x_l^T w_l + b_l + x_l
@@ -29,12 +34,12 @@ class CrossNetwork(keras.layers.Layer):
     TensorShape([4, 5])
     """
 
-    def __init__(self, num_layers, *, kernel_regularizer=None, **kwargs):
+    def __init__(self, num_layers: int, *, kernel_regularizer: Regularizer = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.num_layers = int(num_layers)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Creates each layer's w and b for inputs of shape (B, n)."""
         width = input_shape[-1]
         self.kernels = [
@@ -57,21 +62,13 @@ class CrossNetwork(keras.layers.Layer):
         ]
         self.built = True
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         """Returns x_L, (B, n)."""
         crossed = inputs
         for kernel, bias in zip(self.kernels, self.biases, strict=True):
             crossed = inputs * ops.matmul(crossed, kernel) + bias + crossed  # (B, n)
         return crossed
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Returns (B, n)."""
         return input_shape
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {
-            **super().get_config(),
-            "num_layers": self.num_layers,
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-        }

@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from interhat_tf.ops import Shape, Tensor
+
 
 @keras.saving.register_keras_serializable("interhat_tf")
 class ElementwiseProduct(keras.layers.Layer):
@@ -25,12 +27,12 @@ class ElementwiseProduct(keras.layers.Layer):
     TensorShape([4, 3, 8])
     """
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         """Returns p, (B, m (m - 1) / 2, d)."""
         first, second = (index.astype("int32") for index in np.triu_indices(inputs.shape[1], k=1))
         return ops.take(inputs, first, axis=1) * ops.take(inputs, second, axis=1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Returns (B, m (m - 1) / 2, d)."""
         batch, fields, dim = input_shape
         return (batch, fields * (fields - 1) // 2, dim)

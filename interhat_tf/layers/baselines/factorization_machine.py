@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from interhat_tf.ops import Shape, Tensor
+
 
 @keras.saving.register_keras_serializable("interhat_tf")
 class FactorizationMachine(keras.layers.Layer):
@@ -27,12 +29,12 @@ class FactorizationMachine(keras.layers.Layer):
     <tf.Tensor: shape=(1,), dtype=float32, numpy=array([24.], dtype=float32)>
     """
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         """Returns y, (B, 1)."""
         square_of_sum = ops.square(ops.sum(inputs, axis=1))  # (B, d)
         sum_of_squares = ops.sum(ops.square(inputs), axis=1)  # (B, d)
         return 0.5 * ops.sum(square_of_sum - sum_of_squares, axis=-1, keepdims=True)  # (B, 1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Returns (B, 1)."""
         return (input_shape[0], 1)

@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from interhat_tf.ops import Shape, Tensor
+
 
 @keras.saving.register_keras_serializable("interhat_tf")
 class FieldAwareFactorizationMachine(keras.layers.Layer):
@@ -28,7 +30,7 @@ class FieldAwareFactorizationMachine(keras.layers.Layer):
     <tf.Tensor: shape=(1,), dtype=float32, numpy=array([24.], dtype=float32)>
     """
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         """Returns y, (B, 1)."""
         fields, width = inputs.shape[1:]
         vectors = ops.reshape(inputs, (-1, fields, fields, width // fields))  # (B, m, m, d)
@@ -37,6 +39,6 @@ class FieldAwareFactorizationMachine(keras.layers.Layer):
         total = ops.sum(products * ops.cast(once_a_pair, products.dtype), axis=(1, 2))  # (B,)
         return ops.expand_dims(total, -1)  # (B, 1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Returns (B, 1)."""
         return (input_shape[0], 1)

@@ -1,13 +1,16 @@
 """The interacting layer of AutoInt."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
-from interhat_tf.ops import multi_head_self_attention
+from interhat_tf.ops import Shape, Tensor, multi_head_self_attention
+from interhat_tf.utils.config import ConfigFromSignature, Regularizer
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
-class InteractingLayer(keras.layers.Layer):
+class InteractingLayer(ConfigFromSignature):
     """Lets every field attend to every field, as AutoInt does (Song et al. 2019, Section 4.4).
 
         alpha_h = softmax(W_Q e (W_K e)^T),  e'_h = alpha_h W_V e   (Equations 5 and 6)
@@ -38,14 +41,22 @@ class InteractingLayer(keras.layers.Layer):
     TensorShape([4, 3, 10])
     """
 
-    def __init__(self, num_heads, key_dim, *, dropout=0.0, kernel_regularizer=None, **kwargs):
+    def __init__(
+        self,
+        num_heads: int,
+        key_dim: int,
+        *,
+        dropout: float = 0.0,
+        kernel_regularizer: Regularizer = None,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         self.num_heads = int(num_heads)
         self.key_dim = int(key_dim)
         self.dropout = dropout
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Creates the matrices for inputs of shape (B, m, d)."""
         self.query, self.key, self.value, self.residual = (
             keras.layers.Dense(
@@ -62,7 +73,7 @@ class InteractingLayer(keras.layers.Layer):
         self.attention_dropout = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
         self.built = True
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         """Returns the fields after the interaction, (B, m, H * d')."""
         heads, _ = multi_head_self_attention(
             *(inputs, self.query, self.key, self.value),
@@ -73,16 +84,6 @@ class InteractingLayer(keras.layers.Layer):
         )  # (B, m, H * d')
         return ops.relu(heads + self.residual(inputs))  # (B, m, H * d')
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Returns (B, m, H * d')."""
         return (*input_shape[:2], self.num_heads * self.key_dim)
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {
-            **super().get_config(),
-            "num_heads": self.num_heads,
-            "key_dim": self.key_dim,
-            "dropout": self.dropout,
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-        }

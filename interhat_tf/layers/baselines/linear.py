@@ -1,13 +1,19 @@
 """The first-order term of logistic regression and of the models built on it."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
 from interhat_tf.layers.field_embedding import FieldEmbedding
+from interhat_tf.ops import Shape, Tensor
+from interhat_tf.schema import Batch
+from interhat_tf.utils.config import ConfigFromSignature, Initializer, Regularizer
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
-class Linear(keras.layers.Layer):
+class Linear(ConfigFromSignature):
     """Adds up one weight for each value of a record (Rendle 2010, Equation 1, first two terms).
 
         y = w_0 + sum_i w_i x_i
@@ -40,13 +46,13 @@ class Linear(keras.layers.Layer):
 
     def __init__(
         self,
-        vocabulary_sizes,
-        num_numerical=0,
+        vocabulary_sizes: Sequence[int],
+        num_numerical: int = 0,
         *,
-        use_bias=True,
-        weights_initializer="zeros",
-        weights_regularizer=None,
-        **kwargs,
+        use_bias: bool = True,
+        weights_initializer: Initializer = "zeros",
+        weights_regularizer: Regularizer = None,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.use_bias = use_bias
@@ -62,29 +68,18 @@ class Linear(keras.layers.Layer):
             name="weights",
         )
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Mapping[str, Shape] | None = None) -> None:
         """Creates w, one number for each id and each numerical field, and w_0."""
         self.embedding.build()
         if self.use_bias:
             self.bias = self.add_weight(name="bias", shape=(1,), initializer="zeros")
         self.built = True
 
-    def call(self, inputs):
+    def call(self, inputs: Batch) -> Tensor:
         """Returns y, (B, 1)."""
         total = ops.sum(self.embedding(inputs), axis=1)  # (B, 1)
         return total + self.bias if self.use_bias else total
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Mapping[str, Shape]) -> Shape:
         """Returns (B, 1) for a dictionary of input shapes."""
         return (next(iter(input_shape.values()))[0], 1)
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {
-            **super().get_config(),
-            "vocabulary_sizes": list(self.embedding.vocabulary_sizes),
-            "num_numerical": self.embedding.num_numerical,
-            "use_bias": self.use_bias,
-            "weights_initializer": keras.initializers.serialize(self.weights_initializer),
-            "weights_regularizer": keras.regularizers.serialize(self.weights_regularizer),
-        }

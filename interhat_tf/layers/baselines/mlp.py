@@ -1,10 +1,16 @@
 """The hidden layers of a multi-layer perceptron: the deep part of most click models."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
+
+from interhat_tf.ops import Shape, Tensor
+from interhat_tf.utils.config import Activation, ConfigFromSignature, Regularizer
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
-class MLP(keras.layers.Layer):
+class MLP(ConfigFromSignature):
     """Stacks dense layers (Cheng et al. 2016, Equation 2).
 
         a_{l+1} = dropout(act(W_l a_l + b_l))
@@ -36,13 +42,13 @@ class MLP(keras.layers.Layer):
 
     def __init__(
         self,
-        units,
+        units: Sequence[int],
         *,
-        activation="relu",
-        dropout=0.0,
-        batch_norm=False,
-        kernel_regularizer=None,
-        **kwargs,
+        activation: Activation = "relu",
+        dropout: float = 0.0,
+        batch_norm: bool = False,
+        kernel_regularizer: Regularizer = None,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.units = tuple(int(width) for width in units)
@@ -68,7 +74,7 @@ class MLP(keras.layers.Layer):
         ]
         self.dropout_layer = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Creates the kernels and biases for inputs of shape (B, n)."""
         for dense in self.dense:
             dense.build(input_shape)
@@ -77,7 +83,7 @@ class MLP(keras.layers.Layer):
             normalization.build((None, width))
         self.built = True
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         """Returns the last layer's units."""
         outputs = inputs
         for i, dense in enumerate(self.dense):
@@ -87,17 +93,6 @@ class MLP(keras.layers.Layer):
             outputs = self.dropout_layer(self.activation(outputs), training=training)
         return outputs
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Returns (B, last of units)."""
         return (input_shape[0], (input_shape[-1], *self.units)[-1])
-
-    def get_config(self):
-        """Returns the arguments of the layer."""
-        return {
-            **super().get_config(),
-            "units": list(self.units),
-            "activation": keras.activations.serialize(self.activation),
-            "dropout": self.dropout,
-            "batch_norm": self.batch_norm,
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-        }

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from interhat_tf.ops import Shape, Tensor
+
 
 @keras.saving.register_keras_serializable("interhat_tf")
 class OuterProduct(keras.layers.Layer):
@@ -25,13 +27,13 @@ class OuterProduct(keras.layers.Layer):
     TensorShape([4, 64])
     """
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         """Returns p, (B, d * d)."""
         dim = inputs.shape[-1]
         total = ops.sum(inputs, axis=1)  # (B, d)
         product = ops.expand_dims(total, 2) * ops.expand_dims(total, 1)  # (B, d, d)
         return ops.reshape(product, (-1, dim * dim))  # (B, d * d)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Returns (B, d * d)."""
         return (input_shape[0], input_shape[-1] ** 2)
