@@ -191,6 +191,9 @@ class _Loop:
 
     def _run_epoch(self, train_steps: Callable, batches):
         state = self.state
+        # Within a call, what replicas exchange must keep its shape; an epoch's last batches
+        # are short.
+        steps_per_call = STEPS_PER_CALL if self.strategy.num_replicas_in_sync == 1 else 1
         started = saved = time.monotonic()
         earlier = state.seconds
         with tqdm(
@@ -202,7 +205,7 @@ class _Loop:
             disable=None if self.is_chief else True,
         ) as progress:
             while state.step < self.steps_per_epoch:
-                steps = min(STEPS_PER_CALL, self.steps_per_epoch - state.step)
+                steps = min(steps_per_call, self.steps_per_epoch - state.step)
                 train_steps(batches, tf.constant(steps))
                 state.step += steps
                 progress.update(steps)

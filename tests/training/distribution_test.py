@@ -104,6 +104,28 @@ for _ in range(2 * data.num_batches(500, 2)):
     run_python("-c", script, tmp_path)
 
 
+@pytest.mark.slow
+def test_epochs_end_with_short_batches(tmp_path):
+    script = """
+import sys
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from data.synthetic_rules.synthetic_rules_dataset_builder import Builder, RuleConfig
+from interhat_tf import InterHAt, TrainingSettings, train
+from interhat_tf.input_pipeline.catalog import prepare
+config = RuleConfig(name="small", group=(1,), records=20_000, num_fields=4)
+data = prepare(Builder(config=config, data_dir=sys.argv[1]))
+with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    model = InterHAt(data.schema, embedding_dim=4, order=2)
+# 8,192 and 7,808 rows: the shares of the two are unequal, and both end short.
+settings = TrainingSettings(batch_size=300, max_epochs=1)
+report = train(model, data, sys.argv[1] + "/run", settings)
+assert report["training"]["epochs"] == 1, report
+"""
+    run_python("-c", script, tmp_path)
+
+
 def test_shards_are_a_multiple_of_the_replicas(rule_data):
     class Two:
         num_replicas_in_sync = 2
