@@ -5,9 +5,13 @@ its part of the batch, and add up their gradients.
 """
 
 import contextlib
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
+
+from interhat_tf.input_pipeline.dataset import PreparedDataset
 
 STRATEGIES = {
     "one": tf.distribute.get_strategy,
@@ -20,7 +24,13 @@ process each, started alike but for `TF_CONFIG`, and wait for one another; their
 made before TensorFlow does anything else."""
 
 
-def distribute_batches(strategy, data, batch_size, shards, **order):
+def distribute_batches(
+    strategy: tf.distribute.Strategy,
+    data: PreparedDataset,
+    batch_size: int,
+    shards: int,
+    **order: int,
+) -> Any:
     """Returns the training batches, cut into the parts of a strategy's replicas.
 
     Each replica reads the shards that fall to it and no others.
@@ -62,7 +72,7 @@ def distribute_batches(strategy, data, batch_size, shards, **order):
     return strategy.distribute_datasets_from_function(batches_of_worker)
 
 
-def check_agreement(strategy, *numbers):
+def check_agreement(strategy: tf.distribute.Strategy, *numbers: int) -> None:
     """Waits for all replicas, and checks that their workers come with the same numbers.
 
     Raises:
@@ -74,13 +84,13 @@ def check_agreement(strategy, *numbers):
     every = strategy.gather(strategy.run(lambda: tf.identity(mine)), axis=0)  # (replicas, numbers)
     if (np.asarray(every) != np.asarray(mine)).any():
         raise ValueError(
-            f"the workers stand at different places, {np.asarray(every).tolist()}; "
+            f"the workers are at different epochs or steps, {np.asarray(every).tolist()}; "
             "they must share the run's folder"
         )
 
 
 @contextlib.contextmanager
-def naming_lost_workers():
+def naming_lost_workers() -> Iterator[None]:
     """Says what to do where TensorFlow reports that another worker cannot be reached.
 
     Raises:

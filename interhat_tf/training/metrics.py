@@ -1,9 +1,10 @@
 """Exact AUC and logloss, computed from the logits of all records at once."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def auc(labels, logits):
+def auc(labels: ArrayLike, logits: ArrayLike) -> float:
     """Area under the ROC curve: the share of (positive, negative) pairs ranked rightly.
 
     Ties count half. Computed from ranks, without thresholds.
@@ -37,7 +38,7 @@ def auc(labels, logits):
     return float((rank_sum - positives * (positives + 1) / 2) / (positives * negatives))
 
 
-def logloss(labels, logits):
+def logloss(labels: ArrayLike, logits: ArrayLike) -> float:
     """Mean binary cross entropy, `mean(log(1 + exp(z)) - y z)`.
 
     Computed from logits in double precision, so that no probability is clipped.

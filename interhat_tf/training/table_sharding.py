@@ -5,6 +5,7 @@ some of the tables' rows and a part of the batch.
 """
 
 import dataclasses
+from collections.abc import Iterable
 
 import keras
 
@@ -14,7 +15,7 @@ TABLES = ".*/table"
 """Paths of the weights with a row for each value: every `FieldEmbedding`'s, `Linear`'s too."""
 
 
-def shard_tables(devices=None):
+def shard_tables(devices: Iterable[str] | None = None) -> keras.distribution.ModelParallel:
     """Lets each device hold an equal share of the embedding tables' rows, and of their moments.
 
     Sets Keras' distribution for all models built after it; other weights are on
@@ -66,7 +67,7 @@ def shard_tables(devices=None):
     return distribution
 
 
-def pad_vocabulary(schema, multiple):
+def pad_vocabulary(schema: Schema, multiple: int) -> Schema:
     """Returns a schema whose vocabulary sizes sum to a multiple of a number, for `shard_tables`.
 
     The largest categorical field gets ids that no record has. Records of the
