@@ -128,7 +128,7 @@ def test_all_that_a_model_does_here_uses_kernels(schema, rng, monkeypatch):
 @needs_kernels
 @pytest.mark.slow
 def test_a_compiled_step_does_without(schema, rng):
-    """XLA cannot compile our operations; the step must not ask for them."""
+    """XLA cannot compile the kernels; the step must not ask for them."""
     model = InterHAt(schema)
     model.compile(Adam(), keras.losses.BinaryCrossentropy(from_logits=True), jit_compile=True)
     batch = random_batch(schema, rng, 8)

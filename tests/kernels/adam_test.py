@@ -10,13 +10,14 @@ from tests.kernels.reference import needs_kernels
 def steps_of_adam(table, batches, l2, whole=False, **arguments):
     """Returns a table and its moments after a step for each batch of rows' gradients."""
     variable = keras.Variable(table)
-    optimizer = Adam(1e-2, beta_2=0.98, **arguments)
+    penalties = {} if whole else {variable.path: l2}
+    optimizer = Adam(1e-2, beta_2=0.98, table_l2=penalties, **arguments)
     optimizer.build([variable])
     for ids, values in batches:
         gradient = tf.IndexedSlices(values, ids, tf.constant(table.shape, "int64"))
         if whole:
             gradient = tf.convert_to_tensor(gradient) + 2 * l2 * variable.value
-        optimizer.apply([gradient], [variable], None if whole else [l2])
+        optimizer.apply([gradient], [variable])
     return [variable.numpy(), *(moment.numpy() for moment in optimizer.variables[2:])]
 
 
