@@ -113,10 +113,10 @@ reproduce-avazu: $(READY)  ## Avazu beside Tables 1 and 3: AVAZU=<train.csv>, or
 	  $(if $(AVAZU),--raw_dir="$(AVAZU)") $(if $(ROWS),--generate=$(ROWS)) $(OF_SEEDS)
 
 test: $(READY)  ## run all tests
-	$(PY) -m pytest -n 2 --dist=loadfile
+	$(PY) -m pytest -n 2 --dist=loadfile --no-loadscope-reorder
 
 test-fast: $(READY)  ## run the tests that take less than two minutes together
-	$(PY) -m pytest -n 2 --dist=loadfile -m "not slow"
+	$(PY) -m pytest -n 2 --dist=loadfile --no-loadscope-reorder -m "not slow"
 
 lint: $(READY)  ## check style, format and types
 	$(PY) -m ruff check

@@ -63,7 +63,7 @@ setup(
             "nbclient>=0.10",
             "onnxruntime>=1.20",
             "pytest>=8",
-            "pytest-xdist>=3.6",
+            "pytest-xdist>=3.7",
             "ruff>=0.8",
             "scikit-learn>=1.5",
             "scipy>=1.13",

@@ -12,6 +12,13 @@ from interhat_tf import Field, Schema
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 
 
+def pytest_collection_modifyitems(items):
+    """Puts files with slow tests first, so that none is left to one worker alone at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    # The packaging tests download an environment first, which leaves the processor to the others.
+    items.sort(key=lambda item: (item.path.stem != "packaging_test", item.path not in slow))
+
+
 @pytest.fixture(autouse=True)
 def fixed_seed():
     keras.utils.set_random_seed(0)
