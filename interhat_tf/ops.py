@@ -160,7 +160,8 @@ def multi_head_attention(
         key = _split_heads(key, num_heads, (0, 2, 3, 1))  # (B, h, w, m)
         value = _split_heads(value, num_heads, (0, 2, 1, 3))  # (B, h, m, w)
     scores = ops.matmul(query, key)  # (B, h, m, m), or (B, h * m, m)
-    # Keras warns of a softmax over one element, as a record of one field would have it.
+    # Keras warns of a softmax over one element, as a record of one field would have it. The
+    # weight 1 is computed from the scores, so that their gradient is zero and not missing.
     weights = ops.softmax(scores, axis=-1) if fields > 1 else ops.exp(scores - scores)
     kept = dropout(weights, training=True) if dropout and training else weights
     heads = ops.reshape(ops.matmul(kept, value), (-1, num_heads, fields, width))  # (B, h, m, w)
