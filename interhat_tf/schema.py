@@ -35,7 +35,7 @@ class Field:
     kind: str
     vocabulary_size: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.kind not in (CATEGORICAL, NUMERICAL):
             raise ValueError(
                 f"field {self.name!r}: kind must be {CATEGORICAL!r} or {NUMERICAL!r}, "
@@ -100,13 +100,13 @@ class Schema:
         """Number of ids of each categorical field."""
         return tuple(field.vocabulary_size for field in self.categorical)
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return isinstance(other, Schema) and self.fields == other.fields
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash(self.fields)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Schema({list(self.fields)!r})"
 
     def to_dict(self) -> dict[str, Any]:

@@ -157,7 +157,7 @@ def predict(model: keras.Model, inputs: Batch) -> np.ndarray:
 
 def _embedding_gradient(model: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
     @tf.function(reduce_retracing=True)
-    def gradient(fields):
+    def gradient(fields: tf.Tensor) -> tf.Tensor:
         with cpu_kernels(), tf.GradientTape() as tape:
             tape.watch(fields)
             logits = model.predict_embedded(fields)

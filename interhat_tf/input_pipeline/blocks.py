@@ -88,7 +88,7 @@ def decode_blocks(records: tf.data.Dataset, schema: Schema) -> tf.data.Dataset:
     }
     columns = {name: column for name, column in columns.items() if column[1] != (-1, 0)}
 
-    def decode(record):
+    def decode(record: tf.Tensor) -> dict[str, tf.Tensor]:
         features = dict.fromkeys(columns, tf.io.FixedLenFeature((), tf.string))
         texts = tf.io.parse_single_example(record, features)
         return {

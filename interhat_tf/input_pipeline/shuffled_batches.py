@@ -114,7 +114,7 @@ def shuffled_batches(
     part_rows = batch_size // len(shards)
     steps = num_batches(shards, batch_size)
 
-    def epoch_parts(shard, epoch):
+    def epoch_parts(shard: Shard, epoch: tf.Tensor) -> tf.data.Dataset:
         epoch_seed = tf.stack([tf.constant(seed, tf.int64), epoch])
         if len(shards) > 1:
             epoch_seed = tf.random.experimental.stateless_fold_in(epoch_seed, shard.number)

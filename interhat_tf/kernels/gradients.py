@@ -34,7 +34,7 @@ def attention_by_tensorflow(
     shape = tf.shape(query)
     width = shape[2] // num_heads
 
-    def split(projected):
+    def split(projected: tf.Tensor) -> tf.Tensor:
         heads = tf.reshape(projected, (shape[0], shape[1], -1, width))
         return tf.transpose(heads, (0, 2, 1, 3))  # (B, h, m, w), or (B, 1, m, w)
 
@@ -58,10 +58,10 @@ def self_attention_by_tensorflow(
 
 
 def _register(name: str, by_kernel: Callable, by_tensorflow: Callable, attributes: tuple) -> None:
-    def first(operation, gradient):
+    def first(operation: tf.Operation, gradient: tf.Tensor) -> Any:
         return by_kernel(*operation.inputs, gradient=gradient, **_of(operation, attributes))
 
-    def second(operation, *gradients):
+    def second(operation: tf.Operation, *gradients: tf.Tensor) -> Any:
         """No kernel computes this: what it is the gradient of is computed again, in the open."""
         # Keys and values may be one tensor; each is to have its own gradient.
         *inputs, gradient = map(tf.identity, operation.inputs)

@@ -9,7 +9,8 @@ and the folder of the prepared set.
 import dataclasses
 import json
 import pickle
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
@@ -120,13 +121,15 @@ class BeamRunner:
 class _Distribute(beam.DoFn):
     """Encodes chunks and keys their rows by split and shuffle partition."""
 
-    def __init__(self, read, path, partitions):
+    def __init__(
+        self, read: Callable[[Chunk], Rows], path: epath.Path, partitions: Partitions
+    ) -> None:
         self.read, self.path, self.partitions = read, path, partitions
 
-    def setup(self):
+    def setup(self) -> None:
         self.encoding = Encoding.from_dict(json.loads(self.path.read_text()))
 
-    def process(self, chunk):
+    def process(self, chunk: Any) -> Iterator[Any]:  # Beam reads hints and would go by them
         for split, number, rows in self.partitions.distribute(self.read(chunk), self.encoding):
             yield (split, number), rows.tobytes()
 

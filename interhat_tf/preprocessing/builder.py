@@ -11,7 +11,7 @@ bounded however long the log is.
 import abc
 import dataclasses
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -35,7 +35,7 @@ class ClickLogBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # t
     `encoding` (`Encoding.to_dict`) and `statistics`.
     """
 
-    def __init_subclass__(cls, **kwargs: Any):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         # tfds reads README.md and CITATIONS.bib there. By default it goes by
         # the module's name, which is not where a source checkout has them.
@@ -122,11 +122,13 @@ class _FixedOrderWriter:
         writer: The `ExampleWriter` that writes the files.
     """
 
-    def __init__(self, writer):
+    def __init__(self, writer: Any) -> None:
         self.writer = writer
 
-    def write(self, path, examples):
-        def in_order():
+    def write(self, path: epath.Path, examples: Iterable[tuple[Any, bytes]]) -> Any:
+        """Writes a file; see `ExampleWriter.write`."""
+
+        def in_order() -> Iterator[tuple[Any, bytes]]:
             for key, data in examples:
                 example = tf.train.Example.FromString(data)
                 yield key, example.SerializeToString(deterministic=True)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
+import numpy as np
 from etils import epath
 from tqdm import tqdm
 
@@ -46,7 +47,7 @@ class LocalRunner:
         """
         store = CountStore(fields, folder)
 
-        def count(chunk):
+        def count(chunk: Chunk) -> Counts:
             return count_rows(read(chunk), fields)
 
         for counts in read_chunks(chunks, count, "Counting values"):
@@ -72,14 +73,14 @@ class LocalRunner:
         """
         partitions.folder.mkdir()
 
-        def distribute(chunk):
+        def distribute(chunk: Chunk) -> list[tuple[int, int, np.ndarray]]:
             return list(partitions.distribute(read(chunk), encoding))
 
         for parts in read_chunks(chunks, distribute, "Encoding"):
             for split, number, rows in parts:
                 path = partitions.path(split, number)
                 with naming_errors(path), open(path, "ab") as file:
-                    file.write(memoryview(rows))
+                    file.write(rows.data)
 
 
 def read_chunks(

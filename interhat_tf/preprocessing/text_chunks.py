@@ -83,7 +83,7 @@ def log_chunks(paths: Sequence[str], *, share: float = 1.0, **options: Any) -> I
             rows. An iterable does so when it is iterated over.
     """
 
-    def first_rows(total):
+    def first_rows(total: int) -> int:
         if int(share * total) == 0:
             raise ValueError(f"{paths[0]}: {share:.0%} of the {total} rows are none; add rows")
         return int(share * total)
@@ -111,7 +111,7 @@ class _CompressedChunks:
     options: dict[str, Any]
     rows: int | None = None
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[TextChunk]:
         found = text_chunks(self.paths, **self.options)
         return found if self.rows is None else first_chunks(found, self.rows)
 

@@ -54,7 +54,7 @@ def parse(
     """
     include = list(columns if include is None else include)
 
-    def read(data, rows):
+    def read(data: bytes, rows: int) -> pa.Table:
         return _read_csv(data, rows, columns, delimiter, include, quoting)
 
     data = chunk.read()

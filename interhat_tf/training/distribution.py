@@ -53,13 +53,13 @@ def distribute_batches(
     if shards % replicas:
         raise ValueError(f"{shards} shards cannot be distributed to {replicas} replicas equally")
 
-    def batches_of(replica):
+    def batches_of(replica: int) -> tf.data.Dataset:
         first, last = (number * shards // replicas for number in (replica, replica + 1))
         return data.training_batches(
             batch_size, shards=shards, of_shards=range(first, last), **order
         )
 
-    def batches_of_worker(context):
+    def batches_of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
         here = replicas // context.num_input_pipelines
         first = context.input_pipeline_id * here
         of_replicas = [batches_of(replica) for replica in range(first, first + here)]

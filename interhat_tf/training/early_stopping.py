@@ -90,7 +90,8 @@ class EarlyStopping(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: MutableMapping[str, Any] | None = None) -> None:
         """Forgets an earlier training."""
-        self.best, self.best_weights = BestEpoch(), None
+        self.best = BestEpoch()
+        self.best_weights: list[np.ndarray] | None = None
 
     def on_epoch_end(self, epoch: int, logs: MutableMapping[str, Any] | None = None) -> None:
         """Evaluates the model, keeps its weights or drops the learning rate."""

@@ -70,13 +70,13 @@ def compile_prediction(model: keras.Model, microbatch_size: int | None = None) -
     if replicas == 1 and not microbatch_size:
         return model.predict_on_batch
 
-    def predict(inputs):
+    def predict(inputs: Mapping[str, Any]) -> Any:
         with cpu_kernels():  # here, since a strategy's replicas have threads of their own
             if microbatch_size:
                 return predict_microbatches(model, inputs, microbatch_size)
             return model(inputs)
 
-    def predict_share(inputs):
+    def predict_share(inputs: Mapping[str, Any]) -> Any:
         replica = tf.distribute.get_replica_context()
         rows, number = tf.shape(next(iter(inputs.values())))[0], replica.replica_id_in_sync_group
         first, last = (i * rows // replicas for i in (number, number + 1))
@@ -84,7 +84,7 @@ def compile_prediction(model: keras.Model, microbatch_size: int | None = None) -
         return replica.all_gather(logits, axis=0)  # (B, 1)
 
     @tf.function(reduce_retracing=True)
-    def predict_batch(inputs):
+    def predict_batch(inputs: Mapping[str, Any]) -> Any:
         if replicas == 1:
             return predict(inputs)
         return strategy.experimental_local_results(strategy.run(predict_share, args=(inputs,)))[0]

@@ -3,7 +3,7 @@
 import dataclasses
 import pathlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -12,7 +12,7 @@ import tensorflow as tf
 from tqdm.auto import tqdm
 
 from interhat_tf.input_pipeline.dataset import PreparedDataset
-from interhat_tf.training.checkpoint import Checkpoint
+from interhat_tf.training.checkpoint import Checkpoint, TrainingState
 from interhat_tf.training.distribution import (
     check_agreement,
     distribute_batches,
@@ -119,13 +119,12 @@ def train(
     # What is refused above leaves the folder as it was.
     if loop.is_chief:
         write_json(folder / "config.json", config)
-    callbacks = list(callbacks) if loop.is_chief else []
-    callbacks = keras.callbacks.CallbackList(callbacks, model=model)
+    called = keras.callbacks.CallbackList(list(callbacks) if loop.is_chief else [], model=model)
     with naming_lost_workers():
-        callbacks.on_train_begin()
-        loop.run(callbacks)
+        called.on_train_begin()
+        loop.run(called)
         model.set_weights(loop.checkpoint.best_weights)
-        callbacks.on_train_end()
+        called.on_train_end()
         if loop.is_chief:
             save_model(model, folder)
         report = loop.report(config, test)
@@ -137,7 +136,13 @@ def train(
 class _Loop:
     """The epochs of a training; `checkpoint` holds all that changes."""
 
-    def __init__(self, model, data, settings, folder):
+    def __init__(
+        self,
+        model: keras.Model,
+        data: PreparedDataset,
+        settings: TrainingSettings,
+        folder: pathlib.Path,
+    ):
         self.model, self.data, self.settings, self.folder = model, data, settings, folder
         self.strategy = model.distribute_strategy
         self.is_chief = self.strategy.extended.should_checkpoint
@@ -150,19 +155,21 @@ class _Loop:
         )
         self.predict = compile_prediction(model, settings.microbatch_size)
         self.num_rows = data.num_rows("train")
-        self.steps_per_epoch = data.num_batches(settings.batch_size, settings.input_shards)
+        assert settings.input_shards is not None  # `train` has set them
+        self.input_shards = settings.input_shards
+        self.steps_per_epoch = data.num_batches(settings.batch_size, self.input_shards)
 
     @property
-    def state(self):
+    def state(self) -> TrainingState:
         return self.checkpoint.state
 
-    def run(self, callbacks):
+    def run(self, callbacks: keras.callbacks.CallbackList) -> None:
         """Trains until there is no gain on validation any more."""
         settings, state = self.settings, self.state
         order = {"seed": settings.seed, "first_epoch": state.epoch, "skip_batches": state.step}
         batches = iter(
             distribute_batches(
-                self.strategy, self.data, settings.batch_size, settings.input_shards, **order
+                self.strategy, self.data, settings.batch_size, self.input_shards, **order
             )
         )
         train_steps = compile_steps(
@@ -189,7 +196,7 @@ class _Loop:
             if not state.finished:
                 self._save()
 
-    def _run_epoch(self, train_steps: Callable, batches):
+    def _run_epoch(self, train_steps: Callable, batches: Iterator) -> None:
         state = self.state
         # Within a call, what replicas exchange must keep its shape; an epoch's last batches
         # are short.
@@ -254,7 +261,7 @@ class _Loop:
             state.epochs_without_gain >= settings.patience or state.epoch >= settings.max_epochs
         )
 
-    def report(self, config, test):
+    def report(self, config: Mapping[str, Any], test: bool) -> dict[str, Any]:
         """Returns the record of the finished run, read off the model's present weights."""
         state = self.state
         epochs = len(state.history)

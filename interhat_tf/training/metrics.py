@@ -63,7 +63,7 @@ def logloss(labels: ArrayLike, logits: ArrayLike) -> float:
     return float(np.mean(np.logaddexp(0.0, logits) - labels * logits))
 
 
-def _check(labels, logits):
+def _check(labels: ArrayLike, logits: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Returns both as float64 (n,); a diverged model must not get a number."""
     labels = np.asarray(labels, dtype="float64").ravel()
     logits = np.asarray(logits, dtype="float64").ravel()

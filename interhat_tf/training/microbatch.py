@@ -109,7 +109,7 @@ def sum_over_microbatches(
     loss, of_rest = gradients_of(microbatches.rest)
     present = [g for g in of_rest if g is not None]
 
-    def add(i, loss, sums):
+    def add(i: tf.Tensor, loss: tf.Tensor, sums: list[Any]) -> tuple[tf.Tensor, list[Any]]:
         more, gradients = gradients_of(microbatches[i])
         parts = [g for g in gradients if g is not None]
         return loss + more, [_add(*pair, i) for pair in zip(sums, parts, strict=True)]

@@ -84,7 +84,7 @@ class TrainingSettings:
 
     def make_optimizer(self, model: keras.Model) -> keras.optimizers.Optimizer:
         """Returns the optimizer, built for a model's variables in its strategy's scope."""
-        arguments = {"learning_rate": self.learning_rate, "beta_2": self.beta_2}
+        arguments: dict[str, Any] = {"learning_rate": self.learning_rate, "beta_2": self.beta_2}
         if self.optimizer == "adam":
             arguments["table_l2"] = table_penalties(model)
         with model.distribute_strategy.scope():

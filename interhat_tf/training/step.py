@@ -1,6 +1,6 @@
 """The training step: of whole batches, or of microbatches that stay in the cache."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -47,7 +47,7 @@ def compile_steps(
     objective = Objective(model, getattr(optimizer, "table_l2", {}), microbatch_size)
     gradients_of = objective.gradients
 
-    def train_step(inputs, labels):
+    def train_step(inputs: Batch, labels: tf.Tensor) -> tf.Tensor:
         rows = tf.shape(labels)[0]
         if strategy.num_replicas_in_sync > 1:
             rows = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, rows)
@@ -62,7 +62,7 @@ def compile_steps(
         train_step = compiled(train_step)
 
     @tf.function
-    def train_steps(batches, steps):
+    def train_steps(batches: Iterator, steps: tf.Tensor) -> None:
         for _ in tf.range(steps):
             losses = strategy.run(train_step, args=next(batches))
             loss_sum.assign_add(strategy.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None))
@@ -96,7 +96,7 @@ class Objective:
         """
         if self.microbatch_size:
 
-            def of_microbatch(batch):
+            def of_microbatch(batch: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, list[Any]]:
                 inputs = {name: array for name, array in batch.items() if name != LABELS}
                 return self._logloss_gradients(inputs, batch[LABELS], rows)
 
