@@ -7,7 +7,6 @@ import tensorflow as tf
 
 from interhat_tf import InterHAt
 from interhat_tf.models import MODELS, DeepFM
-from interhat_tf.training.evaluation import compile_prediction
 from interhat_tf.training.optimizers import Adam, LazyAdam, table_penalties
 from interhat_tf.training.step import compile_steps
 from tests.conftest import random_batch
@@ -81,14 +80,6 @@ def test_the_same_run_has_the_same_bits(schema, batches):
     )
     for weight, again in zip(one, other, strict=True):
         np.testing.assert_array_equal(weight, again)
-
-
-def test_predictions_in_microbatches(schema, rng):
-    model = InterHAt(schema)
-    predict = compile_prediction(model, microbatch_size=8)
-    for rows in (1, 8, 21):
-        inputs = {k: tf.constant(v) for k, v in random_batch(schema, rng, rows).items()}
-        np.testing.assert_allclose(predict(inputs), model(inputs), atol=1e-6)
 
 
 def test_what_does_not_go_in_microbatches(schema):

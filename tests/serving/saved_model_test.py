@@ -1,48 +1,28 @@
 """Tests of the exported SavedModel."""
 
 import os
-import sys
 import textwrap
 
 import keras
 import numpy as np
-import onnxruntime
 import pytest
 import tensorflow as tf
 
-from interhat_tf import Adam, Field, InterHAt, Schema
-from interhat_tf.explanation.batches import explain_inputs
-from interhat_tf.models import LR
-from interhat_tf.serving import export_onnx, export_saved_model, input_names
+from interhat_tf import Field, Schema
+from interhat_tf.serving import export_saved_model, input_names
 from tests.conftest import random_batch, run_python
+from tests.serving.served import assert_same, expected, make_model
 
 APPS = ["maps", "größe", "", "a b", "mail", "x"]
 # None of the categorical names but `site` may be an argument's name in TensorFlow.
 AWKWARD = {"M.ID": "M_ID", "first name": "first_name", "f-1": "f_1", "größe": "gr__e"}
 AWKWARD |= {"class": "field_class", "self": "field_self", "2nd": "field_2nd", "": "field_"}
-OUTPUTS = ("probability", "order_weights", "field_weights")
-
-
-def make_model(schema):
-    return InterHAt(schema, embedding_dim=4, num_heads=2, attention_size=4, order=2)
 
 
 def serve(path, **inputs):
     signature = tf.saved_model.load(str(path)).signatures["serving_default"]
     outputs = signature(**{name: tf.constant(values) for name, values in inputs.items()})
     return {name: value.numpy() for name, value in outputs.items()}
-
-
-def expected(model, inputs):
-    explanation = model.explain(inputs)
-    probability = 1 / (1 + np.exp(-np.asarray(explanation["logits"])))
-    return {"probability": probability, **{n: explanation[n] for n in OUTPUTS[1:]}}
-
-
-def assert_same(outputs, others):
-    assert set(outputs) == set(OUTPUTS)
-    for name in OUTPUTS:
-        np.testing.assert_allclose(outputs[name], others[name], rtol=0, atol=1e-6)
 
 
 @pytest.fixture(scope="module")
@@ -173,72 +153,3 @@ def test_a_failed_export_leaves_nothing(schema, tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         export_saved_model(make_model(schema), tmp_path / "model")
     assert not os.listdir(tmp_path)
-
-
-def run_onnx(path, batch):
-    session = onnxruntime.InferenceSession(path)
-    names = [output.name for output in session.get_outputs()]
-    inputs = {"categorical": batch["categorical"].astype("int32")}
-    inputs |= {kind: array.astype("float32") for kind, array in batch.items() if kind not in inputs}
-    return dict(zip(names, session.run(None, inputs), strict=True))
-
-
-@pytest.mark.parametrize("preset", ["released", "paper"])
-def test_onnx_gives_the_models_own_explanation(schema, tmp_path, rng, preset):
-    keras.utils.set_random_seed(0)
-    model = InterHAt.from_preset(preset, schema, embedding_dim=4, num_heads=2, order=3)
-    export_onnx(model, tmp_path / "model.onnx")
-    for rows in (1, 50):
-        batch = random_batch(schema, rng, rows)
-        assert_same(run_onnx(tmp_path / "model.onnx", batch), expected(model, batch))
-
-
-def test_onnx_of_the_probability_alone_and_of_any_model(schema, tmp_path, rng):
-    batch = random_batch(schema, rng)
-    model = LR(schema)
-    export_onnx(model, tmp_path / "model.onnx", explain=False)
-    outputs = run_onnx(tmp_path / "model.onnx", batch)
-    assert list(outputs) == ["probability"]
-    expected = 1 / (1 + np.exp(-np.asarray(model(batch))[:, 0]))
-    np.testing.assert_allclose(outputs["probability"], expected, atol=1e-6)
-    with pytest.raises(FileExistsError, match=r"exists; choose another file"):
-        export_onnx(model, tmp_path / "model.onnx", explain=False)
-    assert os.listdir(tmp_path) == ["model.onnx"]
-
-
-def test_onnx_without_its_package(schema, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "tf2onnx", None)
-    with pytest.raises(ImportError, match=r"pip install 'interhat_tf\[onnx\]'"):
-        export_onnx(LR(schema), tmp_path / "model.onnx", explain=False)
-    assert not os.listdir(tmp_path)
-
-
-def exported_files(model, batch, folder):
-    """Returns what each way of exporting a model writes, as bytes by its name."""
-    specs = {kind: tf.TensorSpec((None, *v.shape[1:]), v.dtype) for kind, v in batch.items()}
-    export_saved_model(model, folder / "ours")
-    export_onnx(model, folder / "model.onnx")
-    model.export(folder / "keras", verbose=False, input_signature=[specs])
-    tf.saved_model.save(model, str(folder / "tensorflow"))
-    module = tf.Module()
-    module.model = model
-    signature = tf.function(lambda inputs: model(inputs)).get_concrete_function(specs)
-    tf.saved_model.save(module, str(folder / "signature"), signature)
-    paths = {name: folder / name / "saved_model.pb" for name in ("ours", "keras", "tensorflow")}
-    paths |= {"signature": folder / "signature/saved_model.pb", "onnx": folder / "model.onnx"}
-    return {name: path.read_bytes() for name, path in paths.items()}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("preset", ["paper", "released"])
-def test_no_exported_file_holds_a_kernel_that_its_reader_lacks(schema, rng, tmp_path, preset):
-    model = InterHAt.from_preset(preset, schema, num_heads=2, order=2)
-    batch, labels = random_batch(schema, rng, 8), np.arange(8) % 2
-    model.compile(Adam(), keras.losses.BinaryCrossentropy(from_logits=True), jit_compile=False)
-    model.fit(batch, labels, verbose=0)
-    model.evaluate(batch, labels, verbose=0)
-    model.predict(batch, verbose=0)
-    explain_inputs(model, batch)
-    model(batch)
-    for name, written in exported_files(model, batch, tmp_path).items():
-        assert b"Interhat" not in written, name

@@ -1,0 +1,53 @@
+"""Tests of the exported ONNX file."""
+
+import os
+import sys
+
+import keras
+import numpy as np
+import onnxruntime
+import pytest
+
+from interhat_tf import InterHAt
+from interhat_tf.models import LR
+from interhat_tf.serving import export_onnx
+from tests.conftest import random_batch
+from tests.serving.served import assert_same, expected
+
+
+def run_onnx(path, batch):
+    session = onnxruntime.InferenceSession(path)
+    names = [output.name for output in session.get_outputs()]
+    inputs = {"categorical": batch["categorical"].astype("int32")}
+    inputs |= {kind: array.astype("float32") for kind, array in batch.items() if kind not in inputs}
+    return dict(zip(names, session.run(None, inputs), strict=True))
+
+
+@pytest.mark.parametrize("preset", ["released", "paper"])
+def test_onnx_gives_the_models_own_explanation(schema, tmp_path, rng, preset):
+    keras.utils.set_random_seed(0)
+    model = InterHAt.from_preset(preset, schema, embedding_dim=4, num_heads=2, order=3)
+    export_onnx(model, tmp_path / "model.onnx")
+    for rows in (1, 50):
+        batch = random_batch(schema, rng, rows)
+        assert_same(run_onnx(tmp_path / "model.onnx", batch), expected(model, batch))
+
+
+def test_onnx_of_the_probability_alone_and_of_any_model(schema, tmp_path, rng):
+    batch = random_batch(schema, rng)
+    model = LR(schema)
+    export_onnx(model, tmp_path / "model.onnx", explain=False)
+    outputs = run_onnx(tmp_path / "model.onnx", batch)
+    assert list(outputs) == ["probability"]
+    expected = 1 / (1 + np.exp(-np.asarray(model(batch))[:, 0]))
+    np.testing.assert_allclose(outputs["probability"], expected, atol=1e-6)
+    with pytest.raises(FileExistsError, match=r"exists; choose another file"):
+        export_onnx(model, tmp_path / "model.onnx", explain=False)
+    assert os.listdir(tmp_path) == ["model.onnx"]
+
+
+def test_onnx_without_its_package(schema, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)
+    with pytest.raises(ImportError, match=r"pip install 'interhat_tf\[onnx\]'"):
+        export_onnx(LR(schema), tmp_path / "model.onnx", explain=False)
+    assert not os.listdir(tmp_path)

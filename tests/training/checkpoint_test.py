@@ -1,0 +1,86 @@
+"""Tests of resuming: a run that was stopped anywhere ends as the unbroken one."""
+
+import os
+import shutil
+
+import pytest
+
+from tests.training.runs import (
+    assert_equal_weights,
+    interrupt,
+    load,
+    make_model,
+    run,
+    what_must_be_equal,
+)
+
+
+def test_a_damaged_checkpoint_is_named(rule_data, stopped, tmp_path):
+    shutil.copy(stopped / "config.json", tmp_path)
+    path = tmp_path / "checkpoint.npz"
+    content = (stopped / "checkpoint.npz").read_bytes()
+    middle = len(content) // 2
+    flipped = content[:middle] + bytes([content[middle] ^ 255]) + content[middle + 1 :]
+    for damaged in (b"", content[:2], content[:middle], content[:-1], b"x" * 100, flipped):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError) as error:
+            run(rule_data, tmp_path, resume=True)
+        assert str(error.value) == f"{path} is damaged; remove it to start the run again"
+
+
+# An epoch has four checkpoints, an evaluation and another checkpoint.
+MOMENTS = {
+    "before the first checkpoint": lambda best, epochs: 0,
+    "within an epoch": lambda best, epochs: 3,
+    "before an evaluation": lambda best, epochs: 4,
+    "after an evaluation": lambda best, epochs: 5,
+    "within the epoch after the best": lambda best, epochs: 6 * best + 2,
+    "at the drop of the learning rate": lambda best, epochs: 6 * (best + 1),
+    "within the last epoch": lambda best, epochs: 6 * epochs - 3,
+    "before the report": lambda best, epochs: 6 * epochs - 1,
+    "before the test": lambda best, epochs: 6 * epochs,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_resumed_run_is_the_unbroken_one(rule_data, unbroken, tmp_path, monkeypatch, moment):
+    folder, report = unbroken
+    epochs = report["training"]["epochs"]
+    assert report["best_epoch"] == epochs - 2  # so that there are two drops
+    interrupt(monkeypatch, rule_data, tmp_path, at=MOMENTS[moment](report["best_epoch"], epochs))
+    # All must come from the checkpoint; where there is none yet, from the seed.
+    seed = 1 if (tmp_path / "checkpoint.npz").exists() else 0
+    resumed = run(rule_data, tmp_path, make_model(rule_data.schema, seed), resume=True)
+    assert what_must_be_equal(resumed) == what_must_be_equal(report)
+    assert_equal_weights(load(tmp_path), load(folder))
+
+
+@pytest.mark.slow
+def test_a_run_may_be_resumed_again_and_again(rule_data, unbroken, tmp_path, monkeypatch):
+    folder, report = unbroken
+    for at in (3, 3, 6, 2):
+        interrupt(monkeypatch, rule_data, tmp_path, at=at, resume=True)
+    assert what_must_be_equal(run(rule_data, tmp_path, resume=True)) == what_must_be_equal(report)
+    assert_equal_weights(load(tmp_path), load(folder))
+
+
+def test_what_a_killed_checkpoint_left_is_removed(rule_data, tmp_path, monkeypatch):
+    (tmp_path / ".checkpoint.npz.abc").touch()
+    interrupt(monkeypatch, rule_data, tmp_path, at=0, resume=True)
+    assert sorted(os.listdir(tmp_path)) == ["config.json", "tensorboard"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [{"optimizer": "lazy_adam"}, {"microbatch_size": 16}])
+def test_other_steps_are_resumed_alike(rule_data, tmp_path, monkeypatch, how):
+    def given(seed=0):
+        # Microbatches are for models without dropout.
+        return {"model": make_model(rule_data.schema, seed, dropout=0.0), "max_epochs": 2, **how}
+
+    report = run(rule_data, tmp_path / "unbroken", **given())
+    assert report["validation"]["auc"] > 0.55
+    interrupt(monkeypatch, rule_data, tmp_path / "run", at=3, **given())
+    resumed = run(rule_data, tmp_path / "run", resume=True, **given(seed=1))
+    assert what_must_be_equal(resumed) == what_must_be_equal(report)
+    assert_equal_weights(load(tmp_path / "run"), load(tmp_path / "unbroken"))

@@ -1,0 +1,33 @@
+"""Tests of the metrics of a split, and of predictions."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from sklearn.metrics import log_loss, roc_auc_score
+
+from interhat_tf import InterHAt
+from interhat_tf.training.evaluation import compile_prediction
+from tests.conftest import random_batch
+from tests.training.runs import load
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_final_metrics_are_those_of_the_saved_model(rule_data, unbroken, split):
+    folder, report = unbroken
+    ((inputs, labels),) = rule_data.evaluation_batches(split, 400)
+    logits = load(folder).predict_on_batch(inputs)[:, 0].astype(np.float64)
+    assert report[split] == {
+        "auc": pytest.approx(roc_auc_score(labels, logits), abs=1e-12),
+        "logloss": pytest.approx(log_loss(labels, 1 / (1 + np.exp(-logits))), abs=1e-12),
+    }
+    if split == "validation":
+        best = report["history"][report["best_epoch"] - 1]
+        assert report[split]["auc"] == best["validation_auc"]
+
+
+def test_predictions_in_microbatches(schema, rng):
+    model = InterHAt(schema)
+    predict = compile_prediction(model, microbatch_size=8)
+    for rows in (1, 8, 21):
+        inputs = {k: tf.constant(v) for k, v in random_batch(schema, rng, rows).items()}
+        np.testing.assert_allclose(predict(inputs), model(inputs), atol=1e-6)

@@ -1,0 +1,82 @@
+"""Tests of the folder of a run: what it refuses, and what a finished run gives."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from interhat_tf.models import DeepFM
+from interhat_tf.training import loop
+from tests.training.runs import assert_equal_weights, load, make_model, run
+
+
+def test_a_folder_in_use_is_refused(rule_data, unbroken):
+    folder, report = unbroken
+    with pytest.raises(FileExistsError) as error:
+        run(rule_data, folder)
+    assert str(error.value) == (
+        f"{folder} already holds a run: resume it, or choose another output folder"
+    )
+    assert json.loads((folder / "report.json").read_text()) == report
+
+
+def test_a_finished_run_is_not_trained_again(rule_data, unbroken, monkeypatch):
+    folder, report = unbroken
+    monkeypatch.setattr(loop, "_Loop", None)
+    model = make_model(rule_data.schema, seed=1)
+    assert run(rule_data, folder, model, resume=True) == report
+    assert_equal_weights(model, load(folder))
+
+
+@pytest.mark.parametrize("noted", [True, False])
+def test_the_report_of_another_model_is_not_returned(rule_data, unbroken, tmp_path, noted):
+    folder = tmp_path / "run"
+    shutil.copytree(unbroken[0], folder)
+    config = json.loads((folder / "config.json").read_text())
+    if not noted:  # as in the folders of version 0.1
+        del config["architecture"]
+        (folder / "config.json").write_text(json.dumps(config))
+    for model, difference in (
+        (make_model(rule_data.schema, order_activation="relu"), "order_activation was None"),
+        (DeepFM(rule_data.schema), "class was 'InterHAt', is 'DeepFM'"),
+    ):
+        weights = model.get_weights()
+        with pytest.raises(ValueError, match=difference):
+            run(rule_data, folder, model, resume=True)
+        for weight, before in zip(model.get_weights(), weights, strict=True):
+            np.testing.assert_array_equal(weight, before)
+
+
+def test_another_configuration_is_not_resumed(rule_data, unbroken):
+    with pytest.raises(ValueError) as error:
+        run(rule_data, unbroken[0], resume=True, batch_size=64, seed=3)
+    assert str(error.value) == (
+        f"{unbroken[0]} holds a run of another configuration: "
+        "training.batch_size was 50, is 64; training.seed was 0, is 3"
+    )
+
+
+@pytest.mark.parametrize("arguments", [{"embedding_dim": 6}, {"order": 1}, {"order": 3}])
+def test_a_checkpoint_of_another_model_is_refused(rule_data, stopped, arguments):
+    model = make_model(rule_data.schema, **arguments)
+    weights = model.get_weights()
+    ((name, value),) = arguments.items()
+    with pytest.raises(ValueError) as error:
+        run(rule_data, stopped, model, resume=True)
+    earlier = make_model(rule_data.schema).get_config()[name]
+    assert f"another configuration: architecture.{name} was {earlier}, is {value}" in str(
+        error.value
+    )
+    for weight, before in zip(model.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(weight, before)
+
+
+def test_a_finished_run_of_version_0_1_is_read(rule_data, unbroken, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(unbroken[0], folder)
+    config = (folder / "config.json").read_text()
+    (folder / "config.json").write_text(config.replace("microbatch_size", "piece_rows"))
+    assert run(rule_data, folder, resume=True) == unbroken[1]
+    with pytest.raises(ValueError, match="microbatch_size was None, is 16"):
+        run(rule_data, folder, resume=True, microbatch_size=16)

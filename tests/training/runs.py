@@ -1,0 +1,57 @@
+"""Runs on 3,200 made-up records, and what the tests compare of them."""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+
+from interhat_tf import InterHAt
+from interhat_tf.training import TrainingSettings, loop, train
+
+# 64 steps an epoch, in 4 calls with a checkpoint behind each.
+SETTINGS = {"batch_size": 50, "learning_rate": 0.02, "checkpoint_minutes": 0.0}
+
+
+def make_model(schema, seed=0, **arguments):
+    keras.utils.set_random_seed(seed)
+    sizes = {"embedding_dim": 4, "num_heads": 2, "attention_size": 4, "order": 2}
+    return InterHAt(schema, **{**sizes, "dropout": 0.2, **arguments})
+
+
+def run(data, folder, model=None, *, resume=False, test=True, callbacks=(), **settings):
+    settings = TrainingSettings(**{**SETTINGS, **settings})
+    model = model or make_model(data.schema)
+    return train(model, data, folder, settings, resume=resume, test=test, callbacks=callbacks)
+
+
+def load(folder):
+    return keras.models.load_model(folder / "model.keras")
+
+
+def assert_equal_weights(model, other):
+    for weight, other_weight in zip(model.weights, other.weights, strict=True):
+        np.testing.assert_array_equal(weight, other_weight, err_msg=weight.path)
+
+
+def what_must_be_equal(report):
+    return {k: value for k, value in report.items() if k not in ("training", "versions")}
+
+
+def interrupt(monkeypatch, data, folder, at, **arguments):
+    """Stops a run at the given one of its checkpoints and evaluations, counted from 0."""
+    events = itertools.count()
+
+    def interrupting(function):
+        def wrapped(*arguments):
+            if next(events) == at:
+                raise KeyboardInterrupt
+            return function(*arguments)
+
+        return wrapped
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop._Loop, "_save", interrupting(loop._Loop._save))
+        patch.setattr(loop, "evaluate", interrupting(loop.evaluate))
+        with pytest.raises(KeyboardInterrupt):
+            run(data, folder, **arguments)
