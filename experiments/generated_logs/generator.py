@@ -2,7 +2,7 @@
 
 import collections
 import concurrent.futures
-import contextlib
+import os
 import pathlib
 from typing import Any
 
@@ -43,10 +43,9 @@ def generate(
         The truth, as `path`.truth.json holds it: `format`, `rows`, `seed`, `click_rate`,
         `intercept`, and
 
-        - `terms`: for each its `fields`, `strength`, `auc` on its own, and `levels`, a dictionary
-          of the fields' dictionaries from a value's text to its level. The logit of a row is the
-          intercept plus, for each term, the strength times the product of the levels of the row's
-          values;
+        - `terms`: of each the `fields`, `strength`, `auc` on its own, and `levels`, for each field
+          a dictionary from a value's text to its level. A row's logit is the intercept plus each
+          term's strength times the product of its values' levels;
         - `cells`: for each combination of the terms' products in the log its `products`, `logit`,
           `rows` and `clicks`;
         - `best`: `auc` and `logloss` of the true probabilities against the log's own clicks.
@@ -69,9 +68,11 @@ def generate(
 
     num_products = len(FORMATS[format].terms)
     cells = np.zeros((len(PRODUCTS) ** num_products, 2), np.int64)
+    codec = {".gz": "gzip", ".zst": "zstd"}.get(path.suffix)
     with atomic_write(path) as file:
         with (
-            _compressed(file, path.suffix) as stream,
+            # Closing the stream, which writes its end, closes the file that it writes to.
+            pa.output_stream(open(os.dup(file.fileno()), "wb"), compression=codec) as stream,
             tqdm(total=rows, desc=path.name, unit="row", unit_scale=True, disable=None) as bar,
         ):
             stream.write(_header(format))
@@ -110,32 +111,6 @@ def _truth_path(path):
     return path.with_name(path.name + ".truth.json")
 
 
-@contextlib.contextmanager
-def _compressed(file, suffix):
-    """Yields a stream that compresses as the suffix says; leaves the file open."""
-    codec = {".gz": "gzip", ".zst": "zstd"}.get(suffix)
-    if codec is None:
-        yield file
-        return
-    # Closing the stream, which writes its end, would close the file.
-    sink = pa.PythonFile(_Unclosed(file), mode="w")
-    with pa.CompressedOutputStream(sink, codec) as stream:
-        yield stream
-
-
-class _Unclosed:
-    """A file to write to that others cannot close."""
-
-    closed = False
-
-    def __init__(self, file):
-        self.write = file.write
-        self.flush = file.flush
-
-    def close(self):
-        """Does nothing."""
-
-
 def _header(format):
     if format == "criteo":
         return b""
@@ -157,11 +132,9 @@ def _blocks(format, rows, seed, workers):
 
 
 def _block(format, rows, seed, start):
-    """Makes the rows from number `start` on.
+    """Returns the text of the rows from number `start` on, and their counts, (cells, 2).
 
-    Returns:
-        Their text, and an array of shape (cells, 2): how many of them do not click and do, for
-        each combination of the terms' products.
+    The counts are those of rows without and with a click for each combination of the products.
     """
     chosen = FORMATS[format]
     count = min(BLOCK_ROWS, rows - start)
