@@ -6,22 +6,29 @@ import pathlib
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
+import tensorflow_datasets as tfds
 from absl import flags
 
-from experiments.common.click_logs import BUILDERS, folder_of, generated_log
-from experiments.common.data_flags import DATA_DIR, DATASET, RAW_DIR
+from experiments.common.flags import DATA_DIR, DATASET, EPOCHS, RAW_DIR, RUNS_DIR
 from experiments.common.markdown import spread
 from experiments.common.results import record
-from experiments.common.run_flags import EPOCHS, RUNS_DIR
 from experiments.common.running import train_runs
 from experiments.common.seed_flags import SEEDS, WORKERS
 from experiments.common.statistics import mean_and_std, paired_difference
+from experiments.generated_logs.generator import generate_once
 from interhat_tf.input_pipeline.catalog import prepared_dataset
 from interhat_tf.input_pipeline.dataset import PreparedDataset
+
+# tfds knows a builder by its name alone, and a checkout has each under two modules.
+with tfds.core.registered.skip_registration():
+    from interhat_tf.datasets.avazu import avazu_dataset_builder
+    from interhat_tf.datasets.criteo import criteo_dataset_builder
 
 GENERATE = flags.DEFINE_integer("generate", None, "rows of a generated log, Criteo's or Avazu's")
 NOTE = flags.DEFINE_string("note", "", "what results say of the data")
 
+# The data sets whose logs can be generated.
+BUILDERS = {"criteo": criteo_dataset_builder, "avazu": avazu_dataset_builder}
 METRICS = ("auc", "logloss")
 
 Run = dict[str, Any]
@@ -43,15 +50,22 @@ def raw_log() -> pathlib.Path | None:
 
 def generated() -> tuple[pathlib.Path, dict[str, Any]]:
     """Returns the path of the log that `--generate` asks for, and the truth about its clicks."""
-    if dataset_name() not in BUILDERS:
+    name, rows = dataset_name(), GENERATE.value
+    if name not in BUILDERS:
         raise ValueError(f"--generate makes logs of {', '.join(BUILDERS)}, not of others")
-    return generated_log(f"{DATA_DIR.value}/logs", dataset_name(), GENERATE.value)
+    path = pathlib.Path(DATA_DIR.value) / f"logs/{name}-{rows}" / BUILDERS[name].FILE_NAMES[0]
+    return path, generate_once(path, name, rows)
 
 
 def data_dir() -> str:
-    """Returns the folder of the prepared set; each log of Criteo or Avazu has its own."""
+    """Returns the folder of the prepared set; each log of Criteo or Avazu has its own.
+
+    A sample of a log is another log; it has another size.
+    """
     if dataset_name() in BUILDERS and (log := raw_log()) and log.exists():
-        return f"{DATA_DIR.value}/{folder_of(dataset_name(), log)}"
+        files = [log] if log.is_file() else [path for path in log.iterdir() if path.is_file()]
+        size = sum(path.stat().st_size for path in files)
+        return f"{DATA_DIR.value}/{dataset_name()}-{size}"
     return DATA_DIR.value
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from absl import flags
 from scipy import stats
 
-from experiments.common.data_flags import DATASET
+from experiments.common.flags import DATASET
 from experiments.common.planted_rules import FORMS, PLANTED_RULES, condition
 from experiments.common.results import write_result
 from experiments.common.running import run_program

@@ -18,24 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from experiments.common.click_logs import BUILDERS, file_name
-from experiments.common.data_flags import RAW_DIR
+from experiments.common import studies
+from experiments.common.flags import RAW_DIR
 from experiments.common.published import TABLE_3
 from experiments.common.results import result_path, write_result
-from experiments.common.running import run_program, train_runs
-from experiments.common.seed_flags import WORKERS
+from experiments.common.running import run_program
 from experiments.common.statistics import mean_and_std
-from experiments.common.studies import (
-    GENERATE,
-    METRICS,
-    dataset_name,
-    generated,
-    open_data,
-    raw_log,
-    runs_of,
-    scores,
-    study_record,
-)
+from experiments.common.studies import BUILDERS, GENERATE, METRICS, dataset_name
 from experiments.report.criteo_avazu_page import write_criteo_avazu_page
 from interhat_tf.explanation.attention_maps import Attention
 from interhat_tf.explanation.heatmap import attention_heatmap, save_heatmap
@@ -47,16 +36,15 @@ Truth = dict[str, Any]
 
 def main(_):
     check_log()
-    data = open_data()
-    truth = generated()[1] if GENERATE.value else None
-    reports, attentions = [], []
-    for run, report in train_runs(runs_of("interhat", preset=PRESET), WORKERS.value):
-        reports.append(report)
-        path = max(pathlib.Path(run["output_dir"]).glob("attention/*/all.npz"))
-        attentions.append(Attention.load(path))
+    data = studies.open_data()
+    truth = studies.generated()[1] if GENERATE.value else None
+    runs = studies.runs_of("interhat", preset=PRESET)
+    reports = studies.train_all({PRESET: runs})[PRESET]
+    paths = [max(pathlib.Path(run["output_dir"]).glob("attention/*/all.npz")) for run in runs]
+    attentions = [Attention.load(path) for path in paths]
     summary = {
-        **study_record(data),
-        "log": raw_log().name,
+        **studies.study_record(data),
+        "log": studies.raw_log().name,
         **summarise(reports, attentions),
         **beside(truth, attentions),
     }
@@ -78,7 +66,7 @@ def check_log() -> None:
         raise ValueError(f"--dataset must be one of {', '.join(BUILDERS)}")
     if GENERATE.value or (log and pathlib.Path(log).exists()):
         return
-    file = file_name(name)
+    file = BUILDERS[name].FILE_NAMES[0]
     raise FileNotFoundError(
         f"{f'{log} is missing' if log else 'no log is given'}: get {file} from "
         f"{BUILDERS[name].SOURCE}, whose terms have to be accepted there, and run "
@@ -99,7 +87,7 @@ def summarise(reports: list[dict[str, Any]], attentions: list[Attention]) -> dic
         "rows_per_second": mean_and_std([r["training"]["rows_per_second"] for r in reports]),
         "attention": dict(zip(names, combined_weights(attentions).tolist(), strict=True)),
         "order_weights": order_weights.tolist(),
-        **{split: scores(reports, split) for split in ("validation", "test")},
+        **{split: studies.scores(reports, split) for split in ("validation", "test")},
     }
 
 

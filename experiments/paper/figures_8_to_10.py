@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 from absl import flags
 
-from experiments.common.data_flags import DATA_DIR
+from experiments.common.flags import DATA_DIR, EPOCHS, RUNS_DIR
 from experiments.common.planted_rules import PLANTED_RULES, condition
 from experiments.common.results import read_result, record, result_path, write_result
-from experiments.common.run_flags import EPOCHS, RUNS_DIR
 from experiments.common.running import run_program, train_runs
 from experiments.common.seed_flags import SEEDS, WORKERS
 from experiments.report.rules_page import write_rules_page

@@ -17,20 +17,11 @@ from typing import Any
 import numpy as np
 from absl import flags
 
-from experiments.common.data_flags import RAW_DIR
-from experiments.common.model_flags import MODELS
+from experiments.common import studies
+from experiments.common.flags import MODELS, RAW_DIR, RUNS_DIR
 from experiments.common.results import PUBLISHED, read_result, result_path, write_result
-from experiments.common.run_flags import RUNS_DIR
 from experiments.common.running import run_program
 from experiments.common.seed_flags import SEEDS
-from experiments.common.studies import (
-    METRICS,
-    open_data,
-    runs_of,
-    study_record,
-    summary_of,
-    train_rows,
-)
 from interhat_tf.input_pipeline.catalog import prepared_dataset
 from interhat_tf.preprocessing.rows import SPLITS
 from interhat_tf.utils.files import atomic_write, read_json
@@ -43,7 +34,7 @@ DRAWS = flags.DEFINE_integer("draws", 3, "uniform draws of the negatives")
 
 def main(_):
     settings = chosen_settings()
-    data = open_data()
+    data = studies.open_data()
     raw = pathlib.Path(RAW_DIR.value)
     files = {name: read_libfm(raw / name) for name in NFM_FILES}
     draws: dict[str, tuple[int, bool] | None] = {"as given": None}
@@ -54,25 +45,25 @@ def main(_):
         apps[name] = negative_apps(files[TRAIN]) if draw is None else redraw(files, *draw)
         prepared = {} if draw is None else write_set(raw, files[TRAIN], apps[name], draw)
         for model, setting in settings.items():
-            runs[f"{name}: {model}"] = runs_of(model, **setting, **prepared)
-    rows = train_rows(runs)
+            runs[f"{name}: {model}"] = studies.runs_of(model, **setting, **prepared)
+    rows = studies.train_rows(runs)
     original = negative_apps(files[VALIDATION])
     apps["original test"] = negative_apps(files[TEST])
     summary = {
-        **study_record(data),
+        **studies.study_record(data),
         "seeds": SEEDS.value,
         "rows": [
             {
                 "negatives": name,
                 "model": model,
-                **{metric: rows[f"{name}: {model}"]["test"][metric] for metric in METRICS},
+                **{metric: rows[f"{name}: {model}"]["test"][metric] for metric in studies.METRICS},
             }
             for name in draws
             for model in settings
         ],
         "distances": {name: distance(found, original) for name, found in apps.items()},
     }
-    write_result(summary_of("frappe_negatives"), summary)
+    write_result(studies.summary_of("frappe_negatives"), summary)
 
 
 def chosen_settings() -> dict[str, dict[str, Any]]:

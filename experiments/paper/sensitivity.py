@@ -3,15 +3,8 @@
 import inspect
 from collections.abc import Sequence
 
+from experiments.common import studies
 from experiments.common.results import write_result
-from experiments.common.studies import (
-    dataset_name,
-    open_data,
-    runs_of,
-    study_record,
-    summary_of,
-    train_rows,
-)
 from interhat_tf.models import InterHAt
 from interhat_tf.models.presets import hyperparameters
 
@@ -29,13 +22,19 @@ def vary(experiment: str, flag: str, values: Sequence[int]) -> None:
         flag: Flag of `experiments.train`.
         values: Its values.
     """
-    data = open_data()
+    data = studies.open_data()
     default = inspect.signature(InterHAt).parameters[flag].default
-    own = hyperparameters(dataset_name(), PRESET)[0].get(flag, default)
+    own = hyperparameters(studies.dataset_name(), PRESET)[0].get(flag, default)
     changes = {value: {} if value == own else {flag: value} for value in values}
-    rows = train_rows(
-        {f"{flag} {v}": runs_of("interhat", preset=PRESET, **c) for v, c in changes.items()}
+    rows = studies.train_rows(
+        {f"{flag} {v}": studies.runs_of("interhat", preset=PRESET, **c) for v, c in changes.items()}
     )
     points = [{flag: value, **row} for value, row in zip(values, rows.values(), strict=True)]
-    summary = {**study_record(data), "flag": flag, "preset": PRESET, "own": own, "points": points}
-    write_result(summary_of(experiment), summary)
+    summary = {
+        **studies.study_record(data),
+        "flag": flag,
+        "preset": PRESET,
+        "own": own,
+        "points": points,
+    }
+    write_result(studies.summary_of(experiment), summary)

@@ -16,24 +16,14 @@ from typing import Any
 
 from absl import flags
 
-from experiments.common.model_flags import chosen_models
+from experiments.common import studies
+from experiments.common.flags import chosen_models
 from experiments.common.published import TITLES
 from experiments.common.results import write_result
 from experiments.common.running import run_program
 from experiments.common.search_spaces import draw, search_space
 from experiments.common.seed_flags import SEEDS
-from experiments.common.studies import (
-    dataset_name,
-    describe,
-    leads,
-    open_data,
-    run_flags,
-    runs_of,
-    study_record,
-    summary_of,
-    train_all,
-    train_rows,
-)
+from experiments.common.studies import dataset_name, run_flags, runs_of
 from experiments.paper.memorisation_baseline import memorisation_baseline
 
 TRIAL_SEED = 0
@@ -49,22 +39,22 @@ def main(_):
     if TRIAL_SEED in SEEDS.value:
         raise ValueError(f"seed {TRIAL_SEED} chose the settings; the final runs need others")
     models = chosen_models(MODELS)
-    data = open_data()
+    data = studies.open_data()
     trials = search(models)
     finals = {model: runs_of(model, **found[0]["setting"]) for model, found in trials.items()}
     finals |= {preset: runs_of("interhat", preset=preset) for preset in PRESETS}
-    rows = train_rows(finals)
+    rows = studies.train_rows(finals)
     summary = {
-        **study_record(data),
+        **studies.study_record(data),
         "trial_seed": TRIAL_SEED,
         "spaces": {model: search_space(dataset_name(), model) for model in models},
         "trials": trials,
         "models": rows,
-        "differences": leads(rows, "interhat"),
+        "differences": studies.leads(rows, "interhat"),
     }
     if dataset_name() == "frappe":
         summary["memorisation"] = memorisation_baseline(data)
-    write_result(summary_of("table_3"), summary)
+    write_result(studies.summary_of("table_3"), summary)
 
 
 def search(models: list[str]) -> dict[str, list[dict[str, Any]]]:
@@ -73,7 +63,7 @@ def search(models: list[str]) -> dict[str, list[dict[str, Any]]]:
         model: draw(search_space(dataset_name(), model), TRIALS.value, seed=model)
         for model in models
     }
-    reports = train_all(
+    reports = studies.train_all(
         {
             model: [run_flags(model, seed=TRIAL_SEED, test=False, **s) for s in of_model]
             for model, of_model in settings.items()
@@ -81,7 +71,7 @@ def search(models: list[str]) -> dict[str, list[dict[str, Any]]]:
     )
     trials = {
         model: [
-            {"setting": setting, **describe(report)}
+            {"setting": setting, **studies.describe(report)}
             for setting, report in zip(settings[model], reports[model], strict=True)
         ]
         for model in models

@@ -20,9 +20,8 @@ from collections.abc import Callable
 
 from absl import flags
 
-from experiments.common.data_flags import DATA_DIR, DATASET
+from experiments.common.flags import DATA_DIR, DATASET, EPOCHS, RUNS_DIR
 from experiments.common.results import record, write_result
-from experiments.common.run_flags import EPOCHS, RUNS_DIR
 from experiments.common.running import run_program, train_command
 from experiments.robustness.killed_runs import at_least, checkpoint_state, is_equal, wait_until
 from interhat_tf.input_pipeline.catalog import prepared_dataset
@@ -78,11 +77,7 @@ def main(_):
 
 
 class Run:
-    """A run of `experiments.train` in its own process.
-
-    Args:
-        folder: The run's folder.
-    """
+    """A run of `experiments.train` in its own process."""
 
     def __init__(self, folder: pathlib.Path):
         self.folder = folder

@@ -23,10 +23,9 @@ from typing import Any
 
 from absl import flags
 
-from experiments.common.data_flags import DATA_DIR, DATASET, RAW_DIR
+from experiments.common.flags import DATA_DIR, DATASET, EPOCHS, RAW_DIR, RUNS_DIR
 from experiments.common.markdown import markdown_table
 from experiments.common.results import record, write_result
-from experiments.common.run_flags import EPOCHS, RUNS_DIR
 from experiments.common.running import run_program, train_command
 from experiments.robustness.killed_runs import at_least, checkpoint_state, is_equal, wait_until
 from interhat_tf.input_pipeline.catalog import prepared_dataset
@@ -83,12 +82,7 @@ def describe(report: dict[str, Any]) -> dict[str, Any]:
 
 
 class Run:
-    """A run of `experiments.train` by one or several processes.
-
-    Args:
-        folder: The run's folder.
-        workers: Number of processes.
-    """
+    """A run of `experiments.train` by a number of processes, its workers."""
 
     def __init__(self, folder: pathlib.Path, workers: int):
         self.folder, self.workers = folder, workers

@@ -16,18 +16,16 @@ from typing import Any
 
 from absl import flags
 
-from experiments.common.data_flags import DATA_DIR
+from experiments.common.flags import DATA_DIR, chosen_models
 from experiments.common.markdown import markdown_table
-from experiments.common.model_flags import chosen_models
 from experiments.common.results import read_result, record, write_result
 from experiments.common.running import run_program
 from experiments.common.statistics import mean_and_std
 from experiments.speed.ceilings import ceilings
 from experiments.speed.grids import GRIDS, Case, Grid
 from experiments.speed.paper_sizes import SIZES
-from experiments.speed.processes import fresh_process, run_alone
+from experiments.speed.processes import ROUNDS, fresh_process, run_alone
 from experiments.speed.reading import time_input
-from experiments.speed.speed_flags import ROUNDS
 from experiments.speed.timing import time_in_turn
 from interhat_tf import kernels
 

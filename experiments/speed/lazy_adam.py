@@ -7,31 +7,21 @@ embeddings, which would give every row of the table a gradient. Writes
 `lazy_adam/NAME/summary.json`. Runs that are done are not run again.
 """
 
+from experiments.common import studies
 from experiments.common.results import write_result
 from experiments.common.running import run_program
-from experiments.common.studies import (
-    leads,
-    open_data,
-    runs_of,
-    study_record,
-    summary_of,
-    train_rows,
-)
 from experiments.paper.sensitivity import PRESET
 from interhat_tf.training.settings import OPTIMIZERS
 
 
 def main(_):
-    data = open_data()
-    rows = train_rows(
-        {
-            optimizer: runs_of("interhat", preset=PRESET, embedding_l2=0.0, optimizer=optimizer)
-            for optimizer in OPTIMIZERS
-        }
-    )
-    differences = leads(rows, "lazy_adam")["adam"]
+    data = studies.open_data()
+    settings = {"preset": PRESET, "embedding_l2": 0.0}
+    runs = {name: studies.runs_of("interhat", **settings, optimizer=name) for name in OPTIMIZERS}
+    rows = studies.train_rows(runs)
+    differences = studies.leads(rows, "lazy_adam")["adam"]
     summary = {"preset": PRESET, "optimizers": rows, "differences": differences}
-    write_result(summary_of("lazy_adam"), {**study_record(data), **summary})
+    write_result(studies.summary_of("lazy_adam"), {**studies.study_record(data), **summary})
 
 
 if __name__ == "__main__":

@@ -18,14 +18,13 @@ from typing import Any
 
 from absl import flags
 
-from experiments.common.data_flags import DATA_DIR
+from experiments.common.flags import DATA_DIR
 from experiments.common.markdown import markdown_table
 from experiments.common.results import record, write_result
 from experiments.common.running import run_program
 from experiments.generated_logs.generator import generate_once
-from experiments.speed.processes import run_alone
+from experiments.speed.processes import ROUNDS, run_alone
 from experiments.speed.reading import reading
-from experiments.speed.speed_flags import ROUNDS
 from interhat_tf.datasets.criteo.criteo_dataset_builder import Builder
 from interhat_tf.input_pipeline.catalog import prepare
 from interhat_tf.input_pipeline.dataset import PreparedDataset

@@ -1,4 +1,4 @@
-"""Functions that run in processes of their own."""
+"""Functions that are measured in processes of their own, round after round."""
 
 import concurrent.futures
 import contextlib
@@ -6,6 +6,10 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
+
+from absl import flags
+
+ROUNDS = flags.DEFINE_integer("rounds", 5, "rounds that count")
 
 
 @contextlib.contextmanager

@@ -17,13 +17,12 @@ from typing import Any
 
 from absl import flags
 
-from experiments.common.data_flags import DATA_DIR
+from experiments.common.flags import DATA_DIR
 from experiments.common.markdown import markdown_table
 from experiments.common.results import record, write_result
 from experiments.common.running import run_program
 from experiments.generated_logs.generator import generate
-from experiments.speed.processes import run_alone
-from experiments.speed.speed_flags import ROUNDS
+from experiments.speed.processes import ROUNDS, run_alone
 from interhat_tf.datasets.criteo.criteo_dataset_builder import CATEGORIES, COLUMNS
 from interhat_tf.preprocessing.fields import Categorical
 from interhat_tf.preprocessing.local_runner import read_chunks

@@ -22,8 +22,7 @@ from experiments.common.results import record, write_result
 from experiments.common.running import run_program
 from experiments.common.statistics import mean_and_std
 from experiments.speed.paper_sizes import SIZES, batches_of, schema_of
-from experiments.speed.processes import run_alone
-from experiments.speed.speed_flags import ROUNDS
+from experiments.speed.processes import ROUNDS, run_alone
 from interhat_tf.models import InterHAt
 from interhat_tf.training.optimizers import Adam
 from interhat_tf.training.table_sharding import pad_vocabulary, shard_tables

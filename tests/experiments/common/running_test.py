@@ -8,7 +8,8 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 
-from experiments.common import data_flags, running, seed_flags  # noqa: F401
+import experiments.common.flags  # noqa: F401
+from experiments.common import running, seed_flags
 from experiments.common.running import run_program, train_runs
 
 
