@@ -42,9 +42,11 @@ def build():
         "paper": InterHAt.from_preset("paper", schema, order=2),
         "released": InterHAt.from_preset("released", schema, order=2),
     }
-    for part in parts.values():
-        if not part.built:
-            compute(part)  # Creates the weights.
+    for name, part in parts.items():
+        if name == "embedding":
+            part.build()
+        elif not isinstance(part, InterHAt | layers.CrossLayer):  # built already, and weightless
+            part.build(FIELDS.shape)
     return parts
 
 
