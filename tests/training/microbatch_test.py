@@ -51,6 +51,8 @@ def batches(schema, rng):
 )
 def test_microbatches_take_the_steps_of_whole_batches(schema, batches, model, optimizer):
     arguments = {"embedding_dim": 4, "dense_l2": 1e-3}
+    if model.startswith("interhat"):
+        arguments["order"] = 2
     if optimizer is Adam:
         arguments["embedding_l2"] = 1e-3
     whole, loss = trained(lambda: MODELS[model](schema, **arguments), batches, optimizer)

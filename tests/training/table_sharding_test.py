@@ -18,6 +18,7 @@ from interhat_tf.utils.files import read_json, write_json
 
 DEVICES, BATCH_SIZE = 2, 32
 TABLES_OF = {"interhat": 1, "deepfm": 2}
+SIZES = {"interhat": {"num_heads": 2, "order": 2}, "deepfm": {"mlp_units": (8, 8)}}
 SCHEMA = Schema(
     [
         Field("app", "categorical", 40),
@@ -98,7 +99,8 @@ def train(name, path):
         "numerical": rng.random((4 * BATCH_SIZE, 2)).astype("float32"),
     }
     clicks = (records["categorical"][:, 1] < 3).astype("float32")
-    model = MODELS[name](pad_vocabulary(SCHEMA, DEVICES), embedding_dim=4, embedding_l2=1e-4)
+    arguments = {"embedding_dim": 4, "embedding_l2": 1e-4, **SIZES[name]}
+    model = MODELS[name](pad_vocabulary(SCHEMA, DEVICES), **arguments)
     model.compile(Adam(1e-2), keras.losses.BinaryCrossentropy(from_logits=True))
     how = {"batch_size": BATCH_SIZE, "shuffle": False, "verbose": 0}
     losses = model.fit(records, clicks, epochs=3, **how).history["loss"]
