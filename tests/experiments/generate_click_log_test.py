@@ -14,13 +14,15 @@ def test_the_program_writes_and_says_what_is_possible(tmp_path):
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
     path = tmp_path / "train.csv"
-    arguments = ("--format=avazu", "--rows=2000", f"--output={path}")
-    done = run(*arguments)
+    path.write_text("a log of before")
+    arguments = ("--format=avazu", "--rows=2000", f"--output={path}", "--seed=3")
+    assert run(*arguments).stderr.splitlines()[-1] == f"error: {str(path)!r} is there already"
+    assert path.read_text() == "a log of before"
+    done = run(*arguments, "--overwrite")
     assert done.returncode == 0
-    best = read_truth(path)["best"]
+    truth = read_truth(path)
+    assert truth["seed"] == 3
     assert "2,000 rows" in done.stdout
+    best = truth["best"]
     assert f"AUC {best['auc']:.4f}, logloss {best['logloss']:.4f}" in done.stdout
     assert "site_category, C18, C21" in done.stdout
-    assert run(*arguments).stderr.splitlines()[-1] == f"error: {str(path)!r} is there already"
-    assert run(*arguments, "--overwrite", "--seed=3").returncode == 0
-    assert read_truth(path)["seed"] == 3

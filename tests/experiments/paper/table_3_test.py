@@ -1,8 +1,5 @@
 """The logic of Table 3's experiment on made-up reports, and all of it once, small, for real."""
 
-import subprocess
-import sys
-
 import pytest
 from absl.testing import flagsaver
 
@@ -65,12 +62,15 @@ def test_the_seed_that_chose_is_no_final_seed(study_flags):
 
 
 @pytest.mark.slow
-def test_the_whole_of_it_stops_and_goes_on(tmp_path):
+def test_the_whole_of_it_stops_and_goes_on(study_flags, tmp_path):
     raw = write_raw(tmp_path / "raw")
-    command = [sys.executable, "-m", "experiments.paper.table_3", f"--raw_dir={raw}"]
-    command += [f"--{name}_dir={tmp_path}/{name}" for name in ("data", "runs", "results")]
-    command += ["--models=lr", "--trials=1", "--seeds=1", "--epochs=1", "--dataset=frappe/nfm"]
-    subprocess.run(command, check=True, capture_output=True)
+
+    def run():
+        given = {"raw_dir": str(raw), "models": ["lr"], "trials": 1}
+        with flagsaver.flagsaver(**given, seeds=[1], epochs=1):
+            table_3.main(None)
+
+    run()
     path = tmp_path / "results/table_3/frappe/summary.json"
     first = read_json(path)
     reports = list((tmp_path / "runs/frappe").glob("*/report.json"))
@@ -79,12 +79,11 @@ def test_the_whole_of_it_stops_and_goes_on(tmp_path):
     gone = next(report for report in reports if report.parent.name.startswith("lr-"))
     before = {report: report.stat().st_mtime_ns for report in reports if report != gone}
     gone.unlink()
-    subprocess.run(command, check=True, capture_output=True)
+    run()
     assert gone.exists()
     assert before == {report: report.stat().st_mtime_ns for report in before}
     second = read_json(path)
     assert second["models"]["lr"]["runs"][0]["test"] == first["models"]["lr"]["runs"][0]["test"]
     assert set(second["models"]) == {"lr", "paper", "released"}
-    with flagsaver.flagsaver(results_dir=str(tmp_path / "results")):
-        tables.main(None)
+    tables.main(None)
     assert "Table 3: Frappe" in (tmp_path / "results/README.md").read_text()
