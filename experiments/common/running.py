@@ -118,10 +118,15 @@ def flag_arguments(flag_values: Mapping[str, Any]) -> list[str]:
 
 def _train(run, environment, errors):
     folder = pathlib.Path(run["output_dir"])
-    asked = {"flags": run, "hyperparameters": _hyperparameters(run)}
+    report, known = folder / "report.json", folder / "asked.json"
+    preset = hyperparameters(
+        run.get("dataset"), run.get("preset", "released"), run.get("model", "interhat")
+    )
+    # As JSON has it, where a tuple is a list.
+    asked = json.loads(json.dumps({"flags": run, "hyperparameters": preset}))
     # Starting TensorFlow to find that nothing is to be done would take seconds.
-    if (folder / "report.json").exists() and _is(folder / "asked.json", asked):
-        return read_json(folder / "report.json")
+    if report.exists() and known.exists() and read_json(known) == asked:
+        return read_json(report)
     command = train_command(run)
     result = subprocess.run(
         command, env=environment, stdout=errors, stderr=errors, text=True, check=False
@@ -129,14 +134,5 @@ def _train(run, environment, errors):
     if result.returncode:
         lines = [f"exit status {result.returncode}", *(result.stderr or "").strip().splitlines()]
         raise ValueError(f"{run['output_dir']}: {lines[-1]}")
-    write_json(folder / "asked.json", asked)
-    return read_json(folder / "report.json")
-
-
-def _hyperparameters(run):
-    dataset, preset = run.get("dataset"), run.get("preset", "released")
-    return list(hyperparameters(dataset, preset, run.get("model", "interhat")))
-
-
-def _is(path, data):
-    return path.exists() and read_json(path) == json.loads(json.dumps(data))
+    write_json(known, asked)
+    return read_json(report)

@@ -147,9 +147,8 @@ def write_set(
             shutil.copyfile(path, folder / path.name)
     rows = rows.copy()
     rows[rows[:, 0] != 1, 2] = apps
-    lines = [f"{row[0]} {' '.join(f'{index}:1' for index in row[1:])}\n" for row in rows.tolist()]
     with atomic_write(folder / TRAIN) as file:
-        file.write("".join(lines).encode())
+        np.savetxt(file, rows, fmt="%d" + " %d:1" * 10)
     data_dir = f"{folder}/prepared"
     prepared_dataset("frappe/nfm", data_dir, str(folder))
     return {"data_dir": data_dir}

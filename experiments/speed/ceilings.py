@@ -1,7 +1,6 @@
 """What a machine can do at most: its rate of matrix products, its memory's bandwidth."""
 
-import time
-from collections.abc import Callable
+import timeit
 
 import tensorflow as tf
 
@@ -13,12 +12,7 @@ NUMBERS = 1 << 28
 
 
 def ceilings(repeats: int = 5, side: int = SIDE, numbers: int = NUMBERS) -> dict[str, float]:
-    """Measures both ceilings, in float32.
-
-    Args:
-        repeats: How often each is measured; the best one counts. Defaults to 5.
-        side: Rows of a matrix. Defaults to `SIDE`.
-        numbers: Length of the vector. Defaults to `NUMBERS`.
+    """Measures both ceilings in float32; the best of some repeats counts.
 
     Returns:
         Dictionary of `flops`, additions and multiplications a second, and
@@ -36,18 +30,12 @@ def ceilings(repeats: int = 5, side: int = SIDE, numbers: int = NUMBERS) -> dict
         vector.assign(vector * 1.5)
         return vector[0]  # waits for the device
 
+    def seconds(function):
+        # The first call traces the function, so that it is never the best one.
+        return min(timeit.repeat(lambda: function().numpy(), number=1, repeat=repeats + 1))
+
     return {
-        "flops": 2 * side**3 / best(multiply, repeats),
+        "flops": 2 * side**3 / seconds(multiply),
         # A product reads one vector and writes one; the assignment takes it over.
-        "bytes": 2 * 4 * numbers / best(scale, repeats),
+        "bytes": 2 * 4 * numbers / seconds(scale),
     }
-
-
-def best(function: Callable[[], tf.Tensor], repeats: int) -> float:
-    """Returns the seconds of a function's fastest call."""
-    seconds = []
-    for _ in range(repeats + 1):  # the first one traces the function
-        start = time.perf_counter()
-        function().numpy()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds[1:])

@@ -31,11 +31,7 @@ INTERHAT = {
 def build(name: str, schema: Schema, size: str, **arguments: Any) -> ClickModel:
     """Returns a model of Table 2's embedding size and the layers that its own paper gives it.
 
-    Args:
-        name: A model of the registry, or of `INTERHAT`.
-        schema: The record's `Schema`.
-        size: Name of the data set whose sizes it has.
-        **arguments: Arguments of the model, which win.
+    Its name is one of the registry or of `INTERHAT`; arguments that are given win.
     """
     model = INTERHAT[name][0] if name in INTERHAT else name
     return MODELS[model](schema, **{**arguments_of(name, size), **arguments})

@@ -30,19 +30,14 @@ def plain_interhat(
     """Returns the model of the same arguments as `InterHAt`, for categorical fields."""
     offsets = np.cumsum([0, *schema.vocabulary_sizes[:-1]]).astype("int32")
     fields, key_dim = len(offsets), key_dim or attention_size
-    penalty = {"kernel_regularizer": l2(dense_l2), "bias_regularizer": l2(dense_l2)}
 
-    def project(units, activation, use_bias):
+    def project(units, activation, use_bias, strength=dense_l2):
+        penalty = {"kernel_regularizer": l2(strength), "bias_regularizer": l2(strength)}
         return layers.Dense(units, activation=activation, use_bias=use_bias, **penalty)
 
     def aggregate(values, size, activation, strength):
-        penalties = {"kernel_regularizer": l2(strength), "bias_regularizer": l2(strength)}
-        projection = layers.Dense(
-            size, activation=activation, use_bias=aggregation_bias, **penalties
-        )
-        scores = layers.Dense(1, use_bias=False, kernel_regularizer=l2(dense_l2))(
-            projection(values)
-        )
+        hidden = project(size, activation, aggregation_bias, strength)(values)
+        scores = project(1, None, False)(hidden)
         return ops.sum(layers.Softmax(axis=1)(scores) * values, axis=1)  # (B, d)
 
     def attend(values):

@@ -15,14 +15,9 @@ from interhat_tf.training.optimizers import Adam
 
 
 def time_input(case: Case, rounds: int, seconds: float, rows: int, folder: str) -> dict[str, Any]:
-    """Times the pipeline alone and under a step, on a generated set of a case's fields.
+    """Times the pipeline alone and under a case's step, on a generated set of the case's fields.
 
-    Args:
-        case: The step.
-        rounds: Rounds that count.
-        seconds: About how long half a turn takes.
-        rows: Rows of the set.
-        folder: Where it is prepared.
+    Half a turn takes about as many seconds as given; the set is prepared in the folder.
 
     Returns:
         Rows a second of the pipeline and of NumPy copying the same bytes, and the share of a
@@ -66,14 +61,7 @@ def time_input(case: Case, rounds: int, seconds: float, rows: int, folder: str) 
 def reading(name: str, data: Any, batch_size: int, rounds: int) -> list[dict[str, Any]]:
     """Times epochs of shuffled batches one after the other, and NumPy copying the same bytes.
 
-    Args:
-        name: What the figures call the data set.
-        data: The `PreparedDataset`.
-        batch_size: Rows of a batch.
-        rounds: Epochs that count; one before them warms up.
-
-    Returns:
-        Two figures.
+    One round more comes first, to warm up; the figures call the data set by the name.
     """
     rows = data.num_rows("train")
     batches = iter(data.training_batches(batch_size, seed=0))

@@ -27,11 +27,9 @@ _models: dict[str, keras.Model] = {}
 
 
 def prepare(number: int, case: Case) -> dict[str, Any]:
-    """Makes a case ready to be timed in this process, as `time_case` of the number.
+    """Makes a case ready for `time_case`; returns the model's size, its arguments, and its `cost`.
 
-    Returns:
-        The model's `parameters` and `arguments`; and for a step of a whole batch what
-        `cost` counts.
+    Only the step of a whole batch has a cost.
     """
     arguments = {**arguments_of(case.model, case.size), **case.changed}
     keras_alone = case.code == "keras"
@@ -47,7 +45,7 @@ def prepare(number: int, case: Case) -> dict[str, Any]:
             facts |= cost(training.steps, *specs, fields=len(model.schema.fields))
     else:
         makers = {"step": _keras_step, "update": _update}
-        _calls[number] = makers.get(case.work, _answer)(model, case)
+        _calls[number] = _repeated(makers.get(case.work, _answer)(model, case))
     return facts
 
 
@@ -64,14 +62,7 @@ def seconds_of(function: Callable[..., Any], *arguments: Any) -> float:
 
 
 class Training:
-    """A model, its optimizer and its batches, to be trained for a few steps at a time.
-
-    Args:
-        model: The model.
-        optimizer: The optimizer.
-        batch_size: Records of a step; they are made up.
-        **how: `jit_compile` and `microbatch_size` of `compile_steps`.
-    """
+    """A model, its optimizer and made-up batches, to be trained for a few steps at a time."""
 
     def __init__(self, model: keras.Model, optimizer: Any, batch_size: int, **how: Any):
         if isinstance(optimizer, Adam):
@@ -113,18 +104,21 @@ def _batch_of(case):
     return next(iter(batches_of(_schema_of(case), case.batch, batches=1)))
 
 
+def _repeated(function):
+    def call(times):
+        for _ in range(times):
+            function()
+
+    return call
+
+
 def _keras_step(model, case):
     """Returns the step of Keras' own training function and optimizer."""
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(), loss, jit_compile=case.jit_compile)
     model.make_train_function()
     batches = iter(batches_of(_schema_of(case), case.batch, batches=4))
-
-    def call(times):
-        for _ in range(times):
-            float(model.train_function(batches)["loss"])
-
-    return call
+    return lambda: float(model.train_function(batches)["loss"])
 
 
 def _answer(model, case):
@@ -137,11 +131,7 @@ def _answer(model, case):
         with cpu_kernels():
             return function(inputs)
 
-    def call(times):
-        for _ in range(times):
-            tf.nest.map_structure(lambda tensor: tensor.numpy(), compiled(inputs))
-
-    return call
+    return lambda: tf.nest.map_structure(lambda tensor: tensor.numpy(), compiled(inputs))
 
 
 def _update(model, case):
@@ -159,8 +149,4 @@ def _update(model, case):
         optimizer.apply(gradients, variables)
         return optimizer.iterations.value
 
-    def call(times):
-        for _ in range(times):
-            apply().numpy()
-
-    return call
+    return lambda: apply().numpy()

@@ -16,13 +16,10 @@ from interhat_tf.utils.threads import use_one_thread_an_operation
 def time_in_turn(
     cases: list[Case], rounds: int, turn_seconds: float
 ) -> tuple[list[list[float]], list[dict[str, Any]]]:
-    """Times cases in turn, round after round.
+    """Times cases in turn, round after round, each at least once in a turn.
 
-    Args:
-        cases: The cases.
-        rounds: Rounds that count; two before them trace the functions, and find how often
-            each is done in a turn.
-        turn_seconds: About how long a turn takes; each case is done once at least.
+    Two rounds before those that count trace the functions, and find how often each case is
+    done in a turn of about `turn_seconds`.
 
     Returns:
         For each case the seconds of one time in each round; and for each case what else is
