@@ -59,6 +59,8 @@ setup(
             "apache-beam>=2.60",
             "ipykernel>=6",
             "jax[cpu]>=0.5",
+            # The pages of results as HTML.
+            "markdown-it-py>=3",
             "mypy>=2",
             "nbclient>=0.10",
             "onnxruntime>=1.20",

@@ -1,20 +1,21 @@
 """What became of each table and figure of the paper: the page's first section."""
 
-from typing import Any
-
 import numpy as np
 
 from experiments.common.published import TABLE_3, TITLES
+from experiments.common.results import read_result
+from experiments.report.cells import Summary
 from experiments.report.movielens_page import COMMAND, ORDINALS
 from experiments.report.pages import Section, Table
-
-Summary = dict[str, Any]
 
 REPRODUCED, PARTLY = "✓ reproduced", "◐ in part"
 NOT, NOT_RUN = "✗ **not reproduced**", "– not run here"
 
 # Sections 4.1.3 and 4.1.4 of the paper, on Frappe: the best number of heads and the best order.
-PAPER_HEADS, PAPER_ORDER = 1, 3
+BEST = {
+    "figure_3": ("Figure 3, Frappe: one head is best", 1),
+    "figure_4": ("Figure 4, Frappe: overfitting after order 3", 3),
+}
 # What Section 4.2.1 of the paper reads in the pictures: the fields in the row of the order.
 PAPER_SETS = {
     "figure_5": ("movie", "Sci-Fi"),
@@ -28,23 +29,15 @@ ABOUT = (
 )
 
 
-def at_a_glance(results: dict[str, Any]) -> Section:
-    """Returns the section.
-
-    Args:
-        results: Dictionary from a result's name to its summary (`None` if it is not there), or to
-            a dictionary of summaries by data set.
-    """
+def at_a_glance() -> Section:
+    """Returns the section."""
     rows = [
         ["Table 1, Criteo and Avazu", NOT_RUN, "needs Kaggle's files: `make reproduce-criteo`"],
-        *(of_table_3(name, results["table_3"].get(name)) for name in TABLE_3),
-        *of_rules(results["figures_8_to_10"]),
-        of_figure_2(results["figure_2"]),
-        of_sensitivity("Figure 3, Frappe: one head is best", results, "figure_3", PAPER_HEADS),
-        of_sensitivity(
-            "Figure 4, Frappe: overfitting after order 3", results, "figure_4", PAPER_ORDER
-        ),
-        *of_movielens(results["figures_5_to_7"]),
+        *(of_table_3(name, read_result(f"table_3/{name}/summary.json")) for name in TABLE_3),
+        *of_rules(read_result("figures_8_to_10/summary.json")),
+        of_figure_2(read_result("speed/figure_2.json")),
+        *(of_sensitivity(figure, read_result(f"{figure}/frappe/summary.json")) for figure in BEST),
+        *of_movielens(read_result("figures_5_to_7/summary.json")),
     ]
     return Section("At a glance", [ABOUT, Table(["paper", "here", "why"], rows, numeric=False)])
 
@@ -106,9 +99,9 @@ def of_figure_2(summary: Summary | None) -> list[str]:
     return ["Figure 2, least time of six models", status, "; ".join(whys)]
 
 
-def of_sensitivity(title: str, results: dict, name: str, papers_best: int) -> list[str]:
+def of_sensitivity(name: str, summary: Summary | None) -> list[str]:
     """Returns whether the paper's best value of a hyperparameter on Frappe is ours as well."""
-    summary = results[name].get("frappe")
+    title, papers_best = BEST[name]
     if summary is None:
         return [title, NOT_RUN, f"`python -m experiments.paper.{name}`"]
     points = sorted(summary["points"], key=lambda p: p["test"]["auc"]["mean"], reverse=True)

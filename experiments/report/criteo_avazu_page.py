@@ -1,14 +1,12 @@
 """The page on Criteo or Avazu: Table 1, InterHAt's row of Table 3, and its mean attention."""
 
 import pathlib
-from typing import Any
 
 from experiments.common.markdown import spread
 from experiments.common.published import TABLE_1
+from experiments.report.cells import Summary, data_of, table, written
 from experiments.report.movielens_page import epochs_given
-from experiments.report.pages import Picture, Section, Table, data_of, write_pages, written
-
-Summary = dict[str, Any]
+from experiments.report.pages import Block, Picture, Section, Table, write_pages
 
 RANKS = (
     "Ranks of the planted fields among all by mean weight; 1 is the highest. First the rows of "
@@ -75,16 +73,14 @@ def scores(name: str, summary: Summary, truth: Summary | None) -> Table:
     def cell(value):
         return spread(value) if len(summary["seeds"]) > 1 else f"{value['mean']:.4f}"
 
-    rows = [
-        [
-            title,
-            cell(summary["test"][metric]),
-            f"{known[metric]:.4f}",
-            cell(summary["validation"][metric]),
-        ]
-        for metric, title in (("auc", "AUC"), ("logloss", "logloss"))
-    ]
-    return Table(["", "test", "best possible" if truth else "paper's InterHAt", "validation"], rows)
+    columns = {
+        "": "{title}",
+        "test": lambda row: cell(summary["test"][row["metric"]]),
+        "best possible" if truth else "paper's InterHAt": lambda row: f"{known[row['metric']]:.4f}",
+        "validation": lambda row: cell(summary["validation"][row["metric"]]),
+    }
+    metrics = {"auc": "AUC", "logloss": "logloss"}
+    return table(columns, [{"metric": m, "title": title} for m, title in metrics.items()])
 
 
 def settings(summary: Summary) -> str:
@@ -100,17 +96,13 @@ def settings(summary: Summary) -> str:
     )
 
 
-def ranks(truth: Summary) -> list[Table | str]:
+def ranks(truth: Summary) -> list[Block]:
     """Returns the ranks of the planted fields in the attention."""
-    rows = [
-        [
-            str(len(term["fields"])),
-            ", ".join(term["fields"]),
-            f"{term['auc']:.4f}",
-            ", ".join(map(str, term["ranks"])),
-            ", ".join(map(str, term["ranks_in_any_order"])),
-        ]
-        for term in truth["planted"]
-    ]
-    header = ["order", "planted fields", "AUC of the term alone", "ranks", "in any order"]
-    return [Table(header, rows), RANKS]
+    columns = {
+        "order": lambda term: str(len(term["fields"])),
+        "planted fields": lambda term: ", ".join(term["fields"]),
+        "AUC of the term alone": "{auc:.4f}",
+        "ranks": lambda term: ", ".join(map(str, term["ranks"])),
+        "in any order": lambda term: ", ".join(map(str, term["ranks_in_any_order"])),
+    }
+    return [table(columns, truth["planted"]), RANKS]

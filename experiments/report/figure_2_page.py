@@ -1,61 +1,74 @@
 """The page's part on Figure 2, from the grid `figure_2` of `experiments.speed.grid`."""
 
-from typing import Any
+import numpy as np
+from matplotlib.figure import Figure
 
 from experiments.common.markdown import spread
-from experiments.report.grid_cells import measured, rate, title
-from experiments.report.pages import Section, Table, picture
-from experiments.report.speed_figures import figure_2_bars
+from experiments.report.cells import Summary, table
+from experiments.report.grid_cells import measured, rate, rows_of, title
+from experiments.report.pages import BLUE, GREY, Section, picture, without_frame
 from experiments.speed.paper_sizes import SIZES
 
 
-def seconds_per_epoch(row: dict[str, Any]) -> dict[str, float]:
+def figure_2(summary: Summary) -> Section:
+    """Returns the section on the seconds an epoch of all models."""
+    rows = rows_of(summary)
+    interhat = {row["size"]: row["seconds"] for row in rows if row["model"] == "interhat"}
+    columns = {
+        "data": lambda row: row["size"].capitalize(),
+        "model": title,
+        "s an epoch": lambda row: spread(seconds_per_epoch(row), 0),
+        "of InterHAt's": lambda row: f"{row['seconds'] / interhat[row['size']]:.2f}",
+        "rows/s": rate,
+        "parameters": "{parameters:,}",
+        "built with": built_with,
+    }
+    sizes = " ".join(
+        f"{name.capitalize()}'s sizes: {SIZES[name].categories + SIZES[name].numbers} fields, "
+        f"{SIZES[name].features:,} features, {SIZES[name].epoch_rows:,} rows an epoch."
+        for name in interhat
+    )
+    about = (
+        "All models on the same embedding, optimizer and loop; some steps of an epoch were timed, "
+        f"of {rows[0]['batch']:,} records each. {sizes} {measured('figure_2', summary['groups'])}"
+    )
+    bars = picture(bars_of(summary), "figure_2", "Bars: seconds an epoch of each model")
+    numbers = table(columns, rows, fold="Figure 2's numbers, and the sizes of the models")
+    return Section("Figure 2: seconds an epoch", [about, bars, numbers])
+
+
+def seconds_per_epoch(row: Summary) -> dict[str, float]:
     """Returns the seconds that an epoch of the paper's training split takes."""
     steps = SIZES[row["size"]].epoch_rows / row["batch"]
     return {"mean": row["seconds"] * steps, "std": row["deviation"] * steps}
 
 
-def figure_2(summary: dict[str, Any] | None) -> list[Section]:
-    """Returns the section on the seconds an epoch of all models."""
-    if summary is None:
-        return []
-    cells = []
-    for group in summary["groups"]:
-        rows = group["rows"]
-        (base,) = (row["seconds"] for row in rows if row["model"] == "interhat")
-        for row in rows:
-            layers = {f: v for f, v in row["arguments"].items() if not f.endswith("_l2")}
-            cells.append(
-                [
-                    row["size"].capitalize(),
-                    title(row["model"]),
-                    spread(seconds_per_epoch(row), 0),
-                    f"{row['seconds'] / base:.2f}",
-                    rate(row),
-                    f"{row['parameters']:,}",
-                    ", ".join(f"{flag} {value}" for flag, value in layers.items()),
-                ]
-            )
-    header = ["data", "model", "s an epoch", "of InterHAt's", "rows/s", "parameters", "built with"]
-    sizes = " ".join(
-        f"{name.capitalize()}'s sizes: {size.categories + size.numbers} fields, "
-        f"{size.features:,} features, {size.epoch_rows:,} rows an epoch."
-        for name, size in SIZES.items()
-        if any(group["of"]["size"] == name for group in summary["groups"])
-    )
-    about = (
-        "All models on the same embedding, optimizer and loop; some steps of an epoch were timed, "
-        f"of {summary['groups'][0]['rows'][0]['batch']:,} records each. {sizes} "
-        f"{measured('figure_2', summary['groups'])}"
-    )
-    bars = figure_2_bars(summary["groups"], seconds_per_epoch)
-    return [
-        Section(
-            "Figure 2: seconds an epoch",
-            [
-                about,
-                picture(bars, "figure_2", "Bars: seconds an epoch of each model"),
-                Table(header, cells, fold="Figure 2's numbers, and the sizes of the models"),
-            ],
-        )
-    ]
+def built_with(row: Summary) -> str:
+    """Returns the arguments of a model that change its size."""
+    arguments = row["arguments"].items()
+    return ", ".join(f"{name} {value}" for name, value in arguments if not name.endswith("_l2"))
+
+
+def bars_of(summary: Summary) -> Figure:
+    """Draws a bar of seconds an epoch for each model, a panel for each data set."""
+    groups = summary["groups"]
+    figure = Figure(figsize=(4.6 * len(groups), 3.6), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(1, len(groups)))
+    for panel, group in zip(panels, groups, strict=True):
+        rows = sorted(group["rows"], key=lambda row: row["seconds"])
+        seconds = [seconds_per_epoch(row) for row in rows]
+        means, deviations = ([s[name] for s in seconds] for name in ("mean", "std"))
+        colours = [BLUE if row["model"].startswith("interhat") else GREY for row in rows]
+        positions = range(len(rows))
+        panel.barh(positions, means, xerr=deviations, color=colours, ecolor="black")
+        panel.set_yticks(positions, map(title, rows))
+        panel.invert_yaxis()
+        panel.set_xscale("log")
+        for y, mean, deviation in zip(positions, means, deviations, strict=True):
+            end, offset = (mean + deviation, y), (4, 0)
+            panel.annotate(f"{mean:,.0f}", end, offset, textcoords="offset points", va="center")
+        panel.set_xlim(min(means) / 2, max(means) * 3)
+        panel.set_title(group["of"]["size"].capitalize())
+        panel.set_xlabel("seconds an epoch, logarithmic")
+        without_frame(panel)
+    return figure

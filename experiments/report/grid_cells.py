@@ -1,10 +1,8 @@
 """What the page says of the cases that `experiments.speed.grid` timed: names, cells, sentences."""
 
-from typing import Any
-
 from experiments.common.markdown import spread
 from experiments.common.published import TITLES
-from experiments.report.pages import written
+from experiments.report.cells import Summary, written
 
 FORMS = {
     "interhat": "InterHAt, released",
@@ -13,22 +11,27 @@ FORMS = {
 }
 
 
-def title(model: str) -> str:
-    """Returns what the tables call a model."""
-    return FORMS.get(model) or TITLES[model]
+def title(row: Summary) -> str:
+    """Returns what the tables call the model that was timed."""
+    return FORMS.get(row["model"]) or TITLES[row["model"]]
 
 
-def rate(row: dict[str, Any]) -> str:
+def rate(row: Summary) -> str:
     """Returns the rows a second of what was timed."""
     return f"{row['batch'] / row['seconds']:,.0f}"
 
 
-def milliseconds(row: dict[str, Any]) -> str:
+def milliseconds(row: Summary) -> str:
     """Returns the milliseconds of what was timed, and their deviation."""
     return spread({"mean": row["seconds"] * 1e3, "std": row["deviation"] * 1e3}, 1)
 
 
-def measured(grid: str, groups: list[dict[str, Any]], *flags: str) -> str:
+def rows_of(summary: Summary) -> list[Summary]:
+    """Returns the rows of all groups, each with what its group is `of`."""
+    return [{**group["of"], **row} for group in summary["groups"] for row in group["rows"]]
+
+
+def measured(grid: str, groups: list[Summary], *flags: str) -> str:
     """Returns the sentences that say how, when and where groups of a grid were timed.
 
     Args:

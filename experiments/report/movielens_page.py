@@ -1,17 +1,15 @@
 """The page's part on MovieLens: Figures 5 to 7, and InterHAt beside two baselines."""
 
 import types
-from typing import Any
 
 import numpy as np
 
-from experiments.common.markdown import interval, spread
+from experiments.common.markdown import interval
 from experiments.common.published import TITLES
-from experiments.report.pages import Picture, Section, Table, data_of, picture, written
+from experiments.report.cells import TEST_SCORES, Summary, data_of, named, table, written
+from experiments.report.pages import Block, Picture, Section, picture
 from interhat_tf.explanation.heatmap import attention_heatmap
 from interhat_tf.training.settings import TrainingSettings
-
-Summary = dict[str, Any]
 
 COMMAND = "make reproduce-movielens MOVIELENS=<folder>"
 ORDINALS = {1: "first", 2: "second", 3: "third"}
@@ -22,10 +20,32 @@ CAVEAT = (
 )
 
 
-def movielens(summary: Summary | None) -> list[Section]:
-    """Returns the sections on MovieLens, none without a summary."""
-    if summary is None:
-        return []
+def movielens_scores(summary: Summary) -> Section:
+    """Returns the section of InterHAt's and the baselines' AUC and logloss."""
+    columns = {
+        "model": lambda row: TITLES[row["name"]],
+        **TEST_SCORES,
+        "InterHAt's lead in AUC": lambda row: interval(
+            summary["differences"].get(row["name"], {}).get("auc")
+        ),
+        "parameters": "{parameters:,}",
+        "epochs": lambda row: ", ".join(str(run["epochs"]) for run in row["runs"]),
+    }
+    first = summary["models"]["interhat"]
+    training = first["training"]
+    about = (
+        f"Data: {data_of(summary)}. {len(first['seeds'])} seeds, no search: InterHAt has the sizes "
+        "that the paper has for Frappe, the baselines have their defaults. All are trained with "
+        f"batches of {training['batch_size']:,} and learning rate {training['learning_rate']:g}, "
+        f"for at most {training['max_epochs']} epochs. "
+        f"{written(summary, COMMAND + epochs_given(training))}"
+    )
+    scores = table(columns, named(summary["models"]))
+    return Section("MovieLens: test AUC and logloss", [about, scores, CAVEAT])
+
+
+def three_ratings(summary: Summary) -> Section:
+    """Returns the section of Figures 5 to 7."""
     cases = summary["cases"]
     # One scale for all pictures, so that they can be compared.
     shown = [case[kind] for case in cases.values() for kind in ("record", "any_movie")]
@@ -39,10 +59,7 @@ def movielens(summary: Summary | None) -> list[Section]:
         "does not say how its records were chosen among those of a movie, nor from which split."
     )
     pictures = [block for name, case in cases.items() for block in of_case(name, case, vmax)]
-    return [
-        scores(summary),
-        Section("Figures 5 to 7: MovieLens, three ratings", [about, *pictures]),
-    ]
+    return Section("Figures 5 to 7: MovieLens, three ratings", [about, *pictures])
 
 
 def shares(counted: Summary) -> str:
@@ -50,7 +67,7 @@ def shares(counted: Summary) -> str:
     return ", ".join(f"{share:.0%}" for share in counted["dominated"])
 
 
-def of_case(name: str, case: Summary, vmax: float) -> list[str | Picture]:
+def of_case(name: str, case: Summary, vmax: float) -> list[Block]:
     """Returns the text and the two pictures of one of the paper's figures."""
     number, order = name[-1], ORDINALS[case["order"]]
     any_movie = case["any_movie"]
@@ -81,32 +98,6 @@ def heatmap(record: Summary, title: str, name: str, vmax: float) -> Picture:
         vmax=vmax,
     )
     return picture(figure, name, f"Heat map of {title}: {record['sentence']}")
-
-
-def scores(summary: Summary) -> Section:
-    """Returns the section of InterHAt's and the baselines' AUC and logloss."""
-    rows = [
-        [
-            TITLES[name],
-            spread(row["test"]["auc"]),
-            spread(row["test"]["logloss"]),
-            interval(summary["differences"].get(name, {}).get("auc")),
-            f"{row['parameters']:,}",
-            ", ".join(f"{run['epochs']}" for run in row["runs"]),
-        ]
-        for name, row in summary["models"].items()
-    ]
-    header = ["model", "test AUC", "test logloss", "InterHAt's lead in AUC", "parameters", "epochs"]
-    first = summary["models"]["interhat"]
-    training = first["training"]
-    about = (
-        f"Data: {data_of(summary)}. {len(first['seeds'])} seeds, no search: InterHAt has the sizes "
-        "that the paper has for Frappe, the baselines have their defaults. All are trained with "
-        f"batches of {training['batch_size']:,} and learning rate {training['learning_rate']:g}, "
-        f"for at most {training['max_epochs']} epochs. "
-        + written(summary, COMMAND + epochs_given(training))
-    )
-    return Section("MovieLens: test AUC and logloss", [about, Table(header, rows), CAVEAT])
 
 
 def epochs_given(training: Summary) -> str:

@@ -5,10 +5,9 @@ import dataclasses
 import html
 import io
 import pathlib
-import re
 from collections.abc import Sequence
-from typing import Any
 
+from markdown_it import MarkdownIt
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -19,14 +18,6 @@ from interhat_tf.utils.files import atomic_write
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#6b7280"
 FONT = {"font.size": 9, "svg.fonttype": "path", "svg.hashsalt": "interhat_tf"}
-
-# The libraries that a page names beside the date of a result, where the result names them.
-LIBRARIES = {
-    "tensorflow": "TensorFlow",
-    "keras": "Keras",
-    "jax": "JAX",
-    "onnxruntime": "ONNX Runtime",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,12 +55,15 @@ class Picture:
     svg: bytes | None = None
 
 
+Block = str | Table | Picture
+
+
 @dataclasses.dataclass(frozen=True)
 class Section:
     """A part of a page: a title, and texts, `Table`s and `Picture`s under it."""
 
     title: str
-    blocks: Sequence[str | Table | Picture]
+    blocks: Sequence[Block]
 
 
 def picture(figure: Figure, name: str, alt: str) -> Picture:
@@ -91,20 +85,6 @@ def without_frame(panel: Axes) -> None:
     """Hides the upper and the right line around a panel."""
     for side in ("top", "right"):
         panel.spines[side].set_visible(False)
-
-
-def data_of(summary: dict[str, Any]) -> str:
-    """Returns what a summary was measured on: the data set, and a note on it if there is one."""
-    note = summary["data"].get("note")
-    return f"`{summary['data']['set']}`{f', {note}' if note else ''}"
-
-
-def written(summary: dict[str, Any], command: str) -> str:
-    """Returns the sentence that says when, by what and with what a summary was written."""
-    used = summary["versions"]
-    by = [f"{title} {used[name]}" for name, title in LIBRARIES.items() if name in used]
-    by.append(summary.get("device") or used["machine"])
-    return f"Written on {summary['date']} by `{command}`; {', '.join(by)}."
 
 
 def write_pages(folder: pathlib.Path, title: str, sections: Sequence[Section]) -> None:
@@ -129,14 +109,14 @@ def markdown(title: str, sections: Sequence[Section]) -> str:
 
 
 def _markdown_block(block):
-    if isinstance(block, Table):
-        table = markdown_table(block.header, block.rows, block.numeric)
-        if block.fold:
-            return f"<details><summary>{block.fold}</summary>\n\n{table}\n</details>\n"
-        return table
+    if isinstance(block, str):
+        return f"{block}\n"
     if isinstance(block, Picture):
         return f"![{block.alt}]({block.name}.png)\n"
-    return f"{block}\n"
+    table = markdown_table(block.header, block.rows, block.numeric)
+    if block.fold:
+        return f"<details><summary>{block.fold}</summary>\n\n{table}\n</details>\n"
+    return table
 
 
 def html_page(title: str, sections: Sequence[Section]) -> str:
@@ -148,43 +128,21 @@ def html_page(title: str, sections: Sequence[Section]) -> str:
 
 
 def _html_block(block):
-    if isinstance(block, Table):
-        return _html_table(block)
+    if isinstance(block, str):
+        return _MARKDOWN.render(block)
     if isinstance(block, Picture):
         kind, data = ("svg+xml", block.svg) if block.svg else ("png", block.png)
         encoded = base64.b64encode(data).decode()
         return f'<img src="data:image/{kind};base64,{encoded}" alt="{html.escape(block.alt)}">'
-    if block.startswith("- "):
-        items = [item.replace("\n", " ") for item in re.split(r"\n?- ", block)[1:]]
-        return "<ul>" + "".join(f"<li>{_inline(item)}</li>" for item in items) + "</ul>"
-    return f"<p>{_inline(block)}</p>"
-
-
-def _html_table(table):
-    head = "".join(f"<th>{_inline(cell)}</th>" for cell in table.header)
-    rows = "\n".join(
-        "<tr>" + "".join(f"<td>{_inline(cell)}</td>" for cell in row) + "</tr>"
-        for row in table.rows
-    )
     # A wide table scrolls inside its own box, so that the page is never wider than the screen.
-    kind = "numeric" if table.numeric else "words"
-    body = (
-        f'<div class="scroll" tabindex="0"><table class="{kind}"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>"
-    )
-    if table.fold:
-        return f"<details><summary>{html.escape(table.fold)}</summary>{body}</details>"
-    return body
+    kind = "numeric" if block.numeric else "words"
+    table = _MARKDOWN.render(markdown_table(block.header, block.rows, block.numeric))
+    body = f'<div class="scroll {kind}" tabindex="0">{table}</div>'
+    return f"<details><summary>{block.fold}</summary>{body}</details>" if block.fold else body
 
 
-def _inline(text):
-    """Escapes a text, and gives its bold and italic words, code and links their HTML."""
-    text = html.escape(text)
-    text = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", text)
-    text = re.sub(r"\*(.+?)\*", r"<em>\1</em>", text)
-    text = re.sub(r"`(.+?)`", r"<code>\1</code>", text)
-    return re.sub(r"\[(.+?)\]\((.+?)\)", r'<a href="\2">\1</a>', text)
-
+# Escapes HTML; tables are an extension of CommonMark.
+_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #d0d7de; --soft: #f6f8fa; }

@@ -2,19 +2,16 @@
 
 import pathlib
 import types
-from typing import Any
+from collections.abc import Callable
 
 from experiments.common.markdown import spread
 from experiments.common.planted_rules import PLANTED_RULES, Rule, condition
 from experiments.common.statistics import mean_and_std
-from experiments.report.pages import Picture, Section, Table, picture, write_pages, written
+from experiments.report.cells import Summary, table, written
+from experiments.report.pages import Picture, Section, picture, write_pages
 from interhat_tf.explanation.heatmap import attention_heatmap
 
 TITLE = "Synthetic rules: Table 4, Figures 8 to 10"
-HEADER = [
-    *("rule", "planted", "highest in the order's row", "highest overall", "one is highest overall"),
-    *("predicted where it matches", "test AUC", "best possible"),
-]
 LEGEND = (
     "Each figure is about the records that match the rule, in all three splits. *Highest in the "
     "order's row*: the planted fields, and no others, have the highest mean weights in the row of "
@@ -30,15 +27,25 @@ CAVEAT = (
 )
 
 
-def write_rules_page(folder: pathlib.Path, summary: dict[str, Any]) -> None:
-    """Writes the page.
-
-    Args:
-        folder: Where to.
-        summary: The summary of `experiments.paper.figures_8_to_10`.
-    """
+def write_rules_page(folder: pathlib.Path, summary: Summary) -> None:
+    """Writes the page of a summary of `experiments.paper.figures_8_to_10` into a folder."""
     rules = {name: rule for name, rule in PLANTED_RULES.items() if rule.figure}
-    of_rule = {name: [r for r in summary["runs"] if r["rule"] == name] for name in rules}
+    rows = [
+        {"rule": rule, "runs": [run for run in summary["runs"] if run["rule"] == name]}
+        for name, rule in rules.items()
+    ]
+    columns = {
+        "rule": "{rule.title}",
+        "planted": lambda row: ", ".join(fields_of(row["rule"])),
+        "highest in the order's row": found("row"),
+        "highest overall": found("combined"),
+        "one is highest overall": found("highest"),
+        "predicted where it matches": lambda row: spread(
+            mean_and_std([run["probability"] for run in row["runs"]]), 2
+        ),
+        "test AUC": lambda row: spread(mean_and_std([run["test"]["auc"] for run in row["runs"]])),
+        "best possible": "{rule.best_auc:.4f}",
+    }
     first = summary["runs"][0]
     training, seed = first["config"]["training"], first["seed"]
     seconds = sum(run["seconds"] for run in summary["runs"] if run["seed"] == seed)
@@ -47,32 +54,26 @@ def write_rules_page(folder: pathlib.Path, summary: dict[str, Any]) -> None:
         f"rate {training['learning_rate']}; training on all rules took {seconds:.0f} s for one "
         f"seed. Means ± standard deviations over seeds. {written(summary, 'make reproduce')}"
     )
-    rows = [cells_of(rule, of_rule[name]) for name, rule in rules.items()]
-    pictures = [drawn(rule, of_rule[name][0]) for name, rule in rules.items()]
+    blocks = [about, table(columns, rows), LEGEND, CAVEAT]
+    pictures = [drawn(row["rule"], row["runs"][0]) for row in rows]
     sections = [
-        Section("Are the planted fields found?", [about, Table(HEADER, rows), LEGEND, CAVEAT]),
+        Section("Are the planted fields found?", blocks),
         Section(f"Heat maps of seed {seed}", pictures),
     ]
     write_pages(folder, TITLE, sections)
 
 
-def cells_of(rule: Rule, runs: list[dict[str, Any]]) -> list[str]:
-    """Returns the row of a rule."""
-    found = [
-        f"{sum(run['found'][kind] for run in runs)} of {len(runs)}"
-        for kind in ("row", "combined", "highest")
-    ]
-    return [
-        rule.title,
-        ", ".join(f"f{i}" for i in rule.group),
-        *found,
-        spread(mean_and_std([run["probability"] for run in runs]), 2),
-        spread(mean_and_std([run["test"]["auc"] for run in runs])),
-        f"{rule.best_auc:.4f}",
-    ]
+def fields_of(rule: Rule) -> list[str]:
+    """Returns the names of the planted fields."""
+    return [f"f{i}" for i in rule.group]
 
 
-def drawn(rule: Rule, run: dict[str, Any]) -> Picture:
+def found(kind: str) -> Callable[[Summary], str]:
+    """Returns the cells that say in how many runs the planted fields were found."""
+    return lambda row: f"{sum(r['found'][kind] for r in row['runs'])} of {len(row['runs'])}"
+
+
+def drawn(rule: Rule, run: Summary) -> Picture:
     """Returns a run's mean attention over the records that match its rule."""
     attention = types.SimpleNamespace(
         field_names=[f"f{i + 1}" for i in range(len(run["field_weights"][0]))],
@@ -80,7 +81,5 @@ def drawn(rule: Rule, run: dict[str, Any]) -> Picture:
         order_weights=run["order_weights"],
     )
     title = f"{rule.title}: mean over the {run['records']:,} records with {condition(rule)}"
-    highlight = [f"f{i}" for i in rule.group]
-    return picture(
-        attention_heatmap(attention, title=title, highlight=highlight), rule.figure, rule.title
-    )
+    figure = attention_heatmap(attention, title=title, highlight=fields_of(rule))
+    return picture(figure, rule.figure, rule.title)

@@ -1,63 +1,50 @@
 """The page's part on Figures 3 and 4: AUC and logloss against one hyperparameter."""
 
-from typing import Any
-
 import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.common.markdown import spread
-from experiments.report.pages import BLUE, ORANGE, Section, Table, data_of, picture, written
+from experiments.common.results import read_results
+from experiments.report.cells import TEST_SCORES, Summary, data_of, table, title_of, written
+from experiments.report.pages import BLUE, ORANGE, Section, picture
 
-Summary = dict[str, Any]
 
-
-def sensitivity(summaries: dict[str, Summary], title: str, name: str, label: str) -> list[Section]:
-    """Returns the section of a figure, none without summaries.
+def sensitivity(name: str, label: str) -> list[Section]:
+    """Returns the section of a figure, none without a summary of `experiments.paper.sensitivity`.
 
     Args:
-        summaries: Dictionary from a data set's name to its summary of
-            `experiments.paper.sensitivity`.
-        title: The section's title.
-        name: Name of the figure's file and program, such as `"figure_3"`.
+        name: Name of the figure and its program, such as `"figure_3"`.
         label: What the hyperparameter is called.
     """
+    summaries = {title_of(data): s for data, s in read_results(f"{name}/*/summary.json").items()}
     if not summaries:
         return []
-    titles = {data.replace("_", " ").capitalize(): s for data, s in summaries.items()}
     rows = [
-        [
-            data,
-            str(point[summary["flag"]]),
-            spread(point["test"]["auc"]),
-            spread(point["test"]["logloss"]),
-            spread(point["validation"]["auc"]),
-            f"{point['parameters']:,}",
-            f"{point['seconds_per_epoch']['mean']:.1f}",
-        ]
-        for data, summary in titles.items()
+        {"data": data, "value": point[summary["flag"]], **point}
+        for data, summary in summaries.items()
         for point in summary["points"]
     ]
-    header = ["data", label, "test AUC", "test logloss", "validation AUC", "parameters"]
-    header += ["s an epoch"]
+    columns = {
+        "data": "{data}",
+        label: "{value}",
+        **TEST_SCORES,
+        "validation AUC": lambda row: spread(row["validation"]["auc"]),
+        "parameters": "{parameters:,}",
+        "s an epoch": "{seconds_per_epoch[mean]:.1f}",
+    }
     command = f"python -m experiments.paper.{name}"
-    notes = " ".join(f"{data}: {data_of(s)}. {written(s, command)}" for data, s in titles.items())
+    notes = [f"{data}: {data_of(s)}. {written(s, command)}" for data, s in summaries.items()]
     preset = next(iter(summaries.values()))["preset"]
     about = (
         f"InterHAt, `{preset}`, with the settings of the paper's Table 2 except for the {label}. "
-        f"Error bars are standard deviations over seeds. {notes}"
+        f"Error bars are standard deviations over seeds. {' '.join(notes)}"
     )
-    figure = picture(sensitivity_figure(titles, label), name, f"AUC and logloss by {label}")
-    return [Section(title, [about, figure, Table(header, rows)])]
+    figure = picture(sensitivity_figure(summaries, label), name, f"AUC and logloss by {label}")
+    return [Section(f"{title_of(name)}: {label}", [about, figure, table(columns, rows)])]
 
 
 def sensitivity_figure(summaries: dict[str, Summary], label: str) -> Figure:
-    """Draws AUC and logloss against a hyperparameter, a panel for each data set.
-
-    Args:
-        summaries: Dictionary from a data set's title to its summary of
-            `experiments.paper.sensitivity`.
-        label: What the hyperparameter is called.
-    """
+    """Draws AUC and logloss against a hyperparameter, a panel for each data set's summary."""
     figure = Figure(figsize=(4.6 * len(summaries), 3.4), layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, len(summaries)))
     for panel, (title, summary) in zip(panels, summaries.items(), strict=True):

@@ -1,14 +1,18 @@
 """The page's part on Table 3, and on what Frappe's train negatives change of it."""
 
-from typing import Any
-
 from experiments.common.markdown import interval, pair, spread
 from experiments.common.published import BARS_FRAPPE, TABLE_3, TITLES
-from experiments.report.pages import Section, Table, data_of, written
+from experiments.report.cells import TEST_SCORES, Summary, data_of, named, table, written
+from experiments.report.pages import Section, Table
 
-Summary = dict[str, Any]
-
-ROW_TITLES = {**TITLES, "paper": "InterHAt, `paper`", "released": "InterHAt, `released`"}
+ROW_TITLES = {
+    **TITLES,
+    "interhat": "**InterHAt**",
+    "paper": "InterHAt, `paper`",
+    "released": "InterHAt, `released`",
+}
+# Rows that stand beside the paper's InterHAt.
+AS_INTERHAT = {"paper": "interhat", "released": "interhat"}
 # What counts as the same AUC as a published one.
 SAME_AUC = 0.003
 LEGEND = (
@@ -19,26 +23,32 @@ LEGEND = (
 )
 
 
-def table_3(name: str, summary: Summary) -> Section:
+def table_3(summary: Summary) -> Section:
     """Returns the section of Table 3 on a data set."""
-    public = BARS_FRAPPE if name == "frappe" else {}
-    header = ["model", "test AUC", "test logloss", "paper's", "public", "InterHAt's lead in AUC"]
-    header += ["parameters", "s an epoch"]
-    rows = summary["models"]
-    order = sorted(rows, key=lambda model: rows[model]["test"]["auc"]["mean"], reverse=True)
-    cells = [cells_of(model, summary, TABLE_3.get(name, {}), public) for model in order]
+    name = summary["data"]["set"].partition("/")[0]
+    papers, public = TABLE_3.get(name, {}), BARS_FRAPPE if name == "frappe" else {}
+    columns = {
+        "model": lambda row: ROW_TITLES[row["name"]],
+        **TEST_SCORES,
+        "paper's": lambda row: pair(papers.get(AS_INTERHAT.get(row["name"], row["name"]))),
+        "public": lambda row: pair(public.get(row["name"])),
+        "InterHAt's lead in AUC": lambda row: interval(
+            summary["differences"].get(row["name"], {}).get("auc")
+        ),
+        "parameters": "{parameters:,}",
+        "s an epoch": "{seconds_per_epoch[mean]:.1f}",
+    }
+    rows = named(summary["models"])
+    rows.sort(key=lambda row: row["test"]["auc"]["mean"], reverse=True)
+    models = table(columns, rows)
     if found := summary.get("memorisation"):
         title = "memorisation baseline: was the pair positive in training?"
-        cells.append([title, f"{found['auc']:.4f}", f"{found['logloss']:.4f}", *["–"] * 5])
+        last = [title, f"{found['auc']:.4f}", f"{found['logloss']:.4f}", *["–"] * 5]
+        models.rows.append(last)
+    gaps = against_public(summary, public)
     return Section(
         f"Table 3: {name.capitalize()}",
-        [
-            protocol(summary),
-            Table(header, cells),
-            LEGEND,
-            *against_public(summary, public),
-            trials(summary),
-        ],
+        [protocol(summary), models, LEGEND, *gaps, trials(summary)],
     )
 
 
@@ -53,21 +63,6 @@ def protocol(summary: Summary) -> str:
         "the test split, once each. `paper` and `released` have the settings of the paper's Table "
         "2 and no search. " + written(summary, "python -m experiments.paper.table_3")
     )
-
-
-def cells_of(model: str, summary: Summary, papers: dict, public: dict) -> list[str]:
-    """Returns the row of a model."""
-    row, title = summary["models"][model], ROW_TITLES[model]
-    return [
-        f"**{title}**" if model == "interhat" else title,
-        spread(row["test"]["auc"]),
-        spread(row["test"]["logloss"]),
-        pair(papers.get("interhat" if model in ("paper", "released") else model)),
-        pair(public.get(model)),
-        interval(summary["differences"].get(model, {}).get("auc")),
-        f"{row['parameters']:,}",
-        f"{row['seconds_per_epoch']['mean']:.1f}",
-    ]
 
 
 def against_public(summary: Summary, public: dict) -> list[str]:
@@ -87,35 +82,45 @@ def against_public(summary: Summary, public: dict) -> list[str]:
 
 def trials(summary: Summary) -> Table:
     """Returns the table of each model's trials."""
-    rows = []
-    for model, found in summary["trials"].items():
-        varied = {flag for flag, values in summary["spaces"][model].items() if len(values) > 1}
-        for trial in found:
-            setting = [f"{flag} {v}" for flag, v in trial["setting"].items() if flag in varied]
-            scores = [f"{trial['validation'][metric]:.4f}" for metric in ("auc", "logloss")]
-            rows.append([TITLES[model], ", ".join(setting), *scores, str(trial["epochs"])])
-    header = ["model", "setting", "validation AUC", "validation logloss", "epochs"]
+
+    def setting(row):
+        space = summary["spaces"][row["model"]]
+        return ", ".join(
+            f"{flag} {v}" for flag, v in row["setting"].items() if len(space[flag]) > 1
+        )
+
+    columns = {
+        "model": lambda row: TITLES[row["model"]],
+        "setting": setting,
+        "validation AUC": "{validation[auc]:.4f}",
+        "validation logloss": "{validation[logloss]:.4f}",
+        "epochs": "{epochs}",
+    }
+    rows = [
+        {"model": model, **trial} for model, found in summary["trials"].items() for trial in found
+    ]
     fold = "All trials, the chosen one of each model first"
-    return Table(header, rows, fold, numeric=False)
+    return table(columns, rows, fold=fold, numeric=False)
 
 
 def frappe_negatives(summary: Summary) -> Section:
     """Returns the section on what the train negatives change."""
-    header = ["train negatives", "model", "test AUC", "test logloss"]
-    rows = [
-        [row["negatives"], TITLES[row["model"]], spread(row["auc"]), spread(row["logloss"])]
-        for row in summary["rows"]
-    ]
-    distances = "; ".join(f"{name}: {value:.3f}" for name, value in summary["distances"].items())
-    return Section(
-        "Frappe: what the draw of the train negatives changes",
-        [
-            "The settings of Table 3, trained with other train negatives: their apps are drawn "
-            "again, uniformly over the apps that the user never used, or by popularity. Seeds "
-            f"{', '.join(map(str, summary['seeds']))}. The given data are {data_of(summary)}.",
-            Table(header, rows),
-            "Distance (total variation) of the negatives' apps from those of the original "
-            f"validation negatives: {distances}. "
-            + written(summary, "python -m experiments.paper.frappe_negatives"),
-        ],
+    columns = {
+        "train negatives": "{negatives}",
+        "model": lambda row: TITLES[row["model"]],
+        "test AUC": lambda row: spread(row["auc"]),
+        "test logloss": lambda row: spread(row["logloss"]),
+    }
+    about = (
+        "The settings of Table 3, trained with other train negatives: their apps are drawn again, "
+        "uniformly over the apps that the user never used, or by popularity. Seeds "
+        f"{', '.join(map(str, summary['seeds']))}. The given data are {data_of(summary)}."
     )
+    distances = "; ".join(f"{name}: {value:.3f}" for name, value in summary["distances"].items())
+    below = (
+        "Distance (total variation) of the negatives' apps from those of the original validation "
+        f"negatives: {distances}. "
+        f"{written(summary, 'python -m experiments.paper.frappe_negatives')}"
+    )
+    title = "Frappe: what the draw of the train negatives changes"
+    return Section(title, [about, table(columns, summary["rows"]), below])

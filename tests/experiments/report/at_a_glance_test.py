@@ -46,10 +46,10 @@ def test_a_lead_within_the_spread_is_no_lead(lead, status):
         for heads, auc in ((1, 0.97 + lead), (4, 0.97))
     ]
     summary = {"flag": "num_heads", "points": points}
-    results = {"figure_3": {"frappe": summary}}
-    assert of_sensitivity("title", results, "figure_3", 1)[1] == status
-    other = of_sensitivity("title", results, "figure_3", 4)
-    assert other[1] == "✗ **not reproduced**" and other[2].startswith("here 1 by mean AUC")
+    assert of_sensitivity("figure_3", summary)[1] == status
+    points[0]["num_heads"] = 2
+    other = of_sensitivity("figure_3", summary)
+    assert other[1] == "✗ **not reproduced**" and other[2].startswith("here 2 by mean AUC")
 
 
 def test_movielens_needs_the_order_and_its_fields():

@@ -1,20 +1,24 @@
 """Tests of the page's parts on the other programs on speed, on made-up summaries."""
 
 from experiments.report import beyond_page
-from experiments.report.pages import markdown
+from experiments.report.pages import Section, markdown
+
+
+def text_of(blocks):
+    return markdown("T", [Section("S", blocks)])
 
 
 def test_operations_of_a_step(measured):
     rows = [{"operation": "MatMul", "times": 1234, "ms": 25.0}]
     models = {"interhat_paper": {"ms": 100.0, "operations": rows}}
-    text = markdown("T", beyond_page.profile({**measured, "batch_size": 2048, "models": models}))
+    text = text_of(beyond_page.profile({**measured, "batch_size": 2048, "models": models}))
     assert "| InterHAt, paper, d_K = d / h | MatMul | 1,234 | 25.0 | 25% |" in text
 
 
 def test_latency(measured):
     row = {"export": "ONNX", "records": 10_000, "p50": 1.5, "p99": 2.5}
     summary = {**measured, "size": "criteo", "calls": {"10000": 20}, "rows": [row]}
-    text = markdown("T", beyond_page.serving(summary))
+    text = text_of(beyond_page.latency(summary))
     assert "| ONNX | 10,000 | 1,500.00 | 2,500.00 |" in text and "20 of 10,000 records" in text
 
 
@@ -31,7 +35,7 @@ def test_data(measured):
     preparation = {**measured, "prepared": [row], "read": [figure]}
     read = {"task": "parse", "reader": "polars", "rows_per_second": 9e5, "seconds": [1.0] * 3}
     readers = {**measured, "rows": 1000, "figures": [{**read, "gigabytes": 1.25}]}
-    text = markdown("T", beyond_page.data_pipeline(preparation, readers))
+    text = text_of([*beyond_page.preparation(preparation), *beyond_page.readers(readers)])
     assert "| `bucketed` | 3,000 | 2 | 1.50 | 1.50 | 2.50 | 7,000 |" in text
     assert "| parse | polars | 900,000 | 1.25 |" in text and "Medians of 3" in text
     assert "| bucketed: shuffled batches | 1,000 | 2.25 |" in text and "median of 6" in text
@@ -46,15 +50,9 @@ def test_devices(measured):
     row = {"devices": 2, "table_bytes": [2**20] * 2, "optimizer_bytes": [2**21] * 2}
     row |= {"seconds_per_step": {"mean": 0.5, "std": 0.1}, "loss": 0.25}
     sharded = {**measured, "features": 1000, "rows": [row], "largest_difference_of_loss": 1e-8}
-    text = markdown("T", beyond_page.devices(workers, sharded))
+    text = text_of([*beyond_page.two_workers(workers), *beyond_page.sharded_tables(sharded)])
     assert "| 1 | 0.50000000 | 0.50000000 | 0.90000000 | 0.90000000 |" in text
     assert "1.5e-14" in text and "3.0 s and 3.0 s" in text and "the same weights as" in text
     assert "| 2 | 1.0 | 2.0 | 500 ± 100 | 0.2500000 |" in text
     workers["killed"] = {**killed, "equal": False}
-    assert "other weights than" in markdown("T", beyond_page.devices(workers, None))
-
-
-def test_nothing_measured_is_no_section():
-    assert beyond_page.profile(None) == beyond_page.serving(None) == []
-    assert beyond_page.devices(None, None) == beyond_page.large_tables(None, {}) == []
-    assert beyond_page.data_pipeline(None, None) == []
+    assert "other weights than" in text_of(beyond_page.two_workers(workers))

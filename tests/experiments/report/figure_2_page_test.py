@@ -17,7 +17,7 @@ def summary(grid_of):
 
 
 def test_seconds_of_an_epoch(summary):
-    (section,) = figure_2(summary)
+    section = figure_2(summary)
     text = markdown("T", [section])
     # 11,040,000 rows in steps of 2,048.
     row = "| Criteo | InterHAt, released | 10,781 ± 539 | 1.00 | 1,024 | 1,234 | order 3 |"

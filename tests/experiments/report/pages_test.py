@@ -1,14 +1,7 @@
 import pytest
 
-from experiments.report.pages import (
-    Picture,
-    Section,
-    Table,
-    as_bytes,
-    html_page,
-    markdown,
-    written,
-)
+from experiments.report.cells import written
+from experiments.report.pages import Picture, Section, Table, as_bytes, html_page, markdown
 from experiments.report.sensitivity_page import sensitivity_figure
 
 
@@ -18,7 +11,10 @@ def test_texts_are_escaped():
             "<b>A & B</b>",
             [
                 "x < y",
-                Table(["<i>"], [["<script>alert(1)</script>", "**bold**", "`code` *italic*"]]),
+                Table(
+                    ["<i>", "b", "c"],
+                    [["<script>alert(1)</script>", "**bold**", "`code` *italic*"]],
+                ),
             ],
         )
     ]

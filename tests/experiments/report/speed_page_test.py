@@ -1,11 +1,11 @@
 """Tests of the page's parts on grids, on made-up summaries."""
 
 from experiments.report import speed_page
-from experiments.report.pages import as_bytes, html_page, markdown
-from experiments.report.speed_figures import scaling_lines
+from experiments.report.pages import Section, html_page, markdown
 
 
-def text_of(sections):
+def text_of(blocks):
+    sections = [Section("S", blocks)]
     assert "<table" in html_page("T", sections)
     return markdown("T", sections)
 
@@ -22,7 +22,7 @@ def test_the_fastest_model_stands_first(grid_of):
     of = {"size": "criteo", "batch": 2048, "precision": "float32", "jit_compile": True}
     limits = {"flops": 8.192e9, "bytes": 2.048e6}
     summary = grid_of(of, rows, ceilings=limits, input=read)
-    text = text_of(speed_page.all_models(("models", summary), ("gpu", None)))
+    text = text_of(speed_page.all_models("models", summary))
     fm = "| FM | 2,048 | 1.00 | 1 | 50% | 25% | 100% | – | – |"
     ours = "| InterHAt, released | 1,024 | 1.00 | 1 | 50% | 12% | 50% | – | 4,096 |"
     assert text.index(fm) < text.index(ours)
@@ -45,26 +45,6 @@ def test_microbatches(grid_of):
     assert f"{form} plain Keras, XLA | 1,024" in text
 
 
-def test_what_a_step_grows_with(grid_of):
-    def order(model, k):
-        return {"model": model, "changed": {"order": k}, "seconds": 0.5 + 0.0123 * k}
-
-    rows = [order(model, k) for model in ("interhat", "interhat_s") for k in (1, 2, 4)]
-    summary = grid_of({"axis": "order"}, rows)
-    (heads,) = grid_of({"axis": "num_heads"}, [{"changed": {"num_heads": 3}, "seconds": 2.0}])[
-        "groups"
-    ]
-    (fields,) = grid_of({"axis": "fields"}, [{"fields": 9, "seconds": 4.0}])["groups"]
-    summary["groups"] += [heads, fields]
-    text = text_of(speed_page.scaling(summary))
-    assert "InterHAt-S: 12.3 ms for each order beside 500 ms" in text and "100.0%" in text
-    assert "| heads | InterHAt, released | 3 | 1,024 | 2,000.0 ± 100.0 |" in text
-    assert "| fields | InterHAt, released | 9 | 512 | 4,000.0 ± 100.0 |" in text
-    axes = {group["of"]["axis"]: group["rows"] for group in summary["groups"]}
-    pictures = [as_bytes(scaling_lines(axes), "svg") for _ in range(2)]
-    assert pictures[0] == pictures[1]
-
-
 def test_table_size(grid_of):
     row = {"model": "fm", "optimizer": "lazy_adam", "features": 60_570_000}
     row |= {"seconds": 0.0275, "deviation": 0.001}
@@ -72,8 +52,3 @@ def test_table_size(grid_of):
     _, table = speed_page.table_size(grid_of({"model": "fm"}, [row]))
     cells = ["FM", "LazyAdam", "60,570,000", "27.5 ± 1.0", "74,473", "1.07 ± 0.02"]
     assert table.rows == [cells]
-
-
-def test_nothing_measured_is_no_section():
-    assert speed_page.all_models(("models", None)) == speed_page.microbatches(None) == []
-    assert speed_page.scaling(None) == speed_page.table_size(None) == []

@@ -1,0 +1,70 @@
+"""What all pages say of a summary alike: a table of its rows, its data, when it was written."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from experiments.common.markdown import spread
+from experiments.report.pages import Table
+
+Summary = dict[str, Any]
+Cell = str | Callable[[Summary], str]
+
+# The libraries that a page names beside the date of a result, where the result names them.
+LIBRARIES = {
+    "tensorflow": "TensorFlow",
+    "keras": "Keras",
+    "jax": "JAX",
+    "onnxruntime": "ONNX Runtime",
+}
+
+
+def table(columns: dict[str, Cell], rows: Iterable[Summary], **options: Any) -> Table:
+    """Returns a table with a line for each row of a summary.
+
+    Args:
+        columns: Dictionary from a column's title to its cells: a format of the row's values, or
+            a function of the row.
+        rows: The rows.
+        **options: Further arguments of `Table`.
+
+    Example:
+
+    >>> table({"model": "{name}", "AUC": "{test[auc]:.3f}"}, [{"name": "FM", "test": {"auc": 1}}])
+    Table(header=['model', 'AUC'], rows=[['FM', '1.000']], fold=None, numeric=True)
+    """
+    cells = [
+        [cell.format(**row) if isinstance(cell, str) else cell(row) for cell in columns.values()]
+        for row in rows
+    ]
+    return Table(list(columns), cells, **options)
+
+
+def named(rows: dict[str, Summary]) -> list[Summary]:
+    """Returns rows that a summary keeps by name, each with its `name`."""
+    return [{"name": name, **row} for name, row in rows.items()]
+
+
+# Two columns of most tables.
+TEST_SCORES = {
+    "test AUC": lambda row: spread(row["test"]["auc"]),
+    "test logloss": lambda row: spread(row["test"]["logloss"]),
+}
+
+
+def title_of(name: str) -> str:
+    """Returns what a data set, or a figure, is called."""
+    return {"movielens_ctr": "MovieLens"}.get(name, name.replace("_", " ").capitalize())
+
+
+def data_of(summary: Summary) -> str:
+    """Returns what a summary was measured on: the data set, and a note on it if there is one."""
+    note = summary["data"].get("note")
+    return f"`{summary['data']['set']}`{f', {note}' if note else ''}"
+
+
+def written(summary: Summary, command: str) -> str:
+    """Returns the sentence that says when, by what and with what a summary was written."""
+    used = summary["versions"]
+    by = [f"{title} {used[name]}" for name, title in LIBRARIES.items() if name in used]
+    by.append(summary.get("device") or used["machine"])
+    return f"Written on {summary['date']} by `{command}`; {', '.join(by)}."
