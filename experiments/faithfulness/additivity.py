@@ -67,14 +67,9 @@ def main(_):
 
 
 def largest_error(explained: dict[str, np.ndarray]) -> float:
-    """Returns the largest distance between a logit and the sum of what it is made of.
-
-    The sum is taken in double precision.
-    """
-    total = (
-        explained["contributions"].astype("float64").sum(axis=(1, 2)) + explained["bias"]
-    )  # (B,)
-    return float(np.abs(total - explained["logits"]).max())
+    """Returns the largest distance between a logit and the sum, in float64, of its parts."""
+    contributions = explained["contributions"].astype("float64").sum(axis=(1, 2))  # (B,)
+    return float(np.abs(contributions + explained["bias"] - explained["logits"]).max())
 
 
 def seconds_of(task: Callable) -> float:

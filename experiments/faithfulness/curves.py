@@ -124,12 +124,8 @@ def _without(model, inputs, background, removed):
 def agreement(values: Sequence[np.ndarray]) -> dict[str, float]:
     """Returns how far the explanations of different models agree on the same records.
 
-    Args:
-        values: For each model, how much each field counts, (B, m).
-
-    Returns:
-        The mean over records and pairs of models of Spearman's rank
-        `correlation`, and of whether the same field is the `first`.
+    That is the mean over records and pairs of models of Spearman's rank `correlation`, and of
+    whether the same field is the `first`. Values are (B, m) for each model.
 
     Example:
 
@@ -138,9 +134,8 @@ def agreement(values: Sequence[np.ndarray]) -> dict[str, float]:
     {'correlation': 0.5, 'first': 1.0}
     """
     ranks = [stats.rankdata(of_model, axis=1) for of_model in values]
-    pairs = list(itertools.combinations(ranks, 2))
     correlations, firsts = [], []
-    for one, other in pairs:
+    for one, other in itertools.combinations(ranks, 2):
         a, b = (r - r.mean(axis=1, keepdims=True) for r in (one, other))
         scale = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
         correlations.append(((a * b).sum(axis=1) / np.where(scale > 0, scale, 1)).mean())

@@ -14,18 +14,11 @@ Inputs = dict[str, np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class Method:
-    """A method.
-
-    Args:
-        title: What the page calls it.
-        signed: Whether its values have signs: what raises the logit is positive.
-        cost: Predictions that it costs for a record of m fields and a background of b
-            records, beside the prediction itself.
-    """
+    """A method, and what the page says of it."""
 
     title: str
-    signed: bool
-    cost: str
+    signed: bool  # whether what raises the logit is positive, what lowers it negative
+    cost: str  # predictions of a record of m fields with b background records, beside its own
 
 
 METHODS = {
@@ -43,19 +36,11 @@ METHODS = {
 def attributions(
     model: keras.Model, inputs: Inputs, background: Inputs, seed: int
 ) -> dict[str, np.ndarray]:
-    """Returns the values of every method.
+    """Returns the values of every method in `METHODS` for an `InterHAt`, (B, m) each.
 
-    Args:
-        model: An `InterHAt`.
-        inputs: Dictionary of `categorical`, (B, C), and `numerical`, (B, N).
-        background: Inputs of the records that other values are taken from.
-        seed: Seed of what is random.
-
-    Returns:
-        Dictionary from the names in `METHODS` to arrays, (B, m).
+    Other values of a field are taken from the background's records.
     """
-    rows = len(next(iter(inputs.values())))
-    fields = len(model.schema.fields)
+    shape = len(next(iter(inputs.values()))), len(model.schema.fields)
     found = {
         "attention": methods.attention(model, inputs),
         "rollout": methods.rolled_out_attention(model, inputs),
@@ -64,7 +49,7 @@ def attributions(
         "integrated_gradients": methods.integrated_gradients(model, inputs, background),
         "occlusion": methods.occlusion(model, inputs, background),
         "shap": shap_values(model, inputs, background, seed),
-        "random": np.random.default_rng(seed).random((rows, fields)),
+        "random": np.random.default_rng(seed).random(shape),
     }
     return {name: found[name].astype("float64") for name in METHODS}
 

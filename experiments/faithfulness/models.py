@@ -18,14 +18,7 @@ BACKGROUND = flags.DEFINE_integer("background", 32, "records that other values a
 def explained_runs(
     runs: list[dict[str, Any]],
 ) -> Iterator[tuple[int, keras.Model, dict[str, Any]]]:
-    """Trains what is not trained yet.
-
-    Args:
-        runs: The runs' flags, as `studies.run_flags` returns them.
-
-    Yields:
-        For each run, as they finish, its seed, its model and its report.
-    """
+    """Trains runs that are not trained yet; yields each one's seed, model and report."""
     for run, report in train_runs(runs, WORKERS.value):
         yield run["seed"], keras.saving.load_model(f"{run['output_dir']}/model.keras"), report
         # A hundred models' compiled functions would fill the memory.

@@ -48,8 +48,7 @@ def main(_):
         aucs[seed] = report["test"]["auc"]
     group = np.array(rule.group) - 1
     of_methods = {
-        name: recoveries(name, [values[seed][name] for seed in SEEDS.value], group)
-        for name in METHODS
+        name: recoveries(name, [values[s][name] for s in SEEDS.value], group) for name in METHODS
     }
     summary = {
         **study_record(data),
@@ -71,33 +70,20 @@ def main(_):
 
 
 def recoveries(name: str, of_seeds: Sequence[np.ndarray], group: np.ndarray) -> dict[str, Any]:
-    """Returns how far a method's values point at the planted fields, one model and several.
+    """Returns how far a method points at the planted fields, one model and several.
 
-    Args:
-        name: The method.
-        of_seeds: Its values, (B, m), for each seed.
-        group: Positions of the planted fields.
+    Its values are (B, m) for each seed; the group holds the fields' positions.
     """
     alone = [recovery(name, values, group) for values in of_seeds]
-    together = [recovery(name, mean, group) for mean in averages(of_seeds)]
-    return {
-        "alone": summarise_recovery(alone),
-        "together": summarise_recovery(together),
-        "seeds": alone,
-    }
+    together = summarise_recovery([recovery(name, mean, group) for mean in averages(of_seeds)])
+    return {"alone": summarise_recovery(alone), "together": together, "seeds": alone}
 
 
 def recovery(name: str, values: np.ndarray, group: np.ndarray) -> dict[str, Any]:
-    """Returns how far a method's values point at the planted fields.
+    """Returns how far a model's values, (B, m), point at the planted fields.
 
-    Args:
-        name: The method.
-        values: Its values, (B, m).
-        group: Positions of the planted fields.
-
-    Returns:
-        `found`: whether the means over the records are largest for the group;
-        `share`: the share of the group among the |G| largest, over the records.
+    `found` says whether the means over the records are largest for the group, `share` is the
+    share of the group among the |G| largest of each record.
     """
     mean = magnitudes(name, values.mean(axis=0))  # (m,)
     each = np.argsort(-magnitudes(name, values), axis=1)[:, : len(group)]  # (B, |G|)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from experiments.common.markdown import spread
+from experiments.common.markdown import interval, spread
 from experiments.report.pages import Table
 
 Summary = dict[str, Any]
@@ -49,6 +49,11 @@ TEST_SCORES = {
     "test AUC": lambda row: spread(row["test"]["auc"]),
     "test logloss": lambda row: spread(row["test"]["logloss"]),
 }
+
+
+def lead_of(summary: Summary) -> Callable[[Summary], str]:
+    """Returns the cells of InterHAt's lead in AUC over the models of named rows."""
+    return lambda row: interval(summary["differences"].get(row["name"], {}).get("auc"))
 
 
 def title_of(name: str) -> str:

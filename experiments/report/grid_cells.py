@@ -32,13 +32,7 @@ def rows_of(summary: Summary) -> list[Summary]:
 
 
 def measured(grid: str, groups: list[Summary], *flags: str) -> str:
-    """Returns the sentences that say how, when and where groups of a grid were timed.
-
-    Args:
-        grid: The grid's name.
-        groups: The groups.
-        *flags: What the command has beside the grid's name.
-    """
+    """Returns how, when and where groups of a grid were timed, by a command with these flags."""
     command = " ".join(["python -m experiments.speed.grid", f"--grid={grid}", *flags])
     return " ".join(
         dict.fromkeys(

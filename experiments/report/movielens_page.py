@@ -4,9 +4,8 @@ import types
 
 import numpy as np
 
-from experiments.common.markdown import interval
 from experiments.common.published import TITLES
-from experiments.report.cells import TEST_SCORES, Summary, data_of, named, table, written
+from experiments.report.cells import TEST_SCORES, Summary, data_of, lead_of, named, table, written
 from experiments.report.pages import Block, Picture, Section, picture
 from interhat_tf.explanation.heatmap import attention_heatmap
 from interhat_tf.training.settings import TrainingSettings
@@ -25,9 +24,7 @@ def movielens_scores(summary: Summary) -> Section:
     columns = {
         "model": lambda row: TITLES[row["name"]],
         **TEST_SCORES,
-        "InterHAt's lead in AUC": lambda row: interval(
-            summary["differences"].get(row["name"], {}).get("auc")
-        ),
+        "InterHAt's lead in AUC": lead_of(summary),
         "parameters": "{parameters:,}",
         "epochs": lambda row: ", ".join(str(run["epochs"]) for run in row["runs"]),
     }

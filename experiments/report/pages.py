@@ -22,37 +22,22 @@ FONT = {"font.size": 9, "svg.fonttype": "path", "svg.hashsalt": "interhat_tf"}
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """A table; all cells are text, in which `**` marks what is bold.
-
-    Args:
-        header: Titles of the columns.
-        rows: Lists of cells.
-        fold: Title under which the table is hidden until it is opened; `None` shows it.
-        numeric: Whether all columns but the first hold numbers, which are aligned to the right
-            and do not wrap.
-    """
+    """A table; all cells are text, in which `**` marks what is bold."""
 
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
-    fold: str | None = None
-    numeric: bool = True
+    fold: str | None = None  # the title under which it is hidden until it is opened
+    numeric: bool = True  # all columns but the first are aligned to the right and do not wrap
 
 
 @dataclasses.dataclass(frozen=True)
 class Picture:
-    """A picture.
+    """A picture."""
 
-    Args:
-        name: Its file's name beside the Markdown page, without the suffix.
-        alt: What it shows, for those who do not see it.
-        png: Its bytes as PNG, for Markdown.
-        svg: Its bytes as SVG, which the HTML page embeds; the PNG without one.
-    """
-
-    name: str
-    alt: str
+    name: str  # of its file beside the Markdown page, without the suffix
+    alt: str  # what it shows, for those who do not see it
     png: bytes
-    svg: bytes | None = None
+    svg: bytes | None = None  # what the HTML page embeds; the PNG without one
 
 
 Block = str | Table | Picture

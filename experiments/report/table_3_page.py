@@ -1,8 +1,8 @@
 """The page's part on Table 3, and on what Frappe's train negatives change of it."""
 
-from experiments.common.markdown import interval, pair, spread
+from experiments.common.markdown import pair, spread
 from experiments.common.published import BARS_FRAPPE, TABLE_3, TITLES
-from experiments.report.cells import TEST_SCORES, Summary, data_of, named, table, written
+from experiments.report.cells import TEST_SCORES, Summary, data_of, lead_of, named, table, written
 from experiments.report.pages import Section, Table
 
 ROW_TITLES = {
@@ -32,9 +32,7 @@ def table_3(summary: Summary) -> Section:
         **TEST_SCORES,
         "paper's": lambda row: pair(papers.get(AS_INTERHAT.get(row["name"], row["name"]))),
         "public": lambda row: pair(public.get(row["name"])),
-        "InterHAt's lead in AUC": lambda row: interval(
-            summary["differences"].get(row["name"], {}).get("auc")
-        ),
+        "InterHAt's lead in AUC": lead_of(summary),
         "parameters": "{parameters:,}",
         "s an epoch": "{seconds_per_epoch[mean]:.1f}",
     }
