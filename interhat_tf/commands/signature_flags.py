@@ -78,9 +78,11 @@ def _definer(annotation: Any) -> Callable:
 
 def _sentences(function: Callable) -> dict[str, str]:
     """Returns the first sentence that a docstring's `Args` has about each argument."""
-    text = (inspect.getdoc(function) or "").partition("Args:\n")[2]
-    entries = re.findall(r"^    (\w+): (.*(?:\n {5,}.*)*)", text, re.MULTILINE)
-    return {
-        name: re.split(r"[.;](?:\s|$)", " ".join(entry.split()))[0].replace("`", "")
-        for name, entry in entries
-    }
+    found: dict[str, str] = {}
+    # What a class leaves to the classes above it, their docstrings tell.
+    for owner in inspect.getmro(function) if inspect.isclass(function) else [function]:
+        text = inspect.cleandoc(owner.__doc__ or "").partition("Args:\n")[2]
+        for name, entry in re.findall(r"^    (\w+): (.*(?:\n {5,}.*)*)", text, re.MULTILINE):
+            sentence = re.split(r"[.;](?:\s|$)", " ".join(entry.split()))[0]
+            found.setdefault(name, sentence.replace("`", ""))
+    return found

@@ -20,11 +20,25 @@ _KINDS = {
 }
 
 
+class _WholeSignature:
+    """A class's `__signature__`: what its constructor takes, and what `**kwargs` hands on.
+
+    `inspect.signature`, and with it documentation and command line flags, so see
+    the arguments that a class leaves to the constructor of the class above it.
+    """
+
+    def __get__(self, instance: Any, owner: type) -> inspect.Signature:
+        if instance is not None:  # A call of a layer has another signature.
+            raise AttributeError("__signature__")
+        return _signature(owner)
+
+
 class ConfigFromSignature(keras.layers.Layer):
     """A layer or a model whose `get_config` holds the arguments that it was made with.
 
     A class that derives from it writes each argument once, in the signature of
-    its `__init__`; defaults count as given. In the configuration sequences are
+    its `__init__`, or leaves it to the class above by `**kwargs`; defaults count
+    as given. In the configuration sequences are
     tuples, numbers are Python's, and what Keras can serialise is serialised: an
     initializer or a regularizer, known by the end of the argument's name, and
     any function or object that Keras has a name for. An argument whose value
@@ -43,11 +57,13 @@ class ConfigFromSignature(keras.layers.Layer):
     True
     """
 
+    __signature__ = _WholeSignature()
+
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Notes the arguments, before any of them is used."""
         instance = super().__new__(cls, *args, **kwargs)
         # Keras' own `__setattr__` would track what is in them, as if it were the layer's state.
-        object.__setattr__(instance, "_arguments", _bind(cls.__init__, args, kwargs))
+        object.__setattr__(instance, "_arguments", _bind(cls, args, kwargs))
         return instance
 
     def get_config(self) -> dict[str, Any]:
@@ -56,16 +72,34 @@ class ConfigFromSignature(keras.layers.Layer):
         return {**arguments, **super().get_config()}
 
 
-def _bind(function: Callable, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Returns all arguments of a call of a constructor by name, defaults included."""
-    signature = inspect.signature(function)
+def _signature(cls: type) -> inspect.Signature:
+    """Returns the arguments of a class's constructor and of those that it hands `**kwargs` to."""
+    found: dict[str, inspect.Parameter] = {}
+    for owner in cls.__mro__:
+        if owner is ConfigFromSignature:
+            break
+        if "__init__" not in vars(owner):
+            continue
+        _, *parameters = inspect.signature(owner.__init__).parameters.values()
+        handed_on = bool(found)
+        for parameter in parameters:
+            if handed_on and parameter.kind is not parameter.VAR_KEYWORD:
+                parameter = parameter.replace(kind=parameter.KEYWORD_ONLY)
+            found.setdefault(parameter.name, parameter)
+        if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+            break
+    return inspect.Signature(sorted(found.values(), key=lambda parameter: parameter.kind))
+
+
+def _bind(cls: type, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Returns all arguments of a constructor by name, defaults included."""
+    signature = _signature(cls)
     try:
-        bound = signature.bind(None, *args, **kwargs)
+        bound = signature.bind(*args, **kwargs)
     except TypeError:  # The constructor raises it again, with the name of its class.
         return {}
     bound.apply_defaults()
     arguments = dict(bound.arguments)
-    del arguments[next(iter(signature.parameters))]  # self
     for parameter in signature.parameters.values():
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
             arguments |= arguments.pop(parameter.name)

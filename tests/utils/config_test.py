@@ -1,3 +1,4 @@
+import inspect
 import json
 
 import keras
@@ -85,6 +86,17 @@ def test_round_trips(cls, arguments):
 def test_a_derived_class_keeps_what_it_hands_on():
     assert own(Derived(extra=2, width=5, units=[1]))["extra"] == 2
     assert own(Derived(width=5, units=[1]))["units"] == (1,)
+    assert own(Derived(width=5)) == {**own(Example(5)), "extra": 1}
+
+
+def test_a_derived_class_shows_what_it_hands_on():
+    parameters = inspect.signature(Derived).parameters
+    assert list(parameters) == ["extra", "width", "units", *list(parameters)[3:]]
+    assert parameters["units"].default == (4, 2)
+    assert parameters["units"].kind is inspect.Parameter.KEYWORD_ONLY
+    assert "extra" not in inspect.signature(Example).parameters
+    with pytest.raises(AttributeError):
+        _ = Derived(width=5).__signature__
 
 
 def test_later_changes_of_an_argument_do_not_count():

@@ -6,13 +6,13 @@ from typing import Any
 import keras
 
 from interhat_tf.layers import AttentionalAggregation, ElementwiseProduct
-from interhat_tf.models.click_model import ClickModel, l2
+from interhat_tf.models.baselines.embedding_model import EmbeddingModel
+from interhat_tf.models.click_model import l2
 from interhat_tf.schema import Batch, Schema
-from interhat_tf.utils.config import Initializer
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
-class AFM(ClickModel):
+class AFM(EmbeddingModel):
     """The attentional factorization machine (Xiao et al., IJCAI 2017, Equation 6).
 
         logit = w_0 + sum_i w_i x_i + p^T sum_{i<j} a_ij (v_i * v_j) x_i x_j
@@ -24,17 +24,12 @@ class AFM(ClickModel):
 
     Args:
         schema: The record's `Schema`, or what its `to_dict` returned.
-        embedding_dim: Embedding size d. Defaults to 10, BARS'.
-        embeddings_initializer: Initializer of the embeddings. Defaults to
-            `"glorot_uniform"`.
         attention_size: Width t of the attention space. Defaults to 128, BARS' on
             Frappe; the paper's is 256.
         dropout: Rate at which the pooled interaction is dropped in training.
             Defaults to 0.
-        embedding_l2: L2 penalty l of the embeddings and the first-order weights, `l * sum(w**2)`.
-            Defaults to 0.
         dense_l2: L2 penalty of all other weights but w_0. Defaults to 0.
-        **kwargs: Arguments of `keras.Model`.
+        **kwargs: Arguments of `EmbeddingModel`.
 
     Example:
 
@@ -44,21 +39,18 @@ class AFM(ClickModel):
     TensorShape([1, 1])
     """
 
+    first_order = True
+
     def __init__(
         self,
         schema: Schema | Mapping[str, Any],
         *,
-        embedding_dim: int = 10,
-        embeddings_initializer: Initializer = "glorot_uniform",
         attention_size: int = 128,
         dropout: float = 0.0,
-        embedding_l2: float = 0.0,
         dense_l2: float = 0.0,
         **kwargs: Any,
     ):
         super().__init__(schema, **kwargs)
-        self.linear = self._make_linear(embedding_l2, use_bias=True)
-        self.embedding = self._make_embedding(embedding_dim, embeddings_initializer, embedding_l2)
         self.pairs = ElementwiseProduct(dtype=self.dtype_policy, name="pairs")
         self.attention = AttentionalAggregation(
             attention_size,

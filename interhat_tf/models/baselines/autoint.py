@@ -6,13 +6,13 @@ from typing import Any
 import keras
 
 from interhat_tf.layers import InteractingLayer
-from interhat_tf.models.click_model import ClickModel, l2
+from interhat_tf.models.baselines.embedding_model import EmbeddingModel
+from interhat_tf.models.click_model import l2
 from interhat_tf.schema import Batch, Schema
-from interhat_tf.utils.config import Initializer
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
-class AutoInt(ClickModel):
+class AutoInt(EmbeddingModel):
     """AutoInt: layers of self-attention over the fields (Song et al., CIKM 2019).
 
         e^{l+1} = InteractingLayer(e^l)      (Equations 5 to 8)
@@ -23,9 +23,6 @@ class AutoInt(ClickModel):
 
     Args:
         schema: The record's `Schema`, or what its `to_dict` returned.
-        embedding_dim: Embedding size d. Defaults to 10, BARS'; the paper's is 16.
-        embeddings_initializer: Initializer of the embeddings. Defaults to
-            `"glorot_uniform"`.
         num_layers: Number of interacting layers. Defaults to 3, the paper's.
         num_heads: Number of heads H. Defaults to 2, the paper's.
         key_dim: Width d' of each head. Defaults to 32, the paper's.
@@ -35,10 +32,8 @@ class AutoInt(ClickModel):
             dropped in training. Defaults to 0.
         batch_norm: Whether the MLP's layers have batch normalisation. Defaults to
             `False`.
-        embedding_l2: L2 penalty l of the embeddings, `l * sum(w**2)`.
-            Defaults to 0.
         dense_l2: L2 penalty of all other weights. Defaults to 0.
-        **kwargs: Arguments of `keras.Model`.
+        **kwargs: Arguments of `EmbeddingModel`.
 
     Example:
 
@@ -52,20 +47,16 @@ class AutoInt(ClickModel):
         self,
         schema: Schema | Mapping[str, Any],
         *,
-        embedding_dim: int = 10,
-        embeddings_initializer: Initializer = "glorot_uniform",
         num_layers: int = 3,
         num_heads: int = 2,
         key_dim: int = 32,
         mlp_units: Sequence[int] = (),
         dropout: float = 0.0,
         batch_norm: bool = False,
-        embedding_l2: float = 0.0,
         dense_l2: float = 0.0,
         **kwargs: Any,
     ):
         super().__init__(schema, **kwargs)
-        self.embedding = self._make_embedding(embedding_dim, embeddings_initializer, embedding_l2)
         self.interactions = [
             InteractingLayer(
                 num_heads,

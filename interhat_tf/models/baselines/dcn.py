@@ -1,19 +1,18 @@
 """The deep & cross network."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 from keras import ops
 
 from interhat_tf.layers import CrossNetwork
-from interhat_tf.models.click_model import ClickModel, l2
+from interhat_tf.models.baselines.deep_model import DeepModel
 from interhat_tf.schema import Batch, Schema
-from interhat_tf.utils.config import Initializer
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
-class DCN(ClickModel):
+class DCN(DeepModel):
     """The deep & cross network: crosses and an MLP side by side (Wang et al., ADKDD 2017).
 
         x_{l+1} = x_0 x_l^T w_l + b_l + x_l   for l = 0 ... L - 1
@@ -21,25 +20,13 @@ class DCN(ClickModel):
 
     x_0 is the embeddings of all fields, end to end. The paper puts numbers into
     x_0 as they are; here a numerical field has an embedding, as in InterHAt.
-    For x_0 of width n = m d the crosses have 2 n L weights.
+    For x_0 of width n = m d the crosses have 2 n L weights. The paper's MLP on Criteo
+    has widths of 1024 and 1024.
 
     Args:
         schema: The record's `Schema`, or what its `to_dict` returned.
-        embedding_dim: Embedding size d. Defaults to 10, BARS'.
-        embeddings_initializer: Initializer of the embeddings. Defaults to
-            `"glorot_uniform"`.
         num_cross_layers: Number of crosses L. Defaults to 6, the paper's on Criteo.
-        mlp_units: Widths of the MLP's hidden layers. Defaults to
-            `(400, 400, 400)`, BARS' (the paper's on
-            Criteo are 1024, 1024).
-        dropout: Rate at which the MLP's hidden units are dropped in training.
-            Defaults to 0.
-        batch_norm: Whether the MLP's layers have batch normalisation, as most
-            models of BARS have on Frappe. Defaults to `False`.
-        embedding_l2: L2 penalty l of the embeddings, `l * sum(w**2)`.
-            Defaults to 0.
-        dense_l2: L2 penalty of all other weights. Defaults to 0.
-        **kwargs: Arguments of `keras.Model`.
+        **kwargs: Arguments of `DeepModel`.
 
     Example:
 
@@ -53,27 +40,17 @@ class DCN(ClickModel):
         self,
         schema: Schema | Mapping[str, Any],
         *,
-        embedding_dim: int = 10,
-        embeddings_initializer: Initializer = "glorot_uniform",
         num_cross_layers: int = 6,
-        mlp_units: Sequence[int] = (400, 400, 400),
-        dropout: float = 0.0,
-        batch_norm: bool = False,
-        embedding_l2: float = 0.0,
-        dense_l2: float = 0.0,
         **kwargs: Any,
     ):
         super().__init__(schema, **kwargs)
-        self.embedding = self._make_embedding(embedding_dim, embeddings_initializer, embedding_l2)
         self.cross = CrossNetwork(
             num_cross_layers,
-            kernel_regularizer=l2(dense_l2),
+            kernel_regularizer=self.penalty,
             dtype=self.dtype_policy,
             name="cross",
         )
-        self.mlp = self._make_mlp(mlp_units, dropout, batch_norm, dense_l2)
-        self.logit = self._make_logit(dense_l2)
-        self.build()
+        self._finish()
 
     def call(self, inputs: Batch, training: bool = False) -> keras.KerasTensor:
         """Returns logits, (B, 1)."""

@@ -1,19 +1,18 @@
 """The deep & cross network, version 2."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 from keras import ops
 from keras_rs.layers import FeatureCross
 
-from interhat_tf.models.click_model import ClickModel, l2
+from interhat_tf.models.baselines.deep_model import DeepModel
 from interhat_tf.schema import Batch, Schema
-from interhat_tf.utils.config import Initializer
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
-class DCNv2(ClickModel):
+class DCNv2(DeepModel):
     """The deep & cross network V2: crosses with a matrix (Wang et al., WWW 2021).
 
         x_{l+1} = x_0 * (W_l x_l + b_l) + x_l   for l = 0 ... L - 1
@@ -25,22 +24,10 @@ class DCNv2(ClickModel):
 
     Args:
         schema: The record's `Schema`, or what its `to_dict` returned.
-        embedding_dim: Embedding size d. Defaults to 10, BARS'.
-        embeddings_initializer: Initializer of the embeddings. Defaults to
-            `"glorot_uniform"`.
         num_cross_layers: Number of crosses L. Defaults to 4, BARS' on
             Frappe.
         structure: `"parallel"` or `"stacked"`. Defaults to `"parallel"`.
-        mlp_units: Widths of the MLP's hidden layers. Defaults to
-            `(400, 400, 400)`, BARS'.
-        dropout: Rate at which the MLP's hidden units are dropped in training.
-            Defaults to 0.
-        batch_norm: Whether the MLP's layers have batch normalisation, as most
-            models of BARS have on Frappe. Defaults to `False`.
-        embedding_l2: L2 penalty l of the embeddings, `l * sum(w**2)`.
-            Defaults to 0.
-        dense_l2: L2 penalty of all other weights. Defaults to 0.
-        **kwargs: Arguments of `keras.Model`.
+        **kwargs: Arguments of `DeepModel`.
 
     Raises:
         ValueError: If `structure` is neither of its two values.
@@ -57,34 +44,24 @@ class DCNv2(ClickModel):
         self,
         schema: Schema | Mapping[str, Any],
         *,
-        embedding_dim: int = 10,
-        embeddings_initializer: Initializer = "glorot_uniform",
         num_cross_layers: int = 4,
         structure: str = "parallel",
-        mlp_units: Sequence[int] = (400, 400, 400),
-        dropout: float = 0.0,
-        batch_norm: bool = False,
-        embedding_l2: float = 0.0,
-        dense_l2: float = 0.0,
         **kwargs: Any,
     ):
         super().__init__(schema, **kwargs)
         if structure not in ("parallel", "stacked"):
             raise ValueError(f"structure must be 'parallel' or 'stacked', got {structure!r}")
         self.structure = structure
-        self.embedding = self._make_embedding(embedding_dim, embeddings_initializer, embedding_l2)
         self.crosses = [
             FeatureCross(
-                kernel_regularizer=l2(dense_l2),
-                bias_regularizer=l2(dense_l2),
+                kernel_regularizer=self.penalty,
+                bias_regularizer=self.penalty,
                 dtype=self.dtype_policy,
                 name=f"cross_{i}",
             )
             for i in range(1, num_cross_layers + 1)
         ]
-        self.mlp = self._make_mlp(mlp_units, dropout, batch_norm, dense_l2)
-        self.logit = self._make_logit(dense_l2)
-        self.build()
+        self._finish()
 
     def call(self, inputs: Batch, training: bool = False) -> keras.KerasTensor:
         """Returns logits, (B, 1)."""

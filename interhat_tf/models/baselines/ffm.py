@@ -6,13 +6,12 @@ from typing import Any
 import keras
 
 from interhat_tf.layers import FieldAwareFactorizationMachine
-from interhat_tf.models.click_model import ClickModel
+from interhat_tf.models.baselines.embedding_model import EmbeddingModel
 from interhat_tf.schema import Batch, Schema
-from interhat_tf.utils.config import Initializer
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
-class FFM(ClickModel):
+class FFM(EmbeddingModel):
     """The field-aware factorization machine (Juan et al., RecSys 2016, Equation 4).
 
         logit = w_0 + sum_i w_i x_i + sum_{i<j} <v_{i,j}, v_{j,i}> x_i x_j
@@ -24,12 +23,7 @@ class FFM(ClickModel):
 
     Args:
         schema: The record's `Schema`, or what its `to_dict` returned.
-        embedding_dim: Size d of each vector. Defaults to 10, BARS'; the paper's is 4.
-        embeddings_initializer: Initializer of the embeddings. Defaults to
-            `"glorot_uniform"`.
-        embedding_l2: L2 penalty l of the embeddings and the first-order weights, `l * sum(w**2)`.
-            Defaults to 0.
-        **kwargs: Arguments of `keras.Model`.
+        **kwargs: Arguments of `EmbeddingModel`.
 
     Example:
 
@@ -39,24 +33,17 @@ class FFM(ClickModel):
     TensorShape([1, 1])
     """
 
-    def __init__(
-        self,
-        schema: Schema | Mapping[str, Any],
-        *,
-        embedding_dim: int = 10,
-        embeddings_initializer: Initializer = "glorot_uniform",
-        embedding_l2: float = 0.0,
-        **kwargs: Any,
-    ):
+    first_order = True
+
+    def __init__(self, schema: Schema | Mapping[str, Any], **kwargs: Any):
         super().__init__(schema, **kwargs)
-        self.linear = self._make_linear(embedding_l2, use_bias=True)
-        self.embedding = self._make_embedding(
-            self.num_fields * embedding_dim, embeddings_initializer, embedding_l2
-        )
         self.interaction = FieldAwareFactorizationMachine(
             dtype=self.logit_dtype, name="interaction"
         )
         self.build()
+
+    def _embedding_width(self, embedding_dim: int) -> int:
+        return self.num_fields * embedding_dim
 
     def call(self, inputs: Batch) -> keras.KerasTensor:
         """Returns logits, (B, 1)."""

@@ -1,15 +1,14 @@
 """Product-based neural networks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 from keras import ops
 
 from interhat_tf.layers import InnerProduct, OuterProduct
-from interhat_tf.models.click_model import ClickModel
+from interhat_tf.models.baselines.deep_model import DeepModel
 from interhat_tf.schema import Batch, Schema
-from interhat_tf.utils.config import Initializer
 
 _PRODUCTS: dict[str, tuple[type[keras.layers.Layer], ...]] = {
     "inner": (InnerProduct,),
@@ -19,7 +18,7 @@ _PRODUCTS: dict[str, tuple[type[keras.layers.Layer], ...]] = {
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
-class PNN(ClickModel):
+class PNN(DeepModel):
     """Product-based neural networks: IPNN, OPNN and PNN* (Qu et al., ICDM 2016).
 
         l_1 = ReLU(W_z z + W_p p + b_1)   (Equation 2)
@@ -33,21 +32,9 @@ class PNN(ClickModel):
 
     Args:
         schema: The record's `Schema`, or what its `to_dict` returned.
-        embedding_dim: Embedding size d. Defaults to 10, BARS'.
-        embeddings_initializer: Initializer of the embeddings. Defaults to
-            `"glorot_uniform"`.
         product: `"inner"`, `"outer"` or `"both"`: IPNN, OPNN or PNN*. Defaults to
             `"both"`; BARS' PNN is `"inner"`.
-        mlp_units: Widths of the MLP's hidden layers. Defaults to
-            `(400, 400, 400)`, BARS'.
-        dropout: Rate at which the MLP's hidden units are dropped in training.
-            Defaults to 0.
-        batch_norm: Whether the MLP's layers have batch normalisation, as most
-            models of BARS have on Frappe. Defaults to `False`.
-        embedding_l2: L2 penalty l of the embeddings, `l * sum(w**2)`.
-            Defaults to 0.
-        dense_l2: L2 penalty of all other weights. Defaults to 0.
-        **kwargs: Arguments of `keras.Model`.
+        **kwargs: Arguments of `DeepModel`.
 
     Raises:
         ValueError: If there is no such product.
@@ -64,26 +51,16 @@ class PNN(ClickModel):
         self,
         schema: Schema | Mapping[str, Any],
         *,
-        embedding_dim: int = 10,
-        embeddings_initializer: Initializer = "glorot_uniform",
         product: str = "both",
-        mlp_units: Sequence[int] = (400, 400, 400),
-        dropout: float = 0.0,
-        batch_norm: bool = False,
-        embedding_l2: float = 0.0,
-        dense_l2: float = 0.0,
         **kwargs: Any,
     ):
         super().__init__(schema, **kwargs)
         if product not in _PRODUCTS:
             raise ValueError(f"product must be one of {', '.join(_PRODUCTS)}, got {product!r}")
-        self.embedding = self._make_embedding(embedding_dim, embeddings_initializer, embedding_l2)
         self.products = [
             layer(dtype=self.dtype_policy, name=layer.__name__) for layer in _PRODUCTS[product]
         ]
-        self.mlp = self._make_mlp(mlp_units, dropout, batch_norm, dense_l2)
-        self.logit = self._make_logit(dense_l2)
-        self.build()
+        self._finish()
 
     def call(self, inputs: Batch, training: bool = False) -> keras.KerasTensor:
         """Returns logits, (B, 1)."""

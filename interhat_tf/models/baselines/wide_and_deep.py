@@ -1,41 +1,28 @@
 """Wide & Deep learning."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 
-from interhat_tf.models.click_model import ClickModel
+from interhat_tf.models.baselines.deep_model import DeepModel
 from interhat_tf.schema import Batch, Schema
-from interhat_tf.utils.config import Initializer
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
-class WideAndDeep(ClickModel):
+class WideAndDeep(DeepModel):
     """Wide & Deep: a linear model and an MLP, trained together (Cheng et al. 2016, Equation 3).
 
         logit = w_wide^T x + w_deep^T MLP([x_1; ...; x_m]) + b
 
     The paper's wide part also has products of fields that an engineer chose for
     its app store (its Equation 1). A click log in general has none, so x is the
-    record's values alone, as in BARS and where later papers compare with it.
+    record's values alone, as in BARS and where later papers compare with it. The
+    paper's MLP has widths of 1024, 512 and 256.
 
     Args:
         schema: The record's `Schema`, or what its `to_dict` returned.
-        embedding_dim: Embedding size d. Defaults to 10, BARS'.
-        embeddings_initializer: Initializer of the embeddings. Defaults to
-            `"glorot_uniform"`.
-        mlp_units: Widths of the MLP's hidden layers. Defaults to
-            `(400, 400, 400)`, BARS' (the paper's
-            are 1024, 512, 256).
-        dropout: Rate at which the MLP's hidden units are dropped in training.
-            Defaults to 0.
-        batch_norm: Whether the MLP's layers have batch normalisation, as most
-            models of BARS have on Frappe. Defaults to `False`.
-        embedding_l2: L2 penalty l of the embeddings and the first-order weights, `l * sum(w**2)`.
-            Defaults to 0.
-        dense_l2: L2 penalty of all other weights. Defaults to 0.
-        **kwargs: Arguments of `keras.Model`.
+        **kwargs: Arguments of `DeepModel`.
 
     Example:
 
@@ -45,25 +32,11 @@ class WideAndDeep(ClickModel):
     TensorShape([1, 1])
     """
 
-    def __init__(
-        self,
-        schema: Schema | Mapping[str, Any],
-        *,
-        embedding_dim: int = 10,
-        embeddings_initializer: Initializer = "glorot_uniform",
-        mlp_units: Sequence[int] = (400, 400, 400),
-        dropout: float = 0.0,
-        batch_norm: bool = False,
-        embedding_l2: float = 0.0,
-        dense_l2: float = 0.0,
-        **kwargs: Any,
-    ):
+    first_order = True
+
+    def __init__(self, schema: Schema | Mapping[str, Any], **kwargs: Any):
         super().__init__(schema, **kwargs)
-        self.linear = self._make_linear(embedding_l2, use_bias=False)
-        self.embedding = self._make_embedding(embedding_dim, embeddings_initializer, embedding_l2)
-        self.mlp = self._make_mlp(mlp_units, dropout, batch_norm, dense_l2)
-        self.logit = self._make_logit(dense_l2)
-        self.build()
+        self._finish()
 
     def call(self, inputs: Batch, training: bool = False) -> keras.KerasTensor:
         """Returns logits, (B, 1)."""
