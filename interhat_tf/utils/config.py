@@ -78,9 +78,9 @@ def _signature(cls: type) -> inspect.Signature:
     for owner in cls.__mro__:
         if owner is ConfigFromSignature:
             break
-        if "__init__" not in vars(owner):
+        if (constructor := vars(owner).get("__init__")) is None:
             continue
-        _, *parameters = inspect.signature(owner.__init__).parameters.values()
+        _, *parameters = inspect.signature(constructor).parameters.values()
         handed_on = bool(found)
         for parameter in parameters:
             if handed_on and parameter.kind is not parameter.VAR_KEYWORD:
