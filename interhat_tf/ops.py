@@ -1,4 +1,4 @@
-"""The operations that layers need beside `keras.ops`. Each decides by itself what computes it.
+"""The operations that layers need beside `keras.ops`. Each decides what computes it.
 
 On a CPU that is a kernel of `interhat_tf.kernels`, if they are built for TensorFlow. Whoever
 loads an exported graph does not have them. So they serve in training, in eager calls and in

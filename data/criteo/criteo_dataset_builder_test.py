@@ -120,7 +120,7 @@ def expected_columns(rows, split, form, min_count=1, categories=CATEGORIES):
 
 
 def assert_same_rows(columns, labels, expected, expected_labels):
-    """Both have the same rows, in whichever order."""
+    """Both have the same rows, in any order."""
 
     def as_rows(columns, labels):
         values = [[f"{value:.6f}" for value in columns[name]] for name in sorted(expected)]

@@ -75,5 +75,5 @@ def shap_values(model: keras.Model, inputs: Inputs, background: Inputs, seed: in
 
 
 def magnitudes(name: str, values: np.ndarray) -> np.ndarray:
-    """Returns how much each field counts, whichever way."""
+    """Returns how much each field counts, in either direction."""
     return np.abs(values) if METHODS[name].signed else values

@@ -25,7 +25,7 @@ PAPER_SETS = {
 ABOUT = (
     "Every number on this page comes from the summaries in this folder, which the commands beside "
     "the tables wrote. Values are means ± standard deviations over seeds. Whether explanations are "
-    "true is measured on [a page of its own](faithfulness/README.md)."
+    "true is measured on [another page](faithfulness/README.md)."
 )
 
 

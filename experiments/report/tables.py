@@ -28,7 +28,7 @@ from experiments.report.scaling_page import scaling
 from experiments.report.sensitivity_page import sensitivity
 from experiments.report.table_3_page import frappe_negatives, table_3
 
-TITLE = "InterHAt: the paper's tables and figures, reproduced"
+TITLE = "InterHAt: the paper's tables and figures, and ours"
 
 # The sections beyond the paper: a title, a text, and what makes blocks of which summaries.
 BEYOND_THE_PAPER = [

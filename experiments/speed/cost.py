@@ -11,7 +11,7 @@ FREE = {
     *("Const", "ExpandDims", "Identity", "IdentityN", "NoOp", "Placeholder", "PreventGradient"),
     *("ReadVariableOp", "Reshape", "Shape", "Squeeze", "StopGradient", "ResourceGather"),
 }
-"""Operations that move nothing, or whose bytes are counted in a way of their own."""
+"""Operations that move nothing, or whose bytes are counted differently."""
 
 PRODUCTS = {
     "InterhatAttention": (2, 0, 0),
@@ -29,7 +29,7 @@ CALLS = {"PartitionedCall": "f", "While": "body"}
 def cost(function: Callable[..., Any], *specs: Any, fields: int) -> dict[str, int]:
     """Counts what a function does on inputs of known shapes.
 
-    Bytes are those that every operation by itself reads and writes; what a
+    Bytes are those that each single operation reads and writes; what a
     compiler fuses moves fewer. They are the bytes of TensorFlow's operations
     as they stand, not a lower bound.
 

@@ -1,4 +1,4 @@
-"""Functions that are measured in processes of their own, round after round."""
+"""Functions that are measured in separate processes, round after round."""
 
 import concurrent.futures
 import contextlib

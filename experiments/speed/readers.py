@@ -5,7 +5,7 @@
 
 Each of them reads a generated Criteo log (`parse`: all values, kept no longer than a chunk) and
 counts the values of all 26 categorical fields (`count`, what preparation's first pass is
-about), in processes of their own and in turn. Writes `speed/readers.json` among the results:
+about), in separate processes and in turn. Writes `speed/readers.json` among the results:
 rows/s and peak memory. Some 5 minutes on 2 cores; nothing else should run meanwhile.
 """
 

@@ -4,7 +4,7 @@
     interhat prepare --dataset=criteo/all_fields --raw_dir=FOLDER
 
 Prints the set's statistics. `interhat train` opens the set by its name, and
-prepares a public one by itself if need be.
+prepares a public one too, if need be.
 """
 
 import json

@@ -10,7 +10,7 @@ from interhat_tf.utils.config import Activation, ConfigFromSignature, Regularize
 
 @keras.saving.register_keras_serializable("interhat_tf")
 class FeedForward(ConfigFromSignature):
-    """Transforms each field of a record by itself, after self-attention (Section 3.2).
+    """Transforms each field of a record separately, after self-attention (Section 3.2).
 
     Without `hidden_dim` this is the paper's `ReLU(X W + b)`. With it, this is
     the authors' released block, with a residual path and a layer norm:

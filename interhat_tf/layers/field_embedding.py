@@ -16,7 +16,7 @@ from interhat_tf.utils.config import ConfigFromSignature, Initializer, Regulariz
 class FieldEmbedding(ConfigFromSignature):
     """Embeds every field of a record as a d-dimensional vector (Section 3.1).
 
-    A categorical field's value v has a trained vector of its own; all fields
+    A categorical field's value v has its own trained vector; all fields
     share one table, in which each field's rows start at its offset. A
     numerical field f with value v_f is `x_num = v_f * x_num_0`, with one
     trained vector `x_num_0` for the field.

@@ -71,7 +71,7 @@ def compile_prediction(model: keras.Model, microbatch_size: int | None = None) -
         return model.predict_on_batch
 
     def predict(inputs: Mapping[str, Any]) -> Any:
-        with cpu_kernels():  # here, since a strategy's replicas have threads of their own
+        with cpu_kernels():  # here, since a strategy's replicas have their own threads
             if microbatch_size:
                 return predict_microbatches(model, inputs, microbatch_size)
             return model(inputs)

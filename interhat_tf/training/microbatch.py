@@ -49,7 +49,7 @@ class Microbatches:
 
     def __init__(self, batch: Mapping[str, tf.Tensor], size: int):
         number = tf.shape(next(iter(batch.values())))[0] // size
-        # Of a batch whose size is known, the rest would have a shape of its own.
+        # Of a batch whose size is known, the rest would have another shape.
         self.number = tf.raw_ops.PlaceholderWithDefault(input=number, shape=[])
         rows = self.number * size
         self._whole = {

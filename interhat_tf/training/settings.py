@@ -30,7 +30,7 @@ class TrainingSettings:
         jit_compile: Whether XLA compiles the training step.
         microbatch_size: Records whose gradient is computed at a time, or `None`
             or 0, the whole batch; see `step.compile_steps`.
-        input_shards: Equal parts of a batch, each read from files of its own, or
+        input_shards: Equal parts of a batch, each read from its own files, or
             `None`, one for each replica of the model; see
             `PreparedDataset.training_batches`. Runs with the same number see the
             same batches, on however many devices.

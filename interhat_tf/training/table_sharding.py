@@ -58,7 +58,7 @@ def shard_tables(devices: Iterable[str] | None = None) -> keras.distribution.Mod
             "train without shard_tables, or, to try it on a CPU, set "
             "XLA_FLAGS=--xla_force_host_platform_device_count=2 before JAX is imported"
         )
-    # One axis for both: with an axis of their own for the rows, all devices compute all of a batch.
+    # One axis for both: with a second axis for the rows, all devices compute all of a batch.
     mesh = keras.distribution.DeviceMesh((len(devices),), ["devices"], devices)
     layouts = keras.distribution.LayoutMap(mesh)
     layouts[TABLES] = ("devices", None)

@@ -28,7 +28,7 @@ def study_flags(tmp_path):
 
 @pytest.fixture
 def runs_in_process(monkeypatch):
-    """Trains runs in this process, one after the other: a process of its own takes seconds."""
+    """Trains runs in this process, one after the other: a separate process takes seconds."""
 
     def train(run, environment, errors):
         report = pathlib.Path(run["output_dir"]) / "report.json"

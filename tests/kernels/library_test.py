@@ -55,7 +55,7 @@ def test_another_import_of_the_package_in_one_process(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("lanes", [4, 8])
 def test_processors_with_narrower_vectors(lanes):
-    """The other branches of the same library, each in a process of its own."""
+    """The other branches of the same library, each in a separate process."""
     folder = pathlib.Path(__file__).parent
     tests = (folder / f"{name}_test.py" for name in ("attention", "self_attention", "adam"))
     run_python("-m", "pytest", "-q", "-p", "no:xdist", *tests, INTERHAT_LANES=str(lanes))

@@ -12,7 +12,7 @@ from tests.numpy_reference import aggregate, inside, interhat, randomise, weight
 
 SIZES = {"embedding_dim": 8, "num_heads": 2, "key_dim": 3, "attention_size": 5}
 
-# `tuned` has the structure of `released`, with sizes of its own.
+# `tuned` has the structure of `released`, with its own sizes.
 every_preset = pytest.mark.parametrize("preset", ["paper", "released"])
 
 

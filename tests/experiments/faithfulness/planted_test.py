@@ -12,7 +12,7 @@ def test_recovery_by_hand():
     # Means: 0.15, -0.1, 0.4, 0.3; of single records the largest two are 1, 2 and 1, 3.
     assert planted.recovery("attention", values, np.array([2, 3])) == {"found": True, "share": 0.5}
     assert planted.recovery("attention", values, np.array([1, 2]))["found"] is False
-    # A signed method's values count whichever way.
+    # A signed method's values count in either direction.
     signed = np.array([[-3.0, 1.0, 0.0], [-3.0, 0.0, 1.0]])
     assert planted.recovery("occlusion", signed, np.array([0])) == {"found": True, "share": 1.0}
 
