@@ -76,8 +76,8 @@ def preparation(summary: Summary) -> list[Block]:
     """Returns the blocks of `experiments.speed.preparation`."""
     about = (
         "**Preparation at full size**: generated Criteo logs, all of their rows, each in a "
-        f"separate process. {summary['prepared'][0]['gigabytes_of_imports']:.2f} GB of the peak memory "
-        f"are imports. {written(summary, 'python -m experiments.speed.preparation')}"
+        f"separate process. {summary['prepared'][0]['gigabytes_of_imports']:.2f} GB of the "
+        f"peak memory are imports. {written(summary, 'python -m experiments.speed.preparation')}"
     )
     prepared = {
         "fields": "`{config}`",
