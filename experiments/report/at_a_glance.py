@@ -4,9 +4,9 @@ import numpy as np
 
 from experiments.common.published import TABLE_3, TITLES
 from experiments.common.results import read_result
+from experiments.report.blocks import Table
 from experiments.report.cells import Summary
 from experiments.report.movielens_page import COMMAND, ORDINALS
-from experiments.report.pages import Section, Table
 
 REPRODUCED, PARTLY = "✓ reproduced", "◐ in part"
 NOT, NOT_RUN = "✗ **not reproduced**", "– not run here"
@@ -22,15 +22,10 @@ PAPER_SETS = {
     "figure_6": ("Crime", "Romance"),
     "figure_7": ("year", "Animation", "Children's"),
 }
-ABOUT = (
-    "Every number on this page comes from the summaries in this folder, which the commands beside "
-    "the tables wrote. Values are means ± standard deviations over seeds. Whether explanations are "
-    "true is measured on [another page](faithfulness/README.md)."
-)
 
 
-def at_a_glance() -> Section:
-    """Returns the section."""
+def at_a_glance() -> Table:
+    """Returns the table: what the paper shows, whether it is so here, and why."""
     rows = [
         ["Table 1, Criteo and Avazu", NOT_RUN, "needs Kaggle's files: `make reproduce-criteo`"],
         *(of_table_3(name, read_result(f"table_3/{name}/summary.json")) for name in TABLE_3),
@@ -39,7 +34,7 @@ def at_a_glance() -> Section:
         *(of_sensitivity(figure, read_result(f"{figure}/frappe/summary.json")) for figure in BEST),
         *of_movielens(read_result("figures_5_to_7/summary.json")),
     ]
-    return Section("At a glance", [ABOUT, Table(["paper", "here", "why"], rows, numeric=False)])
+    return Table(["paper", "here", "why"], rows, numeric=False)
 
 
 def of_table_3(name: str, summary: Summary | None) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from experiments.common.markdown import interval, spread
-from experiments.report.pages import Table
+from experiments.report.blocks import Table
 
 Summary = dict[str, Any]
 Cell = str | Callable[[Summary], str]

@@ -4,50 +4,35 @@ import pathlib
 
 from experiments.common.markdown import spread
 from experiments.common.published import TABLE_1
-from experiments.report.cells import Summary, data_of, table, written
+from experiments.report.blocks import Picture, Table, write_pages
+from experiments.report.cells import Summary, table
 from experiments.report.movielens_page import epochs_given
-from experiments.report.pages import Block, Picture, Section, Table, write_pages
-
-RANKS = (
-    "Ranks of the planted fields among all by mean weight; 1 is the highest. First the rows of "
-    "the orders combined by alpha_f, then by the highest weight in any order's row."
-)
+from experiments.report.templates import fill
 
 
 def write_criteo_avazu_page(folder: pathlib.Path, summary: Summary) -> None:
     """Writes the page of a summary of `experiments.paper.criteo_avazu`, beside its heat map."""
     name, truth = summary["config"]["dataset"], summary.get("truth")
+    training = summary["config"]["training"]
     given = f"ROWS={truth['rows']}" if truth else f"{name.upper()}={summary['log']}"
-    command = f"make reproduce-{name} {given}{epochs_given(summary['config']['training'])}"
-    seeds = ", ".join(map(str, summary["seeds"]))
-    about = f"{written(summary, command)} Seeds: {seeds}."
-    order_weights = ", ".join(f"{weight:.2f}" for weight in summary["order_weights"])
     heatmap = (folder / "attention.png").read_bytes()
-    attention = [
-        *(ranks(truth) if truth else []),
-        Picture("attention", "Mean attention over validation", heatmap),
-        f"Mean over validation, seed {summary['seeds'][0]}. The orders' weights alpha_f, from the "
-        f"first order on: {order_weights}.",
-    ]
-    sections = [
-        Section("Data", [origin(name, truth), about]),
-        Section("Table 1", [table_1(name, summary["data"]["statistics"])]),
-        Section("Table 3", [scores(name, summary, truth), settings(summary)]),
-        Section("Attention", attention),
-    ]
-    title = f"{name.capitalize()}, generated" if truth else name.capitalize()
-    write_pages(folder, title, sections)
-
-
-def origin(name: str, truth: Summary | None) -> str:
-    """Returns where the log comes from."""
-    if truth is None:
-        return "REPRODUCTION.md says where the protocol differs from the paper's, and why."
-    return (
-        f"The log is generated (`experiments/generate_click_log.py`): {truth['rows']:,} rows in "
-        f"{name.capitalize()}'s format, of which the protocol takes the first 30%. It says nothing "
-        f"about {name.capitalize()} itself."
+    page = fill(
+        "criteo_avazu.md",
+        name=name.capitalize(),
+        title=f"{name.capitalize()}, generated" if truth else name.capitalize(),
+        summary=summary,
+        truth=truth,
+        log=None if truth else summary["log"],
+        command=f"make reproduce-{name} {given}{epochs_given(training)}",
+        arguments=summary["config"]["arguments"],
+        training=training,
+        table_1=table_1(name, summary["data"]["statistics"]),
+        scores=scores(name, summary, truth),
+        ranks=ranks(truth) if truth else None,
+        attention=Picture("attention", "Mean attention over validation", heatmap),
+        order_weights=", ".join(f"{weight:.2f}" for weight in summary["order_weights"]),
     )
+    write_pages(folder, page)
 
 
 def table_1(name: str, found: Summary) -> Table:
@@ -83,20 +68,7 @@ def scores(name: str, summary: Summary, truth: Summary | None) -> Table:
     return table(columns, [{"metric": m, "title": title} for m, title in metrics.items()])
 
 
-def settings(summary: Summary) -> str:
-    """Returns what was trained, and how."""
-    arguments, training = summary["config"]["arguments"], summary["config"]["training"]
-    return (
-        f"InterHAt, preset `{summary['config']['preset']}`, on {data_of(summary)}: d "
-        f"{arguments['embedding_dim']}, s {arguments['attention_size']}, {arguments['num_heads']} "
-        f"heads; {summary['parameters']:,} parameters. Batches of {training['batch_size']}, "
-        f"learning rate {training['learning_rate']}, epochs "
-        f"{', '.join(map(str, summary['epochs']))}; {summary['rows_per_second']['mean']:,.0f} "
-        "rows/s. Each run read the test split once."
-    )
-
-
-def ranks(truth: Summary) -> list[Block]:
+def ranks(truth: Summary) -> Table:
     """Returns the ranks of the planted fields in the attention."""
     columns = {
         "order": lambda term: str(len(term["fields"])),
@@ -105,4 +77,4 @@ def ranks(truth: Summary) -> list[Block]:
         "ranks": lambda term: ", ".join(map(str, term["ranks"])),
         "in any order": lambda term: ", ".join(map(str, term["ranks_in_any_order"])),
     }
-    return [table(columns, truth["planted"]), RANKS]
+    return table(columns, truth["planted"])

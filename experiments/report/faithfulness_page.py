@@ -10,10 +10,10 @@ from experiments.common.markdown import interval, spread
 from experiments.common.planted_rules import FORMS, PLANTED_RULES
 from experiments.common.results import read_results
 from experiments.faithfulness.methods import METHODS
-from experiments.report.cells import Summary, data_of, named, table, title_of, written
-from experiments.report.pages import Section, Table, picture, without_frame, write_pages
+from experiments.report.blocks import Table, picture, without_frame, write_pages
+from experiments.report.cells import Summary, named, table, title_of
+from experiments.report.templates import fill
 
-TITLE = "Can InterHAt's explanations be believed?"
 # Okabe and Ito's colours; a marker each as well, for print and for readers who see no colours.
 STYLES = {
     "attention": ("#0072b2", "o"),
@@ -41,86 +41,53 @@ def write_faithfulness_page(folder: pathlib.Path) -> None:
     if not planted and not curves and not additivity:
         return
     released = {r: planted[r, "released"] for r in PLANTED_RULES if (r, "released") in planted}
-    sections = [
-        in_short(released, curves),
-        *([planted_section(released)] if released else []),
-        *forms_section(planted),
-        *(curves_section(name, summary) for name, summary in curves.items()),
-        *([additivity_section(additivity)] if additivity else []),
-        methods_section(),
-    ]
-    write_pages(folder, TITLE, sections)
-
-
-def in_short(released: dict[str, Summary], curves: dict[str, Summary]) -> Section:
-    """Returns what was found, by rule with `experiments.faithfulness.planted`, by data `curves`."""
-    points = [
-        *advice(released),
-        *(of_rule(PLANTED_RULES[rule].title, summary) for rule, summary in released.items()),
-        *(of_data(title_of(name), summary) for name, summary in curves.items()),
-    ]
-    return Section("In short", ["- " + "\n- ".join(points)])
-
-
-def of_rule(title: str, summary: Summary) -> str:
-    """Returns which methods find a rule's fields."""
-    alone = {name: row["alone"] for name, row in summary["methods"].items()}
-    good = [METHODS[m].title for m, row in alone.items() if row["found"] >= WANTED * row["of"]]
-    return (
-        f"**{title}** ({', '.join(summary['group'])}; best possible AUC "
-        f"{summary['best_auc']:.3f}, reached {summary['test']['mean']:.3f}): attention finds "
-        f"the planted fields in {alone['attention']['found']} of {alone['attention']['of']} "
-        f"seeds. In at least {WANTED:.0%} of the seeds they are found by: "
-        f"{'; '.join(good) or 'none of the methods'}."
+    page = fill(
+        "faithfulness.md",
+        wanted=WANTED,
+        rules=[of_rule(rule, summary) for rule, summary in released.items()],
+        curves=[of_data(name, summary) for name, summary in curves.items()],
+        **advice(released),
+        **of_planted(released),
+        forms=forms(planted),
+        additivity=additivity,
+        errors=errors(additivity),
+        methods=methods(),
     )
+    write_pages(folder, page)
 
 
-def of_data(title: str, summary: Summary) -> str:
-    """Returns by how much the area under insertion exceeds that under deletion, best first."""
-    gaps = {
-        name: row["insertion"]["area"]["mean"] - row["deletion"]["area"]["mean"]
-        for name, row in summary["methods"].items()
-    }
-    random = gaps.pop("random")
-    order = sorted(gaps, key=gaps.get, reverse=True)
-    listed = "; ".join(f"{METHODS[name].title} {gaps[name]:.2f}" for name in order)
-    return (
-        f"**{title}**: insertion minus deletion, the best method first: {listed}; "
-        f"random {random:.2f}."
-    )
-
-
-def advice(released: dict[str, Summary]) -> list[str]:
-    """Returns when attention can be believed, as far as planted rules tell."""
+def advice(released: dict[str, Summary]) -> Summary:
+    """Returns how often attention can be believed, as far as planted rules tell."""
     learnt = {rule: s for rule, s in released.items() if s["best_auc"] > LEARNABLE}
-    single = {rule: s for rule, s in learnt.items() if len(PLANTED_RULES[rule].group) == 1}
-    several = {rule: s for rule, s in learnt.items() if rule not in single}
+    single = [s for rule, s in learnt.items() if len(PLANTED_RULES[rule].group) == 1]
+    several = [s for rule, s in learnt.items() if len(PLANTED_RULES[rule].group) > 1]
 
     def count(summaries, kind):
-        rows = [s["methods"]["attention"][kind] for s in summaries.values()]
+        rows = [s["methods"]["attention"][kind] for s in summaries]
         return f"{sum(row['found'] for row in rows)} of {sum(row['of'] for row in rows)}"
 
-    points = []
-    if single:
-        points.append(
-            f"Where one field decides, attention named it in {count(single, 'alone')} models."
-        )
-    if several:
-        models = next(iter(learnt.values()))["models_together"]
-        points.append(
-            "Where several fields decide together, the attention of a single model named all of "
-            f"them, and no others, in {count(several, 'alone')} models: it is a hint at some of "
-            f"them, not the whole set. Averaged over {models} models, it named them in "
-            f"{count(several, 'together')}. To know which values a prediction needs, change them "
-            "and ask the model again: occlusion or SHAP."
-        )
-    return points
+    return {
+        "single": single and count(single, "alone"),
+        "several": several and count(several, "alone"),
+        "several_together": count(several, "together"),
+        "together": several and several[0]["models_together"],
+    }
 
 
-def planted_section(released: dict[str, Summary]) -> Section:
-    """Returns the section on which methods find planted fields."""
+def of_rule(rule: str, summary: Summary) -> Summary:
+    """Returns a rule with the methods that find its fields."""
+    alone = {name: row["alone"] for name, row in summary["methods"].items()}
+    good = [METHODS[m].title for m, row in alone.items() if row["found"] >= WANTED * row["of"]]
+    return {
+        **summary,
+        "title": PLANTED_RULES[rule].title,
+        "found_by": "; ".join(good) or "none of the methods",
+    }
+
+
+def of_planted(released: dict[str, Summary]) -> Summary:
+    """Returns the tables on which methods find planted fields."""
     titles = {PLANTED_RULES[rule].title: summary for rule, summary in released.items()}
-    first = next(iter(released.values()))
 
     def found(kind):
         def cell_of(summary):
@@ -131,22 +98,12 @@ def planted_section(released: dict[str, Summary]) -> Section:
 
     reached = ["test AUC", *(spread(s["test"]) for s in released.values())]
     best = ["best possible", *(f"{s['best_auc']:.4f}" for s in released.values())]
-    command = "python -m experiments.faithfulness.planted --dataset=synthetic_rules/RULE"
-    about = (
-        f"InterHAt, `released`, {len(first['seeds'])} seeds a rule, explained on up to "
-        f"{max(s['records'] for s in released.values())} test records that match the rule. G is "
-        "the set of planted fields. A cell says in how many of the seeds the |G| fields with the "
-        "largest values, averaged over the records, are exactly G; in brackets the 95% Wilson "
-        "interval of that share; then the share of planted fields among the |G| largest of single "
-        f"records. {written(first, command)}"
-    )
-    together = (
-        f"The same with the values of {first['models_together']} models averaged: each seed and "
-        "the four after it. These rows are not independent, so that the intervals are too narrow."
-    )
-    aucs = Table(["", *titles], [reached, best])
-    blocks = [about, found("alone"), aucs, together, found("together")]
-    return Section("Planted rules: are the fields found?", blocks)
+    return {
+        "records": max((s["records"] for s in released.values()), default=0),
+        "found_alone": found("alone"),
+        "aucs": Table(["", *titles], [reached, best]),
+        "found_together": found("together"),
+    }
 
 
 def of_seeds(row: Summary) -> str:
@@ -159,13 +116,13 @@ def with_share(row: Summary) -> str:
     return f"{of_seeds(row)}, {row['share']['mean']:.0%}"
 
 
-def forms_section(planted: dict[tuple[str, str], Summary]) -> list[Section]:
-    """Returns the section on what was tried to make attention find more."""
+def forms(planted: dict[tuple[str, str], Summary]) -> Table | None:
+    """Returns the table of what was tried to make attention find more."""
     tried = {rule for rule, form in planted if form != "released"}
     keys = [(rule, form) for rule in PLANTED_RULES if rule in tried for form in FORMS]
     rows = [planted[key] for key in keys if key in planted]
     if not rows:
-        return []
+        return None
 
     def found_by(method):
         return lambda row: of_seeds(row["methods"][method]["alone"])
@@ -180,16 +137,33 @@ def forms_section(planted: dict[tuple[str, str], Summary]) -> list[Section]:
         "integrated gradients": found_by("integrated_gradients"),
         "occlusion": found_by("occlusion"),
     }
-    about = (
-        "`paper` is the printed equations, without residual paths and layer norms; `flatter` is "
-        "`released` with an L2 penalty of 0.01 on W and b of the aggregations, which keeps their "
-        "weights from settling on one field. Cells as above, without shares."
-    )
-    return [Section("What was tried to make attention find more", [about, table(columns, rows)])]
+    return table(columns, rows)
 
 
-def curves_section(name: str, summary: Summary) -> Section:
-    """Returns the section of a data set's deletion and insertion curves."""
+def of_data(name: str, summary: Summary) -> Summary:
+    """Returns a data set's curves: how far insertion and deletion are apart, picture and table."""
+    title = title_of(name)
+    gaps = {
+        method: row["insertion"]["area"]["mean"] - row["deletion"]["area"]["mean"]
+        for method, row in summary["methods"].items()
+    }
+    random = gaps.pop("random")
+    order = sorted(gaps, key=gaps.get, reverse=True)
+    alt = f"Deletion and insertion curves on {title}"
+    return {
+        **summary,
+        "summary": summary,
+        "title": title,
+        "dataset": summary["data"]["set"].rpartition("/")[0],
+        "gaps": "; ".join(f"{METHODS[method].title} {gaps[method]:.2f}" for method in order),
+        "random_gap": random,
+        "picture": picture(curves_figure(summary), f"curves_{name}", alt),
+        "areas": areas(summary),
+    }
+
+
+def areas(summary: Summary) -> Table:
+    """Returns the table of the areas under a data set's curves."""
     rows = []
     for method, row in summary["methods"].items():
         cells = [METHODS[method].title]
@@ -199,23 +173,7 @@ def curves_section(name: str, summary: Summary) -> Section:
         agreement = row["agreement"]
         rows.append([*cells, f"{agreement['correlation']:.2f}", f"{agreement['first']:.0%}"])
     header = ["method", "deletion ↓", "minus random's", "insertion ↑", "minus random's"]
-    header += ["rank correlation", "same first field"]
-    dataset = summary["data"]["set"].rpartition("/")[0]
-    command = f"python -m experiments.faithfulness.curves --dataset={dataset}"
-    about = (
-        f"InterHAt, `released`, {len(summary['seeds'])} seeds, test AUC {spread(summary['test'])}; "
-        f"{summary['records']} test records of {data_of(summary)}. Fields are removed, or added, "
-        "one by one, the one that supports the prediction most first. A field that is removed "
-        f"takes the values of {summary['background']} training records, over which the probability "
-        "is averaged. Values are means of the curves, ± over seeds; differences from random fields "
-        "are paired by seed, with a 95% Student interval. Lower is better for deletion, higher for "
-        "insertion. The last two columns say how far the models of two seeds agree on the same "
-        f"record. {written(summary, command)}"
-    )
-    title = title_of(name)
-    alt = f"Deletion and insertion curves on {title}"
-    figure = picture(curves_figure(summary), f"curves_{name}", alt)
-    return Section(f"{title}: deletion and insertion", [about, figure, Table(header, rows)])
+    return Table([*header, "rank correlation", "same first field"], rows)
 
 
 def curves_figure(summary: Summary) -> Figure:
@@ -236,8 +194,8 @@ def curves_figure(summary: Summary) -> Figure:
     return figure
 
 
-def additivity_section(summaries: list[Summary]) -> Section:
-    """Returns the section on how exactly contributions add up, and at what speed."""
+def errors(summaries: list[Summary]) -> Table:
+    """Returns the table of how exactly contributions add up, and at what speed."""
     columns = {
         "data": "`{data[set]}`",
         "records × models": lambda row: f"{row['records']:,} × {len(row['seeds'])}",
@@ -248,25 +206,14 @@ def additivity_section(summaries: list[Summary]) -> Section:
         "share of prediction's rows/s": "{share_of_prediction[median]:.0%} "
         "[{share_of_prediction[low]:.0%}, {share_of_prediction[high]:.0%}]",
     }
-    first, command = summaries[0], "python -m experiments.faithfulness.additivity --dataset=NAME"
-    about = (
-        "The largest distance between a logit and the sum of its contributions and bias, and the "
-        "rows a second when the same records are predicted and explained in turn, in batches of "
-        f"{first['batch_size']:,}: medians of {first['rounds']} rounds, in brackets the 10% and "
-        f"90% quantiles. {written(first, command)}"
-    )
-    title = "Contributions add up to the logit: error, and speed of explaining"
-    return Section(title, [about, table(columns, summaries)])
+    return table(columns, summaries)
 
 
-def methods_section() -> Section:
-    """Returns the section that says what each method is and costs."""
+def methods() -> Table:
+    """Returns the table of what each method is and costs."""
     columns = {
         "method": "{title}",
         "signed": lambda row: "yes" if row["signed"] else "no",
         "predictions a record, for m fields and a background of b": "{cost}",
     }
-    about = (
-        "All but SHAP, which is the library `shap`, are in `interhat_tf.explanation.attributions`."
-    )
-    return Section("The methods", [about, table(columns, METHOD_ROWS, numeric=False)])
+    return table(columns, METHOD_ROWS, numeric=False)

@@ -1,17 +1,17 @@
-"""The page's part on Figure 2, from the grid `figure_2` of `experiments.speed.grid`."""
+"""What the page says of Figure 2, from the grid `figure_2` of `experiments.speed.grid`."""
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.common.markdown import spread
+from experiments.report.blocks import BLUE, GREY, picture, without_frame
 from experiments.report.cells import Summary, table
-from experiments.report.grid_cells import measured, rate, rows_of, title
-from experiments.report.pages import BLUE, GREY, Section, picture, without_frame
+from experiments.report.grid_cells import rate, rows_of, title
 from experiments.speed.paper_sizes import SIZES
 
 
-def figure_2(summary: Summary) -> Section:
-    """Returns the section on the seconds an epoch of all models."""
+def figure_2(summary: Summary) -> Summary:
+    """Returns the bars and the table of the seconds an epoch of all models."""
     rows = rows_of(summary)
     interhat = {row["size"]: row["seconds"] for row in rows if row["model"] == "interhat"}
     columns = {
@@ -28,13 +28,12 @@ def figure_2(summary: Summary) -> Section:
         f"{SIZES[name].features:,} features, {SIZES[name].epoch_rows:,} rows an epoch."
         for name in interhat
     )
-    about = (
-        "All models on the same embedding, optimizer and loop; some steps of an epoch were timed, "
-        f"of {rows[0]['batch']:,} records each. {sizes} {measured('figure_2', summary['groups'])}"
-    )
-    bars = picture(bars_of(summary), "figure_2", "Bars: seconds an epoch of each model")
-    numbers = table(columns, rows, fold="Figure 2's numbers, and the sizes of the models")
-    return Section("Figure 2: seconds an epoch", [about, bars, numbers])
+    return {
+        "batch": rows[0]["batch"],
+        "sizes": sizes,
+        "bars": picture(bars_of(summary), "figure_2", "Bars: seconds an epoch of each model"),
+        "numbers": table(columns, rows, fold="Figure 2's numbers, and the sizes of the models"),
+    }
 
 
 def seconds_per_epoch(row: Summary) -> dict[str, float]:

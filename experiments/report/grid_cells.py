@@ -31,9 +31,9 @@ def rows_of(summary: Summary) -> list[Summary]:
     return [{**group["of"], **row} for group in summary["groups"] for row in group["rows"]]
 
 
-def measured(grid: str, groups: list[Summary], *flags: str) -> str:
+def measured(groups: list[Summary], flags: str) -> str:
     """Returns how, when and where groups of a grid were timed, by a command with these flags."""
-    command = " ".join(["python -m experiments.speed.grid", f"--grid={grid}", *flags])
+    command = f"python -m experiments.speed.grid {flags}"
     return " ".join(
         dict.fromkeys(
             f"{group['average'].capitalize()} of {group['rounds']} interleaved rounds, at commit "

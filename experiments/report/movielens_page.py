@@ -1,26 +1,21 @@
-"""The page's part on MovieLens: Figures 5 to 7, and InterHAt beside two baselines."""
+"""What the page says of MovieLens: Figures 5 to 7, and InterHAt beside two baselines."""
 
 import types
 
 import numpy as np
 
 from experiments.common.published import TITLES
-from experiments.report.cells import TEST_SCORES, Summary, data_of, lead_of, named, table, written
-from experiments.report.pages import Block, Picture, Section, picture
+from experiments.report.blocks import Picture, picture
+from experiments.report.cells import TEST_SCORES, Summary, lead_of, named, table
 from interhat_tf.explanation.heatmap import attention_heatmap
 from interhat_tf.training.settings import TrainingSettings
 
 COMMAND = "make reproduce-movielens MOVIELENS=<folder>"
 ORDINALS = {1: "first", 2: "second", 3: "third"}
-CAVEAT = (
-    "What these figures are worth: a negative is a user and a movie drawn uniformly from those "
-    "that occur in the ratings. How often a movie and a user occur therefore tells most of the "
-    "label, whatever the taste. This is the paper's protocol; the paper gives no figures for it."
-)
 
 
-def movielens_scores(summary: Summary) -> Section:
-    """Returns the section of InterHAt's and the baselines' AUC and logloss."""
+def movielens(summary: Summary) -> Summary:
+    """Returns the table of InterHAt and the baselines, and the pictures of Figures 5 to 7."""
     columns = {
         "model": lambda row: TITLES[row["name"]],
         **TEST_SCORES,
@@ -28,35 +23,18 @@ def movielens_scores(summary: Summary) -> Section:
         "parameters": "{parameters:,}",
         "epochs": lambda row: ", ".join(str(run["epochs"]) for run in row["runs"]),
     }
-    first = summary["models"]["interhat"]
-    training = first["training"]
-    about = (
-        f"Data: {data_of(summary)}. {len(first['seeds'])} seeds, no search: InterHAt has the sizes "
-        "that the paper has for Frappe, the baselines have their defaults. All are trained with "
-        f"batches of {training['batch_size']:,} and learning rate {training['learning_rate']:g}, "
-        f"for at most {training['max_epochs']} epochs. "
-        f"{written(summary, COMMAND + epochs_given(training))}"
-    )
-    scores = table(columns, named(summary["models"]))
-    return Section("MovieLens: test AUC and logloss", [about, scores, CAVEAT])
-
-
-def three_ratings(summary: Summary) -> Section:
-    """Returns the section of Figures 5 to 7."""
-    cases = summary["cases"]
+    training, cases = summary["models"]["interhat"]["training"], summary["cases"]
     # One scale for all pictures, so that they can be compared.
     shown = [case[kind] for case in cases.values() for kind in ("record", "any_movie")]
     highest = max(np.max(record["field_weights"]) for record in shown)
     vmax = min(1.0, float(np.ceil(highest * 10) / 10))
-    about = (
-        f"InterHAt, `{summary['preset']}`, seed {summary['models']['interhat']['seeds'][0]}. Each "
-        "picture is one rating of the test split; the row *raw* is black where the movie has the "
-        f"genre. All pictures have one scale. Over all {summary['ratings']:,} ratings of the test "
-        f"split the first, second, … order has the most weight in {shares(summary)}. The paper "
-        "does not say how its records were chosen among those of a movie, nor from which split."
-    )
-    pictures = [block for name, case in cases.items() for block in of_case(name, case, vmax)]
-    return Section("Figures 5 to 7: MovieLens, three ratings", [about, *pictures])
+    return {
+        "training": training,
+        "command": COMMAND + epochs_given(training),
+        "scores": table(columns, named(summary["models"])),
+        "shares": shares(summary),
+        "figures": [of_case(name, case, vmax) for name, case in cases.items()],
+    }
 
 
 def shares(counted: Summary) -> str:
@@ -64,20 +42,18 @@ def shares(counted: Summary) -> str:
     return ", ".join(f"{share:.0%}" for share in counted["dominated"])
 
 
-def of_case(name: str, case: Summary, vmax: float) -> list[Block]:
-    """Returns the text and the two pictures of one of the paper's figures."""
-    number, order = name[-1], ORDINALS[case["order"]]
-    any_movie = case["any_movie"]
+def of_case(name: str, case: Summary, vmax: float) -> Summary:
+    """Returns one of the paper's figures with its two pictures."""
+    number, order, any_movie = name[-1], ORDINALS[case["order"]], case["any_movie"]
     title = f"The most weight on the {order} order: {any_movie['values']['movie']}"
-    return [
-        f"**Figure {number}.** {case['movie']}: of its {case['ratings']:,} ratings in the test "
-        f"split, the one with the most weight on the {order} order. (The first, second, … order "
-        f"has the most weight in {shares(case)} of them.) *{case['record']['sentence']}.*",
-        heatmap(case["record"], f"Figure {number}: {case['movie']}", name, vmax),
-        f"Of all ratings, the one with the most weight on the {order} order: "
-        f"*{any_movie['sentence']}.*",
-        heatmap(any_movie, title, f"{name}_any_movie", vmax),
-    ]
+    return {
+        **case,
+        "number": number,
+        "order": order,
+        "shares": shares(case),
+        "of_movie": heatmap(case["record"], f"Figure {number}: {case['movie']}", name, vmax),
+        "of_any_movie": heatmap(any_movie, title, f"{name}_any_movie", vmax),
+    }
 
 
 def heatmap(record: Summary, title: str, name: str, vmax: float) -> Picture:

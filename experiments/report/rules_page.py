@@ -7,24 +7,10 @@ from collections.abc import Callable
 from experiments.common.markdown import spread
 from experiments.common.planted_rules import PLANTED_RULES, Rule, condition
 from experiments.common.statistics import mean_and_std
-from experiments.report.cells import Summary, table, written
-from experiments.report.pages import Picture, Section, picture, write_pages
+from experiments.report.blocks import Picture, picture, write_pages
+from experiments.report.cells import Summary, table
+from experiments.report.templates import fill
 from interhat_tf.explanation.heatmap import attention_heatmap
-
-TITLE = "Synthetic rules: Table 4, Figures 8 to 10"
-LEGEND = (
-    "Each figure is about the records that match the rule, in all three splits. *Highest in the "
-    "order's row*: the planted fields, and no others, have the highest mean weights in the row of "
-    "the rule's own order, as the paper's figure shows it. *Highest overall*: the same with the "
-    "rows weighted by alpha_f, as the model weighs them. Matching records click with probability "
-    "0.90, all others with 0.20."
-)
-CAVEAT = (
-    "What to know of the rules (REPRODUCTION.md, 11 to 13): under Rule 2, 1 record in 100 matches, "
-    "and one member of the pair is enough to tell most of it once self-attention has mixed the "
-    "fields. Under Rule 3 as printed, 1 record in 1,000 matches, and 80,000 records are too few to "
-    "learn from. The denser Rule 3 can be learnt."
-)
 
 
 def write_rules_page(folder: pathlib.Path, summary: Summary) -> None:
@@ -47,20 +33,17 @@ def write_rules_page(folder: pathlib.Path, summary: Summary) -> None:
         "best possible": "{rule.best_auc:.4f}",
     }
     first = summary["runs"][0]
-    training, seed = first["config"]["training"], first["seed"]
-    seconds = sum(run["seconds"] for run in summary["runs"] if run["seed"] == seed)
-    about = (
-        f"InterHAt, `{first['config']['preset']}`, batches of {training['batch_size']}, learning "
-        f"rate {training['learning_rate']}; training on all rules took {seconds:.0f} s for one "
-        f"seed. Means ± standard deviations over seeds. {written(summary, 'make reproduce')}"
+    of_first = [run["seconds"] for run in summary["runs"] if run["seed"] == first["seed"]]
+    page = fill(
+        "rules.md",
+        summary=summary,
+        config=first["config"],
+        seed=first["seed"],
+        seconds=sum(of_first),
+        found=table(columns, rows),
+        pictures=[{"picture": drawn(row["rule"], row["runs"][0])} for row in rows],
     )
-    blocks = [about, table(columns, rows), LEGEND, CAVEAT]
-    pictures = [drawn(row["rule"], row["runs"][0]) for row in rows]
-    sections = [
-        Section("Are the planted fields found?", blocks),
-        Section(f"Heat maps of seed {seed}", pictures),
-    ]
-    write_pages(folder, TITLE, sections)
+    write_pages(folder, page)
 
 
 def fields_of(rule: Rule) -> list[str]:

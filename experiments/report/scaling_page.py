@@ -1,26 +1,20 @@
-"""The page's part on what a training step grows with, from the grid `scaling`."""
+"""What the page says of what a training step grows with, from the grid `scaling`."""
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from experiments.report.blocks import BLUE, ORANGE, picture, without_frame
 from experiments.report.cells import Summary, table
-from experiments.report.grid_cells import measured, milliseconds, rate, rows_of, title
-from experiments.report.pages import BLUE, ORANGE, Block, picture, without_frame
+from experiments.report.grid_cells import milliseconds, rate, rows_of, title
 
 LABELS = {"order": "highest order k", "batch": "records of a batch", "num_heads": "heads"}
 ALT = "Rows a second against features, fields, heads, orders and records of a batch"
 
 
-def scaling(summary: Summary) -> list[Block]:
-    """Returns the text, the figure and its numbers."""
+def scaling(summary: Summary) -> Summary:
+    """Returns the lines through the orders' times, the figure and its numbers."""
     orders = [row for row in rows_of(summary) if row["axis"] == "order"]
-    lines = " ".join(line_of(rows) for rows in by_model(orders))
-    about = (
-        "From Criteo's sizes and Table 2, one thing changed at a time: `released`, whole batches, "
-        "of 2,048 unless changed, the exact Adam. The paper says that the cost of the orders is "
-        f"linear in k; seconds a step against k: {lines} {measured('scaling', summary['groups'])}"
-    )
     columns = {
         "changed": lambda row: {"num_heads": "heads"}.get(row["axis"], row["axis"]),
         "model": title,
@@ -28,8 +22,11 @@ def scaling(summary: Summary) -> list[Block]:
         "rows/s": rate,
         "ms a step": milliseconds,
     }
-    numbers = table(columns, rows_of(summary), fold="The figure's numbers")
-    return [about, picture(scaling_lines(summary), "scaling", ALT), numbers]
+    return {
+        "lines": " ".join(line_of(rows) for rows in by_model(orders)),
+        "picture": picture(scaling_lines(summary), "scaling", ALT),
+        "numbers": table(columns, rows_of(summary), fold="The figure's numbers"),
+    }
 
 
 def by_model(rows: list[Summary]) -> list[list[Summary]]:

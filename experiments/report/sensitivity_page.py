@@ -1,16 +1,16 @@
-"""The page's part on Figures 3 and 4: AUC and logloss against one hyperparameter."""
+"""What the page says of Figures 3 and 4: AUC and logloss against one hyperparameter."""
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.common.markdown import spread
 from experiments.common.results import read_results
+from experiments.report.blocks import BLUE, ORANGE, picture
 from experiments.report.cells import TEST_SCORES, Summary, data_of, table, title_of, written
-from experiments.report.pages import BLUE, ORANGE, Section, picture
 
 
-def sensitivity(name: str, label: str) -> list[Section]:
-    """Returns the section of a figure, none without a summary of `experiments.paper.sensitivity`.
+def sensitivity(name: str, label: str) -> list[Summary]:
+    """Returns what the page says of a figure, without a summary of its program nothing.
 
     Args:
         name: Name of the figure and its program, such as `"figure_3"`.
@@ -34,13 +34,16 @@ def sensitivity(name: str, label: str) -> list[Section]:
     }
     command = f"python -m experiments.paper.{name}"
     notes = [f"{data}: {data_of(s)}. {written(s, command)}" for data, s in summaries.items()]
-    preset = next(iter(summaries.values()))["preset"]
-    about = (
-        f"InterHAt, `{preset}`, with the settings of the paper's Table 2 except for the {label}. "
-        f"Error bars are standard deviations over seeds. {' '.join(notes)}"
-    )
-    figure = picture(sensitivity_figure(summaries, label), name, f"AUC and logloss by {label}")
-    return [Section(f"{title_of(name)}: {label}", [about, figure, table(columns, rows)])]
+    figure = sensitivity_figure(summaries, label)
+    found = {
+        "title": title_of(name),
+        "label": label,
+        "preset": next(iter(summaries.values()))["preset"],
+        "notes": " ".join(notes),
+        "picture": picture(figure, name, f"AUC and logloss by {label}"),
+        "scores": table(columns, rows),
+    }
+    return [found]
 
 
 def sensitivity_figure(summaries: dict[str, Summary], label: str) -> Figure:

@@ -1,31 +1,16 @@
-"""The page's parts on the grids `microbatch`, `models`, `gpu` and `table_size`."""
+"""What the page says of the grids `microbatch`, `models`, `gpu` and `table_size`."""
 
 from experiments.common.markdown import spread
 from experiments.common.published import TITLES
 from experiments.report.cells import Summary, table
-from experiments.report.grid_cells import measured, milliseconds, rate, rows_of, title
-from experiments.report.pages import Block
+from experiments.report.grid_cells import milliseconds, rate, rows_of, title
 
 PRECISIONS = {"float32": "float32", "mixed_bfloat16": "bfloat16, logits and weights float32"}
 OPTIMIZERS = {"adam": "Adam, exact", "lazy_adam": "LazyAdam", "keras_adam": "Keras' Adam"}
-ABOUT_MICROBATCHES = (
-    "Not in the paper. A batch's gradient is the sum over its microbatches, whose numbers stay in "
-    "a core's cache; several are computed side by side, each operation on one thread. Attention "
-    "and Adam are CPU kernels (`interhat_tf.kernels`); without them the attention weights go "
-    "through memory several times. *Plain Keras* is the same model of Keras' own layers, with "
-    "Keras' Adam and training function."
-)
-ABOUT_ALL_MODELS = (
-    "Not in the paper. Training steps with the exact Adam, predictions and explanations of all "
-    "models, in turn in one process, on the same embedding, optimizer and loop, with whole "
-    "batches. Operations are those of a step's matrix products, bytes what every TensorFlow "
-    "operation of it reads and writes, counted on its graph: what stays in a cache or is fused "
-    "never reaches the memory, so that their share of its bandwidth can pass 100%."
-)
 
 
-def microbatches(summary: Summary) -> list[Block]:
-    """Returns the text and the table on training steps in microbatches."""
+def microbatches(summary: Summary) -> Summary:
+    """Returns the table of training steps in microbatches."""
 
     def rows_per_second(row):
         mean = row["batch"] / row["seconds"]
@@ -44,11 +29,7 @@ def microbatches(summary: Summary) -> list[Block]:
         "times plain Keras'": times("keras"),
     }
     rows = rows_of(summary)
-    about = (
-        f"Training steps of {rows[0]['batch']:,} records with the exact Adam. "
-        f"{measured('microbatch', summary['groups'])}"
-    )
-    return [about, table(columns, rows)]
+    return {"batch": rows[0]["batch"], "rates": table(columns, rows)}
 
 
 def how_computed(row: Summary) -> str:
@@ -60,14 +41,14 @@ def how_computed(row: Summary) -> str:
     return f"microbatches of {row['microbatch']}" if "microbatch" in row else "whole batches"
 
 
-def all_models(grid: str, summary: Summary) -> list[Block]:
-    """Returns a text and a table for each group of a grid of all models."""
-    return [block for group in summary["groups"] for block in of_group(grid, group)]
+def all_models(grid: str, summary: Summary) -> Summary:
+    """Returns what the page says of each group of a grid of all models."""
+    return {"tables": [of_group(grid, group) for group in summary["groups"]]}
 
 
-def of_group(grid: str, group: Summary) -> list[Block]:
-    """Returns the text and the table of a group: the fastest model first."""
-    of, limits, read = group["of"], group["ceilings"], group["input"]
+def of_group(grid: str, group: Summary) -> Summary:
+    """Returns a group with its settings in words and its table: the fastest model first."""
+    of, limits = group["of"], group["ceilings"]
     timed = {(row["model"], row["work"]): row for row in group["rows"]}
 
     def share(name):
@@ -94,17 +75,21 @@ def of_group(grid: str, group: Summary) -> list[Block]:
         for row in group["rows"]
         if row["work"] == "update"
     )
-    about = (
-        f"**{size}'s sizes**, batches of {of['batch']:,}, {PRECISIONS[of['precision']]}{compiled}. "
-        f"Ceilings: {limits['flops'] / 1e9:,.0f} GFLOP/s, {limits['bytes'] / 1e9:,.1f} GB/s. "
-        f"Optimizers alone, on InterHAt's weights and a batch's gradients: {updates}. The input "
-        f"pipeline reads {read['rows_per_second']:,.0f} rows/s; of the time of a step that it "
-        f"feeds, of {title(read)}, records in memory would save {read['share_of_the_step']:+.1%}. "
-        f"{measured(grid, [group], *flags_of(grid, of))}"
-    )
-    fold = f"{size}'s sizes, {of['precision']}{compiled}: all models"
     steps.sort(key=lambda row: row["seconds"])
-    return [about, table(columns, steps, fold=fold)]
+    fold = f"{size}'s sizes, {of['precision']}{compiled}: all models"
+    return {
+        **group,
+        "groups": [group],
+        "title": f"{size}'s sizes",
+        "precision": PRECISIONS[of["precision"]],
+        "compiled": compiled,
+        "gigaflops": limits["flops"] / 1e9,
+        "gigabytes": limits["bytes"] / 1e9,
+        "updates": updates,
+        "fed": title(group["input"]),
+        "flags": " ".join([f"--grid={grid}", *flags_of(grid, of)]),
+        "rates": table(columns, steps, fold=fold),
+    }
 
 
 def flags_of(grid: str, of: Summary) -> list[str]:
@@ -116,8 +101,8 @@ def flags_of(grid: str, of: Summary) -> list[str]:
     return flags
 
 
-def table_size(summary: Summary) -> list[Block]:
-    """Returns the text and the table on a step's seconds against the size of the tables."""
+def table_size(summary: Summary) -> Summary:
+    """Returns the table of a step's seconds against the size of the tables."""
     rows = rows_of(summary)
     columns = {
         "model": lambda row: TITLES[row["model"]],
@@ -127,8 +112,4 @@ def table_size(summary: Summary) -> list[Block]:
         "rows/s": rate,
         "times the smallest's": lambda row: spread(row["against"]["smallest"]["time"], 2),
     }
-    about = (
-        f"Training steps of {rows[0]['batch']:,} records of Criteo's 36 fields. "
-        f"{measured('table_size', summary['groups'])}"
-    )
-    return [about, table(columns, rows)]
+    return {"batch": rows[0]["batch"], "times": table(columns, rows)}

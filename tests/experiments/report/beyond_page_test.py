@@ -1,28 +1,21 @@
 """Tests of the page's parts on the other programs on speed, on made-up summaries."""
 
-from experiments.report import beyond_page
-from experiments.report.pages import Section, markdown
 
-
-def text_of(blocks):
-    return markdown("T", [Section("S", blocks)])
-
-
-def test_operations_of_a_step(measured):
+def test_operations_of_a_step(measured, page_of):
     rows = [{"operation": "MatMul", "times": 1234, "ms": 25.0}]
     models = {"interhat_paper": {"ms": 100.0, "operations": rows}}
-    text = text_of(beyond_page.profile({**measured, "batch_size": 2048, "models": models}))
+    text = page_of(profile={**measured, "batch_size": 2048, "models": models})
     assert "| InterHAt, paper, d_K = d / h | MatMul | 1,234 | 25.0 | 25% |" in text
 
 
-def test_latency(measured):
+def test_latency(measured, page_of):
     row = {"export": "ONNX", "records": 10_000, "p50": 1.5, "p99": 2.5}
     summary = {**measured, "size": "criteo", "calls": {"10000": 20}, "rows": [row]}
-    text = text_of(beyond_page.latency(summary))
+    text = page_of(latency=summary)
     assert "| ONNX | 10,000 | 1,500.00 | 2,500.00 |" in text and "20 of 10,000 records" in text
 
 
-def test_data(measured):
+def test_data(measured, page_of):
     figure = {
         "what": "bucketed: shuffled batches",
         "rows_per_second": 1000.0,
@@ -35,13 +28,13 @@ def test_data(measured):
     preparation = {**measured, "prepared": [row], "read": [figure]}
     read = {"task": "parse", "reader": "polars", "rows_per_second": 9e5, "seconds": [1.0] * 3}
     readers = {**measured, "rows": 1000, "figures": [{**read, "gigabytes": 1.25}]}
-    text = text_of([*beyond_page.preparation(preparation), *beyond_page.readers(readers)])
+    text = page_of(preparation=preparation, readers=readers)
     assert "| `bucketed` | 3,000 | 2 | 1.50 | 1.50 | 2.50 | 7,000 |" in text
     assert "| parse | polars | 900,000 | 1.25 |" in text and "Medians of 3" in text
     assert "| bucketed: shuffled batches | 1,000 | 2.25 |" in text and "median of 6" in text
 
 
-def test_devices(measured):
+def test_devices(measured, page_of):
     run = {"losses": [0.5], "validation": [0.9], "epoch_seconds": [2.0, 4.0]}
     killed = {"epoch": 2, "seconds_until_the_other_ended": 4.6, "equal": True}
     workers = {**measured, "batch_size": 2048, "data": {"set": "frappe", "rows": 1000}}
@@ -50,9 +43,9 @@ def test_devices(measured):
     row = {"devices": 2, "table_bytes": [2**20] * 2, "optimizer_bytes": [2**21] * 2}
     row |= {"seconds_per_step": {"mean": 0.5, "std": 0.1}, "loss": 0.25}
     sharded = {**measured, "features": 1000, "rows": [row], "largest_difference_of_loss": 1e-8}
-    text = text_of([*beyond_page.two_workers(workers), *beyond_page.sharded_tables(sharded)])
+    text = page_of(two_workers=workers, sharded_tables=sharded)
     assert "| 1 | 0.50000000 | 0.50000000 | 0.90000000 | 0.90000000 |" in text
     assert "1.5e-14" in text and "3.0 s and 3.0 s" in text and "the same weights as" in text
     assert "| 2 | 1.0 | 2.0 | 500 ± 100 | 0.2500000 |" in text
     workers["killed"] = {**killed, "equal": False}
-    assert "other weights than" in text_of(beyond_page.two_workers(workers))
+    assert "other weights than" in page_of(two_workers=workers)

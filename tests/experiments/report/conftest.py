@@ -1,5 +1,7 @@
 import pytest
 
+from experiments.report.blocks import html_page, markdown
+from experiments.report.tables import results_page
 from experiments.speed.grids import Case
 
 VERSIONS = {"commit": "abc", "tensorflow": "2", "keras": "3", "machine": "a machine"}
@@ -21,5 +23,18 @@ def grid_of():
         rows = [{**usual, "deviation": 0.1, **row} for row in rows]
         group = {"of": of, **MEASURED, "average": "medians", "rounds": 5, "rows": rows}
         return {"groups": [{**group, **more}]}
+
+    return make
+
+
+@pytest.fixture
+def page_of():
+    """Returns a function that makes up the page of results of one summary, by its part's name."""
+
+    def make(**summaries):
+        found = {name: [summary] for name, summary in summaries.items()}
+        page = results_page(found, at_a_glance="", sensitivity=[])
+        assert html_page(page).count("<table") == markdown(page).count("\n| --- |")
+        return markdown(page)
 
     return make

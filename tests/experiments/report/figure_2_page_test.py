@@ -2,7 +2,6 @@ import pytest
 
 from experiments.report.at_a_glance import of_figure_2
 from experiments.report.figure_2_page import figure_2
-from experiments.report.pages import markdown
 
 SIX = ["wide_deep", "dcn", "ipnn", "deepfm", "xdeepfm", "interhat"]
 
@@ -16,15 +15,14 @@ def summary(grid_of):
     return grid_of({"size": "criteo"}, rows)
 
 
-def test_seconds_of_an_epoch(summary):
-    section = figure_2(summary)
-    text = markdown("T", [section])
+def test_seconds_of_an_epoch(summary, page_of):
+    text = page_of(figure_2=summary)
     # 11,040,000 rows in steps of 2,048.
     row = "| Criteo | InterHAt, released | 10,781 ± 539 | 1.00 | 1,024 | 1,234 | order 3 |"
     assert row in text
     assert "| Criteo | DeepFM | 5,391 ± 539 | 0.50 | 2,048 |" in text
     assert "at commit abc" in text and "--grid=figure_2" in text
-    assert section.blocks[1].png.startswith(b"\x89PNG")
+    assert figure_2(summary)["bars"].png.startswith(b"\x89PNG")
 
 
 def test_what_came_back(summary):

@@ -1,10 +1,10 @@
 """Tests of the page's part on what a step grows with, on made-up summaries."""
 
-from experiments.report.pages import Section, as_bytes, markdown
-from experiments.report.scaling_page import scaling, scaling_lines
+from experiments.report.blocks import as_bytes
+from experiments.report.scaling_page import scaling_lines
 
 
-def test_what_a_step_grows_with(grid_of):
+def test_what_a_step_grows_with(grid_of, page_of):
     def order(model, k):
         return {"model": model, "changed": {"order": k}, "seconds": 0.5 + 0.0123 * k}
 
@@ -15,7 +15,7 @@ def test_what_a_step_grows_with(grid_of):
     ]
     (fields,) = grid_of({"axis": "fields"}, [{"fields": 9, "seconds": 4.0}])["groups"]
     summary["groups"] += [heads, fields]
-    text = markdown("T", [Section("S", scaling(summary))])
+    text = page_of(scaling=summary)
     assert "InterHAt-S: 12.3 ms for each order beside 500 ms" in text and "100.0%" in text
     assert "| heads | InterHAt, released | 3 | 1,024 | 2,000.0 ± 100.0 |" in text
     assert "| fields | InterHAt, released | 9 | 512 | 4,000.0 ± 100.0 |" in text

@@ -1,16 +1,9 @@
 """Tests of the page's parts on grids, on made-up summaries."""
 
 from experiments.report import speed_page
-from experiments.report.pages import Section, html_page, markdown
 
 
-def text_of(blocks):
-    sections = [Section("S", blocks)]
-    assert "<table" in html_page("T", sections)
-    return markdown("T", sections)
-
-
-def test_the_fastest_model_stands_first(grid_of):
+def test_the_fastest_model_stands_first(grid_of, page_of):
     counted = {"flops": 2.048e9, "bytes": 2.048e6, "map_bytes": 1.024e6}
     rows = [
         {"model": "interhat", "seconds": 2.0, **counted},
@@ -22,7 +15,7 @@ def test_the_fastest_model_stands_first(grid_of):
     of = {"size": "criteo", "batch": 2048, "precision": "float32", "jit_compile": True}
     limits = {"flops": 8.192e9, "bytes": 2.048e6}
     summary = grid_of(of, rows, ceilings=limits, input=read)
-    text = text_of(speed_page.all_models("models", summary))
+    text = page_of(models=summary)
     fm = "| FM | 2,048 | 1.00 | 1 | 50% | 25% | 100% | – | – |"
     ours = "| InterHAt, released | 1,024 | 1.00 | 1 | 50% | 12% | 50% | – | 4,096 |"
     assert text.index(fm) < text.index(ours)
@@ -31,14 +24,14 @@ def test_the_fastest_model_stands_first(grid_of):
     assert "--grid=models --sizes=criteo --xla`" in text
 
 
-def test_microbatches(grid_of):
+def test_microbatches(grid_of, page_of):
     against = {"whole": {"rate": {"mean": 1.7, "std": 0.1}}}
     rows = [
         {"microbatch": 16, "seconds": 0.5, "deviation": 0.05, "against": against},
         {"code": "tensorflow", "seconds": 1.0, "against": {}},
         {"code": "keras", "jit_compile": True, "seconds": 2.0, "against": {}},
     ]
-    text = text_of(speed_page.microbatches(grid_of({"size": "criteo"}, rows)))
+    text = page_of(microbatch=grid_of({"size": "criteo"}, rows))
     form = "| Criteo: InterHAt, released |"
     assert f"{form} microbatches of 16 | 4,096 ± 410 | 1.70 ± 0.10 | – |" in text
     assert f"{form} whole, without CPU kernels | 2,048" in text
@@ -49,6 +42,6 @@ def test_table_size(grid_of):
     row = {"model": "fm", "optimizer": "lazy_adam", "features": 60_570_000}
     row |= {"seconds": 0.0275, "deviation": 0.001}
     row["against"] = {"smallest": {"time": {"mean": 1.07, "std": 0.02}}}
-    _, table = speed_page.table_size(grid_of({"model": "fm"}, [row]))
+    found = speed_page.table_size(grid_of({"model": "fm"}, [row]))
     cells = ["FM", "LazyAdam", "60,570,000", "27.5 ± 1.0", "74,473", "1.07 ± 0.02"]
-    assert table.rows == [cells]
+    assert found["times"].rows == [cells]

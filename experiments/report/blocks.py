@@ -1,4 +1,4 @@
-"""One content, two pages: sections of text, tables and pictures as Markdown and as HTML."""
+"""One content, two pages: paragraphs, tables and pictures as Markdown and as HTML."""
 
 import base64
 import dataclasses
@@ -40,15 +40,7 @@ class Picture:
     svg: bytes | None = None  # what the HTML page embeds; the PNG without one
 
 
-Block = str | Table | Picture
-
-
-@dataclasses.dataclass(frozen=True)
-class Section:
-    """A part of a page: a title, and texts, `Table`s and `Picture`s under it."""
-
-    title: str
-    blocks: Sequence[Block]
+Block = str | Table | Picture  # text is a paragraph, a heading or a list in Markdown
 
 
 def picture(figure: Figure, name: str, alt: str) -> Picture:
@@ -72,25 +64,19 @@ def without_frame(panel: Axes) -> None:
         panel.spines[side].set_visible(False)
 
 
-def write_pages(folder: pathlib.Path, title: str, sections: Sequence[Section]) -> None:
+def write_pages(folder: pathlib.Path, blocks: Sequence[Block]) -> None:
     """Writes a page as `README.md`, with its pictures beside it, and as `index.html`."""
-    files = {"README.md": markdown(title, sections), "index.html": html_page(title, sections)}
-    for section in sections:
-        for block in section.blocks:
-            if isinstance(block, Picture):
-                files[f"{block.name}.png"] = block.png
+    files = {"README.md": markdown(blocks), "index.html": html_page(blocks)}
+    files |= {f"{block.name}.png": block.png for block in blocks if isinstance(block, Picture)}
     for name, content in files.items():
         with atomic_write(folder / name) as file:
             file.write(content.encode() if isinstance(content, str) else content)
     print(f"wrote {folder}/README.md and index.html")
 
 
-def markdown(title: str, sections: Sequence[Section]) -> str:
+def markdown(blocks: Sequence[Block]) -> str:
     """Returns the page as Markdown; its pictures are files beside it."""
-    parts = [f"# {title}\n"]
-    for section in sections:
-        parts += [f"## {section.title}\n", *map(_markdown_block, section.blocks)]
-    return "\n".join(parts)
+    return "\n".join(map(_markdown_block, blocks))
 
 
 def _markdown_block(block):
@@ -104,12 +90,14 @@ def _markdown_block(block):
     return table
 
 
-def html_page(title: str, sections: Sequence[Section]) -> str:
-    """Returns the page as HTML that needs no other file and no network."""
-    body = [f"<h1>{html.escape(title)}</h1>"]
-    for section in sections:
-        body += [f"<h2>{html.escape(section.title)}</h2>", *map(_html_block, section.blocks)]
-    return _PAGE.format(title=html.escape(title), style=_STYLE, body="\n".join(body))
+def html_page(blocks: Sequence[Block]) -> str:
+    """Returns the page as HTML that needs no other file and no network.
+
+    Args:
+        blocks: The page; the first is its title.
+    """
+    title = html.escape(str(blocks[0]).removeprefix("# "))
+    return _PAGE.format(title=title, style=_STYLE, body="\n".join(map(_html_block, blocks)))
 
 
 def _html_block(block):

@@ -1,24 +1,14 @@
 import pytest
 
+from experiments.report.blocks import Picture, Table, as_bytes, html_page, markdown
 from experiments.report.cells import written
-from experiments.report.pages import Picture, Section, Table, as_bytes, html_page, markdown
 from experiments.report.sensitivity_page import sensitivity_figure
 
 
 def test_texts_are_escaped():
-    sections = [
-        Section(
-            "<b>A & B</b>",
-            [
-                "x < y",
-                Table(
-                    ["<i>", "b", "c"],
-                    [["<script>alert(1)</script>", "**bold**", "`code` *italic*"]],
-                ),
-            ],
-        )
-    ]
-    page = html_page("<title>", sections)
+    table = Table(["<i>", "b", "c"], [["<script>alert(1)</script>", "**bold**", "`code` *italic*"]])
+    page = html_page(["# <title>", "## <b>A & B</b>", "x < y", table])
+    assert "<title>&lt;title&gt;</title>" in page
     assert "<script>" not in page and "&lt;script&gt;" in page
     assert "<strong>bold</strong>" in page and "<code>code</code> <em>italic</em>" in page
     assert "&lt;b&gt;A &amp; B&lt;/b&gt;" in page
@@ -27,7 +17,7 @@ def test_texts_are_escaped():
 def test_markdown_of_each_block():
     picture = Picture("figure_9", "what it shows", b"", b"")
     table = Table(["a", "b"], [["1", "2"]], fold="more")
-    text = markdown("T", [Section("S", ["words", table, picture])])
+    text = markdown(["# T", "## S", "words", table, picture])
     assert text.startswith("# T\n\n## S\n\nwords\n")
     assert "<details><summary>more</summary>\n\n| a | b |\n| --- | ---: |\n| 1 | 2 |\n" in text
     assert "![what it shows](figure_9.png)" in text
@@ -49,5 +39,5 @@ def test_written_names_what_the_record_has():
 
 def test_html_embeds_the_svg_or_else_the_png():
     pictures = [Picture("a", "one", b"x", b"y"), Picture("b", "other", b"x")]
-    page = html_page("T", [Section("S", pictures)])
+    page = html_page(["# T", *pictures])
     assert "data:image/svg+xml;base64,eQ==" in page and "data:image/png;base64,eA==" in page
