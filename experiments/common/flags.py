@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from absl import flags
 
-DATASET = flags.DEFINE_string("dataset", None, "data set, as NAME or NAME/CONFIG")
-RAW_DIR = flags.DEFINE_string("raw_dir", None, "folder of the data set's original files")
-DATA_DIR = flags.DEFINE_string("data_dir", "prepared", "folder of the prepared data sets")
+from interhat_tf.commands.data_flags import define_data_flags
+
+DATASET, DATA_DIR, RAW_DIR = define_data_flags(flags.FLAGS)
 RUNS_DIR = flags.DEFINE_string("runs_dir", "runs", "folder of the runs")
 EPOCHS = flags.DEFINE_integer("epochs", None, "epochs after which a run stops in any case")
 MODELS = flags.DEFINE_multi_string("models", None, "models; default: all of the experiment")

@@ -44,7 +44,7 @@ def run_program(main: Callable, required: Iterable[str] = (), **defaults: Any) -
 def _list_shared_flags():
     """Makes `--help` list the flags of the imported modules beside the program's own."""
     for module, of_module in flags.FLAGS.flags_by_module_dict().items():
-        if module.startswith("experiments."):
+        if module.startswith(("experiments.", "interhat_tf.")):
             for flag in of_module:
                 flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
 

@@ -8,11 +8,13 @@ from interhat_tf.input_pipeline.catalog import prepared_dataset
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 
 
-def define_data_flags(values: flags.FlagValues) -> None:
-    """Defines `--dataset`, `--data_dir` and `--raw_dir`."""
-    flags.DEFINE_string("dataset", None, "data set, as NAME or NAME/CONFIG", values)
-    flags.DEFINE_string("data_dir", "prepared", "folder of the prepared data sets", values)
-    flags.DEFINE_string("raw_dir", None, "folder of a public data set's original files", values)
+def define_data_flags(values: flags.FlagValues) -> tuple[flags.FlagHolder, ...]:
+    """Defines `--dataset`, `--data_dir` and `--raw_dir`, and returns them in this order."""
+    dataset = flags.DEFINE_string("dataset", None, "data set, as NAME or NAME/CONFIG", values)
+    about = "folder of the prepared data sets"
+    data_dir = flags.DEFINE_string("data_dir", "prepared", about, values)
+    about = "folder of a public data set's original files"
+    return dataset, data_dir, flags.DEFINE_string("raw_dir", None, about, values)
 
 
 def open_data(values: flags.FlagValues, **config: Any) -> PreparedDataset:
