@@ -75,6 +75,7 @@ def test_a_finished_run_gives_its_report_and_weights(data, tmp_path, name):
             np.testing.assert_array_equal(weight, final[f"arr_{i}"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RUNS)
 def test_a_killed_run_goes_on_to_the_same_end(data, tmp_path, name):
     folder = shutil.copytree(OLD / "runs" / f"{name}_stopped", tmp_path / name)

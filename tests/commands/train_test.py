@@ -76,6 +76,7 @@ def test_trains_and_reports(run, prepared, tmp_path, capsys):
     assert everything.records == 40
 
 
+@pytest.mark.slow
 def test_flags_win_over_the_preset(run, prepared, tmp_path):
     changes = ["--preset=paper", "--residual", "--attention_activation=tanh", "--learning_rate=.1"]
     changes += ["--mlp_units=5", "--mlp_units=3", "--embedding_l2=0", "--seed=7", "--notest"]

@@ -33,6 +33,7 @@ def test_a_tiny_gain_counts_as_none():
     assert best.update(2, 0.7, 0.5 - 2e-5)
 
 
+@pytest.mark.slow
 def test_fit_stops_where_train_stops(rule_data, tmp_path):
     trained = make_model(rule_data.schema)
     report = train(trained, rule_data, tmp_path, SETTINGS, test=False)

@@ -62,6 +62,7 @@ def test_learning_rate_drops_until_patience_is_out(rule_data, tmp_path, monkeypa
     assert report["training"]["epochs"] == 6
 
 
+@pytest.mark.slow
 def test_training_stops_at_the_last_epoch_allowed(rule_data, tmp_path, monkeypatch):
     script(monkeypatch, 0.6, 0.7, 0.8)
     report = run(rule_data, tmp_path, max_epochs=2)

@@ -45,10 +45,9 @@ def batches(schema, rng):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", [Adam, LazyAdam])
-@pytest.mark.parametrize(
-    "model", [pytest.param("interhat", marks=pytest.mark.slow), "interhat_s", "deepfm"]
-)
+@pytest.mark.parametrize("model", ["interhat", "interhat_s", "deepfm"])
 def test_microbatches_take_the_steps_of_whole_batches(schema, batches, model, optimizer):
     arguments = {"embedding_dim": 4, "dense_l2": 1e-3}
     if model.startswith("interhat"):

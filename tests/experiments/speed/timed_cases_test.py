@@ -33,7 +33,7 @@ def test_a_case_reaches_the_model():
         {"model": "fm", "work": "prediction"},
         {"work": "explanation"},
         {"model": "fm", "work": "update", "optimizer": "lazy_adam"},
-        {"code": "keras"},
+        pytest.param({"code": "keras"}, marks=pytest.mark.slow),
         {"model": "fm", "jit_compile": True, "precision": "mixed_bfloat16", "work": "prediction"},
     ],
 )
