@@ -34,9 +34,9 @@ class AFM(EmbeddingModel):
     Example:
 
     >>> from interhat_tf import Field, Schema
-    >>> model = AFM(Schema([Field("user", "categorical", 9), Field("price", "numerical")]))
-    >>> model({"categorical": keras.ops.array([[4]]), "numerical": keras.ops.array([[0.3]])}).shape
-    TensorShape([1, 1])
+    >>> schema = Schema([Field("user", "categorical", 9), Field("price", "numerical")])
+    >>> AFM(schema, embedding_dim=4, attention_size=3).count_params()
+    73
     """
 
     first_order = True

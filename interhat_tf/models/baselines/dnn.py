@@ -25,9 +25,9 @@ class DNN(DeepModel):
     Example:
 
     >>> from interhat_tf import Field, Schema
-    >>> model = DNN(Schema([Field("user", "categorical", 9), Field("price", "numerical")]))
-    >>> model({"categorical": keras.ops.array([[4]]), "numerical": keras.ops.array([[0.3]])}).shape
-    TensorShape([1, 1])
+    >>> schema = Schema([Field("user", "categorical", 9), Field("price", "numerical")])
+    >>> DNN(schema, embedding_dim=4, mlp_units=(5,)).count_params()
+    91
     """
 
     def __init__(self, schema: Schema | Mapping[str, Any], **kwargs: Any):
@@ -36,6 +36,5 @@ class DNN(DeepModel):
 
     def call(self, inputs: Batch, training: bool = False) -> keras.KerasTensor:
         """Returns logits, (B, 1)."""
-        fields = self.embedding(inputs)  # (B, m, d)
-        flat = self._flatten(fields)  # (B, m * d)
+        flat = self._flatten(self.embedding(inputs))  # (B, m * d)
         return self.logit(self.mlp(flat, training=training))  # (B, 1)

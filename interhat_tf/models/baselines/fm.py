@@ -25,9 +25,9 @@ class FM(EmbeddingModel):
     Example:
 
     >>> from interhat_tf import Field, Schema
-    >>> model = FM(Schema([Field("user", "categorical", 9), Field("price", "numerical")]))
-    >>> model({"categorical": keras.ops.array([[4]]), "numerical": keras.ops.array([[0.3]])}).shape
-    TensorShape([1, 1])
+    >>> schema = Schema([Field("user", "categorical", 9), Field("price", "numerical")])
+    >>> FM(schema, embedding_dim=4).count_params()
+    51
     """
 
     first_order = True
