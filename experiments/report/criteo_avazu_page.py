@@ -3,10 +3,10 @@
 import pathlib
 
 from experiments.common.markdown import spread
-from experiments.common.published import TABLE_1
 from experiments.report.blocks import Picture, Table, write_pages
 from experiments.report.cells import Summary, table
 from experiments.report.movielens_page import epochs_given
+from experiments.report.table_1_page import counts_table
 from experiments.report.templates import fill
 
 
@@ -26,29 +26,13 @@ def write_criteo_avazu_page(folder: pathlib.Path, summary: Summary) -> None:
         command=f"make reproduce-{name} {given}{epochs_given(training)}",
         arguments=summary["config"]["arguments"],
         training=training,
-        table_1=table_1(name, summary["data"]["statistics"]),
+        table_1=counts_table({name: summary["data"]["statistics"]}),
         scores=scores(name, summary, truth),
         ranks=ranks(truth) if truth else None,
         attention=Picture("attention", "Mean attention over validation", heatmap),
         order_weights=", ".join(f"{weight:.2f}" for weight in summary["order_weights"]),
     )
     write_pages(folder, page)
-
-
-def table_1(name: str, found: Summary) -> Table:
-    """Returns Table 1 of the paper beside a data set's statistics."""
-    paper, splits = TABLE_1[name], found["splits"].values()
-    fields = f"{found['categorical_fields']} + {found['numerical_fields']}"
-    sizes = " / ".join(f"{split['rows']:,}" for split in splits)
-    click_rate = sum(split["positives"] for split in splits) / found["records"]
-    rows = [
-        ["fields (categorical + numerical)", paper["fields"], fields],
-        ["records", paper["records"], f"{found['records']:,}"],
-        ["distinct features", paper["features"], f"{found['distinct_features']:,}"],
-        ["train / validation / test", "8:1:1", sizes],
-        ["click rate", "–", f"{click_rate:.4f}"],
-    ]
-    return Table(["", "paper", "here"], rows)
 
 
 def scores(name: str, summary: Summary, truth: Summary | None) -> Table:

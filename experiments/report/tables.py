@@ -27,6 +27,7 @@ from experiments.report.movielens_page import movielens
 from experiments.report.rules_page import write_rules_page
 from experiments.report.scaling_page import scaling
 from experiments.report.sensitivity_page import sensitivity
+from experiments.report.table_1_page import table_1
 from experiments.report.table_3_page import frappe_negatives, table_3
 from experiments.report.templates import fill
 
@@ -58,7 +59,9 @@ def main(_):
         *sensitivity("figure_3", "number of heads"),
         *sensitivity("figure_4", "highest order k"),
     ]
-    page = results_page(found, at_a_glance=at_a_glance(), sensitivity=figures_3_and_4)
+    page = results_page(
+        found, at_a_glance=at_a_glance(), table_1=table_1(), sensitivity=figures_3_and_4
+    )
     write_pages(folder, page)
     if summary := read_result("figures_8_to_10/summary.json"):
         write_rules_page(folder / "figures_8_to_10", summary)
@@ -73,7 +76,8 @@ def results_page(found: Mapping[str, list[Summary]], **first: Any) -> list[Block
 
     Args:
         found: The summaries of each part; without any, the part is left out.
-        **first: What the page says of several summaries together: `at_a_glance`, `sensitivity`.
+        **first: What the page says of several summaries together: `at_a_glance`, `table_1`,
+            `sensitivity`.
     """
     parts = {
         name: [{**summary, "summary": summary, **part(summary)} for summary in found.get(name, [])]

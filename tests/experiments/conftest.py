@@ -78,7 +78,16 @@ def fake_data(monkeypatch):
 
     class Data:
         name = "frappe/nfm/1.0.0"
-        statistics = {"records": 10}  # noqa: RUF012
+        statistics = {  # noqa: RUF012
+            "categorical_fields": 10,
+            "numerical_fields": 0,
+            "records": 288_609,
+            "distinct_features": 5_382,
+            "splits": {
+                "train": {"rows": 288_600, "positives": 9},
+                "test": {"rows": 9, "positives": 1},
+            },
+        }
 
         def num_rows(self, split):
             return 8

@@ -9,8 +9,11 @@ from experiments.report.at_a_glance import (
     PAPER_SETS,
     PARTLY,
     REPRODUCED,
+    of_interhat,
     of_movielens,
+    of_rules,
     of_sensitivity,
+    of_table_1,
     of_table_3,
 )
 
@@ -34,6 +37,69 @@ def test_table_3_comes_back_if_interhat_leads_and_attention_helps(interhat, abla
     assert of_table_3("frappe", summary)[1] == status
 
 
+def test_on_criteo_the_paper_does_not_lead_either():
+    papers = {name: auc for name, (auc, _) in TABLE_3["criteo"].items()}
+    assert of_table_3("criteo", frappe_summary(**papers))[1] == REPRODUCED
+    sixth = {**papers, "interhat": papers["dcn"] - 0.0001}
+    assert of_table_3("criteo", frappe_summary(**sixth))[1] == PARTLY
+
+
+def test_interhat_alone_is_taken_up_where_it_was_run():
+    assert of_table_3("criteo", None) is None
+    title, status, why = of_interhat("criteo", None)
+    assert (title, status) == ("Table 3, Criteo", NOT_RUN)
+    assert why == "needs Kaggle's file: `make reproduce-criteo`"
+    test = {"auc": {"mean": 0.78123}, "logloss": {"mean": 0.46}}
+    why = of_interhat("criteo", {"test": test})[2]
+    assert why.startswith(
+        "InterHAt alone: test AUC 0.7812, logloss 0.4600; the paper's 0.7845, 0.4577"
+    )
+
+
+def counted(fields, records, features):
+    return {
+        "categorical_fields": fields,
+        "numerical_fields": 0,
+        "records": records,
+        "distinct_features": features,
+    }
+
+
+@pytest.mark.parametrize(
+    ("found", "status"),
+    [
+        (counted(7, 288_609, 5_382), REPRODUCED),
+        (counted(10, 288_609, 5_382), PARTLY),
+        (counted(10, 300_000, 5_383), NOT),
+    ],
+)
+def test_table_1_is_judged_count_by_count(found, status):
+    assert of_table_1("frappe", found)[1] == status
+    assert of_table_1("frappe", None)[1] == NOT_RUN
+
+
+def rule_runs(rule, seeds):
+    """Runs whose row finds the fields in some seeds, and whose weighted rows always do."""
+    return [
+        {"rule": rule, "seed": seed, "found": {"row": seed in seeds, "combined": True}}
+        for seed in range(10)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "status"), [(range(1, 10), REPRODUCED), ((2, 4), PARTLY), ((), NOT)]
+)
+def test_the_row_that_the_paper_shows_decides(seeds, status):
+    runs = rule_runs("rule_2", seeds) + rule_runs("rule_3", ())
+    (title, found, why), third = of_rules({"runs": runs})
+    assert (title, found) == ("Table 4 and Figure 9, Rule 2", status)
+    listed = f" ({', '.join(map(str, seeds))})" if seeds else ""
+    assert "in the second-order row, which the paper shows" in why
+    assert f"in {len(seeds)} of 10 seeds{listed}; with the rows weighted by alpha_f in 10" in why
+    assert third[1] == NOT and "third-order row" in third[2] and "AUC is 0.502" in third[2]
+    assert of_rules(None) == []
+
+
 def test_a_table_3_of_some_models_says_so():
     row = of_table_3("frappe", frappe_summary(interhat=0.9, fm=0.8))
     assert row[1] == "– not run here" and row[2].startswith("without DCN, DeepFM")
@@ -46,10 +112,19 @@ def test_a_lead_within_the_spread_is_no_lead(lead, status):
         for heads, auc in ((1, 0.97 + lead), (4, 0.97))
     ]
     summary = {"flag": "num_heads", "points": points}
-    assert of_sensitivity("figure_3", summary)[1] == status
+    title, found, why = of_sensitivity("figure_3", "frappe", summary)
+    assert title == "Figure 3, Frappe: best with 1 head" and found == status
+    assert why == f"here 1 by mean AUC{'' if status == REPRODUCED else ', within the spread'}"
     points[0]["num_heads"] = 2
-    other = of_sensitivity("figure_3", summary)
-    assert other[1] == "✗ **not reproduced**" and other[2].startswith("here 2 by mean AUC")
+    other = of_sensitivity("figure_3", "frappe", summary)
+    assert other[1] == NOT and other[2].startswith("here 2 by mean AUC")
+    # The larger of the two spreads counts, whichever model has it.
+    points[0]["num_heads"], points[0]["test"]["auc"]["std"] = 1, 0.02
+    assert of_sensitivity("figure_3", "frappe", summary)[1] == PARTLY
+    assert of_sensitivity("figure_4", "frappe", None)[:2] == [
+        "Figure 4, Frappe: best with 3 orders",
+        NOT_RUN,
+    ]
 
 
 def test_movielens_needs_the_order_and_its_fields():
