@@ -1,5 +1,6 @@
 """Trains a model on a prepared data set: epochs, early stopping, resuming, the run's record."""
 
+import contextlib
 import dataclasses
 import pathlib
 import time
@@ -12,6 +13,7 @@ import tensorflow as tf
 from tqdm.auto import tqdm
 
 from interhat_tf.input_pipeline.dataset import PreparedDataset
+from interhat_tf.training.averaged_weights import AveragedWeights
 from interhat_tf.training.checkpoint import Checkpoint, TrainingState
 from interhat_tf.training.distribution import (
     check_agreement,
@@ -54,7 +56,9 @@ def train(
 
     The learning rate drops after an epoch without a gain of `auc - logloss` on
     validation, and training stops after `settings.patience` such epochs in a
-    row. The test split is read once, after that.
+    row. The test split is read once, after that. With `settings.ema_momentum` all
+    this, callbacks at the ends of epochs and the saved model are about the
+    average of the weights; the training itself goes on from the last ones.
 
     A run that was killed at any moment goes on with `resume=True` and ends, on
     a CPU, with the very weights and report of an unbroken run. One that was
@@ -147,10 +151,14 @@ class _Loop:
         self.strategy = model.distribute_strategy
         self.is_chief = self.strategy.extended.should_checkpoint
         self.optimizer = settings.make_optimizer(model)
+        self.averaged = (
+            AveragedWeights(model, settings.ema_momentum) if settings.ema_momentum else None
+        )
+        averages = self.averaged.variables if self.averaged else []
         self.loss_sum = tf.Variable(0.0, dtype=tf.float64, trainable=False)
         self.checkpoint = Checkpoint(
             folder / "checkpoint.npz",
-            [*model.variables, *self.optimizer.variables, self.loss_sum],
+            [*model.variables, *self.optimizer.variables, *averages, self.loss_sum],
             _weights(model),
         )
         self.predict = compile_prediction(model, settings.microbatch_size)
@@ -178,6 +186,7 @@ class _Loop:
             self.loss_sum,
             jit_compile=settings.jit_compile,
             microbatch_size=settings.microbatch_size,
+            averaged=self.averaged,
         )
         writer = (
             tf.summary.create_file_writer(str(self.folder / "tensorboard"))
@@ -187,10 +196,11 @@ class _Loop:
         while not state.finished:
             callbacks.on_epoch_begin(state.epoch)
             self._run_epoch(train_steps, batches)
-            logs = self._evaluate_epoch()
-            self._log(writer, logs)
-            self._close_epoch(logs)
-            callbacks.on_epoch_end(state.epoch - 1, logs)
+            with self.averaged.in_place() if self.averaged else contextlib.nullcontext():
+                logs = self._evaluate_epoch()
+                self._log(writer, logs)
+                self._close_epoch(logs)
+                callbacks.on_epoch_end(state.epoch - 1, logs)
             # After the last epoch the report follows; a run that is killed
             # before it is there repeats that epoch, its callbacks included.
             if not state.finished:

@@ -23,6 +23,9 @@ class TrainingSettings:
             the same however large the vocabularies are; see `optimizers`.
         batch_size: Records a step.
         max_epochs: Number of epochs after which training stops in any case.
+        ema_momentum: Momentum of the average of the weights that evaluation and the
+            saved model use, or `None` or 0, the weights themselves; see
+            `averaged_weights`. 0.995 is a good one for a few thousand steps.
         patience: Epochs without a gain on validation after which it stops.
         learning_rate_factor: What the learning rate is multiplied by after each
             epoch without a gain.
@@ -38,7 +41,9 @@ class TrainingSettings:
             one after every epoch as well.
 
     Raises:
-        ValueError: If there is no such optimizer.
+        ValueError: If there is no such optimizer, the momentum is not between 0
+            and 1, or the average would read whole tables, which `"lazy_adam"`
+            avoids.
 
     Example:
 
@@ -50,6 +55,7 @@ class TrainingSettings:
     beta_2: float = 0.999
     optimizer: str = "adam"
     batch_size: int = 2048
+    ema_momentum: float | None = None
     max_epochs: int = 100
     patience: int = 2
     learning_rate_factor: float = 0.1
@@ -62,6 +68,12 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         if self.optimizer not in OPTIMIZERS:
             raise ValueError(f"optimizer {self.optimizer!r}: not of {', '.join(OPTIMIZERS)}")
+        if not 0 <= (self.ema_momentum or 0) < 1:
+            raise ValueError(f"ema_momentum must be at least 0 and below 1: {self.ema_momentum}")
+        if self.ema_momentum and self.optimizer == "lazy_adam":
+            raise ValueError(
+                "ema_momentum averages whole tables, which lazy_adam avoids: use adam, or none"
+            )
 
     @classmethod
     def of_model(cls, model: keras.Model, **changes: Any) -> Self:

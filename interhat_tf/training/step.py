@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from interhat_tf.schema import Batch
+from interhat_tf.training.averaged_weights import AveragedWeights
 from interhat_tf.training.microbatch import check_microbatches, sum_over_microbatches
 
 LABELS = "labels"
@@ -18,6 +19,7 @@ def compile_steps(
     loss_sum: tf.Variable,
     jit_compile: bool = False,
     microbatch_size: int | None = None,
+    averaged: AveragedWeights | None = None,
 ) -> Callable[[Any, tf.Tensor], None]:
     """Returns the function that trains a model for a number of steps.
 
@@ -33,6 +35,8 @@ def compile_steps(
         jit_compile: Whether XLA compiles the step. Defaults to `False`.
         microbatch_size: Records whose gradient is computed at a time; see
             `microbatch`. Defaults to `None`, the whole batch.
+        averaged: The average that takes in the weights after each step. Defaults
+            to none.
 
     Returns:
         A function of an iterator of batches and the number of steps, a scalar
@@ -66,6 +70,8 @@ def compile_steps(
         for _ in tf.range(steps):
             losses = strategy.run(train_step, args=next(batches))
             loss_sum.assign_add(strategy.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None))
+            if averaged is not None:
+                averaged.update(optimizer.iterations.value)
 
     return train_steps
 

@@ -71,8 +71,11 @@ def test_what_a_killed_checkpoint_left_is_removed(rule_data, tmp_path, monkeypat
     assert sorted(os.listdir(tmp_path)) == ["config.json", "tensorboard"]
 
 
+HOW = [{"optimizer": "lazy_adam"}, {"microbatch_size": 16}, {"ema_momentum": 0.99}]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [{"optimizer": "lazy_adam"}, {"microbatch_size": 16}])
+@pytest.mark.parametrize("how", HOW)
 def test_other_steps_are_resumed_alike(rule_data, tmp_path, monkeypatch, how):
     def given(seed=0):
         # Microbatches are for models without dropout.
@@ -80,7 +83,9 @@ def test_other_steps_are_resumed_alike(rule_data, tmp_path, monkeypatch, how):
 
     report = run(rule_data, tmp_path / "unbroken", **given())
     assert report["validation"]["auc"] > 0.55
-    interrupt(monkeypatch, rule_data, tmp_path / "run", at=3, **given())
-    resumed = run(rule_data, tmp_path / "run", resume=True, **given(seed=1))
+    interrupt(monkeypatch, rule_data, tmp_path / "run", at=3, **given())  # within an epoch
+    # After the second epoch's evaluation.
+    interrupt(monkeypatch, rule_data, tmp_path / "run", at=7, resume=True, **given(seed=1))
+    resumed = run(rule_data, tmp_path / "run", resume=True, **given(seed=2))
     assert what_must_be_equal(resumed) == what_must_be_equal(report)
     assert_equal_weights(load(tmp_path / "run"), load(tmp_path / "unbroken"))

@@ -14,6 +14,7 @@ import tensorflow as tf
 from data.synthetic_rules.synthetic_rules_dataset_builder import Builder, RuleConfig
 from interhat_tf import Adam, Field, InterHAt, LazyAdam, Schema, TrainingSettings, train
 from interhat_tf.input_pipeline.catalog import prepare
+from interhat_tf.training.averaged_weights import AveragedWeights
 from interhat_tf.training.distribution import (
     check_agreement,
     distribute_batches,
@@ -92,7 +93,7 @@ def test_a_lost_worker_is_named():
 
 
 def trained(strategy, optimizer, **how):
-    """Returns a model after a step on each batch, and the sum of the loglosses."""
+    """Returns a model after a step on each batch, the sum of the loglosses, and the average."""
     rng = np.random.default_rng(0)
     batches = [
         (rng.integers(0, (7, 5), (rows, 2)), rng.integers(2, size=rows).astype("float32"))
@@ -104,7 +105,8 @@ def trained(strategy, optimizer, **how):
         optimizer = optimizer(1e-2, epsilon=1e-3)
         optimizer.build(model.trainable_variables)
     loss_sum = tf.Variable(0.0, dtype=tf.float64)
-    steps = compile_steps(model, optimizer, loss_sum, **how)
+    averaged = AveragedWeights(model, 0.9)
+    steps = compile_steps(model, optimizer, loss_sum, averaged=averaged, **how)
     alone = strategy.num_replicas_in_sync == 1
     given = [
         ({"categorical": ids[part]}, labels[part])
@@ -116,12 +118,14 @@ def trained(strategy, optimizer, **how):
         lambda _: tf.data.Dataset.from_generator(lambda: given, output_signature=spec)
     )
     steps(iter(data), tf.constant(len(ROWS)))
-    return model, float(loss_sum)
+    return model, float(loss_sum), averaged
 
 
-def save(path, model, loss, predict, ids):
+def save(path, model, loss, averaged, predict, ids):
     """Saves what is to be compared of a model."""
     weights = {f"weight_{i}": weight for i, weight in enumerate(model.get_weights())}
+    with averaged.in_place():
+        weights |= {f"weight_average_{i}": w for i, w in enumerate(model.get_weights())}
     logits = {f"logits_{rows}": predict({"categorical": ids[:rows]}) for rows in (1, 24)}
     np.savez(path, loss=loss, **weights, **logits)
 
@@ -133,12 +137,12 @@ def main(folder):
     two = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     ids = tf.constant(np.random.default_rng(1).integers(0, (7, 5), (24, 2)))
     for name, optimizer in OPTIMIZERS.items():
-        one_model, loss = trained(tf.distribute.get_strategy(), optimizer)
-        save(f"{folder}/{name}-one.npz", one_model, loss, one_model, ids)
+        one_model, *rest = trained(tf.distribute.get_strategy(), optimizer)
+        save(f"{folder}/{name}-one.npz", one_model, *rest, one_model, ids)
         for how, arguments in HOW.items():
-            model, loss = trained(two, optimizer, **arguments)
+            model, *rest = trained(two, optimizer, **arguments)
             predict = compile_prediction(model, arguments.get("microbatch_size"))
-            save(f"{folder}/{name}-{how}.npz", model, loss, predict, ids)
+            save(f"{folder}/{name}-{how}.npz", model, *rest, predict, ids)
     check_agreement(two, 1, 2)
 
     config = RuleConfig(name="small", group=(1,), records=20_000, num_fields=4)

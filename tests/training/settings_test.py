@@ -18,6 +18,12 @@ def test_an_unknown_optimizer():
         TrainingSettings(optimizer="sgd")
 
 
+@pytest.mark.parametrize("momentum", [-0.1, 1.0])
+def test_a_momentum_that_is_none(momentum):
+    with pytest.raises(ValueError, match="ema_momentum must be at least 0 and below 1"):
+        TrainingSettings(ema_momentum=momentum)
+
+
 def test_settings_are_those_of_the_models_preset(schema, monkeypatch):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
     model = with_preset(InterHAt(schema))
