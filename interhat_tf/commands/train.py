@@ -85,11 +85,11 @@ def main(values: flags.FlagValues) -> None:
     """Trains the model and prints its figures."""
     if values.deterministic:
         tf.config.experimental.enable_op_determinism()
-    arguments, training = settings(values)
-    if training.get("microbatch_size"):
-        use_one_thread_an_operation()
+    if settings(values)[1].get("microbatch_size"):
+        use_one_thread_an_operation()  # before TensorFlow works
     strategy = STRATEGIES[values.strategy]()
     data = open_data(values)
+    arguments, training = settings(values, data.num_rows("train"))
 
     keras.utils.set_random_seed(values.seed)
     with strategy.scope():
@@ -118,8 +118,14 @@ def main(values: flags.FlagValues) -> None:
             print(f"{split}: auc {auc:.5f}, logloss {logloss:.5f}")
 
 
-def settings(values: flags.FlagValues) -> tuple[dict[str, Any], dict[str, Any]]:
+def settings(
+    values: flags.FlagValues, rows: int | None = None
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Returns the arguments of the model and of `TrainingSettings`: a preset's, then the flags'.
+
+    Args:
+        values: The command's flags.
+        rows: Number of training records. Defaults to `None`, as for `hyperparameters`.
 
     Raises:
         ValueError: If the model has no such argument.
@@ -127,7 +133,7 @@ def settings(values: flags.FlagValues) -> tuple[dict[str, Any], dict[str, Any]]:
     changed = given(values, arguments_of(MODELS.values(), NO_FLAGS))
     if unknown := set(changed) - arguments_of([MODELS[values.model]]):
         raise ValueError(f"{values.model} has no argument {', '.join(sorted(unknown))}")
-    arguments, training = hyperparameters(values.dataset, values.preset, values.model)
+    arguments, training = hyperparameters(values.dataset, values.preset, values.model, rows)
     arguments |= changed
     training |= given(values, arguments_of([TrainingSettings], NO_FLAGS))
     if values.microbatch_size is None and not in_microbatches(arguments, training):

@@ -186,6 +186,7 @@ class InterHAt(ClickModel):
         preset: str,
         schema: Schema | Mapping[str, Any],
         dataset: str | None = None,
+        rows: int | None = None,
         **arguments: Any,
     ) -> "InterHAt":
         """Builds one of the named forms of the model, with what it is trained with.
@@ -196,20 +197,25 @@ class InterHAt(ClickModel):
         now on; see `utils.threads`.
 
         Args:
-            preset: `"paper"`, the printed equations; `"released"`, the authors'
-                code; or `"tuned"`, with larger sizes.
+            preset: `"paper"`, the printed equations with the printed penalty;
+                `"paper_searched"`, with a penalty that was searched;
+                `"released"`, the authors' code; or `"tuned"`, with larger sizes.
             schema: The record's `Schema`.
             dataset: Name of the data set that sizes, penalties and training
                 settings are for, such as `"criteo"`; see `presets.DATASETS`.
                 Defaults to `None`: as any other name, Frappe's sizes and
                 penalties.
+            rows: Number of training records, `data.num_rows("train")` of a
+                prepared data set: all presets but `"released"` divide penalties
+                by it. Defaults to `None`, the data set's in the paper's tables,
+                Frappe's for any other name.
             **arguments: Arguments of `InterHAt`, which win over the preset's.
 
         Returns:
             The model.
 
         Raises:
-            ValueError: If there is no such preset.
+            ValueError: If there is no such preset, or `rows` is less than 1.
 
         Example:
 
@@ -219,7 +225,7 @@ class InterHAt(ClickModel):
         >>> model.training_settings
         {'microbatch_size': 256, 'beta_2': 0.98}
         """
-        defaults, training = hyperparameters(dataset, preset)
+        defaults, training = hyperparameters(dataset, preset, rows=rows)
         if "microbatch_size" in training and not arguments.get("dropout"):
             prepare_for_microbatches()
         model = cls(schema, **{**defaults, **arguments})

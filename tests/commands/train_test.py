@@ -134,7 +134,7 @@ def test_every_hyperparameter_has_a_flag(capsys):
     ("flag", "message"),
     [
         ("--nonsense=1", "Unknown command line flag 'nonsense'"),
-        ("--preset=best", "value should be one of <paper|released"),
+        ("--preset=best", "value should be one of <paper|paper_searched|released"),
         ("--batch_size=many", "flag --batch_size=many"),
         ("--dataset=mnist", "there is no data set 'mnist'; known ones: "),
         ("--dataset=frappe/x", "frappe has no configuration 'x'; it has nfm, usage_log"),

@@ -16,16 +16,35 @@ from tests.numpy_reference import weights_of
     [("criteo", 12, 30, 12, 2e-4), ("avazu", 8, 20, 8, 2e-4), ("frappe", 12, 16, 4, 2e-3)],
 )
 def test_table_2(dataset, dim, size, heads, l2):
+    printed = l2 / 4_000  # Equation 6 adds lambda to a sum of losses, a step to their mean
     for preset, penalties in {
-        "paper": {"embedding_l2": l2, "aggregation_l2": l2, "dense_l2": l2},
+        "paper": {"embedding_l2": printed, "aggregation_l2": printed, "dense_l2": printed},
         "released": {"embedding_l2": l2, "aggregation_l2": l2 / 2},  # TensorFlow 1 halves it
     }.items():
-        arguments, training = hyperparameters(dataset, preset)
+        arguments, training = hyperparameters(dataset, preset, rows=4_000)
         assert arguments["embedding_dim"] == dim
         assert arguments["attention_size"] == size
         assert arguments["num_heads"] == heads
         assert {name: v for name, v in arguments.items() if name.endswith("_l2")} == penalties
         assert training["beta_2"] == {"paper": 0.999, "released": 0.98}[preset]
+
+
+def test_without_rows_the_paper_divides_by_those_of_the_data_set():
+    for dataset, lambda_ in {"frappe/nfm": 2e-3, "my_log": 2e-3, "criteo": 2e-4}.items():
+        rows = 11_000_000 if dataset == "criteo" else 202_027
+        arguments, _ = hyperparameters(dataset, "paper")
+        assert arguments["dense_l2"] == lambda_ / rows
+
+
+def test_the_model_built_by_the_library_alone_carries_the_printed_penalty(schema):
+    model = InterHAt.from_preset("paper", schema, rows=50)
+    weights = sum(float((w.numpy() ** 2).sum()) for w in model.trainable_weights)
+    assert float(sum(model.losses)) == pytest.approx(2e-3 / 50 * weights, rel=1e-5)
+
+
+def test_rows_below_1_are_a_one_line_error(schema):
+    with pytest.raises(ValueError, match="rows, the number of training records, must be >= 1"):
+        InterHAt.from_preset("paper", schema, rows=0)
 
 
 @pytest.mark.parametrize("name", [None, "my_log", "my_log/full"])
