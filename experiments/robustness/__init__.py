@@ -1,1 +1,1 @@
-"""Runs that are killed, and workers that are lost."""
+"""Runs that are killed, workers that are lost, and seeds that differ."""

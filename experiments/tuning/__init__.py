@@ -1,0 +1,1 @@
+"""The experiments that chose the settings of the presets."""
