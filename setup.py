@@ -11,6 +11,7 @@ LIBRARY = find_packages(include=["interhat_tf*"], exclude=["interhat_tf.datasets
 DATASETS = ["interhat_tf.datasets", *(f"interhat_tf.datasets.{p}" for p in find_packages("data"))]
 
 DOCS = ["furo>=2025.9", "myst-parser>=5", "sphinx>=9", "sphinx-copybutton>=0.5"]
+TREES = ["interpret-core>=0.7", "lightgbm>=4.6"]
 
 setup(
     name="interhat-tf",
@@ -52,10 +53,13 @@ setup(
         "onnx": ["onnxruntime>=1.20", "tf2onnx>=1.17"],
         # What `experiments.speed.readers` compares with.
         "readers": ["duckdb>=1", "polars>=1"],
+        # Table 3's rows of boosted trees.
+        "trees": TREES,
         "notebooks": ["ipykernel>=6", "jupyterlab>=4", "nbclient>=0.10"],
         "docs": DOCS,
         "dev": [
             *DOCS,
+            *TREES,
             "apache-beam>=2.60",
             "ipykernel>=6",
             "jax[cpu]>=0.5",

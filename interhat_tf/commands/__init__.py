@@ -8,6 +8,7 @@ their values. Nothing is defined globally, so that a program can run several.
 import importlib
 import inspect
 import sys
+import types
 from collections.abc import Sequence
 
 from absl import flags, logging
@@ -23,15 +24,19 @@ def run(name: str, arguments: Sequence[str]) -> None:
     Raises:
         SystemExit: With one line that says what is wrong, if something is.
     """
+    run_command(importlib.import_module(f"{__name__}.{name}"), arguments)
+
+
+def run_command(command: types.ModuleType, arguments: Sequence[str]) -> None:
+    """Runs a module that is made as the commands here are, as `run` does."""
     # tfds notes every step of its work.
     logging.set_verbosity(logging.ERROR)
-    command = importlib.import_module(f"{__name__}.{name}")
     values = command.define_flags()
     if {"-h", "--help"} & set(arguments):
         print(f"{inspect.getdoc(command)}\n\n{_list_flags(values)}")
         return
     try:
-        _, *rest = values([name, *arguments])
+        _, *rest = values([command.__name__, *arguments])
         if rest:
             raise ValueError(f"unexpected argument {rest[0]!r}; a flag is given as --name=value")
         for flag in command.REQUIRED:

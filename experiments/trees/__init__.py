@@ -1,0 +1,1 @@
+"""Boosted trees beside the click models: LightGBM, and the Explainable Boosting Machine (EBM)."""

@@ -1,0 +1,61 @@
+"""The program, on a Frappe of some hundred rows."""
+
+import pytest
+
+from experiments.trees import train
+from interhat_tf.commands import run_command
+from interhat_tf.utils.files import read_json
+from tests.commands.train_test import write_raw
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory):
+    return write_raw(tmp_path_factory.mktemp("frappe") / "raw")
+
+
+@pytest.fixture
+def run(tmp_path, raw):
+    """Trains a model; returns its report."""
+
+    def run(model, *more):
+        names = {"data_dir": raw.parent / "prepared", "raw_dir": raw, "output_dir": tmp_path}
+        given = [f"--{name}={value}" for name, value in names.items()]
+        run_command(train, ["--dataset=frappe", f"--model={model}", *given, *more])
+        return read_json(tmp_path / "report.json")
+
+    return run
+
+
+SMALL = {
+    "lightgbm": ["--min_data_in_leaf=2", "--num_leaves=4"],
+    "ebm": ["--interactions=1", "--learning_rate=0.1"],
+}
+
+
+@pytest.mark.parametrize("model", SMALL)
+def test_a_report_has_what_a_study_reads(run, model, capsys):
+    report = run(model, "--seed=3", "--max_epochs=20", *SMALL[model])
+    assert report["config"]["training"]["seed"] == 3
+    assert report["config"]["arguments"]["max_epochs"] == 20
+    assert report["config"]["arguments"]["learning_rate"] == 0.1
+    assert report["versions"][train.LIBRARIES[model]]
+    assert report["parameters"] > 0
+    assert report["best_epoch"] <= report["training"]["epochs"]
+    assert report["training"]["seconds"] > 0
+    for split in ("validation", "test"):
+        assert 0 <= report[split]["auc"] <= 1 and report[split]["logloss"] > 0
+    assert report["validation"] != report["test"]
+    assert capsys.readouterr().out.count("auc") == 2
+
+
+def test_a_trial_does_not_read_the_test_split(run, monkeypatch):
+    read, splits = train.read_records, []
+    monkeypatch.setattr(train, "read_records", lambda d, s: splits.append(s) or read(d, s))
+    assert "test" not in run("lightgbm", "--notest", "--max_epochs=2")
+    assert splits == ["train", "validation"]
+
+
+def test_an_argument_of_another_model_is_refused(run):
+    with pytest.raises(SystemExit) as exit_:
+        run("lightgbm", "--interactions=3")
+    assert exit_.value.code == "error: lightgbm has no argument interactions"
