@@ -2,9 +2,10 @@
 
 import inspect
 from collections.abc import Sequence
+from typing import Any
 
 from experiments.common import studies
-from experiments.common.results import write_result
+from experiments.common.results import read_result, write_result
 from interhat_tf.models import InterHAt
 from interhat_tf.models.presets import hyperparameters
 
@@ -15,7 +16,8 @@ def vary(experiment: str, flag: str, values: Sequence[int]) -> None:
     """Trains InterHAt with each value of a flag and all seeds, and writes the summary.
 
     The run with the preset's own value has no such flag, so that it is Table
-    3's run as well, and not trained twice.
+    3's run as well, and not trained twice. Other values that the summary has
+    already stay in it, if they were trained alike.
 
     Args:
         experiment: Name of the experiment and of its folder of results.
@@ -30,11 +32,24 @@ def vary(experiment: str, flag: str, values: Sequence[int]) -> None:
         {f"{flag} {v}": studies.runs_of("interhat", preset=PRESET, **c) for v, c in changes.items()}
     )
     points = [{flag: value, **row} for value, row in zip(values, rows.values(), strict=True)]
+    name, about = studies.summary_of(experiment), studies.study_record(data)
+    if (earlier := read_result(name)) and earlier["data"] == about["data"]:
+        points += [
+            point
+            for point in earlier["points"]
+            if point[flag] not in values and trained_as(point, flag) == trained_as(points[0], flag)
+        ]
     summary = {
-        **studies.study_record(data),
+        **about,
         "flag": flag,
         "preset": PRESET,
         "own": own,
-        "points": points,
+        "points": sorted(points, key=lambda point: point[flag]),
     }
-    write_result(studies.summary_of(experiment), summary)
+    write_result(name, summary)
+
+
+def trained_as(point: dict[str, Any], flag: str) -> dict[str, Any]:
+    """Returns what two points of a figure must have in common: all but the flag's value."""
+    arguments = {name: value for name, value in point["arguments"].items() if name != flag}
+    return {"arguments": arguments, "training": point["training"], "seeds": point["seeds"]}

@@ -4,8 +4,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.common.markdown import spread
+from experiments.common.published import BEST
 from experiments.common.results import read_results
-from experiments.report.blocks import BLUE, ORANGE, picture
+from experiments.report.blocks import BLUE, GREY, ORANGE, picture
 from experiments.report.cells import TEST_SCORES, Summary, data_of, table, title_of, written
 
 
@@ -16,11 +17,11 @@ def sensitivity(name: str, label: str) -> list[Summary]:
         name: Name of the figure and its program, such as `"figure_3"`.
         label: What the hyperparameter is called.
     """
-    summaries = {title_of(data): s for data, s in read_results(f"{name}/*/summary.json").items()}
+    summaries = read_results(f"{name}/*/summary.json")
     if not summaries:
         return []
     rows = [
-        {"data": data, "value": point[summary["flag"]], **point}
+        {"data": title_of(data), "value": point[summary["flag"]], **point}
         for data, summary in summaries.items()
         for point in summary["points"]
     ]
@@ -33,8 +34,10 @@ def sensitivity(name: str, label: str) -> list[Summary]:
         "s an epoch": "{seconds_per_epoch[mean]:.1f}",
     }
     command = f"python -m experiments.paper.{name}"
-    notes = [f"{data}: {data_of(s)}. {written(s, command)}" for data, s in summaries.items()]
-    figure = sensitivity_figure(summaries, label)
+    notes = [
+        f"{title_of(data)}: {data_of(s)}. {written(s, command)}" for data, s in summaries.items()
+    ]
+    figure = sensitivity_figure(summaries, name, label)
     found = {
         "title": title_of(name),
         "label": label,
@@ -46,20 +49,25 @@ def sensitivity(name: str, label: str) -> list[Summary]:
     return [found]
 
 
-def sensitivity_figure(summaries: dict[str, Summary], label: str) -> Figure:
-    """Draws AUC and logloss against a hyperparameter, a panel for each data set's summary."""
+def sensitivity_figure(summaries: dict[str, Summary], name: str, label: str) -> Figure:
+    """Draws AUC and logloss against a hyperparameter, a panel for each data set's summary.
+
+    A dotted line stands at the value that is best in the paper; a generated log has none.
+    """
     figure = Figure(figsize=(4.6 * len(summaries), 3.4), layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, len(summaries)))
-    for panel, (title, summary) in zip(panels, summaries.items(), strict=True):
+    for panel, (data, summary) in zip(panels, summaries.items(), strict=True):
         points = summary["points"]
         values = np.array([point[summary["flag"]] for point in points])
         # A little apart, so that the error bars of the two do not hide each other.
         apart = (values.max() - values.min()) / 150
         _draw(panel, values - apart, points, "auc", "AUC, solid", BLUE, "o-")
         _draw(panel.twinx(), values + apart, points, "logloss", "logloss, dashed", ORANGE, "s--")
+        if best := BEST[name].get(data):
+            panel.axvline(best, color=GREY, linestyle=":", zorder=0)
         panel.set_xticks(values)
         panel.set_xlabel(label)
-        panel.set_title(f"{title}, {len(points[0]['seeds'])} seeds")
+        panel.set_title(f"{title_of(data)}, {len(points[0]['seeds'])} seeds")
     return figure
 
 

@@ -1,0 +1,32 @@
+import numpy as np
+import pytest
+
+from experiments.report.sensitivity_page import sensitivity_figure
+
+
+def point(heads, auc):
+    test = {"auc": {"mean": auc, "std": 0.001}, "logloss": {"mean": 1 - auc, "std": 0.002}}
+    return {"num_heads": heads, "test": test, "seeds": [1, 2]}
+
+
+def drawn(data):
+    summary = {"flag": "num_heads", "points": [point(1, 0.7), point(8, 0.8), point(12, 0.75)]}
+    return sensitivity_figure({data: summary}, "figure_3", "number of heads")
+
+
+@pytest.mark.parametrize(
+    ("data", "best"), [("criteo", 8), ("frappe", 1), ("criteo_generated", None)]
+)
+def test_the_papers_best_has_a_line_and_a_generated_log_has_none(data, best):
+    panel, _ = drawn(data).axes
+    dotted = [line.get_xdata()[0] for line in panel.lines if line.get_linestyle() == ":"]
+    assert dotted == ([best] if best else [])
+
+
+def test_means_and_errors_are_those_of_test():
+    panel, twin = drawn("frappe").axes
+    for axis, means, std in ((panel, [0.7, 0.8, 0.75], 0.001), (twin, [0.3, 0.2, 0.25], 0.002)):
+        (bars,) = axis.containers
+        np.testing.assert_allclose(bars.lines[0].get_ydata(orig=False), means)
+        ends = [segment[:, 1] for segment in bars.lines[2][0].get_segments()]
+        np.testing.assert_allclose(np.ptp(ends, axis=1), 2 * std)
