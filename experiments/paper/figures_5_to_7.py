@@ -49,8 +49,8 @@ def main(_):
         positions = np.flatnonzero(movie == data.id_of("movie", title))
         if not len(positions):
             raise ValueError(f"{data.name}: the test split has no rating of {title!r}")
-        of_movie = positions[order_weights[positions, order - 1].argmax()]
-        of_any = order_weights[:, order - 1].argmax()
+        of_movie = most_weight(order_weights, order, positions)
+        of_any = most_weight(order_weights, order, np.arange(len(movie)))
         cases[figure] = {
             "order": order,
             "movie": title,
@@ -78,6 +78,11 @@ def rated_records(data: PreparedDataset) -> Inputs:
     for inputs, labels in data.evaluation_batches("test", 8192).as_numpy_iterator():
         parts.append({kind: values[labels == 1] for kind, values in inputs.items()})
     return {kind: np.concatenate([part[kind] for part in parts]) for kind in parts[0]}
+
+
+def most_weight(order_weights: np.ndarray, order: int, positions: np.ndarray) -> int:
+    """Returns which of some records has the most weight on an order, the first being 1."""
+    return int(positions[order_weights[positions, order - 1].argmax()])
 
 
 def shares_dominated(order_weights: np.ndarray) -> list[float]:

@@ -1,9 +1,12 @@
+import numpy as np
 import pytest
+import tensorflow as tf
 from absl.testing import flagsaver
 
 from data.movielens_ctr.movielens_ctr_dataset_builder_test import USERS, raw_lines, write_movielens
 from experiments.paper import figures_5_to_7
 from experiments.report import tables
+from interhat_tf import Field, Schema
 from interhat_tf.utils.files import read_json
 
 GENRES = {"figure_5": "Action|Sci-Fi|Thriller", "figure_6": "Crime|Drama", "figure_7": "Comedy"}
@@ -16,6 +19,83 @@ def small_movielens(folder):
         lines["movies"].append(f"{number}::{title}::{GENRES[figure]}")
         lines["ratings"] += [f"{user}::{number}::4::978300760" for user in range(1, USERS + 1)]
     return write_movielens(folder, lines)
+
+
+class Movies:
+    """Movies 1 to 3 and their ratings: a record's user is its position in the test split."""
+
+    name = "movielens_ctr/1.0.0"
+    statistics: dict = {}  # noqa: RUF012
+    schema = Schema([Field("user", "categorical", 99), Field("movie", "categorical", 9)])
+
+    def evaluation_batches(self, split, batch_size):
+        assert split == "test"
+        movies = np.array([1, 2, 3, 1, 2, 3, 1, 5, 2], "int32")
+        labels = np.array([1, 1, 1, 0, 1, 0, 1, 1, 1], "float32")
+        records = np.stack([np.arange(len(movies), dtype="int32"), movies], axis=1)  # (9, 2)
+        return tf.data.Dataset.from_tensor_slices(({"categorical": records}, labels)).batch(4)
+
+    def id_of(self, field, value):
+        assert field == "movie"
+        return [title for title, _ in figures_5_to_7.CASES.values()].index(value) + 1
+
+
+@pytest.fixture
+def of_made_up_weights(study_flags, monkeypatch):
+    """Runs the program on `Movies`, with given order weights of its seven ratings."""
+
+    def run(weights):
+        explained = {"order_weights": np.array(weights), "logits": np.zeros(len(weights))}
+
+        def describe(model, data, ratings, position):
+            return ratings["categorical"][position].tolist()
+
+        monkeypatch.setattr(figures_5_to_7, "open_data", Movies)
+        monkeypatch.setattr(figures_5_to_7, "train_rows", lambda runs: {})
+        monkeypatch.setattr(figures_5_to_7.keras.saving, "load_model", lambda path: path)
+        monkeypatch.setattr(figures_5_to_7, "explain_inputs", lambda model, inputs: explained)
+        monkeypatch.setattr(figures_5_to_7, "describe", describe)
+        figures_5_to_7.main(None)
+        return read_json(study_flags / "results/figures_5_to_7/summary.json")
+
+    return run
+
+
+# The ratings are those of users 0, 1, 2, 4, 6, 7 and 8, of movies 1, 2, 3, 2, 1, 5 and 2.
+WEIGHTS = [
+    [0.2, 0.1, 0.7],
+    [0.5, 0.4, 0.1],
+    [0.2, 0.2, 0.6],
+    [0.1, 0.6, 0.3],
+    [0.3, 0.3, 0.4],
+    [0.8, 0.2, 0.0],
+    [0.2, 0.5, 0.3],
+]
+
+
+def test_the_records_have_the_most_weight_on_the_figures_order(of_made_up_weights):
+    summary = of_made_up_weights(WEIGHTS)
+    assert summary["ratings"] == 7 and summary["probability"] == 0.5
+    np.testing.assert_allclose(summary["dominated"], [2 / 7, 2 / 7, 3 / 7])
+    cases = summary["cases"]
+    assert {name: case["record"] for name, case in cases.items()} == {
+        "figure_5": [6, 1],
+        "figure_6": [4, 2],
+        "figure_7": [2, 3],
+    }
+    assert {name: case["any_movie"] for name, case in cases.items()} == {
+        "figure_5": [7, 5],
+        "figure_6": [4, 2],
+        "figure_7": [0, 1],
+    }
+    assert [case["ratings"] for case in cases.values()] == [2, 3, 1]
+    np.testing.assert_allclose(cases["figure_6"]["dominated"], [1 / 3, 2 / 3, 0])
+
+
+def test_a_movie_without_a_rating_is_named(of_made_up_weights, monkeypatch):
+    monkeypatch.setattr(Movies, "id_of", lambda *_: 4)
+    with pytest.raises(ValueError, match=r"the test split has no rating of 'Terminator, The"):
+        of_made_up_weights(WEIGHTS)
 
 
 @pytest.mark.slow

@@ -83,3 +83,14 @@ def test_comparisons_are_paired_by_round():
     cases = [Case(), Case(microbatch=8)]
     found = grid.compared(pair, cases[1], cases, [[1.0, 2.0], [2.0, 4.0]])
     assert found["whole"] == {"time": {"mean": 2.0, "std": 0.0}, "rate": {"mean": 0.5, "std": 0.0}}
+
+
+def test_a_row_has_the_median_of_its_rounds(monkeypatch):
+    rounds = [[3.0, 1.0, 8.0], [6.0, 2.0, 4.0]]
+    monkeypatch.setattr(grid, "time_in_turn", lambda *_: (rounds, [{"parameters": 7}, {}]))
+    cases = [Case("fm"), Case("fm", batch=64)]
+    first, second = grid.measured(Grid(cases, ("size",)), cases)["rows"]
+    assert (first["seconds"], second["seconds"]) == (3.0, 4.0)
+    assert first["deviation"] == pytest.approx(13**0.5) and second["deviation"] == 2.0
+    assert first["of_rounds"] == rounds[0] and second["of_rounds"] == rounds[1]
+    assert (first["model"], first["parameters"], second["batch"]) == ("fm", 7, 64)
