@@ -3,7 +3,7 @@
     python -m experiments.paper.figures_8_to_10 --seeds=0
 
 Prepares the records of the paper's Rules 1 to 3 (Table 4) and of a denser third
-rule that can be learnt, trains InterHAt on each, and writes to
+rule, trains InterHAt on each, and writes to
 `figures_8_to_10/` under `--results_dir`: `summary.json`, a row a run, and a page
 with the heat maps of the first seed. About 3 minutes on 2 cores for a seed; the
 rows of other seeds stay as long as they come from the same configuration.

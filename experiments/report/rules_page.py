@@ -4,10 +4,12 @@ import pathlib
 import types
 from collections.abc import Callable
 
+import numpy as np
+
 from experiments.common.markdown import spread
 from experiments.common.planted_rules import PLANTED_RULES, Rule, condition
 from experiments.common.statistics import mean_and_std
-from experiments.report.blocks import Picture, picture, write_pages
+from experiments.report.blocks import Picture, Table, picture, write_pages
 from experiments.report.cells import Summary, table
 from experiments.report.templates import fill
 from interhat_tf.explanation.heatmap import attention_heatmap
@@ -41,9 +43,28 @@ def write_rules_page(folder: pathlib.Path, summary: Summary) -> None:
         seed=first["seed"],
         seconds=sum(of_first),
         found=table(columns, rows),
+        each_seed=each_seed(summary["runs"]),
         pictures=[{"picture": drawn(row["rule"], row["runs"][0])} for row in rows],
     )
     write_pages(folder, page)
+
+
+def each_seed(runs: list[Summary]) -> Table:
+    """Returns what each run weighs most: seeds that agree with a figure, and those that do not."""
+
+    def highest(run):
+        number = len(PLANTED_RULES[run["rule"]].group)
+        rows = [np.argsort(-np.array(row))[:number] + 1 for row in run["field_weights"]]
+        return "; ".join(", ".join(f"f{field}" for field in row) for row in rows)
+
+    columns = {
+        "rule": lambda run: PLANTED_RULES[run["rule"]].title,
+        "seed": "{seed}",
+        "highest in each order's row": highest,
+        "alpha_f": lambda run: ", ".join(f"{weight:.2f}" for weight in run["order_weights"]),
+        "predicted where it matches": "{probability:.2f}",
+    }
+    return table(columns, runs, fold="Each seed", numeric=False)
 
 
 def fields_of(rule: Rule) -> list[str]:
