@@ -15,6 +15,11 @@ TITLES = {
     "deepfm": "DeepFM",
     "xdeepfm": "xDeepFM",
     "autoint": "AutoInt",
+    "autoint_plus": "AutoInt+",
+    "finalmlp": "FinalMLP",
+    "finalnet": "FinalNet",
+    "ecn": "ECN",
+    "qnn_alpha": "QNN-alpha",
     "interhat_s": "InterHAt-S",
     "interhat": "InterHAt",
 }

@@ -1,18 +1,24 @@
 """The layers of InterHAt and of the models it is compared with, one per file."""
 
 from interhat_tf.layers.attentional_aggregation import AttentionalAggregation
+from interhat_tf.layers.baselines.bilinear_fusion import BilinearFusion
 from interhat_tf.layers.baselines.compressed_interaction_network import CompressedInteractionNetwork
 from interhat_tf.layers.baselines.cross_network import CrossNetwork
 from interhat_tf.layers.baselines.elementwise_product import ElementwiseProduct
+from interhat_tf.layers.baselines.exponential_cross_network import ExponentialCrossNetwork
 from interhat_tf.layers.baselines.factorization_machine import FactorizationMachine
+from interhat_tf.layers.baselines.factorized_interaction_block import FactorizedInteractionBlock
+from interhat_tf.layers.baselines.feature_gate import FeatureGate
 from interhat_tf.layers.baselines.field_aware_factorization_machine import (
     FieldAwareFactorizationMachine,
 )
+from interhat_tf.layers.baselines.field_gate import FieldGate
 from interhat_tf.layers.baselines.inner_product import InnerProduct
 from interhat_tf.layers.baselines.interacting_layer import InteractingLayer
 from interhat_tf.layers.baselines.linear import Linear
 from interhat_tf.layers.baselines.mlp import MLP
 from interhat_tf.layers.baselines.outer_product import OuterProduct
+from interhat_tf.layers.baselines.quadratic_layer import QuadraticLayer
 from interhat_tf.layers.cross_layer import CrossLayer
 from interhat_tf.layers.feed_forward import FeedForward
 from interhat_tf.layers.field_embedding import FieldEmbedding
@@ -21,17 +27,23 @@ from interhat_tf.layers.multi_head_self_attention import MultiHeadSelfAttention
 __all__ = [
     "MLP",
     "AttentionalAggregation",
+    "BilinearFusion",
     "CompressedInteractionNetwork",
     "CrossLayer",
     "CrossNetwork",
     "ElementwiseProduct",
+    "ExponentialCrossNetwork",
     "FactorizationMachine",
+    "FactorizedInteractionBlock",
+    "FeatureGate",
     "FeedForward",
     "FieldAwareFactorizationMachine",
     "FieldEmbedding",
+    "FieldGate",
     "InnerProduct",
     "InteractingLayer",
     "Linear",
     "MultiHeadSelfAttention",
     "OuterProduct",
+    "QuadraticLayer",
 ]

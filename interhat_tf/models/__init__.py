@@ -9,10 +9,14 @@ from interhat_tf.models.baselines.dcn import DCN
 from interhat_tf.models.baselines.dcn_v2 import DCNv2
 from interhat_tf.models.baselines.deepfm import DeepFM
 from interhat_tf.models.baselines.dnn import DNN
+from interhat_tf.models.baselines.ecn import ECN
 from interhat_tf.models.baselines.ffm import FFM
+from interhat_tf.models.baselines.finalmlp import FinalMLP
+from interhat_tf.models.baselines.finalnet import FinalNet
 from interhat_tf.models.baselines.fm import FM
 from interhat_tf.models.baselines.lr import LR
 from interhat_tf.models.baselines.pnn import PNN
+from interhat_tf.models.baselines.qnn_alpha import QNNAlpha
 from interhat_tf.models.baselines.wide_and_deep import WideAndDeep
 from interhat_tf.models.baselines.xdeepfm import XDeepFM
 from interhat_tf.models.click_model import ClickModel
@@ -34,6 +38,11 @@ MODELS: dict[str, Callable[..., ClickModel]] = {
     "pnn": partial(PNN, product="both"),
     "xdeepfm": XDeepFM,
     "autoint": AutoInt,
+    "autoint_plus": partial(AutoInt, mlp_units=(400, 400, 400)),
+    "finalmlp": FinalMLP,
+    "finalnet": FinalNet,
+    "ecn": ECN,
+    "qnn_alpha": QNNAlpha,
     "afm": AFM,
     "ffm": FFM,
 }
@@ -46,6 +55,7 @@ __all__ = [
     "AFM",
     "DCN",
     "DNN",
+    "ECN",
     "FFM",
     "FM",
     "LR",
@@ -56,7 +66,10 @@ __all__ = [
     "ClickModel",
     "DCNv2",
     "DeepFM",
+    "FinalMLP",
+    "FinalNet",
     "InterHAt",
+    "QNNAlpha",
     "WideAndDeep",
     "XDeepFM",
 ]

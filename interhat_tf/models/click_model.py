@@ -2,7 +2,7 @@
 
 import pathlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 from keras import ops
@@ -38,6 +38,8 @@ class ClickModel(ConfigFromSignature, keras.Model):
     Returns:
         Logits, (B, 1).
     """
+
+    mlp_layer: ClassVar[type[MLP]] = MLP
 
     def __init__(self, schema: Schema | Mapping[str, Any], **kwargs: Any):
         super().__init__(**kwargs)
@@ -135,15 +137,20 @@ class ClickModel(ConfigFromSignature, keras.Model):
         )
 
     def _make_mlp(
-        self, units: Sequence[int], dropout: float, batch_norm: bool, l2_strength: float
+        self,
+        units: Sequence[int],
+        dropout: float,
+        batch_norm: bool,
+        l2_strength: float,
+        name: str = "mlp",
     ) -> MLP:
-        return MLP(
+        return self.mlp_layer(
             units,
             dropout=dropout,
             batch_norm=batch_norm,
             kernel_regularizer=l2(l2_strength),
             dtype=self.dtype_policy,
-            name="mlp",
+            name=name,
         )
 
     def _make_logit(

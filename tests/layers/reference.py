@@ -124,3 +124,55 @@ def field_aware_factorization_machine(x):
         for i, j in pairs(fields):
             total[row] += np.dot(vectors[i, j], vectors[j, i])
     return total
+
+
+def factorized_interaction_block(x, weights, layers):
+    """ReLU([h_1; h_1 * h_2]), h_1 and h_2 being the halves of W a + b."""
+    for layer in range(1, layers + 1):
+        first, second = np.split(dense(x, weights, f"dense_{layer}"), 2, axis=1)
+        x = relu(np.concatenate([first, first * second], axis=1))
+    return x
+
+
+def field_gate(x, weights):
+    """Every field, then every field times sum_j W_ij x_j + b_i."""
+    rows = []
+    for fields in x:
+        gated = []
+        for i, field in enumerate(fields):
+            gate = sum(weights["kernel"][i, j] * fields[j] for j in range(len(fields)))
+            gated.append((gate + weights["bias"][i, 0]) * field)
+        rows.append(np.concatenate([fields, np.stack(gated)]))
+    return np.stack(rows)
+
+
+def feature_gate(x, context, weights):
+    """2 sigmoid(W_2 ReLU(W_1 c + b_1) + b_2) * e."""
+    opened = dense(relu(dense(context, weights, "hidden")), weights, "gate")
+    return 2 / (1 + np.exp(-opened)) * x
+
+
+def bilinear_fusion(x, y, weights):
+    """sum_h x_h^T W_h y_h, head by head."""
+    kernel = weights["kernel"]
+    heads = zip(kernel, *(np.split(part, len(kernel), axis=1) for part in (x, y)), strict=True)
+    return sum(np.sum((x_h @ w_h) * y_h, axis=1, keepdims=True) for w_h, x_h, y_h in heads)
+
+
+def quadratic_layer(x, weights, maps):
+    """x * sum_r ReLU(W_r x + b_r) + x, map by map."""
+    factors = np.split(relu(dense(x, inside(weights, "maps"), "dense_1")), maps, axis=1)
+    return sum(x * factor for factor in factors) + x
+
+
+def exponential_cross_network(x, weights, layers, normalise=linear):
+    """x_l * ([c; gamma * normalise(c) + beta] + b) + x_l with c = W_l x_l."""
+    rows = []
+    for x_l in x:
+        for i in range(1, layers + 1):
+            c = x_l @ weights[f"kernel_{i}"]
+            other = weights[f"gamma_{i}"] * normalise(c) + weights[f"beta_{i}"]
+            factors = np.concatenate([c, other])
+            x_l = x_l * (factors + weights[f"bias_{i}"]) + x_l
+        rows.append(x_l)
+    return np.stack(rows)

@@ -86,12 +86,16 @@ class MLP(ConfigFromSignature):
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         """Returns the last layer's units."""
         outputs = inputs
-        for i, dense in enumerate(self.dense):
-            outputs = dense(outputs)  # (B, units[i])
+        for i in range(len(self.units)):
+            outputs = self._transform(i, outputs)  # (B, units[i])
             if self.batch_norm:
                 outputs = self.normalizations[i](outputs, training=training)
             outputs = self.dropout_layer(self.activation(outputs), training=training)
         return outputs
+
+    def _transform(self, i: int, inputs: Tensor) -> Tensor:
+        """Returns layer i's units before the activation, (B, units[i])."""
+        return self.dense[i](inputs)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Returns (B, last of units)."""

@@ -29,7 +29,7 @@ class TestAutoInt(ModelContract):
 
 
 class TestAutoIntPlus(DeepContract):
-    name = "autoint"
+    name = "autoint_plus"
     arguments = {**ARGUMENTS, **MLP}
 
     def equation(self, parts):

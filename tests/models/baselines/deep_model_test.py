@@ -1,15 +1,25 @@
 import keras
 import pytest
 
-from interhat_tf.models import DCN, DNN, PNN, DCNv2, DeepFM, WideAndDeep, XDeepFM
+from interhat_tf.models import (
+    DCN,
+    DNN,
+    PNN,
+    DCNv2,
+    DeepFM,
+    FinalMLP,
+    FinalNet,
+    WideAndDeep,
+    XDeepFM,
+)
 
-DEEP = [DNN, WideAndDeep, DeepFM, DCN, DCNv2, PNN, XDeepFM]
+DEEP = [DNN, WideAndDeep, DeepFM, DCN, DCNv2, PNN, XDeepFM, FinalNet, FinalMLP]
 
 
 @pytest.mark.parametrize("model_class", DEEP)
 def test_the_mlp_is_as_its_arguments_say(model_class, schema):
-    model = model_class(schema, mlp_units=(6, 5), dropout=0.1, batch_norm=True, dense_l2=0.2)
-    assert model.mlp.units == (6, 5) and model.mlp.dropout == 0.1 and model.mlp.batch_norm
+    model = model_class(schema, mlp_units=(6, 10), dropout=0.1, batch_norm=True, dense_l2=0.2)
+    assert model.mlp.units == (6, 10) and model.mlp.dropout == 0.1 and model.mlp.batch_norm
     for layer in (*model.mlp.dense, model.logit):
         assert layer.kernel_regularizer.l2 == pytest.approx(0.2)
         assert isinstance(layer.bias_regularizer, keras.regularizers.L2)

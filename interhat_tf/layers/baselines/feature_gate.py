@@ -1,0 +1,69 @@
+"""The stream-specific feature gate of FinalMLP."""
+
+from typing import Any
+
+import keras
+
+from interhat_tf.ops import Shape, Tensor
+from interhat_tf.utils.config import ConfigFromSignature, Regularizer
+
+
+@keras.saving.register_keras_serializable("interhat_tf")
+class FeatureGate(ConfigFromSignature):
+    """Weights each number of a record by what a context says (Mao et al. 2023, Equations 3 and 4).
+
+        output = 2 sigmoid(W_2 ReLU(W_1 c + b_1) + b_2) * e
+
+    Gates lie between 0 and 2. For a context of width k the layer has k t + t + t n + n
+    weights.
+
+    Args:
+        units: Width t of the hidden layer.
+        kernel_regularizer: Regularizer of kernels and biases. Defaults to `None`.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: e, (B, n).
+        context: c, (B, k).
+
+    Returns:
+        (B, n).
+
+    Example:
+
+    >>> FeatureGate(units=5)(ops.ones((4, 8)), ops.ones((4, 3))).shape
+    TensorShape([4, 8])
+    """
+
+    def __init__(self, units: int, *, kernel_regularizer: Regularizer = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.units = int(units)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+
+    def build(self, inputs_shape: Shape, context_shape: Shape) -> None:
+        """Creates the kernels and biases for inputs (B, n) and contexts (B, k)."""
+        self.hidden, self.gate = (
+            keras.layers.Dense(
+                width,
+                activation=activation,
+                kernel_regularizer=self.kernel_regularizer,
+                bias_regularizer=self.kernel_regularizer,
+                dtype=self.dtype_policy,
+                name=name,
+            )
+            for name, width, activation in (
+                ("hidden", self.units, "relu"),
+                ("gate", inputs_shape[-1], "sigmoid"),
+            )
+        )
+        self.hidden.build(context_shape)
+        self.gate.build((None, self.units))
+        self.built = True
+
+    def call(self, inputs: Tensor, context: Tensor) -> Tensor:
+        """Returns the weighted numbers, (B, n)."""
+        return 2 * self.gate(self.hidden(context)) * inputs  # (B, n)
+
+    def compute_output_shape(self, inputs_shape: Shape, context_shape: Shape) -> Shape:
+        """Returns (B, n)."""
+        return inputs_shape
