@@ -1,7 +1,7 @@
 """What the page says of Table 3, and on what Frappe's train negatives change of it."""
 
 from experiments.common.markdown import pair, spread
-from experiments.common.published import BARS_FRAPPE, TABLE_3, TITLES
+from experiments.common.published import PUBLIC, TABLE_3, TITLES
 from experiments.report.blocks import Table
 from experiments.report.cells import TEST_SCORES, Summary, lead_of, named, table
 
@@ -20,7 +20,7 @@ SAME_AUC = 0.003
 def table_3(summary: Summary) -> Summary:
     """Returns the tables of the models and of their trials on a data set."""
     name = summary["data"]["set"].partition("/")[0]
-    papers, public = TABLE_3.get(name, {}), BARS_FRAPPE if name == "frappe" else {}
+    papers, public = TABLE_3.get(name, {}), PUBLIC["Frappe_x1"] if name == "frappe" else {}
     columns = {
         "model": lambda row: ROW_TITLES[row["name"]],
         **TEST_SCORES,
