@@ -31,7 +31,7 @@ class FeatureGate(ConfigFromSignature):
 
     Example:
 
-    >>> FeatureGate(units=5)(ops.ones((4, 8)), ops.ones((4, 3))).shape
+    >>> FeatureGate(units=5)(keras.ops.ones((4, 8)), keras.ops.ones((4, 3))).shape
     TensorShape([4, 8])
     """
 
