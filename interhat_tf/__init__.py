@@ -1,5 +1,6 @@
 """InterHAt: interpretable click-through-rate prediction with hierarchical attention."""
 
+from interhat_tf.crosses import Cross, CrossedField
 from interhat_tf.models import InterHAt
 from interhat_tf.schema import Field, Schema
 from interhat_tf.training.optimizers import Adam, LazyAdam
@@ -21,6 +22,8 @@ __getattr__ = lazy_attributes(
 
 __all__ = [
     "Adam",
+    "Cross",
+    "CrossedField",
     "Field",
     "InterHAt",
     "LazyAdam",

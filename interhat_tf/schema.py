@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from interhat_tf.crosses import CrossedField
+
 CATEGORICAL = "categorical"
 NUMERICAL = "numerical"
 
@@ -55,14 +57,17 @@ class Schema:
 
     A batch of records is a dictionary: `categorical`, (B, C) int32 ids counted
     from 0 within each field, and `numerical`, (B, N) float32. A kind without
-    fields has no entry. The model's m = C + N fields are the categorical ones
-    first, then the numerical ones, each in the order given.
+    fields has no entry. The model's m fields are the categorical ones first, then
+    the crosses, which it computes itself, then the numerical ones, each in the
+    order given.
 
     Args:
-        fields: The fields; they are stored categorical fields first.
+        fields: The fields of a record; they are stored categorical fields first.
+        crosses: The `CrossedField`s of its categorical fields. Defaults to none.
 
     Raises:
-        ValueError: If there is no field, or two fields share a name.
+        ValueError: If there is no field, two fields share a name, a cross is
+            there twice, or is of a field that is not there or is numerical.
 
     Example:
 
@@ -75,20 +80,27 @@ class Schema:
     ValueError: field 'app', row 1: id 3 is outside the vocabulary [0, 3)
     """
 
-    def __init__(self, fields: Iterable[Field]):
-        fields = tuple(fields)
-        names = [field.name for field in fields]
+    def __init__(self, fields: Iterable[Field], crosses: Iterable[CrossedField] = ()):
+        fields, self.crosses = tuple(fields), tuple(crosses)
+        names = [field.name for field in fields] + [cross.name for cross in self.crosses]
         if not fields:
             raise ValueError("a schema needs at least one field")
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"field names must be unique; repeated: {', '.join(repeated)}")
         self.categorical = tuple(field for field in fields if field.kind == CATEGORICAL)
         self.numerical = tuple(field for field in fields if field.kind == NUMERICAL)
+        self._check_crosses()
+
+    @property
+    def record_fields(self) -> tuple[Field, ...]:
+        """The fields that a record holds: categorical ones first, then numerical ones."""
+        return self.categorical + self.numerical
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """All m fields: categorical ones first, then numerical ones."""
-        return self.categorical + self.numerical
+        """All m fields of a model: categorical ones, crosses, numerical ones."""
+        crosses = (Field(cross.name, CATEGORICAL, cross.vocabulary_size) for cross in self.crosses)
+        return (*self.categorical, *crosses, *self.numerical)
 
     @property
     def field_names(self) -> tuple[str, ...]:
@@ -97,27 +109,40 @@ class Schema:
 
     @property
     def vocabulary_sizes(self) -> tuple[int, ...]:
-        """Number of ids of each categorical field."""
-        return tuple(field.vocabulary_size for field in self.categorical)
+        """Number of ids of each categorical field, then of each cross."""
+        crosses = (cross.vocabulary_size for cross in self.crosses)
+        return (*(field.vocabulary_size for field in self.categorical), *crosses)
+
+    def with_crosses(self, crosses: Iterable[CrossedField]) -> "Schema":
+        """Returns the schema of the same records with these crosses and no others."""
+        return Schema(self.record_fields, crosses)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Schema) and self.fields == other.fields
+        return (
+            isinstance(other, Schema)
+            and self.record_fields == other.record_fields
+            and self.crosses == other.crosses
+        )
 
     def __hash__(self) -> int:
-        return hash(self.fields)
+        return hash((self.record_fields, self.crosses))
 
     def __repr__(self) -> str:
-        return f"Schema({list(self.fields)!r})"
+        crosses = f", {list(self.crosses)!r}" if self.crosses else ""
+        return f"Schema({list(self.record_fields)!r}{crosses})"
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the schema as JSON-serialisable data, for `from_dict`."""
-        return {"fields": [dataclasses.asdict(field) for field in self.fields]}
+        data = {"fields": [dataclasses.asdict(field) for field in self.record_fields]}
+        crosses = [cross.to_dict() for cross in self.crosses]
+        return {**data, "crosses": crosses} if crosses else data
 
     @classmethod
     def from_dict(cls, data: str | Mapping[str, Any]) -> "Schema":
         """Builds a schema from what `to_dict` returned, or from its JSON text."""
         config = json.loads(data) if isinstance(data, str) else data
-        return cls(Field(**field) for field in config["fields"])
+        crosses = map(CrossedField.from_dict, config.get("crosses", ()))
+        return cls((Field(**field) for field in config["fields"]), crosses)
 
     def check(self, inputs: Batch, *, where: str = "", first_row: int = 0) -> None:
         """Raises an error if a batch of records does not follow the schema.
@@ -164,6 +189,26 @@ class Schema:
                     else f"the number is {value}; it must be finite"
                 )
                 raise ValueError(f"{where}field {field.name!r}, row {first_row + row}: {problem}")
+
+    def _check_crosses(self) -> None:
+        categorical = {field.name for field in self.categorical}
+        if repeated := [
+            cross.name
+            for i, cross in enumerate(self.crosses)
+            if set(cross.fields) in (set(earlier.fields) for earlier in self.crosses[:i])
+        ]:
+            raise ValueError(f"a cross is there twice: {repeated[0]}")
+        for cross in self.crosses:
+            for name in cross.fields:
+                if name in categorical:
+                    continue
+                raise ValueError(
+                    f"cross {cross.name!r}: the field {name!r} is numerical; make it "
+                    f"categorical, in buckets if its numbers are many"
+                    if name in self.field_names
+                    else f"cross {cross.name!r}: there is no field {name!r}; the categorical "
+                    f"ones are {', '.join(sorted(categorical)) or 'none'}"
+                )
 
 
 def _out_of_range(ids: np.ndarray, fields: Sequence[Field]) -> np.ndarray:

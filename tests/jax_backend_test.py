@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from interhat_tf import Field, InterHAt, Schema, layers
+from interhat_tf import CrossedField, Field, InterHAt, Schema, layers
 
 FIELDS = np.random.default_rng(0).normal(size=(6, 4, 5)).astype("float32")
 BATCH = {
@@ -30,6 +30,7 @@ def build():
             Field("age", "numerical"),
         ]
     )
+    crosses = [CrossedField(("app", "site"), [[6, 2], [3, 3], [1, 2]])]
     released = {"activation": "relu", "use_bias": True, "residual": True, "layer_norm": True}
     parts = {
         "embedding": layers.FieldEmbedding((7, 4), 2, embedding_dim=5),
@@ -40,7 +41,7 @@ def build():
         "aggregation": layers.AttentionalAggregation(4, use_bias=True),
         "cross": layers.CrossLayer(),
         "paper": InterHAt.from_preset("paper", schema, order=2),
-        "released": InterHAt.from_preset("released", schema, order=2),
+        "released": InterHAt.from_preset("released", schema.with_crosses(crosses), order=2),
     }
     for name, part in parts.items():
         if name == "embedding":

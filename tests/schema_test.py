@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from interhat_tf import Field, Schema
+from interhat_tf import CrossedField, Field, Schema
 
 
 def test_fields_are_ordered_categorical_first(schema):
@@ -82,3 +82,41 @@ def test_check_rejects_missing_and_misshapen_entries(schema, batch, kind):
 def test_check_rejects_ids_that_are_not_integers(schema, batch):
     with pytest.raises(ValueError, match="integer ids"):
         schema.check({**batch, "categorical": batch["categorical"] + 0.5})
+
+
+APP_X_SITE = CrossedField(("app", "site"), [[1, 2], [3, 3]])
+
+
+def test_crosses_lie_between_categorical_and_numerical_fields(schema):
+    crossed = schema.with_crosses([APP_X_SITE])
+    assert crossed.field_names == ("app", "site", "app x site", "price", "age")
+    assert [field.name for field in crossed.record_fields] == ["app", "site", "price", "age"]
+    assert crossed.vocabulary_sizes == (7, 4, 3)
+    assert crossed.fields[2] == Field("app x site", "categorical", 3)
+    assert crossed.with_crosses([]) == schema
+
+
+def test_crosses_survive_json(schema):
+    crossed = schema.with_crosses([APP_X_SITE])
+    copy = Schema.from_dict(json.dumps(crossed.to_dict()))
+    assert copy == crossed != schema
+    assert hash(copy) == hash(crossed)
+    assert "crosses" not in schema.to_dict()
+
+
+def test_check_is_of_the_fields_that_a_record_holds(schema, batch):
+    schema.with_crosses([APP_X_SITE]).check(batch)
+
+
+@pytest.mark.parametrize(
+    ("crosses", "message"),
+    [
+        ([APP_X_SITE, APP_X_SITE], "repeated: app x site"),
+        ([APP_X_SITE, CrossedField(("site", "app"), hash_size=3)], "there twice: site x app"),
+        ([CrossedField(("app", "shop"), hash_size=3)], "there is no field 'shop'"),
+        ([CrossedField(("app", "age"), hash_size=3)], "'age' is numerical"),
+    ],
+)
+def test_schema_rejects_bad_crosses(schema, crosses, message):
+    with pytest.raises(ValueError, match=message):
+        schema.with_crosses(crosses)

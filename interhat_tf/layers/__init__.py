@@ -20,6 +20,7 @@ from interhat_tf.layers.baselines.mlp import MLP
 from interhat_tf.layers.baselines.outer_product import OuterProduct
 from interhat_tf.layers.baselines.quadratic_layer import QuadraticLayer
 from interhat_tf.layers.cross_layer import CrossLayer
+from interhat_tf.layers.crossed_fields import CrossedFields
 from interhat_tf.layers.feed_forward import FeedForward
 from interhat_tf.layers.field_embedding import FieldEmbedding
 from interhat_tf.layers.multi_head_self_attention import MultiHeadSelfAttention
@@ -31,6 +32,7 @@ __all__ = [
     "CompressedInteractionNetwork",
     "CrossLayer",
     "CrossNetwork",
+    "CrossedFields",
     "ElementwiseProduct",
     "ExponentialCrossNetwork",
     "FactorizationMachine",

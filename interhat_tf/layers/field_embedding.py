@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from interhat_tf.layers.crossed_fields import CrossedFields
 from interhat_tf.ops import Shape, Tensor, take_rows
 from interhat_tf.schema import CATEGORICAL, NUMERICAL, Batch
 from interhat_tf.utils.config import ConfigFromSignature, Initializer, Regularizer
@@ -26,12 +27,15 @@ class FieldEmbedding(ConfigFromSignature):
     trained like any other.
 
     Args:
-        vocabulary_sizes: Number of ids of each categorical field, id 0 included.
+        vocabulary_sizes: Number of ids of each categorical field, id 0 included;
+            crosses are the last ones.
         num_numerical: Number of numerical fields. Defaults to 0.
         embedding_dim: Embedding size d.
         embeddings_initializer: Initializer of both tables. Defaults to
             `"glorot_uniform"`.
         embeddings_regularizer: Regularizer of both tables. Defaults to `None`.
+        crossing: The `CrossedFields` that makes the ids of the last categorical
+            fields, which the inputs do not hold. Defaults to `None`: there are none.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -61,6 +65,7 @@ class FieldEmbedding(ConfigFromSignature):
         embedding_dim: int,
         embeddings_initializer: Initializer = "glorot_uniform",
         embeddings_regularizer: Regularizer = None,
+        crossing: CrossedFields | Mapping[str, Any] | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -73,6 +78,9 @@ class FieldEmbedding(ConfigFromSignature):
         self.embedding_dim = int(embedding_dim)
         self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
         self.embeddings_regularizer = keras.regularizers.get(embeddings_regularizer)
+        if isinstance(crossing, Mapping):
+            crossing = CrossedFields.from_config(crossing)
+        self.crossing: Any = crossing
         self.offsets = np.concatenate([[0], np.cumsum(self.vocabulary_sizes)[:-1]]).astype("int32")
 
     def build(self, input_shape: Mapping[str, Shape] | None = None) -> None:
@@ -97,12 +105,18 @@ class FieldEmbedding(ConfigFromSignature):
         """Returns X_0, (B, m, d)."""
         parts = []
         if self.vocabulary_sizes:
-            ids = ops.cast(inputs[CATEGORICAL], "int32") + self.offsets  # (B, C)
+            ids = ops.cast(inputs[CATEGORICAL], "int32")
+            ids = (self.crossing(ids) if self.crossing else ids) + self.offsets  # (B, C)
             parts.append(ops.cast(take_rows(self.table, ids), self.compute_dtype))  # (B, C, d)
         if self.num_numerical:
             values = ops.cast(inputs[NUMERICAL], self.compute_dtype)  # (B, N)
             parts.append(ops.expand_dims(values, -1) * self.numerical_table)  # (B, N, d)
         return ops.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]  # (B, m, d)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the layer."""
+        crossing = self.crossing and self.crossing.get_config()
+        return {**super().get_config(), "crossing": crossing}
 
     def compute_output_shape(self, input_shape: Mapping[str, Shape]) -> Shape:
         """Returns (B, m, d) for a dictionary of input shapes."""

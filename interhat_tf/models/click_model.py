@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import keras
 from keras import ops
 
-from interhat_tf.layers import MLP, FieldEmbedding, Linear
+from interhat_tf.layers import MLP, CrossedFields, FieldEmbedding, Linear
 from interhat_tf.ops import cpu_kernels
 from interhat_tf.schema import CATEGORICAL, NUMERICAL, Schema
 from interhat_tf.utils.config import ConfigFromSignature, Initializer
@@ -44,6 +44,8 @@ class ClickModel(ConfigFromSignature, keras.Model):
     def __init__(self, schema: Schema | Mapping[str, Any], **kwargs: Any):
         super().__init__(**kwargs)
         self.schema = schema if isinstance(schema, Schema) else Schema.from_dict(schema)
+        crosses = self.schema.crosses
+        self.crossing = CrossedFields(self.schema, name="crossing") if crosses else None
         self.training_settings = {}
 
     @property
@@ -119,6 +121,7 @@ class ClickModel(ConfigFromSignature, keras.Model):
             len(self.schema.numerical),
             use_bias=use_bias,
             weights_regularizer=l2(l2_strength),
+            crossing=self.crossing,
             dtype=self.logit_dtype,
             name="linear",
         )
@@ -132,6 +135,7 @@ class ClickModel(ConfigFromSignature, keras.Model):
             embedding_dim=embedding_dim,
             embeddings_initializer=initializer,
             embeddings_regularizer=l2(l2_strength),
+            crossing=self.crossing,
             dtype=self.dtype_policy,
             name="embedding",
         )

@@ -23,7 +23,7 @@ def export_saved_model(
     """Writes a SavedModel whose signatures map named fields to a prediction and its reasons.
 
     The signature `serving_default` takes one tensor of shape (B,) for every
-    field of the model's schema, under the field's name (see `input_names` for
+    field of a record (a cross is none), under the field's name (see `input_names` for
     names that TensorFlow does not take). A categorical field is given as raw
     text if its vocabulary is known and as an id if not; a numerical field is
     the normalised float that the model was trained on. A value or an id that
@@ -91,7 +91,7 @@ def input_names(schema: Schema) -> dict[str, str]:
     {'M.ID': 'M_ID', '2nd price': 'field_2nd_price'}
     """
     names, owners = {}, {}
-    for field in schema.field_names:
+    for field in (field.name for field in schema.record_fields):
         name = re.sub(r"[^0-9A-Za-z_]", "_", field)
         if not name[:1].isalpha() or keyword.iskeyword(name) or name == "self":
             name = f"field_{name}"
@@ -120,7 +120,7 @@ class _Server(tf.Module):
     def signature(self, function: Callable[..., dict[str, tf.Tensor]]) -> Any:
         """Returns `explain` or `predict`, traced for the schema's fields."""
         specs = {}
-        for field, name in self._fields(self.model.schema.fields):
+        for field, name in self._fields(self.model.schema.record_fields):
             dtype = tf.float32 if field.kind == NUMERICAL else tf.int32
             dtype = tf.string if name in self.tables else dtype
             specs[name] = tf.TensorSpec([None], dtype, name=name)

@@ -90,9 +90,9 @@ def pad_vocabulary(schema: Schema, multiple: int) -> Schema:
     if multiple < 1:
         raise ValueError(f"multiple must be at least 1, got {multiple}")
     missing = -sum(schema.vocabulary_sizes) % multiple
-    fields = list(schema.fields)
+    fields = list(schema.record_fields)
     if missing:
         largest = max(fields, key=lambda field: field.vocabulary_size)
         size = largest.vocabulary_size + missing
         fields[fields.index(largest)] = dataclasses.replace(largest, vocabulary_size=size)
-    return Schema(fields)
+    return Schema(fields, schema.crosses)

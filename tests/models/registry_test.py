@@ -7,6 +7,7 @@ import pathlib
 import numpy as np
 import pytest
 
+from interhat_tf import CrossedField, Schema
 from interhat_tf.models import MODELS
 from tests.conftest import run_python
 from tests.models.baselines.contract import ModelContract
@@ -96,3 +97,22 @@ def test_saved_models_load_in_a_fresh_process(schema, batch, tmp_path, backend, 
         np.testing.assert_allclose(
             logits[name], model(batch), rtol=tolerance, atol=tolerance, err_msg=name
         )
+
+
+@pytest.mark.parametrize("name", ["interhat", "lr", "ffm", "deepfm"])
+def test_a_cross_is_a_field_whose_ids_the_model_makes(name, schema, batch):
+    cross = CrossedField(("app", "site"), [[1, 2], [3, 3], [2, 1]])
+    crossed = schema.with_crosses([cross])
+    model, plain = MODELS[name](crossed), MODELS[name](Schema(crossed.fields))
+    for weight in model.weights:
+        weight.assign(np.random.default_rng(1).normal(size=weight.shape))
+    plain.set_weights(model.get_weights())
+    ids = [*batch["categorical"], [1, 2], [3, 3]]
+    numbers = np.concatenate([batch["numerical"], batch["numerical"][:2]])
+    numbers_of = {(1, 2): 1, (2, 1): 2, (3, 3): 3}
+    with_cross = [[*row, numbers_of.get(tuple(row), 0)] for row in ids]
+    np.testing.assert_allclose(
+        model({"categorical": np.array(ids), "numerical": numbers}),
+        plain({"categorical": np.array(with_cross), "numerical": numbers}),
+        rtol=1e-5,
+    )

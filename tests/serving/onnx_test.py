@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from interhat_tf import InterHAt
+from interhat_tf import CrossedField, InterHAt
 from interhat_tf.models import LR
 from interhat_tf.serving import export_onnx
 from tests.conftest import random_batch
@@ -51,3 +51,16 @@ def test_onnx_without_its_package(schema, tmp_path, monkeypatch):
     with pytest.raises(ImportError, match=r"pip install 'interhat_tf\[onnx\]'"):
         export_onnx(LR(schema), tmp_path / "model.onnx", explain=False)
     assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize("how", ["combinations", "hash_size"])
+def test_onnx_of_crosses(schema, tmp_path, rng, how):
+    known = [[app, site] for app in (1, 4, 6) for site in (1, 3)]
+    cross = CrossedField(("app", "site"), **{how: known if how == "combinations" else 5})
+    model = LR(schema.with_crosses([cross]))
+    model.set_weights([rng.normal(size=weight.shape) for weight in model.weights])
+    export_onnx(model, tmp_path / "model.onnx", explain=False)
+    batch = random_batch(schema, rng, 99)
+    expected = 1 / (1 + np.exp(-np.asarray(model(batch))[:, 0]))
+    found = run_onnx(tmp_path / "model.onnx", batch)["probability"]
+    np.testing.assert_allclose(found, expected, atol=1e-6)

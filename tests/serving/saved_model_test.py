@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from interhat_tf import Field, Schema
+from interhat_tf import CrossedField, Field, Schema
 from interhat_tf.serving import export_saved_model, input_names
 from tests.conftest import random_batch, run_python
 from tests.serving.served import assert_same, expected, make_model
@@ -153,3 +153,15 @@ def test_a_failed_export_leaves_nothing(schema, tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         export_saved_model(make_model(schema), tmp_path / "model")
     assert not os.listdir(tmp_path)
+
+
+def test_a_cross_is_made_of_the_fields_that_are_served(schema, tmp_path, rng):
+    model = make_model(schema.with_crosses([CrossedField(("app", "site"), [[1, 2], [3, 3]])]))
+    export_saved_model(model, tmp_path / "model")
+    batch = {kind: np.repeat(array, 2, axis=0) for kind, array in random_batch(schema, rng).items()}
+    batch["categorical"][::2] = (3, 3)
+    columns = dict(zip(["app", "site"], batch["categorical"].astype("int32").T, strict=True))
+    columns |= dict(zip(["price", "age"], batch["numerical"].T, strict=True))
+    outputs = serve(tmp_path / "model", **columns)
+    assert outputs["field_weights"].shape == (32, 2, 5)
+    assert_same(outputs, expected(model, batch))

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from interhat_tf import Adam, Field, Schema
+from interhat_tf import Adam, CrossedField, Field, Schema
 from interhat_tf.models import MODELS
 from interhat_tf.training.table_sharding import TABLES, pad_vocabulary, shard_tables
 from interhat_tf.utils.files import read_json, write_json
@@ -36,6 +36,13 @@ def test_padding_gives_the_largest_field_unused_ids():
     # Of equal fields the first.
     equal = Schema([Field(name, "categorical", 3) for name in "ab"])
     assert pad_vocabulary(equal, 4).vocabulary_sizes == (5, 3)
+
+
+def test_padding_keeps_crosses():
+    crossed = SCHEMA.with_crosses([CrossedField(("app", "site"), [[1, 2], [3, 3]])])
+    padded = pad_vocabulary(crossed, 8)
+    assert padded.vocabulary_sizes == (46, 7, 3)
+    assert padded.crosses == crossed.crosses
 
 
 @pytest.mark.parametrize("schema", [SCHEMA, Schema([Field("price", "numerical")])])

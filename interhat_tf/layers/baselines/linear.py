@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from interhat_tf.layers.crossed_fields import CrossedFields
 from interhat_tf.layers.field_embedding import FieldEmbedding
 from interhat_tf.ops import Shape, Tensor
 from interhat_tf.schema import Batch
@@ -28,6 +29,7 @@ class Linear(ConfigFromSignature):
         use_bias: Whether w_0 is there. Defaults to `True`.
         weights_initializer: Initializer of w. Defaults to `"zeros"`, as in libFM.
         weights_regularizer: Regularizer of w, not of w_0. Defaults to `None`.
+        crossing: As for `FieldEmbedding`.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -52,6 +54,7 @@ class Linear(ConfigFromSignature):
         use_bias: bool = True,
         weights_initializer: Initializer = "zeros",
         weights_regularizer: Regularizer = None,
+        crossing: CrossedFields | Mapping[str, Any] | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -64,6 +67,7 @@ class Linear(ConfigFromSignature):
             embedding_dim=1,
             embeddings_initializer=self.weights_initializer,
             embeddings_regularizer=self.weights_regularizer,
+            crossing=crossing,
             dtype=self.dtype_policy,
             name="weights",
         )
@@ -79,6 +83,10 @@ class Linear(ConfigFromSignature):
         """Returns y, (B, 1)."""
         total = ops.sum(self.embedding(inputs), axis=1)  # (B, 1)
         return total + self.bias if self.use_bias else total
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the layer."""
+        return {**super().get_config(), "crossing": self.embedding.get_config()["crossing"]}
 
     def compute_output_shape(self, input_shape: Mapping[str, Shape]) -> Shape:
         """Returns (B, 1) for a dictionary of input shapes."""
