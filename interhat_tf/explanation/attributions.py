@@ -6,7 +6,7 @@ position also holds what it has read from the others. The methods here that ask
 the model again, with fields changed, speak of the record's own values.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -115,7 +115,8 @@ def occlusion(model: keras.Model, inputs: Batch, background: Batch) -> np.ndarra
         logit(x) - mean_b logit(x with b_j in place of x_j)
 
     over all records b of the background. It costs m times as many predictions
-    as the background has records, for each record that is explained.
+    as the background has records, for each record that is explained. A cross has
+    another record's value if all of its fields have.
 
     Args:
         model: Any model with `schema` that gives logits, (B, 1).
@@ -132,16 +133,35 @@ def occlusion(model: keras.Model, inputs: Batch, background: Batch) -> np.ndarra
     (3, 2)
     """
     logits = predict(model, inputs)  # (B,)
-    draws = len(next(iter(background.values())))
-    columns = [(CATEGORICAL, i) for i in range(len(model.schema.categorical))]
-    columns += [(NUMERICAL, i) for i in range(len(model.schema.numerical))]
-    effects = np.empty((len(logits), len(columns)))
-    for field, (kind, column) in enumerate(columns):
-        changed = {name: np.repeat(values, draws, axis=0) for name, values in inputs.items()}
-        changed[kind][:, column] = np.tile(background[kind][:, column], len(logits))
-        without = predict(model, changed).reshape(len(logits), draws)  # (B, draws)
-        effects[:, field] = logits - without.mean(axis=1)
-    return effects
+    schema = model.schema
+    crosses = {cross.name: cross.fields for cross in schema.crosses}
+    fields = [crosses.get(name, (name,)) for name in schema.field_names]
+    return np.stack([logits - mean_without(model, inputs, background, f) for f in fields], axis=1)
+
+
+def mean_without(
+    model: keras.Model, inputs: Batch, background: Batch, fields: Sequence[str]
+) -> np.ndarray:
+    """Returns the mean logit of each record, (B,), with other records' values of some fields.
+
+        mean_b logit(x with b_j in place of x_j for each j of the fields)
+
+    The values that are put in are those of one record b together.
+
+    Args:
+        model: Any model with `schema` that gives logits, (B, 1).
+        inputs: As for `attention`.
+        background: Inputs of the records b.
+        fields: Names of fields that the records hold.
+    """
+    schema, draws = model.schema, len(next(iter(background.values())))
+    changed = {kind: np.repeat(values, draws, axis=0) for kind, values in inputs.items()}
+    rows = len(next(iter(inputs.values())))
+    for kind, of_kind in ((CATEGORICAL, schema.categorical), (NUMERICAL, schema.numerical)):
+        for column, field in enumerate(of_kind):
+            if field.name in fields:
+                changed[kind][:, column] = np.tile(background[kind][:, column], rows)
+    return predict(model, changed).reshape(rows, draws).mean(axis=1, dtype="float64")  # (B,)
 
 
 def predict(model: keras.Model, inputs: Batch) -> np.ndarray:

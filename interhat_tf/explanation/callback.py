@@ -7,8 +7,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from interhat_tf.explanation.attention_maps import Attention, mean_attention
+from interhat_tf.explanation.explanation import with_crossed_values
 from interhat_tf.explanation.heatmap import attention_heatmap, save_heatmap
 from interhat_tf.explanation.selection import Condition, select_records
 from interhat_tf.schema import Batch
@@ -112,9 +114,9 @@ class AttentionHeatmaps(keras.callbacks.Callback):
         schema = self.model.schema
         for name, record, values in self._records():
             schema.check(record, where=f"record {name!r}")
-            if values is not None and len(values) != len(schema.fields):
+            if values is not None and len(values) != len(schema.record_fields):
                 raise ValueError(
-                    f"record {name!r}: {len(schema.fields)} fields, but {len(values)} values"
+                    f"record {name!r}: {len(schema.record_fields)} fields, but {len(values)} values"
                 )
         for name, condition in self.conditions.items():
             if next(select_records(schema, self.batches, condition), None) is None:
@@ -136,7 +138,10 @@ class AttentionHeatmaps(keras.callbacks.Callback):
         return zip(self.record_names, self.records, self.record_values, strict=True)
 
     def _export(self, epoch: int) -> None:
+        schema = self.model.schema
         for name, record, values in self._records():
+            if values is not None:
+                (values,) = with_crossed_values(schema, record, np.array([values], object))
             self._write(epoch, name, mean_attention(self.model, [record]), values)
         for name, condition in self.conditions.items():
             self._write(epoch, name, mean_attention(self.model, self.batches, condition), None)

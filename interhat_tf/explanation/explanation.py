@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from interhat_tf.crosses import name_of
 from interhat_tf.explanation.attributions import occlusion
 from interhat_tf.explanation.batches import explain_inputs, probability
 from interhat_tf.explanation.html_page import write_page
@@ -18,7 +19,8 @@ from interhat_tf.explanation.interaction_sets import interaction_sets
 from interhat_tf.explanation.json_data import json_data
 from interhat_tf.explanation.sentences import label, sentences
 from interhat_tf.explanation.tables import frame, html_table
-from interhat_tf.schema import CATEGORICAL, NUMERICAL, Batch
+from interhat_tf.layers import CrossedFields
+from interhat_tf.schema import CATEGORICAL, NUMERICAL, Batch, Schema
 from interhat_tf.utils.files import atomic_write
 
 if TYPE_CHECKING:
@@ -189,9 +191,9 @@ def explain_records(
         model: An `InterHAt`, or another model with `schema` and such an `explain`.
         inputs: Dictionary of `categorical`, (B, C), and `numerical`, (B, N), as
             the model takes it.
-        values: Each record's values as readable text, (B, m), in the order of
-            `schema.field_names`, as `PreparedDataset.decode` returns them.
-            Defaults to the ids and numbers.
+        values: Each record's values as readable text, (B, C + N), in the order of
+            `schema.record_fields`, as `PreparedDataset.decode` returns them; the
+            values of crosses are made of them. Defaults to the ids and numbers.
         heads: Whether the heads' attention weights are kept, h * m * m numbers a
             record. Defaults to `False`.
         background: Inputs of records that stand for the data, some tens of
@@ -204,20 +206,40 @@ def explain_records(
 
     Raises:
         ValueError: If the records do not follow the schema, or the values'
-            shape is not (B, m).
+            shape is not (B, C + N).
     """
     schema = model.schema
     inputs = {kind: np.asarray(array) for kind, array in inputs.items()}
     rows = len(next(iter(inputs.values())))
     values = _plain_values(inputs) if values is None else np.asarray(values, object)
-    if values.shape != (rows, len(schema.fields)):
-        raise ValueError(f"values must be {(rows, len(schema.fields))}, got {values.shape}")
+    if values.shape != (rows, len(schema.record_fields)):
+        raise ValueError(f"values must be {(rows, len(schema.record_fields))}, got {values.shape}")
     joined = explain_inputs(model, inputs, batch_size, return_heads=heads)
     if background is not None:
         background = {kind: np.asarray(array) for kind, array in background.items()}
         schema.check(background)
         joined["effects"] = occlusion(model, inputs, background)
-    return Explanation(schema.field_names, values, **joined)
+    return Explanation(schema.field_names, with_crossed_values(schema, inputs, values), **joined)
+
+
+def with_crossed_values(schema: Schema, inputs: Batch, values: np.ndarray) -> np.ndarray:
+    """Returns records' values with those of the crosses in their places, (B, m).
+
+    Args:
+        schema: The records' `Schema`.
+        inputs: The records.
+        values: Readable text, (B, C + N), in the order of `schema.record_fields`.
+    """
+    if not schema.crosses:
+        return values
+    names = [field.name for field in schema.record_fields]
+    ids = np.asarray(CrossedFields(schema)(inputs[CATEGORICAL]))[:, len(schema.categorical) :]
+    crossed = np.full(ids.shape, "(other)", object)  # (B, X)
+    for cross, of_cross, known in zip(schema.crosses, crossed.T, ids.T > 0, strict=True):
+        parts = values[:, [names.index(name) for name in cross.fields]]  # (B, fields)
+        of_cross[known] = [name_of(row) for row in parts[known]]
+    categorical, numerical = np.split(values, [len(schema.categorical)], axis=1)
+    return np.concatenate([categorical, crossed, numerical], axis=1)
 
 
 def _plain_values(inputs: Batch) -> np.ndarray:

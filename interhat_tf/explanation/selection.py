@@ -78,7 +78,7 @@ def where(schema: Schema, /, **ids: int) -> Condition:
         A function of a batch's inputs that returns a boolean mask, (B,).
 
     Raises:
-        ValueError: If a field is unknown or numerical, or its vocabulary has no
+        ValueError: If a field is unknown, numerical or a cross, or its vocabulary has no
             such id.
 
     Example:
@@ -91,7 +91,9 @@ def where(schema: Schema, /, **ids: int) -> Condition:
     fields = {field.name: (column, field) for column, field in enumerate(schema.categorical)}
     for name, value in ids.items():
         if name not in fields:
-            problem = "numerical" if name in schema.field_names else "not in the schema"
+            others = {field.name: "numerical" for field in schema.numerical}
+            others |= {cross.name: "a cross" for cross in schema.crosses}
+            problem = others.get(name, "not in the schema")
             raise ValueError(f"field {name!r} is {problem}; a condition needs a categorical field")
         size = fields[name][1].vocabulary_size
         if value not in range(size):

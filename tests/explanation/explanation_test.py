@@ -5,13 +5,14 @@ import keras
 import numpy as np
 import pytest
 
-from interhat_tf import Field, InterHAt, Schema
+from interhat_tf import CrossedField, Field, InterHAt, Schema
 from interhat_tf.explanation import explanation as explanation_module
 from interhat_tf.explanation import sentences as sentences_module
 from interhat_tf.explanation.attributions import occlusion
 from interhat_tf.explanation.batches import probability
 from interhat_tf.explanation.explanation import explain_records
 from interhat_tf.explanation.sentences import sentences
+from interhat_tf.models import LR
 from tests.explanation.made import equal_records
 
 SCHEMA = Schema(
@@ -155,3 +156,23 @@ def test_effects_against_a_background(model, inputs, rng):
     background["categorical"] = background["categorical"] + 6
     with pytest.raises(ValueError, match="f1"):
         explain_records(model, inputs, background=background)
+
+
+def test_values_and_effects_of_a_cross(rng):
+    fields = [Field("user", "categorical", 3), Field("app", "categorical", 3)]
+    cross = CrossedField(("user", "app"), [[1, 2]])
+    model = LR(Schema([*fields, Field("price", "numerical")], [cross]))
+    table = np.zeros((8, 1))
+    table[1], table[6 + 1] = 2, 3  # user 1, and user 1 with app 2
+    model.linear.embedding.table.assign(table)
+    inputs = {"categorical": np.array([[1, 2], [1, 1]]), "numerical": np.zeros((2, 1), "float32")}
+    values = np.array([["u1", "maps", "0"], ["u1", "mail", "0"]], object)
+    crossed = explanation_module.with_crossed_values(model.schema, inputs, values)
+    assert crossed.tolist() == [["u1", "maps", "u1 x maps", "0"], ["u1", "mail", "(other)", "0"]]
+    background = {kind: np.zeros_like(array[:1]) for kind, array in inputs.items()}
+    effects = occlusion(model, inputs, background)
+    # The user alone takes the cross along; the cross is both fields at once.
+    assert effects.tolist() == [[5, 3, 5, 0], [2, 0, 2, 0]]
+    explained = explain_records(InterHAt(model.schema, order=2), inputs, values)
+    assert explained.field_names == ("user", "app", "user x app", "price")
+    assert explained.values.tolist() == crossed.tolist()
