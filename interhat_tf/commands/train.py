@@ -9,6 +9,7 @@ validation, and writes the run's folder (see `interhat_tf/training/run_folder.py
 the preset's and, where the paper gives them, to its Table 2 for the data set.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,7 @@ from absl import flags
 from interhat_tf.commands.conditions import condition
 from interhat_tf.commands.data_flags import define_data_flags, open_data
 from interhat_tf.commands.signature_flags import arguments_of, define_from_signatures, given
+from interhat_tf.crosses import Cross
 from interhat_tf.explanation.callback import AttentionHeatmaps
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.models import MODELS, PRESETS
@@ -47,10 +49,25 @@ def define_flags() -> flags.FlagValues:
     )
     flags.DEFINE_bool("resume", False, "go on with the run in output_dir, if any", values)
     flags.DEFINE_bool("test", True, "evaluate the test split after training", values)
+    _define_cross_flags(values)
     _define_heatmap_flags(values)
     _define_device_flags(values)
     define_from_signatures([*MODELS.values(), TrainingSettings], values, NO_FLAGS)
     return values
+
+
+def _define_cross_flags(values: flags.FlagValues) -> None:
+    flags.DEFINE_multi_string(
+        "crosses", [], "cross of two or three fields, FIELD,FIELD; may be repeated", values
+    )
+    flags.DEFINE_integer(
+        *("cross_min_count", None, "training rows that a combination needs to have an id"),
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        *("cross_hash_size", None, "ids that the combinations of a cross share by a hash"),
+        flag_values=values,
+    )
 
 
 def _define_heatmap_flags(values: flags.FlagValues) -> None:
@@ -88,7 +105,8 @@ def main(values: flags.FlagValues) -> None:
     if settings(values)[1].get("microbatch_size"):
         use_one_thread_an_operation()  # before TensorFlow works
     strategy = STRATEGIES[values.strategy]()
-    data = open_data(values)
+    crossed = crosses(values)
+    data = open_data(values, crosses=crossed)
     arguments, training = settings(values, data.num_rows("train"))
 
     keras.utils.set_random_seed(values.seed)
@@ -101,6 +119,7 @@ def main(values: flags.FlagValues) -> None:
         "arguments": arguments,
         "dtype": values.dtype,
         "deterministic": values.deterministic,
+        **({"crosses": [dataclasses.asdict(cross) for cross in crossed]} if crossed else {}),
     }
     report = train(
         model,
@@ -139,6 +158,14 @@ def settings(
     if values.microbatch_size is None and not in_microbatches(arguments, training):
         training.pop("microbatch_size", None)
     return arguments, training
+
+
+def crosses(values: flags.FlagValues) -> list[Cross]:
+    """Returns the crosses that the flags ask for."""
+    return [
+        Cross(text.split(","), values.cross_min_count, values.cross_hash_size)
+        for text in values.crosses
+    ]
 
 
 def in_microbatches(arguments: Mapping[str, Any], training: Mapping[str, Any]) -> bool:

@@ -7,13 +7,14 @@ import os
 import pkgutil
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import tensorflow_datasets as tfds
 from etils import epath
 
 from interhat_tf import datasets
+from interhat_tf.crosses import Cross
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.preprocessing.builder import ClickLogBuilder
 
@@ -22,7 +23,12 @@ Path = str | os.PathLike
 
 
 def prepared_dataset(
-    name: str, data_dir: Path, raw_dir: Path | None = None, **download_config: Any
+    name: str,
+    data_dir: Path,
+    raw_dir: Path | None = None,
+    *,
+    crosses: Iterable[Cross | Sequence[str]] = (),
+    **download_config: Any,
 ) -> PreparedDataset:
     """Opens a data set by name, and prepares it first if that has not been done.
 
@@ -38,6 +44,9 @@ def prepared_dataset(
         raw_dir: Folder of the original files, for sets that cannot be
             downloaded. Defaults to `None`, for sets that need none. A set that
             is already prepared is not compared with them.
+        crosses: The crosses of its schema; see `PreparedDataset.with_crosses`.
+            Defaults to none. They are no part of the prepared files: one set
+            opens with any.
         **download_config: Further arguments of `tfds.download.DownloadConfig`,
             say `beam_options`.
 
@@ -45,14 +54,15 @@ def prepared_dataset(
         The `PreparedDataset`.
 
     Raises:
-        ValueError: If there is no data set of this name, or an original file
-            is damaged.
+        ValueError: If there is no data set of this name, an original file is
+            damaged, or a cross is wrong.
         FileNotFoundError: If an original file is missing.
     """
     if name.partition("/")[0] not in dataset_names():
-        return PreparedDataset(_prepared_builder(name, data_dir))
+        return PreparedDataset(_prepared_builder(name, data_dir)).with_crosses(crosses)
     builder_class, config = _find_builder(name)
-    return prepare(builder_class(data_dir=data_dir, config=config), raw_dir, **download_config)
+    builder = builder_class(data_dir=data_dir, config=config)
+    return prepare(builder, raw_dir, **download_config).with_crosses(crosses)
 
 
 def dataset_names() -> list[str]:

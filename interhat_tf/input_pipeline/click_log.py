@@ -9,6 +9,7 @@ from typing import Any
 import tensorflow_datasets as tfds
 from etils import epath
 
+from interhat_tf.crosses import Cross
 from interhat_tf.input_pipeline.catalog import dataset_names, prepare
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.preprocessing.builder import ClickLogBuilder
@@ -42,6 +43,7 @@ def prepare_click_log(
     min_count: int = 1,
     delimiter: str | None = None,
     chronological: bool = False,
+    crosses: Iterable[Cross | Sequence[str]] = (),
     **download_config: Any,
 ) -> PreparedDataset:
     """Prepares your own click log, or opens it if that has been done.
@@ -88,6 +90,9 @@ def prepare_click_log(
         chronological: Whether the first 80% of the rows train, the next 10%
             validate and the last 10% test. Defaults to `False`: rows are split
             8:1:1 at random.
+        crosses: Crosses of two or three categorical fields, such as
+            `[("user", "app")]`; see `PreparedDataset.with_crosses`. Defaults to
+            none. They are no part of the prepared files: the set opens with any.
         **download_config: Further arguments of `tfds.download.DownloadConfig`,
             say `beam_runner` and `beam_options`.
 
@@ -98,7 +103,7 @@ def prepare_click_log(
         FileNotFoundError: If there is no such file.
         ValueError: If a column is not there or its kind cannot be inferred, a
             value is not of its kind, or a set of this name has been prepared
-            from another log or with other arguments. For a value, the message
+            from another log or with other arguments, or a cross is wrong. For a value, the message
             names the file and the line, or of a Parquet file the row, counted
             from 1.
 
@@ -134,7 +139,7 @@ def prepare_click_log(
     builder = _Builder(name, log, label, fields, chronological, data_dir)
     data = prepare(builder, **download_config)
     builder.check_made_from()
-    return data
+    return data.with_crosses(crosses)
 
 
 class _Builder(ClickLogBuilder, skip_registration=True):

@@ -1,13 +1,15 @@
 """A prepared data set: what its records are, and their batches for training and evaluation."""
 
+import copy
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from interhat_tf.crosses import Cross
 from interhat_tf.input_pipeline.blocks import (
     Block,
     decode_blocks,
@@ -15,6 +17,7 @@ from interhat_tf.input_pipeline.blocks import (
     inputs_and_labels,
     pipeline_options,
 )
+from interhat_tf.input_pipeline.crosses import Combinations, count_combinations, fit_crosses
 from interhat_tf.input_pipeline.raw_values import Records, decode_inputs, encode_records
 from interhat_tf.input_pipeline.shuffled_batches import (
     Shard,
@@ -38,7 +41,7 @@ class PreparedDataset:
 
     Attributes:
         name: The set's name, configuration and version.
-        schema: The `Schema` of the inputs.
+        schema: The `Schema` of the inputs, with the crosses that `with_crosses` made.
         vocabularies: For each categorical field, the raw values of ids 1, 2, …;
             of a `Bucketed` field, the ranges of numbers.
         statistics: The figures of the paper's Table 1, and each split's size.
@@ -51,6 +54,42 @@ class PreparedDataset:
         self.vocabularies: dict[str, list[str]] = metadata["encoding"]["vocabularies"]
         self.statistics: dict[str, Any] = metadata["statistics"]
         self._info = builder.info
+
+    def with_crosses(self, crosses: Iterable[Cross | Sequence[str]]) -> "PreparedDataset":
+        """Returns the same set with crosses in its schema, for the models that are built from it.
+
+        A cross is a field whose values are the combinations of two or three
+        categorical fields' values, so that a model may remember what is true of
+        one user and one app together. Records do not hold it: a model makes it of
+        their fields, also when it is saved and served. Which combinations have
+        an id follows from the training rows, which are read once.
+
+        Args:
+            crosses: The crosses, each a `Cross` or the names of its fields.
+
+        Raises:
+            ValueError: If a field is unknown or numerical, or a cross is given
+                twice, or is not of two or three different fields.
+
+        Example:
+
+        >>> data = data.with_crosses([("user", "app")])  # doctest: +SKIP
+        >>> data.schema.field_names  # doctest: +SKIP
+        ('user', 'app', 'user x app', 'price')
+        """
+        crossed = copy.copy(self)
+        training_rows = self._blocks("train").as_numpy_iterator()
+        crossed.schema = self.schema.with_crosses(fit_crosses(training_rows, self.schema, crosses))
+        return crossed
+
+    def count_combinations(self, of_fields: Sequence[Sequence[str]]) -> list[Combinations]:
+        """Counts the training rows of each combination of some fields' values, in one pass.
+
+        Args:
+            of_fields: For each count, the names of categorical fields.
+        """
+        training_rows = self._blocks("train").as_numpy_iterator()
+        return count_combinations(training_rows, self.schema, of_fields)
 
     @functools.cached_property
     def encoding(self) -> Encoding:
@@ -83,7 +122,7 @@ class PreparedDataset:
             inputs: Dictionary of `categorical`, (B, C), and `numerical`, (B, N).
 
         Returns:
-            (B, m) texts in the order of `schema.field_names`: a categorical
+            (B, C + N) texts in the order of `schema.record_fields`: a categorical
             field's raw value, `(other)` for one out of vocabulary and
             `(missing)` for the empty text; a number in the log's own units,
             clipped to the training rows' range.

@@ -56,7 +56,7 @@ def decode_inputs(
         ranges: For each numerical field, the training rows' minimum and maximum.
 
     Returns:
-        (B, m) texts in the order of the schema's fields.
+        (B, C + N) texts in the order of the schema's `record_fields`.
     """
     columns = []
     for field, ids in zip(

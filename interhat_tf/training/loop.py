@@ -106,7 +106,7 @@ def train(
         "training": dataclasses.asdict(settings),
     }
     check_config(folder, config, resume)
-    if model.schema != data.schema:
+    if model.schema.record_fields != data.schema.record_fields:  # the model makes the crosses
         raise ValueError(f"the model's schema is not that of the data set {data.name}")
     if (folder / "report.json").exists():
         load_best_weights(model, folder)

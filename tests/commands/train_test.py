@@ -282,3 +282,20 @@ def is_tensorflows(line):
     """Whether a line is a note of TensorFlow's from when its libraries are loaded."""
     note = r"[IWE]0000 |WARNING: All log messages before absl::InitializeLog\(\)"
     return re.match(note, line) is not None
+
+
+@pytest.mark.slow
+def test_crosses_are_made_at_training_and_explained_afterwards(run, prepared, tmp_path, capsys):
+    crosses = ["--crosses=user,item", "--crosses=user,item,daytime", "--cross_min_count=1"]
+    assert run(*prepared, *SMALL, "--max_epochs=1", *crosses) is None
+    asked = read_json(tmp_path / "run/config.json")["crosses"]
+    assert [cross["fields"] for cross in asked] == [["user", "item"], ["user", "item", "daytime"]]
+    assert {cross["min_count"] for cross in asked} == {1}
+    page, of_run = tmp_path / "page.html", ("--dataset=frappe", f"--run={tmp_path / 'run'}")
+    interhat.main(["explain", *prepared, *of_run, f"--output={page}", "--records=3"])
+    assert "user x item x daytime" in page.read_text()
+
+
+def test_crosses_that_cannot_be(run, prepared):
+    assert "there is no field 'shop'" in run(*prepared, "--crosses=user,shop")
+    assert "two or three different fields" in run(*prepared, "--crosses=user")

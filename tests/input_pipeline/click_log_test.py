@@ -3,6 +3,7 @@
 import collections
 import pickle
 import shutil
+from unittest import mock
 
 import keras
 import numpy as np
@@ -286,12 +287,12 @@ def test_other_files_are_refused(tmp_path, log):
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 def test_a_cluster_can_read_it(tmp_path, monkeypatch, form):
     """What is sent to a worker is pickled: the builder and the chunks."""
-    builders = []
-    monkeypatch.setattr(click_log, "prepare", builders.append)
+    prepare = mock.Mock()
+    monkeypatch.setattr(click_log, "prepare", prepare)
     monkeypatch.setattr(click_log._Builder, "check_made_from", lambda _: None)
     path = write(tmp_path, form, log_rows())
     prepare_click_log(path, name="log", data_dir=tmp_path, chronological=True)
-    (builder,) = builders
+    (builder,) = prepare.call_args.args
     chunks = builder._chunks(None)
     copy, copied_chunks = pickle.loads(pickle.dumps((builder, list(chunks))))
     assert copy.info.full_name == "log/1.0.0"
@@ -337,3 +338,18 @@ def test_from_log_to_explanation(tmp_path):
     weights = (orders * np.asarray(explanation["field_weights"])).sum(axis=1).mean(axis=0)
     assert model.schema.field_names[weights.argmax()] == "app"
     assert weights.max() > 0.4
+
+
+def test_crosses(tmp_path, log):
+    def crosses_of(data):
+        return [cross.fields for cross in data.schema.crosses]
+
+    options = {"name": "crossed", "data_dir": tmp_path / "prepared"}
+    data = prepare_click_log(log, crosses=[("city", "user")], **options)
+    assert crosses_of(data) == [("city", "user")]
+    # They are no part of the prepared set.
+    assert crosses_of(prepare_click_log(log, **options)) == []
+    opened = prepared_dataset("crossed", tmp_path / "prepared", crosses=[("user", "city")])
+    assert crosses_of(opened) == [("user", "city")]
+    with pytest.raises(ValueError, match="no field 'shop'"):
+        prepare_click_log(log, crosses=[("city", "shop")], **options)
