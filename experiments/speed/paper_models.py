@@ -7,7 +7,8 @@ from interhat_tf.models.click_model import ClickModel
 from interhat_tf.models.presets import DATASETS, hyperparameters
 from interhat_tf.schema import Schema
 
-# The layers of each model's own paper, on Criteo where it says so.
+# The layers of each model's own paper, on Criteo where it says so; of FinalMLP, FinalNet and
+# QNN-alpha those of the public logs on Criteo_x4 (`common/published.py`).
 PAPERS = {
     "wide_deep": {"mlp_units": (1024, 512, 256)},
     "dcn": {"num_cross_layers": 6, "mlp_units": (1024, 1024)},
@@ -15,6 +16,9 @@ PAPERS = {
     "deepfm": {"mlp_units": (400, 400, 400)},
     "xdeepfm": {"cin_units": (200, 200, 200), "mlp_units": (400, 400)},
     "autoint": {"num_layers": 3, "num_heads": 2, "key_dim": 32},
+    "finalmlp": {"mlp_units": (1000,) * 5, "second_mlp_units": (500,), "num_heads": 50},
+    "finalnet": {"mlp_units": (1000, 1000, 1000), "second_mlp_units": (512,)},
+    "qnn_alpha": {"num_layers": 4, "num_maps": 5},
     # A vector of this width for each pair of a value and another field.
     "ffm": {"embedding_dim": 4},
 }
