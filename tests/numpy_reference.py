@@ -26,6 +26,9 @@ def randomise(layer, seed=0):
         return rng.normal(0, scale, shape)
 
     layer.set_weights([values(weight.shape) for weight in layer.weights])
+    for weight in layer.weights:
+        if weight.path.endswith("moving_variance"):
+            weight.assign(np.abs(weight) + 0.1)
     return layer
 
 
@@ -61,6 +64,12 @@ def layer_norm(x, weights):
     mean, variance = x.mean(-1, keepdims=True), x.var(-1, keepdims=True)
     gamma, beta = weights["normalization/gamma"], weights["normalization/beta"]
     return gamma * (x - mean) / np.sqrt(variance + 1e-8) + beta
+
+
+def batch_norm(x, weights):
+    """Returns x normalised with the moving statistics."""
+    deviation = np.sqrt(weights["moving_variance"] + 1e-5)
+    return weights["gamma"] * (x - weights["moving_mean"]) / deviation + weights["beta"]
 
 
 def field_embedding(inputs, weights, vocabulary_sizes):
@@ -103,9 +112,20 @@ def feed_forward(x, weights):
 
 def aggregate(x, weights, activation=relu):
     """Equations 1 and 2; returns u and alpha."""
-    scores = activation(dense(x, weights, "projection")) @ weights["context"][:, 0]
-    alpha = softmax(scores)
+    scored = x
+    if norm := inside(weights, "normalization"):
+        scored = batch_norm(x.reshape(len(x), -1), norm).reshape(x.shape)
+    hidden = activation(dense(scored, weights, "projection"))
+    if "gate/kernel" in weights:
+        hidden = hidden / (1 + np.exp(-dense(scored, weights, "gate")))
+    alpha = softmax(hidden @ weights["context"][:, 0])
     return np.einsum("bm,bmd->bd", alpha, x), alpha
+
+
+def field_aware_values(x, alpha, weights):
+    """sum_j alpha_j V_j x_j, one field after the other."""
+    kernels = np.split(weights["kernel"], x.shape[1])
+    return sum(alpha[:, j, None] * (x[:, j] @ kernel) for j, kernel in enumerate(kernels))
 
 
 def interhat(inputs, weights, vocabulary_sizes, num_heads, order, preset):
@@ -119,14 +139,8 @@ def interhat(inputs, weights, vocabulary_sizes, num_heads, order, preset):
         activation=relu if released else linear,
         residual=released,
     )
-    first = current = feed_forward(x, inside(weights, "feed_forward"))
-    aggregations, field_weights, features = [], [], []
-    for i in range(1, order + 1):
-        features.append(current)
-        u, alpha = aggregate(current, inside(weights, f"aggregation_{i}"))
-        aggregations.append(u)
-        field_weights.append(alpha)
-        current = u[:, None] * first + current
+    first = feed_forward(x, inside(weights, "feed_forward"))
+    features, aggregations, field_weights = hierarchy(first, weights, order)
     u_f, order_weights = aggregate(
         np.stack(aggregations, axis=1),
         inside(weights, "order_aggregation"),
@@ -146,6 +160,37 @@ def interhat(inputs, weights, vocabulary_sizes, num_heads, order, preset):
         "bias": dense(relu(dense(0 * u_f, weights, "mlp_1")), weights, "mlp_2")[:, 0],
         "heads": heads,
     }
+
+
+def hierarchy(first, weights, order):
+    """Equations 1 to 3; returns X_1 ... X_k, u_1 ... u_k and alpha_1 ... alpha_k."""
+    current, features, aggregations, field_weights = first, [], [], []
+    for i in range(1, order + 1):
+        features.append(current)
+        u, alpha = aggregate(current, inside(weights, f"aggregation_{i}"))
+        aggregations.append(u)
+        field_weights.append(alpha)
+        current = u[:, None] * first + current
+    return features, aggregations, field_weights
+
+
+def field_aware_interhat(first, weights, order):
+    """The model with values and batch norms behind X_1; returns logits, alpha_f and alpha_i."""
+    features, aggregations, field_weights = hierarchy(first, weights, order)
+    outputs = [
+        field_aware_values(x, alpha, inside(weights, f"field_values_{i}"))
+        for i, (x, alpha) in enumerate(zip(features, field_weights, strict=True), start=1)
+    ]
+    order_weights = np.ones((len(first), 1))
+    if order > 1:
+        scoring = inside(weights, "order_aggregation")
+        _, order_weights = aggregate(np.stack(aggregations, axis=1), scoring, activation=linear)
+    hidden = sum(order_weights[:, i, None] * output for i, output in enumerate(outputs))
+    layer = 0
+    while norm := inside(weights, f"mlp_normalization_{layer}"):
+        layer += 1
+        hidden = dense(relu(batch_norm(hidden, norm)), weights, f"mlp_{layer}")
+    return hidden[:, 0], order_weights, np.stack(field_weights, axis=1)
 
 
 def mean_gradient(u, weights):

@@ -170,8 +170,13 @@ def crosses(values: flags.FlagValues) -> list[Cross]:
 
 def in_microbatches(arguments: Mapping[str, Any], training: Mapping[str, Any]) -> bool:
     """Returns whether a step may be computed in microbatches, and is the faster for it."""
-    whole = training.get("jit_compile") or arguments.get("dropout") or arguments.get("batch_norm")
-    return not whole and not tf.config.list_physical_devices("GPU")
+    # Dropout and batch normalisation, which comes with InterHAt's `value_dim`, see the whole batch.
+    needs_batch = any(arguments.get(name) for name in ("dropout", "batch_norm", "value_dim"))
+    return (
+        not training.get("jit_compile")
+        and not needs_batch
+        and not tf.config.list_physical_devices("GPU")
+    )
 
 
 def heatmaps(data: PreparedDataset, values: flags.FlagValues) -> AttentionHeatmaps:

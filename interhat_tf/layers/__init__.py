@@ -22,6 +22,7 @@ from interhat_tf.layers.baselines.quadratic_layer import QuadraticLayer
 from interhat_tf.layers.cross_layer import CrossLayer
 from interhat_tf.layers.crossed_fields import CrossedFields
 from interhat_tf.layers.feed_forward import FeedForward
+from interhat_tf.layers.field_aware_values import FieldAwareValues
 from interhat_tf.layers.field_embedding import FieldEmbedding
 from interhat_tf.layers.multi_head_self_attention import MultiHeadSelfAttention
 
@@ -40,6 +41,7 @@ __all__ = [
     "FeatureGate",
     "FeedForward",
     "FieldAwareFactorizationMachine",
+    "FieldAwareValues",
     "FieldEmbedding",
     "FieldGate",
     "InnerProduct",

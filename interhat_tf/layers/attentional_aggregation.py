@@ -16,22 +16,39 @@ class AttentionalAggregation(ConfigFromSignature):
         alpha_j = softmax_j(c^T act(W x_j + b)),  u = sum_j alpha_j x_j
 
     The vectors are the fields of one order in Equations 1 and 2, and the
-    aggregations of the k orders in Equations 4 and 5.
+    aggregations of the k orders in Equations 4 and 5. What is pooled may be
+    other vectors than those that decide on the weights.
+
+    The paper leaves room for other attention, such as a gated one. With `gated`,
+    as in Ilse, Tomczak and Welling (ICML 2018), Equation 9, whose act is tanh,
+
+        alpha_j = softmax_j(c^T (act(W x_j + b) * sigmoid(G x_j + b_G)))
+
+    With `batch_norm`, the scores are of BN(x_j) in place of x_j, where each number
+    of each x_j has its own mean and variance. Vectors that a penalty keeps small
+    could not move the weights otherwise.
 
     Args:
         attention_size: Width s of the attention space.
         activation: Activation act. Defaults to `"relu"`, the paper's.
-        use_bias: Whether b is there. Defaults to `False`; the released code
-            has it.
-        kernel_regularizer: Regularizer of W and b. Defaults to `None`.
+        use_bias: Whether b is there, and b_G. Defaults to `False`; the released
+            code has b.
+        gated: Whether there is a gate. Defaults to `False`.
+        batch_norm: Whether scores are of normalised vectors. Defaults to `False`.
+        kernel_regularizer: Regularizer of W, b, G and b_G. Defaults to `None`.
         context_regularizer: Regularizer of c. Defaults to `None`.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
         inputs: The vectors x_j, (B, m, d).
+        values: What is pooled, (B, m, d'). Defaults to `inputs`.
+        weights: Weights to pool with in place of alpha, (B, m) or (1, m).
+            Defaults to `None`.
+        training: Whether batch statistics are used.
 
     Returns:
-        The aggregation u, (B, d), and its weights alpha, (B, m), which sum to 1.
+        The aggregation u, (B, d) or (B, d'), and its weights alpha, which sum to
+        1, (B, m).
 
     Example:
 
@@ -46,6 +63,8 @@ class AttentionalAggregation(ConfigFromSignature):
         *,
         activation: Activation = "relu",
         use_bias: bool = False,
+        gated: bool = False,
+        batch_norm: bool = False,
         kernel_regularizer: Regularizer = None,
         context_regularizer: Regularizer = None,
         **kwargs: Any,
@@ -54,21 +73,22 @@ class AttentionalAggregation(ConfigFromSignature):
         self.attention_size = int(attention_size)
         self.activation = keras.activations.get(activation)
         self.use_bias = use_bias
+        self.gated = gated
+        self.batch_norm = batch_norm
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.context_regularizer = keras.regularizers.get(context_regularizer)
 
-    def build(self, input_shape: Shape) -> None:
-        """Creates W, b and c for inputs of shape (B, m, d)."""
-        self.projection = keras.layers.Dense(
-            self.attention_size,
-            activation=self.activation,
-            use_bias=self.use_bias,
-            kernel_regularizer=self.kernel_regularizer,
-            bias_regularizer=self.kernel_regularizer,
-            dtype=self.dtype_policy,
-            name="projection",
-        )
-        self.projection.build(input_shape)
+    def build(self, inputs_shape: Shape, values_shape: Shape | None = None) -> None:
+        """Creates the weights for inputs of shape (B, m, d)."""
+        _, count, dim = inputs_shape
+        if self.batch_norm:
+            self.normalization = keras.layers.BatchNormalization(
+                momentum=0.9, epsilon=1e-5, dtype=self.dtype_policy, name="normalization"
+            )
+            self.normalization.build((None, count * dim))
+        self.projection = self._projection("projection", self.activation, inputs_shape)
+        if self.gated:
+            self.gate = self._projection("gate", "sigmoid", inputs_shape)
         self.context = self.add_weight(
             name="context",
             shape=(self.attention_size, 1),
@@ -77,17 +97,49 @@ class AttentionalAggregation(ConfigFromSignature):
         )
         self.built = True
 
-    def call(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns the aggregation and its weights."""
-        projected = self.projection(inputs)  # (B, m, s)
-        scores = ops.squeeze(ops.matmul(projected, self.context), -1)  # (B, m)
-        # Keras warns of a softmax over one element, as an order of 1 would have it.
-        weights = ops.softmax(scores) if inputs.shape[1] > 1 else ops.ones_like(scores)  # (B, m)
-        aggregation = ops.matmul(ops.expand_dims(weights, 1), inputs)  # (B, 1, d)
-        aggregation = ops.squeeze(aggregation, 1)  # (B, d)
-        return aggregation, weights
+    def _projection(
+        self, name: str, activation: Activation, input_shape: Shape
+    ) -> keras.layers.Dense:
+        projection = keras.layers.Dense(
+            self.attention_size,
+            activation=activation,
+            use_bias=self.use_bias,
+            kernel_regularizer=self.kernel_regularizer,
+            bias_regularizer=self.kernel_regularizer,
+            dtype=self.dtype_policy,
+            name=name,
+        )
+        projection.build(input_shape)
+        return projection
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
+    def call(
+        self,
+        inputs: Tensor,
+        values: Tensor | None = None,
+        weights: Tensor | None = None,
+        training: bool = False,
+    ) -> tuple[Tensor, Tensor]:
+        """Returns the aggregation and its weights."""
+        values = inputs if values is None else values
+        if inputs.shape[1] == 1:  # an order of 1: nothing to choose from
+            return ops.squeeze(values, 1), ops.ones_like(inputs[:, :, 0])  # (B, d'), (B, 1)
+        if weights is None:
+            weights = ops.softmax(self._scores(inputs, training))  # (B, m)
+        aggregation = ops.matmul(ops.expand_dims(weights, 1), values)  # (B, 1, d')
+        return ops.squeeze(aggregation, 1), weights  # (B, d'), (B, m)
+
+    def _scores(self, inputs: Tensor, training: bool) -> Tensor:
+        if self.batch_norm:
+            count, dim = inputs.shape[1:]
+            flat = ops.reshape(inputs, (-1, count * dim))  # (B, m * d)
+            normalized = self.normalization(flat, training=training)  # (B, m * d)
+            inputs = ops.reshape(normalized, (-1, count, dim))  # (B, m, d)
+        projected = self.projection(inputs)  # (B, m, s)
+        if self.gated:
+            projected = projected * self.gate(inputs)  # (B, m, s)
+        return ops.squeeze(ops.matmul(projected, self.context), -1)  # (B, m)
+
+    def compute_output_shape(self, inputs_shape: Shape, values_shape: Shape | None = None) -> Shape:
         """Returns the shapes of the aggregation and of its weights."""
-        batch, count, dim = input_shape
-        return (batch, dim), (batch, count)
+        batch, count, dim = inputs_shape
+        return (batch, values_shape[-1] if values_shape else dim), (batch, count)

@@ -1,7 +1,7 @@
 """InterHAt: hierarchical attention over feature interactions of rising order."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 from keras import ops
@@ -10,12 +10,15 @@ from interhat_tf.layers import (
     AttentionalAggregation,
     CrossLayer,
     FeedForward,
+    FieldAwareValues,
     MultiHeadSelfAttention,
 )
-from interhat_tf.models.click_model import ClickModel, l2
+from interhat_tf.models.click_model import l2
+from interhat_tf.models.explaining_model import ExplainingModel, Forward
+from interhat_tf.models.output_mlp import make_output_mlp
 from interhat_tf.models.presets import hyperparameters
-from interhat_tf.models.rescale import multipliers
-from interhat_tf.schema import Batch, Schema
+from interhat_tf.ops import Tensor
+from interhat_tf.schema import Schema
 from interhat_tf.utils.config import Initializer
 from interhat_tf.utils.threads import prepare_for_microbatches
 
@@ -23,7 +26,7 @@ Activation = str | Callable | None
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
-class InterHAt(ClickModel):
+class InterHAt(ExplainingModel):
     """InterHAt, a click-through-rate model that explains itself (Li et al., WSDM 2020).
 
     Fields are embedded, attend to one another in several heads, and are then
@@ -31,6 +34,11 @@ class InterHAt(ClickModel):
     (Equations 1 and 2), X_{i+1} = u_i * X_1 + X_i crosses them (Equation 3),
     and u_f aggregates u_1 ... u_k (Equations 4 and 5). A shallow MLP maps u_f to
     the logit. The weights of the aggregations are the explanation.
+
+    With `value_dim`, u_f aggregates in place of the u_i sums of field-aware values
+    (Equations 4 and 5 otherwise as they are), and the MLP starts with its activation:
+
+        o_i = sum_j alpha_i[j] V_i[j] x_i[j],  u_f = sum_i alpha_f[i] o_i
 
     The defaults are the authors' code, without penalties. `from_preset` gives the
     paper's printed equations as well, and what either is trained with.
@@ -54,13 +62,25 @@ class InterHAt(ClickModel):
             `X_1 = ReLU(FeedForward(W_m H))`, as printed. Defaults to `True`.
         aggregation_bias: Whether the aggregations' projections have biases.
             Defaults to `True`.
+        gated_attention: Whether the aggregations' scores pass a gate; see
+            `AttentionalAggregation`. Defaults to `False`.
+        score_batch_norm: Whether the aggregations' scores are of batch-normalised
+            vectors. Defaults to `None`: with `value_dim`.
+        value_dim: Size d' of the field-aware values. Defaults to `None`: there are
+            none, as printed and as in the code.
         order_attention_size: Width of the attention over orders; `None` means
             `attention_size`. Defaults to 16.
         order_activation: Activation of the attention over orders. Defaults to
             `None`.
         mlp_units: Widths of the output MLP's hidden layers. Defaults to
-            `(embedding_dim // 2,)`.
-        mlp_bias: Whether the output MLP has biases. Defaults to `False`.
+            `(embedding_dim // 2,)`, and with values to `(value_dim,)`.
+        mlp_bias: Whether the output MLP has biases. Defaults to `False`; with
+            `mlp_batch_norm` the logit has one in any case.
+        mlp_batch_norm: Whether the output MLP has batch normalisation. Defaults
+            to `None`: with `value_dim`.
+        contribution_base: What contributions are against: `"zero"`, or
+            `"average"`, the average training record, which `adapt` takes in.
+            Defaults to `None`: `"average"` with `value_dim`, otherwise `"zero"`.
         embeddings_initializer: Initializer of the embeddings. Defaults to
             `"glorot_uniform"`.
         dropout: Rate at which self-attention weights, the aggregation u_f and
@@ -69,14 +89,14 @@ class InterHAt(ClickModel):
             Defaults to 0.
         aggregation_l2: L2 penalty of W and b of the aggregations of order 1 to
             k. Defaults to 0.
-        dense_l2: L2 penalty of all other weights but the layer norms'.
+        dense_l2: L2 penalty of all other weights but the normalisations'.
             Defaults to 0.
         **kwargs: Arguments of `keras.Model`.
 
     It is called as every `ClickModel`.
 
     Raises:
-        ValueError: If `order` is less than 1.
+        ValueError: If `order` is less than 1, or there is no such base.
 
     Example:
 
@@ -104,10 +124,15 @@ class InterHAt(ClickModel):
         attention_bias: bool = True,
         residual: bool = True,
         aggregation_bias: bool = True,
+        gated_attention: bool = False,
+        score_batch_norm: bool | None = None,
+        value_dim: int | None = None,
         order_attention_size: int | None = 16,
         order_activation: Activation = None,
         mlp_units: Sequence[int] | None = None,
         mlp_bias: bool = False,
+        mlp_batch_norm: bool | None = None,
+        contribution_base: str | None = None,
         embeddings_initializer: Initializer = "glorot_uniform",
         dropout: float = 0.0,
         embedding_l2: float = 0.0,
@@ -119,11 +144,16 @@ class InterHAt(ClickModel):
             raise ValueError(
                 f"order, the highest order of interaction k, must be >= 1, got {order}"
             )
+        base = contribution_base or ("average" if value_dim else "zero")
+        if base not in ("average", "zero"):
+            raise ValueError(f"contribution_base must be 'average' or 'zero', got {base!r}")
         super().__init__(schema, **kwargs)
         self.order = int(order)
         self.self_attention = self_attention
-        self.mlp_units = (max(embedding_dim // 2, 1),) if mlp_units is None else tuple(mlp_units)
-        dtype, dense = self.dtype_policy, {"kernel_regularizer": l2(dense_l2)}
+        default_units = (value_dim or max(embedding_dim // 2, 1),)
+        self.mlp_units = default_units if mlp_units is None else tuple(mlp_units)
+        common: dict[str, Any] = {"dtype": self.dtype_policy}
+        dense = {"kernel_regularizer": l2(dense_l2), **common}
         self.embedding = self._make_embedding(embedding_dim, embeddings_initializer, embedding_l2)
         if self_attention:
             self.attention = MultiHeadSelfAttention(
@@ -134,51 +164,58 @@ class InterHAt(ClickModel):
                 residual=residual,
                 layer_norm=residual,
                 dropout=dropout,
-                dtype=dtype,
                 name="attention",
                 **dense,
             )
             hidden = 4 * embedding_dim if residual else None
-            self.feed_forward = FeedForward(hidden, dtype=dtype, name="feed_forward", **dense)
+            self.feed_forward = FeedForward(hidden, name="feed_forward", **dense)
+        scoring = {
+            "use_bias": aggregation_bias,
+            "gated": gated_attention,
+            "batch_norm": _or_with_values(score_batch_norm, value_dim),
+            "context_regularizer": l2(dense_l2),
+            **common,
+        }
+        orders = range(1, self.order + 1)
         self.aggregations = [
             AttentionalAggregation(
                 attention_size,
-                use_bias=aggregation_bias,
                 kernel_regularizer=l2(aggregation_l2),
-                context_regularizer=l2(dense_l2),
-                dtype=dtype,
                 name=f"aggregation_{i}",
+                **scoring,
             )
-            for i in range(1, self.order + 1)
+            for i in orders
         ]
-        self.cross = CrossLayer(dtype=dtype, name="cross")
+        self.cross = CrossLayer(name="cross", **common)
+        self.field_values = [
+            FieldAwareValues(value_dim, name=f"field_values_{i}", **dense)
+            for i in orders
+            if value_dim
+        ]
         self.order_aggregation = AttentionalAggregation(
             order_attention_size or attention_size,
             activation=order_activation,
-            use_bias=aggregation_bias,
-            context_regularizer=l2(dense_l2),
-            dtype=dtype,
+            kernel_regularizer=l2(dense_l2),
             name="order_aggregation",
-            **dense,
+            **scoring,
         )
-        self.dropout = keras.layers.Dropout(dropout, dtype=dtype, name="dropout")
-        self.mlp = self._make_output_mlp(mlp_bias, dense_l2)
+        self.dropout = keras.layers.Dropout(dropout, name="dropout", **common)
+        mlp_batch_norm = _or_with_values(mlp_batch_norm, value_dim)
+        self.mlp = make_output_mlp(
+            self.mlp_units,
+            self._make_logit(
+                dense_l2, mlp_bias or mlp_batch_norm, name=f"mlp_{len(self.mlp_units) + 1}"
+            ),
+            self.dropout,
+            activate_input=bool(value_dim),
+            batch_norm=mlp_batch_norm,
+            use_bias=mlp_bias,
+            regularizer=l2(dense_l2),
+            **common,
+        )
+        if base == "average":
+            self._add_average_terms(self.order, embedding_dim)
         self.build()
-
-    def _make_output_mlp(self, use_bias: bool, l2_strength: float) -> list[keras.layers.Dense]:
-        hidden = [
-            keras.layers.Dense(
-                units,
-                activation="relu",
-                use_bias=use_bias,
-                kernel_regularizer=l2(l2_strength),
-                bias_regularizer=l2(l2_strength),
-                dtype=self.dtype_policy,
-                name=f"mlp_{i}",
-            )
-            for i, units in enumerate(self.mlp_units, start=1)
-        ]
-        return [*hidden, self._make_logit(l2_strength, use_bias, name=f"mlp_{len(hidden) + 1}")]
 
     @classmethod
     def from_preset(
@@ -226,89 +263,47 @@ class InterHAt(ClickModel):
         {'microbatch_size': 256, 'beta_2': 0.98}
         """
         defaults, training = hyperparameters(dataset, preset, rows=rows)
-        if "microbatch_size" in training and not arguments.get("dropout"):
+        needs_batch = arguments.get("dropout") or arguments.get("value_dim")
+        if "microbatch_size" in training and not needs_batch:
             prepare_for_microbatches()
         model = cls(schema, **{**defaults, **arguments})
         model.training_settings = training
         return model
 
-    def call(self, inputs: Batch, training: bool = False) -> keras.KerasTensor:
-        """Returns logits, (B, 1)."""
-        return self._predict_embedded(self.embedding(inputs), training).logits
-
-    def predict_embedded(self, fields: keras.KerasTensor) -> keras.KerasTensor:
-        """Returns the logits, (B, 1), of records whose fields are embedded already, (B, m, d).
-
-        For attributions that take gradients; `self.embedding(inputs)` embeds.
-        """
-        return self._predict_embedded(fields, training=False).logits
-
-    def explain(self, inputs: Batch, return_heads: bool = False) -> dict[str, keras.KerasTensor]:
-        """Returns the prediction and the attentions that made it, from one forward pass.
-
-        The contributions say which way each field of each order moves the
-        logit: with `u_f = sum_i alpha_f[i] sum_j alpha_i[j] x_i[j]` they are the
-        shares of the MLP's output that `rescale.multipliers` gives to the
-        terms of that sum. Together with the bias they add up to the logit.
-
-        Args:
-            inputs: As for calling the model.
-            return_heads: Whether the self-attention's weights are returned as
-                well, h * m * m numbers a record. Defaults to `False`.
-
-        Returns:
-            Dictionary of `logits`, (B,); `order_weights`, alpha_f of Equation 5,
-            (B, k); `field_weights`, alpha_1 ... alpha_k of Equation 2,
-            (B, k, m); `contributions`, (B, k, m); `bias`, the logit of u_f = 0,
-            (B,); and with `return_heads`, for a model with self-attention,
-            `heads`, (B, h, m, m), rows being queries. Fields are in the order
-            of `schema.field_names`.
-        """
-        found = self._predict_embedded(self.embedding(inputs), False, return_heads)
-        field_weights = ops.stack(found.field_weights, axis=1)  # (B, k, m)
-        values, bias = multipliers(self.mlp, ops.cast(found.output, self.logit_dtype))  # (B, d)
-        alignments = [
-            ops.einsum("bmd,bd->bm", ops.cast(features, self.logit_dtype), values)  # (B, m)
-            for features in found.features
-        ]
-        shares = ops.expand_dims(found.order_weights, -1) * field_weights  # (B, k, m)
-        logits = ops.squeeze(found.logits, -1)  # (B,)
-        explanation = {
-            "logits": logits,
-            "order_weights": found.order_weights,
-            "field_weights": field_weights,
-            "contributions": ops.cast(shares, self.logit_dtype) * ops.stack(alignments, axis=1),
-            "bias": ops.zeros_like(logits) + bias,
-        }
-        return explanation if found.heads is None else {**explanation, "heads": found.heads}
-
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the model."""
         return {**super().get_config(), "mlp_units": self.mlp_units}
 
-    def _predict_embedded(
-        self, fields: keras.KerasTensor, training: bool, return_heads: bool = False
-    ) -> "_Forward":
-        """Returns the logits, and what they were made of, for `explain`."""
+    def forward(
+        self, fields: Tensor, training: bool = False, return_heads: bool = False
+    ) -> Forward:
+        """Returns the logits of embedded fields, (B, m, d), and what they were made of."""
         first, heads = self._attend(fields, training, return_heads)  # X_1, (B, m, d)
-        features, aggregations, field_weights = [first], [], []
+        features, aggregations, field_weights = [], [], []
         for i, aggregate in enumerate(self.aggregations):
-            if i:  # X_{i+1} = u_i * X_1 + X_i  (Equation 3)
-                features.append(self.cross(aggregations[-1], first, features[-1]))  # (B, m, d)
-            u, alpha = aggregate(features[-1])  # (B, d), (B, m)  (Equations 1 and 2)
+            # X_{i+1} = u_i * X_1 + X_i, (B, m, d)  (Equation 3)
+            features.append(self.cross(aggregations[-1], first, features[-1]) if i else first)
+            u, alpha = aggregate(features[-1], training=training)  # (B, d), (B, m)  (1 and 2)
             aggregations.append(u)
             field_weights.append(alpha)
-        orders = ops.stack(aggregations, axis=1)  # (B, k, d)
-        output, order_weights = self.order_aggregation(orders)  # u_f, alpha_f  (Equations 4 and 5)
-        hidden = self.dropout(output, training=training)  # (B, d)
-        for layer in self.mlp[:-1]:
-            hidden = self.dropout(layer(hidden), training=training)  # (B, units)
-        logits = self.mlp[-1](hidden)  # (B, 1)
-        return _Forward(logits, output, order_weights, field_weights, features, heads)
+        orders = ops.stack(aggregations, axis=1)  # u_1 ... u_k, (B, k, d)
+        values = self._values(features, field_weights)  # o_1 ... o_k, (B, k, d')
+        output, order_weights = self.order_aggregation(orders, values, training=training)
+        hidden = output  # u_f, (B, d'); alpha_f is (B, k)  (Equations 4 and 5)
+        for layer in self.mlp:
+            hidden = layer(hidden, training=training)  # (B, units), at last (B, 1)
+        return Forward(hidden, output, order_weights, field_weights, features, heads)
+
+    def _values(self, features: list[Tensor], field_weights: list[Tensor]) -> Tensor | None:
+        """Returns what the orders add up to u_f, (B, k, d'), if it is not u_1 ... u_k."""
+        if not self.field_values:
+            return None
+        triples = zip(self.field_values, features, field_weights, strict=True)
+        return ops.stack([values(x, alpha) for values, x, alpha in triples], axis=1)
 
     def _attend(
-        self, fields: keras.KerasTensor, training: bool, return_heads: bool
-    ) -> tuple[keras.KerasTensor, keras.KerasTensor | None]:
+        self, fields: Tensor, training: bool, return_heads: bool
+    ) -> tuple[Tensor, Tensor | None]:
         """Returns X_1, (B, m, d), and on request the attention weights that led to it."""
         if not self.self_attention:
             return fields, None
@@ -318,12 +313,6 @@ class InterHAt(ClickModel):
         return self.feed_forward(fields), heads  # (B, m, d), (B, h, m, m)
 
 
-class _Forward(NamedTuple):
-    """What a forward pass has computed."""
-
-    logits: keras.KerasTensor  # (B, 1)
-    output: keras.KerasTensor  # u_f, (B, d)
-    order_weights: keras.KerasTensor  # alpha_f, (B, k)
-    field_weights: list[keras.KerasTensor]  # alpha_1 ... alpha_k, (B, m) each
-    features: list[keras.KerasTensor]  # X_1 ... X_k, (B, m, d) each
-    heads: keras.KerasTensor | None  # (B, h, m, m)
+def _or_with_values(choice: bool | None, value_dim: int | None) -> bool:
+    """Returns a choice, of which `None` leaves it to whether there are field-aware values."""
+    return bool(value_dim) if choice is None else choice

@@ -28,7 +28,8 @@ def check_microbatches(model: keras.Model, jit_compile: bool = False) -> None:
     """
     if jit_compile:
         raise ValueError("microbatch_size and jit_compile do not go together; choose one")
-    if model.non_trainable_variables:
+    # The variables of layers alone: what a model itself keeps, training does not change.
+    if any(layer.non_trainable_variables for layer in model.layers):
         raise ValueError("microbatch_size needs a model without dropout and batch normalisation")
 
 

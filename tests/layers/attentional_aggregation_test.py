@@ -42,20 +42,66 @@ def test_equals_the_equation_worked_by_hand():
     np.testing.assert_allclose(u, [[-0.6136484, 12.689414]], rtol=1e-6)
 
 
+@pytest.mark.parametrize("gated", [False, True])
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_gate_and_batch_norm_equal_numpy(fields, gated, batch_norm):
+    layer = make(fields, use_bias=True, gated=gated, batch_norm=batch_norm, activation="tanh")
+    assert ("gate/bias" in weights_of(layer)) == gated
+    assert ("normalization/gamma" in weights_of(layer)) == batch_norm
+    expected_u, expected_alpha = aggregate(fields, weights_of(layer), np.tanh)
+    u, alpha = layer(fields)
+    np.testing.assert_allclose(u, expected_u, atol=1e-5)
+    np.testing.assert_allclose(alpha, expected_alpha, atol=1e-6)
+
+
+def test_batch_norm_makes_the_weights_independent_of_the_vectors_scale(fields):
+    layer = make(fields, batch_norm=True)
+    _, alpha = layer(fields, training=True)
+    small = np.arange(1, 21).reshape(5, 4) * fields + 3.0  # each number with its own scale
+    _, same = layer(small.astype("float32"), training=True)
+    np.testing.assert_allclose(alpha, same, atol=1e-4)
+    assert np.std(alpha) > 0.05
+
+
+def test_values_are_pooled_with_the_weights_of_the_inputs(fields, rng):
+    layer = make(fields)
+    values = rng.normal(size=(6, 5, 3)).astype("float32")
+    pooled, alpha = layer(fields, values)
+    np.testing.assert_array_equal(alpha, layer(fields)[1])
+    np.testing.assert_allclose(pooled, np.einsum("bm,bmd->bd", alpha, values), atol=1e-5)
+
+
+def test_given_weights_take_the_place_of_its_own(fields):
+    layer = make(fields)
+    given = np.array([[0.5, 0.5, 0.0, 0.0, 0.0]], "float32")
+    pooled, _ = layer(fields, weights=given)
+    np.testing.assert_allclose(pooled, fields[:, :2].mean(axis=1), atol=1e-6)
+
+
+def test_one_vector_is_its_own_aggregation(fields):
+    u, alpha = make(fields[:, :1])(fields[:, :1])
+    np.testing.assert_array_equal(u, fields[:, 0])
+    np.testing.assert_array_equal(alpha, np.ones((6, 1)))
+
+
 @pytest.mark.parametrize("use_bias", [False, True])
 def test_follows_the_layer_contract(fields, use_bias):
     arguments = {"kernel_regularizer": "l2", "context_regularizer": "l1"}
+    arguments |= {"gated": use_bias, "batch_norm": not use_bias}
     check_layer_contract(make(fields, use_bias=use_bias, activation="tanh", **arguments), fields)
 
 
 @pytest.mark.parametrize(
     ("argument", "penalised"),
     [
-        ("kernel_regularizer", ["projection/kernel", "projection/bias"]),
+        (
+            "kernel_regularizer",
+            ["projection/kernel", "projection/bias", "gate/kernel", "gate/bias"],
+        ),
         ("context_regularizer", ["context"]),
     ],
 )
 def test_each_regulariser_penalises_its_own_weights(fields, argument, penalised):
-    layer = make(fields, use_bias=True, **{argument: keras.regularizers.L2(0.1)})
+    layer = make(fields, use_bias=True, gated=True, **{argument: keras.regularizers.L2(0.1)})
     expected = 0.1 * sum((weights_of(layer)[path] ** 2).sum() for path in penalised)
     np.testing.assert_allclose(sum(layer.losses), expected, rtol=1e-5)

@@ -8,7 +8,14 @@ from interhat_tf import Field, InterHAt, Schema
 from interhat_tf.models import MODELS, PRESETS
 from interhat_tf.training.optimizers import Adam
 from tests.conftest import random_batch, run_python
-from tests.numpy_reference import aggregate, inside, interhat, randomise, weights_of
+from tests.numpy_reference import (
+    aggregate,
+    field_aware_interhat,
+    inside,
+    interhat,
+    randomise,
+    weights_of,
+)
 
 SIZES = {"embedding_dim": 8, "num_heads": 2, "key_dim": 3, "attention_size": 5}
 
@@ -48,6 +55,43 @@ def test_equals_numpy(schema, batch, preset, order):
     assert_same_explanation(model.explain(batch, return_heads=True), expected)
     np.testing.assert_allclose(model(batch)[:, 0], expected["logits"], rtol=1e-5, atol=1e-5)
     assert np.std(expected["logits"]) > 0.01, "constant logits prove nothing"
+
+
+field_aware = {"value_dim": 6, "mlp_units": (5,)}
+every_form = pytest.mark.parametrize(
+    ("preset", "arguments"),
+    [("paper", {}), ("released", {}), ("released", field_aware)],
+    ids=["paper", "released", "field_aware"],
+)
+
+
+@pytest.mark.parametrize("gated", [False, True])
+@pytest.mark.parametrize("mlp_units", [(), (30, 20)])
+@pytest.mark.parametrize("order", [1, 3])
+def test_field_aware_values_equal_numpy(schema, batch, order, mlp_units, gated):
+    model = make(schema, order=order, value_dim=20, mlp_units=mlp_units, gated_attention=gated)
+    first = np.asarray(model.feed_forward(model.attention(model.embedding(batch))), "float64")
+    logits, order_weights, field_weights = field_aware_interhat(first, weights_of(model), order)
+    explanation = model.explain(batch)
+    np.testing.assert_allclose(explanation["logits"], logits, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(explanation["order_weights"], order_weights, atol=1e-4)
+    np.testing.assert_allclose(explanation["field_weights"], field_weights, atol=1e-4)
+    np.testing.assert_allclose(model(batch)[:, 0], logits, rtol=1e-4, atol=1e-4)
+    assert np.std(logits) > 0.01, "constant logits prove nothing"
+
+
+def test_what_values_bring_with_them_can_be_left_out(schema):
+    with_all = weights_of(make(schema, **field_aware))
+    bare = weights_of(
+        make(schema, **field_aware, score_batch_norm=False, mlp_batch_norm=False, order=3)
+    )
+    norms = {path.split("/")[0] for path in with_all if "moving_mean" in path}
+    aggregations = {"aggregation_1", "aggregation_2", "aggregation_3", "order_aggregation"}
+    assert norms == aggregations | {"mlp_normalization_0", "mlp_normalization_1"}
+    assert "mlp_2/bias" in with_all and "mlp_1/bias" not in with_all
+    assert not [path for path in bare if "moving" in path or path == "mlp_2/bias"]
+    assert {"field_values_1/kernel", "field_values_3/kernel"} < bare.keys()
+    assert make(schema, value_dim=6).mlp_units == (6,)
 
 
 @every_preset
@@ -253,9 +297,10 @@ def test_each_l2_penalises_its_own_weights(schema, batch, preset, penalised):
     ],
     ids=["clone_model", "from_config", "json_of_config", "model_from_json"],
 )
-@every_preset
-def test_copies_from_the_configuration_alone(schema, batch, preset, copy):
-    model = make(schema, preset, embedding_l2=0.1, dropout=0.2, embeddings_initializer="zeros")
+@every_form
+def test_copies_from_the_configuration_alone(schema, batch, preset, arguments, copy):
+    arguments = {"embedding_l2": 0.1, "dropout": 0.2, "embeddings_initializer": "zeros"} | arguments
+    model = make(schema, preset, **arguments)
     same = copy(model)
     same.set_weights(model.get_weights())
     np.testing.assert_array_equal(same(batch), model(batch))
@@ -304,9 +349,9 @@ def test_loading_restores_the_optimizer(schema, batch, tmp_path):
     np.testing.assert_allclose(loaded(batch), model(batch), atol=1e-6)
 
 
-@every_preset
-def test_double_precision_all_the_way(schema, batch, preset):
-    exact, double = make(schema, preset), make(schema, preset, dtype="float64")
+@every_form
+def test_double_precision_all_the_way(schema, batch, preset, arguments):
+    exact, double = (make(schema, preset, dtype=d, **arguments) for d in ("float32", "float64"))
     double.set_weights(exact.get_weights())
     explanation = double.explain(batch)
     for name, values in explanation.items():
@@ -317,9 +362,11 @@ def test_double_precision_all_the_way(schema, batch, preset):
 
 
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
-@every_preset
-def test_half_precision_gives_float32_logits_near_the_exact_ones(schema, batch, preset, dtype):
-    exact, half = make(schema, preset), make(schema, preset, dtype=dtype)
+@every_form
+def test_half_precision_gives_float32_logits_near_the_exact_ones(
+    schema, batch, preset, arguments, dtype
+):
+    exact, half = (make(schema, preset, dtype=d, **arguments) for d in ("float32", dtype))
     logits = half(batch)
     assert keras.backend.standardize_dtype(logits.dtype) == "float32"
     assert {w.dtype for w in half.weights} == {"float32"}
@@ -328,11 +375,15 @@ def test_half_precision_gives_float32_logits_near_the_exact_ones(schema, batch, 
     assert np.abs(logits - exact(batch)).mean() < 0.02
 
 
-@pytest.mark.parametrize(("preset", "labels_shape"), [("paper", (256, 1)), ("released", (256,))])
-def test_compile_fit_evaluate_predict(schema, rng, preset, labels_shape):
+@pytest.mark.parametrize(
+    ("preset", "arguments", "labels_shape"),
+    [("paper", {}, (256, 1)), ("released", {}, (256,)), ("released", field_aware, (256,))],
+    ids=["paper", "released", "field_aware"],
+)
+def test_compile_fit_evaluate_predict(schema, rng, preset, arguments, labels_shape):
     batch = random_batch(schema, rng, rows=256)
     labels = (batch["categorical"][:, 0] > 3).astype("float32").reshape(labels_shape)
-    model = build(schema, preset)
+    model = build(schema, preset, **arguments)
     model.compile(Adam(0.01), keras.losses.BinaryCrossentropy(from_logits=True), jit_compile=False)
     before = model.evaluate(batch, labels, verbose=0)
     model.fit(batch, labels, batch_size=32, epochs=5, verbose=0)
@@ -343,14 +394,16 @@ def test_compile_fit_evaluate_predict(schema, rng, preset, labels_shape):
     np.testing.assert_allclose(predictions, model(batch), rtol=1e-5, atol=1e-4)
 
 
-def test_every_weight_gets_a_gradient(schema, batch):
+@pytest.mark.parametrize("arguments", [{}, {**field_aware, "gated_attention": True}], ids=str)
+def test_every_weight_gets_a_gradient(schema, batch, arguments):
     """A weight that training never moves is a weight that the equations do not use."""
-    model = make(schema)
+    model = make(schema, **arguments)
     before = weights_of(model)
     compile_eagerly(model)
     model.fit(batch, np.arange(16) % 2, epochs=3, verbose=0)
     after = weights_of(model)
-    assert not [path for path in before if np.array_equal(before[path], after[path])]
+    unmoved = [path for path in before if np.array_equal(before[path], after[path])]
+    assert unmoved == [path for path in before if path == "average_terms"]
 
 
 def test_wide_models_keep_their_fields_apart():
@@ -381,6 +434,6 @@ def test_contributions_of_a_linear_output_are_its_terms(schema, batch):
     model = make(schema, "paper", mlp_units=(), order=1)
     explanation = model.explain(batch)
     features = model.feed_forward(model.attention(model.embedding(batch)))  # (B, m, d)
-    kernel = np.asarray(model.mlp[0].kernel)[:, 0]
+    kernel = np.asarray(model.mlp[-1].kernel)[:, 0]
     expected = np.asarray(explanation["field_weights"])[:, 0] * (np.asarray(features) @ kernel)
     np.testing.assert_allclose(explanation["contributions"][:, 0], expected, rtol=1e-4, atol=1e-5)

@@ -1,0 +1,162 @@
+"""What makes a model of attentional aggregations explain itself."""
+
+from abc import abstractmethod
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+from interhat_tf.layers import FieldAwareValues
+from interhat_tf.models.click_model import ClickModel
+from interhat_tf.models.rescale import multipliers
+from interhat_tf.ops import Tensor
+from interhat_tf.schema import Batch
+
+
+class Forward(NamedTuple):
+    """What a forward pass has computed."""
+
+    logits: Tensor  # (B, 1)
+    output: Tensor  # u_f, (B, d')
+    order_weights: Tensor  # alpha_f, (B, k)
+    field_weights: list[Tensor]  # alpha_1 ... alpha_k, (B, m) each
+    features: list[Tensor]  # X_1 ... X_k, (B, m, d) each
+    heads: Tensor | None  # (B, h, m, m)
+
+
+class ExplainingModel(ClickModel):
+    """A `ClickModel` whose logit is an MLP of a sum over orders and fields.
+
+        logit = g(u_f),  u_f = sum_i alpha_f[i] sum_j alpha_i[j] V_i[j] x_i[j]
+
+    A subclass makes `embedding`, the MLP g as a list of layers, `mlp`, and a list
+    of one layer of values V an order, `field_values`, empty if there is no V. Its
+    `forward` computes all that is in the sum.
+
+    Args:
+        schema: The record's `Schema`, or what its `to_dict` returned.
+        **kwargs: Arguments of `keras.Model`.
+    """
+
+    embedding: keras.layers.Layer
+    mlp: list[keras.layers.Layer]
+    field_values: list[FieldAwareValues]
+    average_terms: keras.Variable | None = None
+
+    @abstractmethod
+    def forward(
+        self, fields: Tensor, training: bool = False, return_heads: bool = False
+    ) -> Forward:
+        """Returns the logits of embedded fields, (B, m, d), and what they were made of."""
+
+    def call(self, inputs: Batch, training: bool = False) -> keras.KerasTensor:
+        """Returns logits, (B, 1)."""
+        return self.forward(self.embedding(inputs), training).logits
+
+    def predict_embedded(self, fields: keras.KerasTensor) -> keras.KerasTensor:
+        """Returns the logits, (B, 1), of records whose fields are embedded already, (B, m, d).
+
+        For attributions that take gradients; `self.embedding(inputs)` embeds.
+        """
+        return self.forward(fields).logits
+
+    def explain(self, inputs: Batch, return_heads: bool = False) -> dict[str, keras.KerasTensor]:
+        """Returns the prediction and the attentions that made it, from one forward pass.
+
+        The contributions say which way each field of each order moves the
+        logit, against what it is for a base. They are the shares of the MLP's
+        output that `rescale.multipliers` gives to the terms of the sum u_f, less
+        the base's terms: those of the average training record, or zeros. Together
+        with the bias they add up to the logit.
+
+        Args:
+            inputs: As for calling the model.
+            return_heads: Whether the self-attention's weights are returned as
+                well, h * m * m numbers a record. Defaults to `False`.
+
+        Returns:
+            Dictionary of `logits`, (B,); `order_weights`, alpha_f of Equation 5,
+            (B, k); `field_weights`, alpha_1 ... alpha_k of Equation 2,
+            (B, k, m); `contributions`, (B, k, m); `bias`, the logit of the base,
+            (B,); and with `return_heads`, for a model with self-attention,
+            `heads`, (B, h, m, m), rows being queries. Fields are in the order
+            of `schema.field_names`. Against an average record that `adapt` has
+            not met yet, contributions and bias are not a number.
+        """
+        found = self.forward(self.embedding(inputs), return_heads=return_heads)
+        contributions, bias = self._contributions(found)
+        logits = ops.squeeze(found.logits, -1)  # (B,)
+        explanation = {
+            "logits": logits,
+            "order_weights": found.order_weights,
+            "field_weights": ops.stack(found.field_weights, axis=1),  # (B, k, m)
+            "contributions": contributions,
+            "bias": ops.zeros_like(logits) + bias,
+        }
+        return explanation if found.heads is None else {**explanation, "heads": found.heads}
+
+    def adapt(self, batches: Iterable[Any]) -> None:
+        """Takes in the average of training records that contributions are against.
+
+        `training.train` calls it once the best weights are in place; after Keras'
+        `fit` it is yours to call. A model whose base is zero needs no average.
+
+        Args:
+            batches: Batches of training records, with labels or without.
+
+        Raises:
+            ValueError: If there is no record.
+        """
+        if self.average_terms is None:
+            return
+        total: Any = 0.0
+        records = 0
+        for batch in batches:
+            inputs = batch[0] if isinstance(batch, (tuple, list)) else batch
+            terms = self._terms(self.forward(self.embedding(inputs)))  # (B, k, m, d)
+            total += np.sum(ops.convert_to_numpy(terms), axis=0, dtype="float64")
+            records += len(terms)
+        if not records:
+            raise ValueError("adapt needs at least one training record, got none")
+        self.average_terms.assign(total / records)
+
+    def _add_average_terms(self, order: int, embedding_dim: int) -> None:
+        """Creates the weight that `adapt` fills."""
+        self.average_terms = self.add_weight(
+            name="average_terms",
+            shape=(order, self.num_fields, embedding_dim),
+            initializer=keras.initializers.Constant(float("nan")),
+            dtype=self.logit_dtype,
+            autocast=False,
+            trainable=False,
+        )
+
+    def _contributions(self, found: Forward) -> tuple[Tensor, Tensor]:
+        """Returns what each field adds in each order, (B, k, m), and the base's logit."""
+        terms = self._terms(found)  # (B, k, m, d)
+        if self.average_terms is None:
+            base = ops.zeros_like(found.output[:1], self.logit_dtype)  # (1, d')
+        else:
+            average = ops.expand_dims(self.average_terms.value, 0)  # (1, k, m, d)
+            terms, base = terms - average, self._sum(average)  # (B, k, m, d), (1, d')
+        output = ops.cast(found.output, self.logit_dtype)  # (B, d')
+        shares, bias = multipliers(self.mlp, output, base)  # (B, d')
+        if not self.field_values:
+            return ops.einsum("bkmd,bd->bkm", terms, shares), bias
+        back = ops.stack([values.transposed(shares) for values in self.field_values], axis=1)
+        return ops.sum(terms * back, axis=-1), bias  # (B, k, m)
+
+    def _terms(self, found: Forward) -> Tensor:
+        """Returns alpha_f[i] alpha_i[j] x_i[j], (B, k, m, d)."""
+        weights = ops.expand_dims(found.order_weights, -1) * ops.stack(found.field_weights, axis=1)
+        weights = ops.cast(ops.expand_dims(weights, -1), self.logit_dtype)  # (B, k, m, 1)
+        return weights * ops.cast(ops.stack(found.features, axis=1), self.logit_dtype)
+
+    def _sum(self, terms: Tensor) -> Tensor:
+        """Returns sum_i sum_j V_i[j] t_ij, (B, d'), of terms t, (B, k, m, d)."""
+        if not self.field_values:
+            return ops.sum(terms, axis=(1, 2))
+        pairs = zip(self.field_values, ops.unstack(terms, axis=1), strict=True)
+        return sum(values.sum(of_order) for values, of_order in pairs)
