@@ -34,7 +34,8 @@ def test_the_pair_and_the_number_are_learnt(fit, records):
     found = metrics.auc(labels, model.logits(fields))
     best = np.where((fields[:, 1] + fields[:, 2]) % 3 == 0, 2.0, -2.0) + 2 * fields[:, 3]
     assert found > metrics.auc(labels, best) - 0.06
-    assert metrics.logloss(labels, model.logits(fields)) < metrics.logloss(labels, best - 1.0)
+    # A probability, not a rank alone: the truth's logloss is 0.46, that of the click rate 0.69.
+    assert metrics.logloss(labels, model.logits(fields)) < metrics.logloss(labels, best) + 0.1
 
 
 def test_contributions_sum_to_the_logit(fit, records):
