@@ -25,6 +25,18 @@ TITLES = {
 }
 """Names of the registry's models as papers write them."""
 
+CONTENDERS = {
+    **TITLES,
+    "released": "InterHAt, `released`, as printed",
+    "paper": "InterHAt, `paper`, as printed",
+    "released_searched": "InterHAt, `released`, searched",
+    "paper_searched": "InterHAt, `paper`, searched",
+    "autoint_bars": "AutoInt, BARS' setting",
+    "lightgbm": "LightGBM",
+    "ebm": "EBM",
+}
+"""Names of the rows of Table 3: the models, and those that a search space makes of them."""
+
 # Table 1 of the paper: fields (categorical + numerical), records, distinct features.
 TABLE_1 = {
     "criteo": {"fields": "22 + 14", "records": "13.8M", "features": "605.7K"},

@@ -16,6 +16,18 @@ from tqdm.auto import tqdm
 from interhat_tf.models.presets import hyperparameters
 from interhat_tf.utils.files import read_json, write_json
 
+PROGRAMS = dict.fromkeys(("lightgbm", "ebm"), "experiments.trees.train")
+"""The module that trains a model which is none of the library's, by the model's name.
+
+It takes the flags `dataset`, `data_dir`, `model`, `seed`, `output_dir`, `test` and `resume`, as
+`experiments.train` does, and those of its model's search space, and writes the same
+`report.json`.
+"""
+
+
+class RunFailed(ValueError):
+    """A training run that ended with an error; the message names the run and the error."""
+
 
 def run_program(main: Callable, required: Iterable[str] = (), **defaults: Any) -> None:
     """Runs an absl program; an expected error is one line on standard error, not a traceback.
@@ -63,7 +75,7 @@ def _parse_flags(required, arguments):
 
 
 def train_runs(
-    runs: Sequence[dict[str, Any]], workers: int
+    runs: Sequence[dict[str, Any]], workers: int, keep_failures: bool = False
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """Trains several runs, each in its own process; one that is done is not run again.
 
@@ -74,12 +86,14 @@ def train_runs(
         runs: For each run, the flags of `experiments.train` as a dictionary,
             `output_dir` among them; a list is a flag given several times.
         workers: Runs that are trained at the same time. A single one shows its progress.
+        keep_failures: Whether the report of a run that fails is its error,
+            `{"failed": message}`. Defaults to `False`: it ends all.
 
     Yields:
         Pairs of a run and its report, as they finish.
 
     Raises:
-        ValueError: If a run fails; the message is the run's own, unless that
+        RunFailed: If a run fails; the message is the run's own, unless that
             has been shown.
     """
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
@@ -93,7 +107,10 @@ def train_runs(
             # Two bars would write over each other.
             hidden = True if workers == 1 else None
             for future in tqdm(done, total=len(futures), desc="runs", unit="run", disable=hidden):
-                yield futures[future], future.result()
+                if keep_failures and isinstance(error := future.exception(), RunFailed):
+                    yield futures[future], {"failed": str(error)}
+                else:
+                    yield futures[future], future.result()
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -104,7 +121,8 @@ def train_command(run: Mapping[str, Any]) -> list[str]:
     Args:
         run: Its flags; a list is a flag given several times.
     """
-    return [sys.executable, "-m", "experiments.train", "--resume", *flag_arguments(run)]
+    program = PROGRAMS.get(run.get("model", ""), "experiments.train")
+    return [sys.executable, "-m", program, "--resume", *flag_arguments(run)]
 
 
 def flag_arguments(flag_values: Mapping[str, Any]) -> list[str]:
@@ -133,6 +151,6 @@ def _train(run, environment, errors):
     )
     if result.returncode:
         lines = [f"exit status {result.returncode}", *(result.stderr or "").strip().splitlines()]
-        raise ValueError(f"{run['output_dir']}: {lines[-1]}")
+        raise RunFailed(f"{run['output_dir']}: {lines[-1]}")
     write_json(known, asked)
     return read_json(report)

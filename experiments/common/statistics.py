@@ -1,12 +1,14 @@
 """Means, spreads and intervals over seeds."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from scipy import stats
 
 CONFIDENCE = 0.95
+METRICS = ("auc", "logloss")
 
 
 def mean_and_std(values: Sequence[float]) -> dict[str, float]:
@@ -35,3 +37,29 @@ def paired_difference(values: Sequence[float], others: Sequence[float]) -> dict[
     quantile = stats.t.ppf(0.5 + CONFIDENCE / 2, len(differences) - 1)
     margin = float(quantile * differences.std(ddof=1) / np.sqrt(len(differences)))
     return {"mean": mean, "low": mean - margin, "high": mean + margin}
+
+
+def leads(rows: Mapping[str, dict[str, Any]], reference: str) -> dict[str, dict[str, Any]]:
+    """Returns how much the reference's test figures exceed each other row's, paired by seed.
+
+    Args:
+        rows: Dictionary from a name to a row of `summarise`. Two rows are compared on the seeds
+            that both have.
+        reference: One of the names; without such a row nothing is compared.
+    """
+    by_seed = {
+        name: {run["seed"]: run["test"] for run in row["runs"]} for name, row in rows.items()
+    }
+    reference_of = by_seed.get(reference, {})
+    common = {name: sorted(runs.keys() & reference_of) for name, runs in by_seed.items()}
+    return {
+        name: {
+            metric: paired_difference(
+                [reference_of[seed][metric] for seed in seeds],
+                [by_seed[name][seed][metric] for seed in seeds],
+            )
+            for metric in METRICS
+        }
+        for name, seeds in common.items()
+        if name != reference and seeds
+    }

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import pathlib
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import tensorflow_datasets as tfds
@@ -14,7 +14,7 @@ from experiments.common.markdown import spread
 from experiments.common.results import record
 from experiments.common.running import train_runs
 from experiments.common.seed_flags import SEEDS, WORKERS
-from experiments.common.statistics import mean_and_std, paired_difference
+from experiments.common.statistics import METRICS, mean_and_std
 from experiments.generated_logs.generator import generate_once
 from interhat_tf.input_pipeline.catalog import prepared_dataset
 from interhat_tf.input_pipeline.dataset import PreparedDataset
@@ -29,7 +29,6 @@ NOTE = flags.DEFINE_string("note", "", "what results say of the data")
 
 # The data sets whose logs can be generated.
 BUILDERS = {"criteo": criteo_dataset_builder, "avazu": avazu_dataset_builder}
-METRICS = ("auc", "logloss")
 
 Run = dict[str, Any]
 Report = dict[str, Any]
@@ -74,10 +73,16 @@ def dataset_name() -> str:
     return DATASET.value.split("/")[0]
 
 
+def result_name() -> str:
+    """Returns what results call the data set: its name, and its config but for Frappe's first."""
+    name, _, config = DATASET.value.partition("/")
+    generated = "generated" if GENERATE.value else ""
+    return "_".join(filter(None, (name, config.removeprefix("nfm"), generated)))
+
+
 def summary_of(experiment: str) -> str:
     """Returns the name of an experiment's result on the data set."""
-    name = f"{dataset_name()}_generated" if GENERATE.value else dataset_name()
-    return f"{experiment}/{name}/summary.json"
+    return f"{experiment}/{result_name()}/summary.json"
 
 
 def runs_of(model: str, **arguments: Any) -> list[Run]:
@@ -97,17 +102,20 @@ def run_flags(model: str, **arguments: Any) -> Run:
     return {**run, "output_dir": f"{RUNS_DIR.value}/{dataset_name()}/{model}-{digest}"}
 
 
-def train_all(runs: Mapping[Hashable, Sequence[Run]]) -> dict[Hashable, list[Report]]:
+def train_all(
+    runs: Mapping[Hashable, Sequence[Run]], **options: Any
+) -> dict[Hashable, list[Report]]:
     """Trains runs, `--workers` at a time; those that are done are not run again.
 
     Args:
         runs: Dictionary from a key to a list of runs, as `run_flags` returns them.
+        **options: Further arguments of `train_runs`.
 
     Returns:
         Dictionary from the keys to the lists of their runs' reports, in the same order.
     """
     every = {run["output_dir"]: run for of_key in runs.values() for run in of_key}
-    done = train_runs(list(every.values()), WORKERS.value)
+    done = train_runs(list(every.values()), WORKERS.value, **options)
     reports = {run["output_dir"]: report for run, report in done}
     return {key: [reports[run["output_dir"]] for run in of_key] for key, of_key in runs.items()}
 
@@ -129,53 +137,40 @@ def study_record(data: PreparedDataset) -> dict[str, Any]:
 
 def summarise(reports: Sequence[Report]) -> dict[str, Any]:
     """Returns mean and spread of the reports of one setting, which differ by their seed."""
-    reports = sorted(reports, key=lambda report: report["config"]["training"]["seed"])
-    seconds = [r["training"]["seconds"] / r["training"]["epochs"] for r in reports]
     config = reports[0]["config"]
     return {
-        **{split: scores(reports, split) for split in ("validation", "test")},
+        **summarise_runs(map(describe, reports)),
         "parameters": reports[0]["parameters"],
         "arguments": config["arguments"],
         "training": {name: v for name, v in config["training"].items() if name != "seed"},
-        "seconds_per_epoch": mean_and_std(seconds),
-        "seeds": [report["config"]["training"]["seed"] for report in reports],
-        "runs": [describe(report) for report in reports],
-        "commits": sorted({str(report["versions"]["commit"]) for report in reports}),
     }
 
 
-def scores(reports: Sequence[Report], split: str) -> dict[str, dict[str, float]]:
+def summarise_runs(runs: Iterable[Run]) -> dict[str, Any]:
+    """Returns mean and spread of runs of one setting, as `describe` returns them."""
+    runs = sorted(runs, key=lambda run: run["seed"])
+    return {
+        **{split: scores(runs, split) for split in ("validation", "test")},
+        "seconds_per_epoch": mean_and_std([run["seconds"] / run["epochs"] for run in runs]),
+        "seeds": [run["seed"] for run in runs],
+        "runs": runs,
+        "commits": sorted({str(run["commit"]) for run in runs}),
+    }
+
+
+def scores(runs: Sequence[Report], split: str) -> dict[str, dict[str, float]]:
     """Returns mean and spread of AUC and logloss on a split."""
-    return {metric: mean_and_std([r[split][metric] for r in reports]) for metric in METRICS}
+    return {metric: mean_and_std([run[split][metric] for run in runs]) for metric in METRICS}
 
 
 def describe(report: Report) -> dict[str, Any]:
     """Returns what is kept of a single run."""
     return {
+        "seed": report["config"]["training"]["seed"],
+        "commit": report["versions"]["commit"],
         "validation": report["validation"],
         **({"test": report["test"]} if "test" in report else {}),
         "best_epoch": report["best_epoch"],
         "epochs": report["training"]["epochs"],
         "seconds": round(report["training"]["seconds"], 1),
-    }
-
-
-def leads(rows: Mapping[str, dict[str, Any]], reference: str) -> dict[str, dict[str, Any]]:
-    """Returns how much the reference's test figures exceed each other row's, paired by seed.
-
-    Args:
-        rows: Dictionary from a name to a row of `summarise`.
-        reference: One of the names; without such a row nothing is compared.
-    """
-
-    def values(name, metric):
-        return [run["test"][metric] for run in rows[name]["runs"]]
-
-    return {
-        name: {
-            metric: paired_difference(values(reference, metric), values(name, metric))
-            for metric in METRICS
-        }
-        for name in rows
-        if name != reference and reference in rows
     }

@@ -22,6 +22,7 @@ from experiments.common.flags import MODELS, RAW_DIR, RUNS_DIR
 from experiments.common.results import PUBLISHED, read_result, result_path, write_result
 from experiments.common.running import run_program
 from experiments.common.seed_flags import SEEDS
+from experiments.common.table_3_files import file_name
 from interhat_tf.input_pipeline.catalog import prepared_dataset
 from interhat_tf.preprocessing.rows import SPLITS
 from interhat_tf.utils.files import atomic_write, read_json
@@ -70,20 +71,19 @@ def chosen_settings() -> dict[str, dict[str, Any]]:
     """Returns the setting of each model that won on validation in `experiments.paper.table_3`.
 
     Raises:
-        FileNotFoundError: If neither `--results_dir` nor the published results have a Table 3.
-        ValueError: If it has no trials of a model.
+        FileNotFoundError: If neither `--results_dir` nor the published results have its row.
     """
-    name = "table_3/frappe/summary.json"
-    published = pathlib.Path(PUBLISHED) / name
-    summary = read_result(name) or (read_json(published) if published.exists() else None)
-    if summary is None:
-        raise FileNotFoundError(
-            f"{result_path(name)} is missing: run experiments.paper.table_3 first"
-        )
-    trials, models = summary["trials"], MODELS.value or DEFAULT_MODELS
-    if missing := set(models) - set(trials):
-        raise ValueError(f"{name} has no trials of {', '.join(sorted(missing))}")
-    return {model: trials[model][0]["setting"] for model in models}
+    settings = {}
+    for model in MODELS.value or DEFAULT_MODELS:
+        name = file_name("frappe", model)
+        published = pathlib.Path(PUBLISHED) / name
+        record = read_result(name) or (read_json(published) if published.exists() else None)
+        if record is None:
+            raise FileNotFoundError(
+                f"{result_path(name)} is missing: run experiments.paper.table_3 first"
+            )
+        settings[model] = record["setting"]
+    return settings
 
 
 def read_libfm(path: pathlib.Path) -> np.ndarray:

@@ -2,83 +2,235 @@
 
     python -m experiments.paper.table_3 --dataset=frappe/nfm --raw_dir=FOLDER
 
-For every model `--trials` settings are drawn from its declared space
-(`common/search_spaces.py`), each is trained with seed 0, and the best on
-validation is trained again with the seeds 1 to 5; only these runs read the test
-split, once each. InterHAt and its ablation InterHAt-S are tuned like the others;
-besides, `paper` and `released` are InterHAt with the settings of the paper's
-Table 2. Writes every trial and every run to `table_3/NAME/summary.json`, from
-which `make page` draws the table. A study that was stopped continues where it
-was; runs that are done are not run again.
+For every row `--trials` settings are drawn from its declared space
+(`common/search_spaces.py`) and trained with seed 0. Where the best of them has a
+value at the edge of an ordered choice, up to `--wider` more trials move such
+values outward, one in each trial, until the best lies inside. The best on
+validation is trained again with the seeds 1 to 5; InterHAt and the `--leaders`
+best rows by these runs' validation with the seeds 6 to 10 as well. Only these
+runs read the test split, once each.
+
+Each row is a file, `table_3/DATASET/ROW.json`, written as soon as the row is done.
+A row whose file is there, on this data, of this space and number of trials, is
+skipped, so that a study goes on where it was stopped, on another machine too;
+`--redo` searches it again (runs whose folders are under `--runs_dir` are not run
+again). `make page` draws the table from the files that are there.
 """
 
+import json
+import math
+from collections.abc import Sequence
 from typing import Any
 
 from absl import flags
 
 from experiments.common import studies
-from experiments.common.flags import chosen_models
-from experiments.common.published import TITLES
-from experiments.common.results import write_result
-from experiments.common.running import run_program
-from experiments.common.search_spaces import draw, search_space
-from experiments.common.seed_flags import SEEDS
-from experiments.common.studies import dataset_name, run_flags, runs_of
+from experiments.common.flags import DATASET, chosen_models
+from experiments.common.markdown import spread
+from experiments.common.results import read_result, write_result
+from experiments.common.running import RunFailed, run_program
+from experiments.common.search import Setting, Space, draw, edges, outward, size, with_values_of
+from experiments.common.search_spaces import contenders, search_space
+from experiments.common.seed_flags import SEEDS, WORKERS
+from experiments.common.statistics import mean_and_std
+from experiments.common.studies import GENERATE, dataset_name, run_flags
+from experiments.common.table_3_files import MEMORISATION, REFERENCE, Record, file_name
 from experiments.paper.memorisation_baseline import memorisation_baseline
+from interhat_tf.input_pipeline.dataset import PreparedDataset
+from interhat_tf.models.presets import hyperparameters
 
 TRIAL_SEED = 0
-# InterHAt as the paper and the released code have it, without a search.
-PRESETS = ("paper", "released")
-# One of the three PNNs, the one of the public benchmark.
-MODELS = [name for name in TITLES if name not in ("opnn", "pnn")]
+# What a process takes beside its training, to load TensorFlow and the data.
+SECONDS_TO_START = 10
 
-TRIALS = flags.DEFINE_integer("trials", 8, "settings that are tried for each model")
+TRIALS = flags.DEFINE_integer("trials", 12, "settings that are drawn for each row")
+WIDER = flags.DEFINE_integer("wider", 4, "further trials beyond the edges of a row's space")
+LEADERS = flags.DEFINE_integer("leaders", 3, "first places that get more seeds; 0: none")
+MORE_SEEDS = flags.DEFINE_multi_integer(
+    "more_seeds", [6, 7, 8, 9, 10], "further seeds of the first places and of InterHAt"
+)
+REDO = flags.DEFINE_bool("redo", False, "train the rows again whose files are there")
+
+Trial = dict[str, Any]
 
 
 def main(_):
-    if TRIAL_SEED in SEEDS.value:
+    if TRIAL_SEED in (*SEEDS.value, *MORE_SEEDS.value):
         raise ValueError(f"seed {TRIAL_SEED} chose the settings; the final runs need others")
-    models = chosen_models(MODELS)
+    every = contenders(dataset_name())
+    names = chosen_models(every)
     data = studies.open_data()
-    trials = search(models)
-    finals = {model: runs_of(model, **found[0]["setting"]) for model, found in trials.items()}
-    finals |= {preset: runs_of("interhat", preset=preset) for preset in PRESETS}
-    rows = studies.train_rows(finals)
-    summary = {
-        **studies.study_record(data),
-        "trial_seed": TRIAL_SEED,
-        "spaces": {model: search_space(dataset_name(), model) for model in models},
-        "trials": trials,
-        "models": rows,
-        "differences": studies.leads(rows, "interhat"),
-    }
-    if dataset_name() == "frappe":
-        summary["memorisation"] = memorisation_baseline(data)
-    write_result(studies.summary_of("table_3"), summary)
+    if dataset_name() == "frappe" and read_row(MEMORISATION) is None:
+        record = studies.study_record(data)
+        write_row(MEMORISATION, {**record, MEMORISATION: memorisation_baseline(data)})
+    failures = []
+    for number, name in enumerate(names, 1):
+        try:
+            study(name, data)
+            print(remaining([other for other in names[number:] if not is_done(other, data)]))
+        except RunFailed as error:
+            failures.append(f"{name}: {error}")
+            print(f"{failures[-1]}; the study goes on")
+    for name in leaders(every):
+        add_seeds(read_row(name), MORE_SEEDS.value)
+    if failures:
+        raise ValueError("; ".join(failures))
 
 
-def search(models: list[str]) -> dict[str, list[dict[str, Any]]]:
-    """Trains the trials of all models; returns each model's, the best on validation first."""
-    settings = {
-        model: draw(search_space(dataset_name(), model), TRIALS.value, seed=model)
-        for model in models
+def study(name: str, data: PreparedDataset) -> None:
+    """Searches a row and trains its final runs, unless that is done.
+
+    Raises:
+        RunFailed: If all trials fail, or a final run does.
+    """
+    record = read_row(name)
+    if REDO.value or not is_searched(record, name, data):
+        of_data = studies.study_record(data)
+        if GENERATE.value:
+            of_data["best"] = studies.generated()[1]["best"]
+        record = {"name": name, "asked": asked_of(name, data), **of_data, **search(name)}
+        write_row(name, record)
+    add_seeds(record, SEEDS.value)
+
+
+def is_searched(record: Record | None, name: str, data: PreparedDataset) -> bool:
+    """Returns whether a row's file is there, and answers what is asked today."""
+    return record is not None and record.get("asked") == asked_of(name, data)
+
+
+def is_done(name: str, data: PreparedDataset) -> bool:
+    """Returns whether nothing but further seeds is left to do of a row."""
+    record = read_row(name)
+    return is_searched(record, name, data) and "row" in record
+
+
+def asked_of(name: str, data: PreparedDataset) -> Record:
+    """Returns what a row's file answers; if that changes, the file is out of date."""
+    space = search_space(dataset_name(), name)
+    asked = {
+        "data": {"set": data.name, "statistics": data.statistics},
+        "space": space,
+        "trials": TRIALS.value,
+        "wider": WIDER.value,
+        "hyperparameters": [
+            hyperparameters(DATASET.value, preset, model)
+            for preset in space.get("preset", ("released",))
+            for model in space.get("model", (name,))
+        ],
     }
-    reports = studies.train_all(
+    return json.loads(json.dumps(asked))  # as it is read again, where a tuple is a list
+
+
+def search(name: str) -> Record:
+    """Returns the trials of a row, the best on validation first, and its chosen setting."""
+    space = search_space(dataset_name(), name)
+    if size(space) == 1:
+        (setting,) = draw(space, 1, seed=name)
+        return {"space": space, "trials": [], "edges": {}, "setting": setting}
+    drawn = draw(space, min(TRIALS.value, size(space)), seed=name)
+    trials = ranked(train(name, drawn, "drawn"))
+    left = WIDER.value
+    while further := outward(tried(space, trials), trials[0]["setting"])[:left]:
+        trials = ranked(trials + train(name, further, "wider"))
+        left -= len(further)
+    space = tried(space, trials)
+    chosen = trials[0]["setting"]
+    return {"space": space, "trials": trials, "edges": edges(space, chosen), "setting": chosen}
+
+
+def train(name: str, settings: Sequence[Setting], why: str) -> list[Trial]:
+    """Trains trials of a row; one that fails is recorded with its error."""
+    runs = [run_flags(**{"model": name, "seed": TRIAL_SEED, "test": False, **s}) for s in settings]
+    reports = studies.train_all({name: runs}, keep_failures=True)[name]
+    return [
         {
-            model: [run_flags(model, seed=TRIAL_SEED, test=False, **s) for s in of_model]
-            for model, of_model in settings.items()
+            "setting": setting,
+            "why": why,
+            **(report if "failed" in report else studies.describe(report)),
         }
-    )
-    trials = {
-        model: [
-            {"setting": setting, **studies.describe(report)}
-            for setting, report in zip(settings[model], reports[model], strict=True)
-        ]
-        for model in models
-    }
-    for found in trials.values():
-        found.sort(key=lambda trial: trial["validation"]["logloss"] - trial["validation"]["auc"])
-    return trials
+        for setting, report in zip(settings, reports, strict=True)
+    ]
+
+
+def ranked(trials: Sequence[Trial]) -> list[Trial]:
+    """Returns trials, the best on validation first, those that failed last.
+
+    Raises:
+        RunFailed: If all failed.
+    """
+    if all("failed" in trial for trial in trials):
+        raise RunFailed(f"all {len(trials)} trials failed; the first: {trials[0]['failed']}")
+    return sorted(trials, key=lambda t: -math.inf if "failed" in t else score(t), reverse=True)
+
+
+def score(figures: Record) -> float:
+    """Returns what settings are chosen by."""
+    return figures["validation"]["auc"] - figures["validation"]["logloss"]
+
+
+def tried(space: Space, trials: Sequence[Trial]) -> Space:
+    """Returns a space with all values that trials had."""
+    return with_values_of(space, [trial["setting"] for trial in trials])
+
+
+def add_seeds(record: Record, seeds: Sequence[int]) -> None:
+    """Trains the final runs of a row with the seeds that it lacks, and writes its file again."""
+    name, row = record["name"], record.get("row", {"runs": []})
+    known = {run["seed"] for run in row["runs"]}
+    runs = [
+        run_flags(**{"model": name, "seed": seed, **record["setting"]})
+        for seed in seeds
+        if seed not in known
+    ]
+    if not runs:
+        return
+    added = studies.summarise(studies.train_all({name: runs})[name])
+    row = {**added, **studies.summarise_runs([*row["runs"], *added["runs"]])}
+    write_row(name, {**record, "row": row})
+    auc, logloss = (spread(row["test"][metric]) for metric in studies.METRICS)
+    print(f"{name}, {len(row['seeds'])} seeds: test AUC {auc}, logloss {logloss}")
+
+
+def leaders(names: Sequence[str]) -> list[str]:
+    """Returns the rows that get more seeds: InterHAt, and the first places by validation."""
+    rows = {name: record["row"] for name in names if (record := read_row(name)) and "row" in record}
+
+    def mean_score(name):
+        runs = rows[name]["runs"]
+        first = [run for run in runs if run["seed"] in SEEDS.value] or runs
+        return mean_and_std([score(run) for run in first])["mean"]
+
+    first = sorted(rows, key=mean_score, reverse=True)[: LEADERS.value]
+    return [name for name in rows if name in first or (LEADERS.value and name == REFERENCE)]
+
+
+def remaining(names: Sequence[str]) -> str:
+    """Returns how long the rows that are left take, as far as the files that are there tell."""
+    known = {name: record for name in contenders(dataset_name()) if (record := read_row(name))}
+    seconds = {name: seconds_a_run(record) for name, record in known.items() if "row" in record}
+    usual = mean_and_std(list(seconds.values()))["mean"]
+    hours = 0.0
+    for name in names:
+        searched = size(search_space(dataset_name(), name)) > 1
+        runs = len(SEEDS.value) + (TRIALS.value + WIDER.value if searched else 0)
+        hours += runs * (seconds.get(name, usual) + SECONDS_TO_START) / WORKERS.value / 3600
+    return f"rows left: {len(names)}, about {hours:.1f} h"
+
+
+def seconds_a_run(record: Record) -> float:
+    """Returns the mean of the seconds of a row's trials and final runs."""
+    runs = [*record["trials"], *record["row"]["runs"]]
+    return mean_and_std([run["seconds"] for run in runs if "seconds" in run])["mean"]
+
+
+def read_row(name: str) -> Record | None:
+    """Returns a row's file, `None` if it is not there."""
+    return read_result(file_name(studies.result_name(), name))
+
+
+def write_row(name: str, record: Record) -> None:
+    """Writes a row's file."""
+    write_result(file_name(studies.result_name(), name), record)
 
 
 if __name__ == "__main__":

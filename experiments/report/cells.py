@@ -51,9 +51,9 @@ TEST_SCORES = {
 }
 
 
-def lead_of(summary: Summary) -> Callable[[Summary], str]:
-    """Returns the cells of InterHAt's lead in AUC over the models of named rows."""
-    return lambda row: interval(summary["differences"].get(row["name"], {}).get("auc"))
+def lead_of(summary: Summary, metric: str = "auc") -> Callable[[Summary], str]:
+    """Returns the cells of what InterHAt's test figures are above those of named rows."""
+    return lambda row: interval(summary["differences"].get(row["name"], {}).get(metric))
 
 
 def title_of(name: str) -> str:

@@ -8,18 +8,15 @@ import pathlib
 from absl import flags
 
 from experiments.common.markdown import markdown_table, pair, spread
-from experiments.common.published import TABLE_3
+from experiments.common.published import TABLE_3, TITLES
+from experiments.common.results import PUBLISHED
 from experiments.common.running import run_program
-from interhat_tf.utils.files import read_json
+from experiments.common.table_3_files import read_table_3
 
 README = flags.DEFINE_string("readme", "README.md", "the file that holds the table")
-SUMMARY = flags.DEFINE_string(
-    "summary", "experiments/results/table_3/frappe/summary.json", "Table 3's results on Frappe"
-)
-START, END = "<!-- results: make tables -->\n", "<!-- end of results -->"
-# Each row's key in the summary, and what README calls it.
+START, END = "<!-- results: make tables -->\n", "<!-- end of results -->\n"
+# The rows besides the best of the other models, and what README calls them.
 ROWS = {
-    "dnn": "DNN, the best of fourteen models",
     "deepfm": "DeepFM",
     "interhat": "InterHAt, tuned like all others",
     "released": "InterHAt `released`, the authors' code",
@@ -29,24 +26,25 @@ ROWS = {
 
 def main(_):
     readme = pathlib.Path(README.value)
-    readme.write_text(with_table(readme.read_text(), table(read_json(SUMMARY.value))))
+    readme.write_text(with_table(readme.read_text(), table(read_table_3("frappe"))))
 
 
 def table(summary):
-    """Returns the table of a summary of `experiments.paper.table_3`."""
+    """Returns the table of README, from Table 3's results on Frappe."""
     models, published = summary["models"], TABLE_3["frappe"]
-    best = max(models, key=lambda name: models[name]["test"]["auc"]["mean"])
-    if best != "dnn":
-        raise ValueError(f"{best} is the best model now, not the DNN: change the table's rows")
-    papers = {"dnn": None, "deepfm": published["deepfm"]}  # the other rows are all InterHAt
+    others = [name for name in models if name in TITLES and not name.startswith("interhat")]
+    best = max(others, key=lambda name: models[name]["test"]["auc"]["mean"])
+    count = sum(name in TITLES for name in models)
+    titles = {best: f"{TITLES[best]}, the best of {count} models"}
+    titles |= {name: title for name, title in ROWS.items() if name in models and name != best}
     rows = [
         [
             title,
-            spread(models[key]["test"]["auc"]),
-            spread(models[key]["test"]["logloss"]),
-            pair(papers.get(key, published["interhat"])),
+            spread(models[name]["test"]["auc"]),
+            spread(models[name]["test"]["logloss"]),
+            pair(published.get(name if name in others else "interhat")),
         ]
-        for key, title in ROWS.items()
+        for name, title in titles.items()
     ]
     return markdown_table(["Frappe", "test AUC", "test logloss", "the paper's"], rows)
 
@@ -61,4 +59,4 @@ def with_table(text, table):
 
 
 if __name__ == "__main__":
-    run_program(main)
+    run_program(main, results_dir=PUBLISHED)

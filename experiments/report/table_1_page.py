@@ -4,6 +4,7 @@ import re
 
 from experiments.common.published import TABLE_1
 from experiments.common.results import read_result
+from experiments.common.table_3_files import read_table_3
 from experiments.report.blocks import Table
 from experiments.report.cells import Summary
 
@@ -22,9 +23,8 @@ def read_statistics() -> dict[str, Summary]:
     found = {}
     for name in TABLE_1:
         # A generated log is another data set; its results have another name.
-        for result in (f"{name}/summary.json", f"table_3/{name}/summary.json"):
-            if name not in found and (summary := read_result(result)):
-                found[name] = summary["data"]["statistics"]
+        if summary := read_result(f"{name}/summary.json") or read_table_3(name):
+            found[name] = summary["data"]["statistics"]
     return found
 
 

@@ -1,50 +1,75 @@
 """What the page says of Table 3, and on what Frappe's train negatives change of it."""
 
-from experiments.common.markdown import pair, spread
-from experiments.common.published import PUBLIC, TABLE_3, TITLES
-from experiments.report.blocks import Table
-from experiments.report.cells import TEST_SCORES, Summary, lead_of, named, table
+from collections.abc import Callable
 
-ROW_TITLES = {
-    **TITLES,
-    "interhat": "**InterHAt**",
-    "paper": "InterHAt, `paper`",
-    "released": "InterHAt, `released`",
-}
-# Rows that stand beside the paper's InterHAt.
-AS_INTERHAT = {"paper": "interhat", "released": "interhat"}
+from experiments.common.markdown import pair, spread
+from experiments.common.published import CONTENDERS, PUBLIC, TABLE_3, TITLES
+from experiments.common.table_3_files import MEMORISATION, REFERENCE
+from experiments.report.blocks import Table
+from experiments.report.cells import TEST_SCORES, Summary, lead_of, named, table, title_of
+
+ROW_TITLES = {**CONTENDERS, REFERENCE: f"**{CONTENDERS[REFERENCE]}**"}
+# Rows beside which the paper's InterHAt stands, besides its own.
+AS_INTERHAT = dict.fromkeys(("paper", "released", "paper_searched", "released_searched"), REFERENCE)
 # What counts as the same AUC as a published one.
 SAME_AUC = 0.003
 
 
 def table_3(summary: Summary) -> Summary:
-    """Returns the tables of the models and of their trials on a data set."""
-    name = summary["data"]["set"].partition("/")[0]
-    papers, public = TABLE_3.get(name, {}), PUBLIC["Frappe_x1"] if name == "frappe" else {}
+    """Returns the tables of the rows and of their searches on a data set."""
+    name = summary["name"]
+    public = PUBLIC["Frappe_x1"] if name == "frappe" else {}
+    rows = named(summary["models"])
+    rows.sort(key=lambda row: row["test"]["auc"]["mean"], reverse=True)
+    return {
+        "title": title_of(name),
+        "scores": scores(summary, rows, public),
+        "best": [summary["best"]] if summary["best"] else [],
+        "gaps": against_public(summary, public),
+        "searches": searches(summary, rows),
+        "all_trials": trials(summary),
+    }
+
+
+def scores(summary: Summary, rows: list[Summary], public: Summary) -> Table:
+    """Returns the table of the rows' figures, the memorisation baseline last."""
+    papers = TABLE_3.get(summary["name"], {})
     columns = {
         "model": lambda row: ROW_TITLES[row["name"]],
+        "validation": validation,
         **TEST_SCORES,
+        "seeds": lambda row: str(len(row["seeds"])),
+        "InterHAt's lead, AUC": lead_of(summary, "auc"),
+        "InterHAt's lead, logloss": lead_of(summary, "logloss"),
         "paper's": lambda row: pair(papers.get(AS_INTERHAT.get(row["name"], row["name"]))),
         "public": lambda row: pair(public.get(row["name"])),
-        "InterHAt's lead in AUC": lead_of(summary),
         "parameters": "{parameters:,}",
         "s an epoch": "{seconds_per_epoch[mean]:.1f}",
     }
-    rows = named(summary["models"])
-    rows.sort(key=lambda row: row["test"]["auc"]["mean"], reverse=True)
-    models = table(columns, rows)
-    if found := summary.get("memorisation"):
-        title = "memorisation baseline: was the pair positive in training?"
-        last = [title, f"{found['auc']:.4f}", f"{found['logloss']:.4f}", *["–"] * 5]
-        models.rows.append(last)
-    return {
-        "title": name.capitalize(),
-        "trials_each": len(next(iter(summary["trials"].values()))),
-        "seeds": next(iter(summary["models"].values()))["seeds"],
-        "scores": models,
-        "gaps": against_public(summary, public),
-        "all_trials": trials(summary),
-    }
+    known = {"paper's": papers, "public": public}
+    columns = {title: cell for title, cell in columns.items() if known.get(title, True)}
+    if summary["best"] and "lr" in summary["models"]:
+        columns["of the way"] = way_of(summary)
+    found = table(columns, rows)
+    if memory := summary[MEMORISATION]:
+        cells = {
+            "model": "memorisation baseline: was the pair positive in training?",
+            "test AUC": f"{memory['auc']:.4f}",
+            "test logloss": f"{memory['logloss']:.4f}",
+        }
+        found.rows.append([cells.get(title, "–") for title in columns])
+    return found
+
+
+def validation(row: Summary) -> str:
+    """Returns the means on validation of AUC and logloss."""
+    return pair([row["validation"][metric]["mean"] for metric in ("auc", "logloss")])
+
+
+def way_of(summary: Summary) -> Callable[[Summary], str]:
+    """Returns the cells of how far a row's AUC is from LR's to the best possible one."""
+    first, best = summary["models"]["lr"]["test"]["auc"]["mean"], summary["best"]["auc"]
+    return lambda row: f"{(row['test']['auc']['mean'] - first) / (best - first):.1%}"
 
 
 def against_public(summary: Summary, public: dict) -> str:
@@ -56,31 +81,59 @@ def against_public(summary: Summary, public: dict) -> str:
     }
     if not gaps:
         return ""
-    within = [TITLES[model] for model, gap in gaps.items() if abs(gap) <= SAME_AUC]
-    beyond = [f"{TITLES[m]} ({gap:+.4f})" for m, gap in gaps.items() if abs(gap) > SAME_AUC]
+    within = [CONTENDERS[model] for model, gap in gaps.items() if abs(gap) <= SAME_AUC]
+    beyond = [f"{CONTENDERS[m]} ({gap:+.4f})" for m, gap in gaps.items() if abs(gap) > SAME_AUC]
     text = f"Within {SAME_AUC} of the public AUC: {', '.join(within) or 'none'}."
     return text + (f" Further off: {', '.join(beyond)}." if beyond else "")
 
 
-def trials(summary: Summary) -> Table:
-    """Returns the table of each model's trials."""
+def searches(summary: Summary, rows: list[Summary]) -> Table:
+    """Returns the table of the chosen settings: what was searched, and what is at an edge."""
+    records = [summary["records"][row["name"]] for row in rows]
+    columns = {
+        "model": lambda record: CONTENDERS[record["name"]],
+        "trials": trials_of,
+        "chosen": lambda record: setting_of(record, record["setting"]),
+        "at the edge": lambda record: ", ".join(record["edges"]) or "none",
+        "written": "{date}",
+    }
+    return table(columns, records, numeric=False)
 
-    def setting(row):
-        space = summary["spaces"][row["model"]]
-        return ", ".join(
-            f"{flag} {v}" for flag, v in row["setting"].items() if len(space[flag]) > 1
-        )
+
+def trials_of(record: Summary) -> str:
+    """Returns how many settings were drawn, how many were beyond an edge, how many failed."""
+    trials = record["trials"]
+    if not trials:
+        return "as printed"
+    wider = sum(trial["why"] == "wider" for trial in trials)
+    failed = sum("failed" in trial for trial in trials)
+    text = f"{len(trials) - wider} + {wider}" if wider else str(len(trials))
+    return f"{text}, {failed} failed" if failed else text
+
+
+def setting_of(record: Summary, setting: Summary) -> str:
+    """Returns the flags of a setting that were searched; all, if none was."""
+    space = record["space"]
+    searched = [flag for flag in setting if len(space[flag]) > 1] or list(setting)
+    return ", ".join(f"{flag} {setting[flag]}" for flag in searched)
+
+
+def trials(summary: Summary) -> Table:
+    """Returns the table of each row's trials."""
+
+    def figure(metric):
+        return lambda t: "failed" if "failed" in t else f"{t['validation'][metric]:.4f}"
 
     columns = {
-        "model": lambda row: TITLES[row["model"]],
-        "setting": setting,
-        "validation AUC": "{validation[auc]:.4f}",
-        "validation logloss": "{validation[logloss]:.4f}",
-        "epochs": "{epochs}",
+        "model": lambda trial: CONTENDERS[trial["of"]["name"]],
+        "setting": lambda trial: setting_of(trial["of"], trial["setting"]),
+        "why": "{why}",
+        "validation AUC": figure("auc"),
+        "validation logloss": figure("logloss"),
+        "epochs": lambda trial: str(trial.get("epochs", "–")),
     }
-    rows = [
-        {"model": model, **trial} for model, found in summary["trials"].items() for trial in found
-    ]
+    records = summary["records"].values()
+    rows = [{"of": record, **trial} for record in records for trial in record["trials"]]
     fold = "All trials, the chosen one of each model first"
     return table(columns, rows, fold=fold, numeric=False)
 

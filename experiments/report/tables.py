@@ -15,6 +15,7 @@ from typing import Any
 
 from experiments.common.results import PUBLISHED, RESULTS_DIR, read_result, read_results
 from experiments.common.running import run_program
+from experiments.common.table_3_files import read_tables_3
 from experiments.report import beyond_page as beyond
 from experiments.report import speed_page as speed
 from experiments.report.at_a_glance import at_a_glance
@@ -31,9 +32,10 @@ from experiments.report.table_1_page import table_1
 from experiments.report.table_3_page import frappe_negatives, table_3
 from experiments.report.templates import fill
 
-# The summaries of each part of `pages/results.md`, and what computes its tables and figures.
-PARTS: dict[str, tuple[str, Callable[[Summary], Summary]]] = {
-    "table_3": ("table_3/*/summary.json", table_3),
+# The summaries of each part of `pages/results.md`, by their paths or what reads them, and what
+# computes its tables and figures.
+PARTS: dict[str, tuple[str | Callable[[], list[Summary]], Callable[[Summary], Summary]]] = {
+    "table_3": (read_tables_3, table_3),
     "frappe_negatives": ("frappe_negatives/*/summary.json", frappe_negatives),
     "figure_2": ("speed/figure_2.json", figure_2),
     "movielens": ("figures_5_to_7/summary.json", movielens),
@@ -54,7 +56,10 @@ PARTS: dict[str, tuple[str, Callable[[Summary], Summary]]] = {
 
 def main(_):
     folder = pathlib.Path(RESULTS_DIR.value)
-    found = {name: list(read_results(path).values()) for name, (path, _) in PARTS.items()}
+    found = {
+        name: list(read_results(source).values()) if isinstance(source, str) else source()
+        for name, (source, _) in PARTS.items()
+    }
     figures_3_and_4 = [
         *sensitivity("figure_3", "number of heads"),
         *sensitivity("figure_4", "highest order k"),

@@ -10,6 +10,7 @@ embeddings, which would give every row of the table a gradient. Writes
 from experiments.common import studies
 from experiments.common.results import write_result
 from experiments.common.running import run_program
+from experiments.common.statistics import leads
 from experiments.paper.sensitivity import PRESET
 from interhat_tf.training.settings import OPTIMIZERS
 
@@ -19,7 +20,7 @@ def main(_):
     settings = {"preset": PRESET, "embedding_l2": 0.0}
     runs = {name: studies.runs_of("interhat", **settings, optimizer=name) for name in OPTIMIZERS}
     rows = studies.train_rows(runs)
-    differences = studies.leads(rows, "lazy_adam")["adam"]
+    differences = leads(rows, "lazy_adam")["adam"]
     summary = {"preset": PRESET, "optimizers": rows, "differences": differences}
     write_result(studies.summary_of("lazy_adam"), {**studies.study_record(data), **summary})
 

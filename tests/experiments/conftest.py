@@ -45,7 +45,7 @@ def runs_in_process(monkeypatch):
 def fake_runs(monkeypatch):
     """Stands in for `train_runs`: reports whose figures follow from the flags of the run."""
 
-    def train_runs(runs, workers):
+    def train_runs(runs, workers, keep_failures=False):
         for run in runs:
             train_runs.asked.append(run)
             yield run, report_of(run)

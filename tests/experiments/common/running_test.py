@@ -113,6 +113,30 @@ def test_a_run_that_fails_ends_all(monkeypatch, tmp_path, status, errors, messag
     assert len(commands) < 8
 
 
+def test_a_run_that_fails_is_kept_on_request(monkeypatch, tmp_path):
+    fake_training(monkeypatch, b=(1, "error: wrong"))
+    runs = [{"output_dir": f"{tmp_path}/{name}"} for name in "abc"]
+    reports = {r["output_dir"]: report for r, report in train_runs(runs, 2, keep_failures=True)}
+    assert reports[f"{tmp_path}/b"] == {"failed": f"{tmp_path}/b: error: wrong"}
+    assert reports[f"{tmp_path}/c"] == {"of": "c"}
+
+
+def test_a_bug_ends_all_even_then(monkeypatch, tmp_path):
+    def run(*_, **__):
+        raise KeyError("x")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    with pytest.raises(KeyError):
+        list(train_runs([{"output_dir": str(tmp_path)}], 1, keep_failures=True))
+
+
+def test_a_model_that_is_none_of_the_librarys_has_a_program(monkeypatch, tmp_path):
+    commands = fake_training(monkeypatch)
+    monkeypatch.setitem(running.PROGRAMS, "trees", "experiments.trees")
+    list(train_runs([{"model": "trees", "seed": 3, "output_dir": str(tmp_path)}], workers=1))
+    assert commands[0][1:5] == ["-m", "experiments.trees", "--resume", "--model=trees"]
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_single_run_at_a_time_shows_its_progress(monkeypatch, tmp_path, workers):
     shown = []

@@ -1,7 +1,7 @@
 import pytest
 from scipy import stats
 
-from experiments.common.statistics import mean_and_std, paired_difference
+from experiments.common.statistics import leads, mean_and_std, paired_difference
 
 
 def test_mean_and_std():
@@ -20,3 +20,19 @@ def test_paired_difference_is_students(rng):
 def test_paired_difference_of_one_run_has_no_interval():
     found = paired_difference([0.5], [0.25])
     assert found == {"mean": 0.25, "low": None, "high": None}
+
+
+def test_leads_are_paired_by_seed():
+    def row(**aucs):
+        runs = [
+            {"seed": int(seed[1:]), "test": {"auc": auc, "logloss": 1 - auc}}
+            for seed, auc in aucs.items()
+        ]
+        return {"runs": runs}
+
+    found = leads({"a": row(s1=0.9, s2=0.8, s6=0.1), "b": row(s2=0.7, s1=0.8, s3=0.2)}, "a")
+    assert set(found) == {"b"}
+    assert found["b"]["auc"]["mean"] == pytest.approx(0.1)
+    assert found["b"]["logloss"]["high"] == pytest.approx(-0.1)
+    assert leads({"b": row(s1=0.8)}, "a") == {}
+    assert leads({"a": row(s1=0.8), "b": row(s2=0.8)}, "a") == {}

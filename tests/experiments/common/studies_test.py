@@ -3,7 +3,6 @@ import pytest
 from absl.testing import flagsaver
 
 from experiments.common.studies import (
-    leads,
     open_data,
     run_flags,
     runs_of,
@@ -63,14 +62,3 @@ def test_a_summary_has_its_runs_in_the_order_of_their_seeds():
 
 def test_runs_of_all_seeds(study_flags):
     assert runs_of("fm", order=2) == [run_flags("fm", order=2, seed=seed) for seed in (1, 2, 3)]
-
-
-def test_leads_are_paired_by_seed():
-    def row(*aucs):
-        return {"runs": [{"test": {"auc": auc, "logloss": 1 - auc}} for auc in aucs]}
-
-    found = leads({"a": row(0.9, 0.8), "b": row(0.8, 0.7)}, "a")
-    assert set(found) == {"b"}
-    assert found["b"]["auc"]["mean"] == pytest.approx(0.1)
-    assert found["b"]["logloss"]["high"] == pytest.approx(-0.1)
-    assert leads({"b": row(0.8)}, "a") == {}

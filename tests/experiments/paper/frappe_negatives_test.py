@@ -72,8 +72,7 @@ def test_each_draw_is_trained_with_the_chosen_setting(
     study_flags, sparse_raw, fake_runs, monkeypatch
 ):
     setting = {"learning_rate": 0.1}
-    trials = {"fm": [{"setting": setting}, {"setting": {}}]}
-    write_json(study_flags / "results/table_3/frappe/summary.json", {"trials": trials})
+    write_json(study_flags / "results/table_3/frappe/fm.json", {"setting": setting})
     with flagsaver.flagsaver(raw_dir=str(sparse_raw), draws=2, models=["fm"]):
         frappe_negatives.main(None)
     summary = read_json(study_flags / "results/frappe_negatives/frappe/summary.json")

@@ -3,7 +3,11 @@
 import pytest
 from absl.testing import flagsaver
 
-from experiments.common.search_spaces import draw, search_space
+from experiments.common import studies
+from experiments.common.running import RunFailed
+from experiments.common.search import draw
+from experiments.common.search_spaces import search_space
+from experiments.common.table_3_files import read_table_3
 from experiments.paper import table_3
 from experiments.report import tables
 from interhat_tf.utils.files import read_json
@@ -12,78 +16,221 @@ from tests.experiments.conftest import report_of
 
 
 @pytest.fixture
-def summary(study_flags, fake_runs, fake_data, monkeypatch):
+def rows(study_flags, fake_runs, fake_data, monkeypatch):
+    """Returns a function that reads the files of the rows, once the experiment has run."""
     monkeypatch.setattr(table_3, "memorisation_baseline", lambda data: {"auc": 1, "logloss": 0})
-    with flagsaver.flagsaver(models=["fm", "interhat"], trials=4):
-        table_3.main(None)
-    return read_json(study_flags / "results/table_3/frappe/summary.json")
+    folder = study_flags / "results/table_3/frappe"
+
+    def run(**given):
+        usual = {"models": ["fm", "interhat", "released"], "trials": 4, "wider": 0}
+        with flagsaver.flagsaver(**{**usual, "leaders": 0, **given}):
+            table_3.main(None)
+        return {path.stem: read_json(path) for path in folder.glob("*.json")}
+
+    return run
 
 
-def test_all_trials_are_kept_the_best_on_validation_first(summary):
-    for model in ("fm", "interhat"):
-        trials = summary["trials"][model]
-        drawn = draw(search_space("frappe", model), 4, seed=model)
+def trials_asked(fake_runs, model):
+    return [run for run in fake_runs.asked if run["model"] == model and run["seed"] == 0]
+
+
+def seeds_asked(fake_runs, model):
+    return [run["seed"] for run in fake_runs.asked if run["model"] == model and run["seed"] != 0]
+
+
+def test_all_trials_are_kept_the_best_on_validation_first(rows):
+    found = rows()
+    assert set(found) == {"fm", "interhat", "released", "memorisation"}
+    for name in ("fm", "interhat"):
+        trials = found[name]["trials"]
+        drawn = draw(search_space("frappe", name), 4, seed=name)
         assert sorted(map(str, drawn)) == sorted(str(trial["setting"]) for trial in trials)
         scores = [t["validation"]["auc"] - t["validation"]["logloss"] for t in trials]
         assert scores == sorted(scores, reverse=True)
+        assert found[name]["setting"] == trials[0]["setting"]
+        assert {trial["why"] for trial in trials} == {"drawn"}
+        assert {"date", "versions", "data"} <= set(found[name])
 
 
-def test_only_the_final_runs_read_the_test_split(summary, fake_runs):
+def test_only_the_final_runs_read_the_test_split(rows, fake_runs):
+    found = rows()
     trials = [run for run in fake_runs.asked if run["seed"] == 0]
     assert len(trials) == 8 and not any(run["test"] for run in trials)
-    assert all("test" not in trial for found in summary["trials"].values() for trial in found)
+    assert all("test" not in trial for row in found.values() for trial in row.get("trials", []))
     finals = [run for run in fake_runs.asked if run["seed"] != 0]
-    assert len(finals) == 4 * 3 and all("test" not in run for run in finals)
+    assert len(finals) == 3 * 3 and all("test" not in run for run in finals)
 
 
-def test_the_final_runs_have_the_chosen_setting(summary, fake_runs):
-    chosen = summary["trials"]["fm"][0]["setting"]
-    finals = [r for r in fake_runs.asked if r["seed"] != 0 and r["model"] == "fm"]
+def test_the_final_runs_have_the_chosen_setting(rows, fake_runs):
+    found = rows(models=["fm"])
+    finals = [run for run in fake_runs.asked if run["seed"] != 0]
     assert [run["seed"] for run in finals] == [1, 2, 3]
-    assert all(chosen.items() <= run.items() for run in finals)
+    assert all(found["fm"]["setting"].items() <= run.items() for run in finals)
     expected = [report_of(run)["test"]["auc"] for run in finals]
-    assert [run["test"]["auc"] for run in summary["models"]["fm"]["runs"]] == expected
+    assert [run["test"]["auc"] for run in found["fm"]["row"]["runs"]] == expected
 
 
-def test_presets_stand_beside_them_with_table_2s_settings(summary, fake_runs):
-    assert list(summary["models"]) == ["fm", "interhat", "paper", "released"]
-    released = [run for run in fake_runs.asked if run.get("preset") == "released"]
-    plain = [run for run in released if "embedding_l2" not in run]
-    assert [run["seed"] for run in plain] == [1, 2, 3]
-    assert set(summary["differences"]) == {"fm", "paper", "released"}
-    difference = summary["differences"]["fm"]["auc"]
-    means = [summary["models"][name]["test"]["auc"]["mean"] for name in ("interhat", "fm")]
-    assert difference["mean"] == pytest.approx(means[0] - means[1])
+def test_a_space_of_one_setting_is_not_searched(rows, fake_runs):
+    found = rows(models=["released"])["released"]
+    assert found["trials"] == [] and found["row"]["seeds"] == [1, 2, 3]
+    assert {run["model"] for run in fake_runs.asked} == {"interhat"}
+    assert {run["preset"] for run in fake_runs.asked} == {"released"}
+
+
+def scored(monkeypatch, auc):
+    """Makes each run's AUC on validation what a function of its flags says."""
+
+    def train_runs(runs, workers, keep_failures=False):
+        for run in runs:
+            yield run, {**report_of(run), "validation": {"auc": auc(run), "logloss": 0.3}}
+
+    monkeypatch.setattr(studies, "train_runs", train_runs)
+
+
+def test_a_best_at_the_edge_is_followed_outward(rows, monkeypatch):
+    """The larger the learning rate the better: each round moves it one step."""
+    scored(monkeypatch, lambda run: 0.5 + run["learning_rate"])
+    space = {"learning_rate": (1e-3, 2e-3), "embedding_l2": (0.0,)}
+    monkeypatch.setattr(table_3, "search_space", lambda *_: space)
+    found = rows(models=["lr"], trials=2, wider=3)["lr"]
+    tried = [trial["setting"]["learning_rate"] for trial in found["trials"]]
+    assert tried == [0.016, 0.008, 0.004, 0.002, 0.001]
+    assert [trial["why"] for trial in found["trials"]] == ["wider"] * 3 + ["drawn"] * 2
+    assert found["setting"]["learning_rate"] == 0.016
+    assert found["edges"] == {"learning_rate": 0.032}
+    assert sorted(found["space"]["learning_rate"]) == [0.001, 0.002, 0.004, 0.008, 0.016]
+
+
+def test_a_best_inside_ends_the_search(rows, monkeypatch):
+    middle = search_space("frappe", "lr")["learning_rate"][1]
+    scored(monkeypatch, lambda run: 0.8 if run["learning_rate"] == middle else 0.7)
+    found = rows(models=["lr"], trials=12, wider=50)["lr"]
+    assert found["edges"] == {} and found["setting"]["learning_rate"] == middle
+    # At most the penalty was at an edge, and one step shows that it is no better beyond.
+    assert len(found["trials"]) in (12, 13)
+
+
+def failing(monkeypatch, fails):
+    """Makes the runs fail for which `fails` is true."""
+
+    def train_runs(runs, workers, keep_failures=False):
+        for run in runs:
+            if fails(run) and not keep_failures:
+                raise RunFailed("no memory")
+            yield run, {"failed": "no memory"} if fails(run) else report_of(run)
+
+    monkeypatch.setattr(studies, "train_runs", train_runs)
+
+
+def test_a_trial_that_fails_is_recorded_and_not_chosen(rows, monkeypatch):
+    failing(monkeypatch, lambda run: run["seed"] == 0 and run["embedding_dim"] == 16)
+    found = rows(models=["fm"])["fm"]
+    failed = [trial for trial in found["trials"] if "failed" in trial]
+    assert failed and failed == found["trials"][-len(failed) :]
+    assert all(trial["setting"]["embedding_dim"] == 16 for trial in failed)
+    assert failed[0]["failed"] == "no memory"
+    assert found["setting"]["embedding_dim"] != 16 and found["row"]["seeds"] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("seed", [0, 2])
+def test_a_row_that_fails_does_not_end_the_study(rows, monkeypatch, study_flags, seed):
+    failing(monkeypatch, lambda run: run["model"] == "fm" and run["seed"] == seed)
+    with pytest.raises(ValueError, match=r"fm: .*no memory"):
+        rows()
+    found = read_table_3("frappe")
+    assert list(found["models"]) == ["interhat", "released"]
+
+
+def test_what_is_done_is_skipped_without_its_runs(rows, fake_runs):
+    first = rows(models=["fm"])
+    fake_runs.asked.clear()
+    assert rows(models=["fm"]) == first
+    assert fake_runs.asked == []
+    rows()  # the others are left
+    assert {run["model"] for run in fake_runs.asked} == {"interhat"}
+
+
+def test_a_row_of_another_search_is_searched_again(rows, fake_runs, monkeypatch):
+    rows(models=["fm"])
+    fake_runs.asked.clear()
+    assert len(rows(models=["fm"], trials=5)["fm"]["trials"]) == 5
+    assert len(trials_asked(fake_runs, "fm")) == 5
+    fake_runs.asked.clear()
+    narrow = {**search_space("frappe", "fm"), "embedding_dim": (4,)}
+    monkeypatch.setattr(table_3, "search_space", lambda *_: narrow)
+    assert rows(models=["fm"], trials=5)["fm"]["setting"]["embedding_dim"] == 4
+    assert len(trials_asked(fake_runs, "fm")) == 5
+
+
+def test_a_row_is_searched_again_on_request(rows, fake_runs):
+    rows(models=["fm"])
+    rows(models=["fm"], redo=True)
+    assert len(trials_asked(fake_runs, "fm")) == 8
+
+
+def test_seeds_are_added_to_a_row_without_its_runs(rows, fake_runs):
+    before = rows(models=["fm"])["fm"]
+    fake_runs.asked.clear()
+    after = rows(models=["fm"], seeds=[1, 2, 3, 4])["fm"]
+    assert [run["seed"] for run in fake_runs.asked] == [4]
+    assert after["row"]["seeds"] == [1, 2, 3, 4]
+    assert after["row"]["runs"][:3] == before["row"]["runs"]
+    aucs = [run["test"]["auc"] for run in after["row"]["runs"]]
+    assert after["row"]["test"]["auc"]["mean"] == pytest.approx(sum(aucs) / 4)
+    assert after["trials"] == before["trials"]
+
+
+def test_interhat_and_the_first_places_by_validation_get_more_seeds(rows, monkeypatch):
+    scored(monkeypatch, lambda run: 0.9 if run["model"] == "fm" else 0.8)
+    rows(models=["lr", "fm", "dnn", "interhat"], leaders=1, more_seeds=[6, 7])
+    found = {name: row["seeds"] for name, row in read_table_3("frappe")["models"].items()}
+    few, many = [1, 2, 3], [1, 2, 3, 6, 7]
+    assert found == {"lr": few, "fm": many, "dnn": few, "interhat": many}
+
+
+def test_leads_are_of_the_common_seeds(rows):
+    rows(models=["fm"])
+    rows(models=["interhat"], seeds=[2, 3, 4])
+    table = read_table_3("frappe")
+    fm, interhat = (
+        {run["seed"]: run["test"]["auc"] for run in table["models"][name]["runs"]}
+        for name in ("fm", "interhat")
+    )
+    expected = sum(interhat[seed] - fm[seed] for seed in (2, 3)) / 2
+    assert table["differences"]["fm"]["auc"]["mean"] == pytest.approx(expected)
+
+
+def test_it_says_how_long_the_rest_takes(rows, capsys):
+    rows(models=["lr", "fm"], workers=2)
+    # 4 trials and 3 final runs of 10 seconds, and 10 to start, two at a time.
+    assert f"rows left: 1, about {7 * 20 / 2 / 3600:.1f} h" in capsys.readouterr().out
 
 
 def test_the_seed_that_chose_is_no_final_seed(study_flags):
-    with flagsaver.flagsaver(seeds=[0, 1]), pytest.raises(ValueError, match="seed 0 chose"):
-        table_3.main(None)
+    for given in ({"seeds": [0, 1]}, {"more_seeds": [0]}):
+        with flagsaver.flagsaver(**given), pytest.raises(ValueError, match="seed 0 chose"):
+            table_3.main(None)
 
 
 @pytest.mark.slow
 def test_the_whole_of_it_stops_and_goes_on(study_flags, tmp_path):
     raw = write_raw(tmp_path / "raw")
 
-    def run():
-        given = {"raw_dir": str(raw), "models": ["lr"], "trials": 1}
-        with flagsaver.flagsaver(**given, seeds=[1], epochs=1):
+    def run(**given):
+        usual = {"raw_dir": str(raw), "models": ["lr", "fm"], "trials": 2, "wider": 1}
+        with flagsaver.flagsaver(**{**usual, "seeds": [1], "leaders": 0, "epochs": 1, **given}):
             table_3.main(None)
 
+    run(models=["lr"])
+    path = tmp_path / "results/table_3/frappe/lr.json"
+    first = path.read_bytes()
+    for report in (tmp_path / "runs/frappe").glob("lr-*/report.json"):
+        report.unlink()  # another machine does not have the runs
     run()
-    path = tmp_path / "results/table_3/frappe/summary.json"
-    first = read_json(path)
-    reports = list((tmp_path / "runs/frappe").glob("*/report.json"))
-    assert len(reports) == 1 + 1 + 2
-    # One run is gone, as if the program had been stopped before it; the others stay as they are.
-    gone = next(report for report in reports if report.parent.name.startswith("lr-"))
-    before = {report: report.stat().st_mtime_ns for report in reports if report != gone}
-    gone.unlink()
-    run()
-    assert gone.exists()
-    assert before == {report: report.stat().st_mtime_ns for report in before}
-    second = read_json(path)
-    assert second["models"]["lr"]["runs"][0]["test"] == first["models"]["lr"]["runs"][0]["test"]
-    assert set(second["models"]) == {"lr", "paper", "released"}
+    assert path.read_bytes() == first
+    assert not list((tmp_path / "runs/frappe").glob("lr-*/report.json"))
+    assert set(read_table_3("frappe")["models"]) == {"lr", "fm"}
+    assert len(list((tmp_path / "runs/frappe").glob("fm-*/report.json"))) >= 3
     tables.main(None)
-    assert "Table 3: Frappe" in (tmp_path / "results/README.md").read_text()
+    text = (tmp_path / "results/README.md").read_text()
+    assert "Table 3: Frappe" in text and "memorisation baseline" in text

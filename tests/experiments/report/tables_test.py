@@ -3,12 +3,16 @@
 import re
 
 import pytest
+from absl.testing import flagsaver
 
-from experiments.common.published import TABLE_3
+from experiments.common.published import CONTENDERS, TABLE_3
+from experiments.common.table_3_files import read_table_3
 from experiments.paper import sensitivity, table_3
 from experiments.report import tables
 from experiments.speed import lazy_adam
 from interhat_tf.utils.files import read_json, write_json
+
+MODELS = [*TABLE_3["frappe"], "released_searched", "paper"]
 
 
 def rules_summary():
@@ -31,7 +35,8 @@ def results(study_flags, fake_runs, fake_data, grid_of, monkeypatch):
     monkeypatch.setattr(
         table_3, "memorisation_baseline", lambda data: {"auc": 0.97, "logloss": 0.11}
     )
-    table_3.main(None)
+    with flagsaver.flagsaver(models=MODELS, trials=3, wider=1, leaders=1):
+        table_3.main(None)
     sensitivity.vary("figure_3", "num_heads", [1, 4])
     sensitivity.vary("figure_4", "order", [2, 3])
     lazy_adam.main(None)
@@ -56,13 +61,16 @@ def test_the_pages_have_everything(results):
         assert (results / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert f"({name}.png)" in readme
     assert page.count("<img src=") == 3
-    summary = read_json(results / "table_3/frappe/summary.json")
+    summary = read_table_3("frappe")
+    assert list(summary["models"]) == [name for name in CONTENDERS if name in MODELS]
     for row in summary["models"].values():
         for text in (readme, page):
             assert f"{row['test']['auc']['mean']:.4f} ± {row['test']['auc']['std']:.4f}" in text
     for auc, logloss in TABLE_3["frappe"].values():
         assert f"{auc:.4f} / {logloss:.4f}" in readme
-    assert readme.count("embedding_l2 ") == sum(len(found) for found in summary["trials"].values())
+    trials = [trial for record in summary["records"].values() for trial in record["trials"]]
+    chosen = sum(bool(record["trials"]) for record in summary["records"].values())
+    assert readme.count("learning_rate 0.") == len(trials) + chosen
 
 
 def test_beyond_the_paper(results):
