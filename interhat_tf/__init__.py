@@ -16,6 +16,7 @@ __getattr__ = lazy_attributes(
         "explain_records": "interhat_tf.explanation.explanation",
         "prepare_click_log": "interhat_tf.input_pipeline.click_log",
         "prepared_dataset": "interhat_tf.input_pipeline.catalog",
+        "suggest_crosses": "interhat_tf.explanation.suggested_crosses",
         "train": "interhat_tf.training.loop",
     },
 )
@@ -32,5 +33,6 @@ __all__ = [
     "explain_records",
     "prepare_click_log",
     "prepared_dataset",
+    "suggest_crosses",
     "train",
 ]

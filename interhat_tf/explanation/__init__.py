@@ -13,7 +13,9 @@ _MODULES = {
     "largest_differences": "segments",
     "mean_attention": "attention_maps",
     "occlusion": "attributions",
+    "pair_effects": "interactions",
     "save_heatmap": "heatmap",
+    "suggest_crosses": "suggested_crosses",
     "where": "selection",
 }
 __getattr__ = lazy_attributes(
@@ -31,6 +33,8 @@ __all__ = [
     "largest_differences",
     "mean_attention",
     "occlusion",
+    "pair_effects",
     "save_heatmap",
+    "suggest_crosses",
     "where",
 ]
