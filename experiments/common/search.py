@@ -16,7 +16,7 @@ Setting = dict[str, Any]
 # number is as many times the last.
 ADDITIVE = ("dropout", "order", "num_layers", "num_cross_layers")
 LOWEST = {"order": 1, "num_layers": 1, "num_cross_layers": 1, "num_heads": 1, "dropout": 0.0}
-HIGHEST = {"dropout": 0.9}
+HIGHEST = {"dropout": 0.9, "feature_fraction": 1.0}
 
 
 def size(space: Space) -> int:

@@ -2,7 +2,8 @@
 
 Every row gets the same number of draws. All rows of a data set share the batch size, the
 embedding size is searched for all, and so are the penalty on the embeddings and the learning
-rate. A space with one setting is not searched: the row is as printed, or as others published it.
+rate; boosted trees have neither batches nor embeddings. A space with one setting is not
+searched: the row is as printed, or as others published it.
 """
 
 from collections.abc import Sequence
@@ -64,6 +65,25 @@ _OWN: dict[str, Space] = {
     "autoint": _ATTENTION_LAYERS,
     "autoint_plus": {**_MLP, **_ATTENTION_LAYERS},
 }
+# Boosted trees read ids and numbers as they are; nothing of them is a data set's.
+_TREES: dict[str, Space] = {
+    "lightgbm": {
+        "num_leaves": (15, 31, 63, 127),
+        "learning_rate": (0.03, 0.05, 0.1),
+        "min_data_in_leaf": (5, 20, 50),
+        "feature_fraction": (0.6, 0.8, 1.0),
+        "cat_smooth": (3.0, 10.0, 30.0, 100.0),
+        "cat_l2": (3.0, 10.0, 30.0, 100.0),
+        "max_cat_threshold": (8, 16, 32, 64),
+    },
+    "ebm": {
+        "interactions": (5, 10, 20),
+        "learning_rate": (0.1, 0.2),
+        "min_samples_leaf": (2, 4, 10),
+        "min_cat_samples": (1, 3, 10),
+        "cat_smooth": (3.0, 10.0, 30.0),
+    },
+}
 # InterHAt's forms with Table 2's sizes: as printed, and with searched penalties.
 _FORMS: dict[str, Space] = {
     "released": {"model": ("interhat",), "preset": ("released",)},
@@ -108,7 +128,7 @@ def contenders(dataset: str) -> list[str]:
     """Returns the names of the rows that have a space on a data set, in the order of the study."""
     slowest = ("xdeepfm", "autoint", "autoint_plus")
     first = [name for name in _OWN if name not in slowest]
-    return [*first, *_FORMS, *slowest, *_PUBLISHED.get(dataset, {})]
+    return [*first, *_TREES, *_FORMS, *slowest, *_PUBLISHED.get(dataset, {})]
 
 
 def search_space(dataset: str, name: str) -> Space:
@@ -123,6 +143,8 @@ def search_space(dataset: str, name: str) -> Space:
     """
     if dataset not in _DATASETS or name not in contenders(dataset):
         raise ValueError(f"no search space is declared for {name} on {dataset}")
+    if name in _TREES:
+        return _TREES[name]
     if name in _FORMS:
         return _FORMS[name] if name in _AS_PRINTED else {**_FORM_PENALTIES, **_FORMS[name]}
     if name in _PUBLISHED.get(dataset, {}):

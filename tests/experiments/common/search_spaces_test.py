@@ -8,6 +8,7 @@ from experiments.common.running import PROGRAMS
 from experiments.common.search import draw, size
 from experiments.common.search_spaces import contenders, search_space
 from experiments.common.table_3_files import REFERENCE
+from experiments.trees.train import MODELS as TREES
 from interhat_tf.commands.train import define_flags
 from interhat_tf.models import MODELS
 from interhat_tf.training.settings import TrainingSettings
@@ -33,8 +34,10 @@ def test_the_papers_models_are_compared(dataset):
 def test_a_space_has_flags_of_its_models_and_room_for_the_trials(dataset, name):
     space = search_space(dataset, name)
     for model in space.get("model", (name,)):
-        if model not in PROGRAMS:
-            arguments = set(inspect.signature(MODELS[model]).parameters)
+        arguments = set(inspect.signature({**MODELS, **TREES}[model]).parameters)
+        if model in PROGRAMS:
+            assert set(space) <= arguments
+        else:
             assert set(space) - {"model", "preset"} - TRAINING <= FLAGS & arguments
     assert size(space) == 1 or len(draw(space, 12, seed=name)) == 12
 
