@@ -23,14 +23,20 @@ _STREAMS = {
     "dropout": (0.1, 0.2, 0.4),
 }
 _ATTENTION_LAYERS = {"num_layers": (2, 3), "num_heads": (2, 4), "key_dim": (16, 32)}
+# Field-aware values and a head as wide as the MLPs', with and without self-attention.
 _INTERHAT = {
+    "model": ("interhat", "interhat_s"),
     "preset": ("released",),
     "aggregation_l2": (0.0,),
     "beta_2": (0.999,),
-    "attention_size": (32,),
-    "order": (2, 3),
-    "num_heads": (1, 2),
-    # Small, strongly penalised embeddings would drown in the biases of the attention layer.
+    "attention_size": (16,),
+    "value_dim": (200,),
+    "mlp_units": ([200],),
+    "dropout": (0.1, 0.2, 0.3),
+    "order": (1, 2),
+    "num_heads": (1,),
+    # Small, strongly penalised embeddings would drown in biases, and norms undo the penalty.
+    "residual": (False,),
     "attention_bias": (False,),
     "attention_activation": ("linear",),
 }
