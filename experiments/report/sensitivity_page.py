@@ -3,9 +3,10 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments.common.markdown import spread
+from experiments.common.markdown import interval, spread
 from experiments.common.published import BEST
 from experiments.common.results import read_results
+from experiments.common.statistics import paired_difference
 from experiments.report.blocks import BLUE, GREY, ORANGE, picture
 from experiments.report.cells import TEST_SCORES, Summary, data_of, table, title_of, written
 
@@ -21,14 +22,15 @@ def sensitivity(name: str, label: str) -> list[Summary]:
     if not summaries:
         return []
     rows = [
-        {"data": title_of(data), "value": point[summary["flag"]], **point}
+        {"data": title_of(data), "value": point[summary["flag"]], "lead": lead, **point}
         for data, summary in summaries.items()
-        for point in summary["points"]
+        for point, lead in zip(summary["points"], leads_over_own(summary), strict=True)
     ]
     columns = {
         "data": "{data}",
         label: "{value}",
         **TEST_SCORES,
+        "AUC less Table 2's": "{lead}",
         "validation AUC": lambda row: spread(row["validation"]["auc"]),
         "parameters": "{parameters:,}",
         "s an epoch": "{seconds_per_epoch[mean]:.1f}",
@@ -47,6 +49,19 @@ def sensitivity(name: str, label: str) -> list[Summary]:
         "scores": table(columns, rows),
     }
     return [found]
+
+
+def leads_over_own(summary: Summary) -> list[str]:
+    """Returns how much each point's AUC exceeds that of the preset's own value, paired by seed."""
+    aucs = {
+        point[summary["flag"]]: [run["test"]["auc"] for run in point["runs"]]
+        for point in summary["points"]
+    }
+    own = aucs.get(summary["own"])
+    return [
+        interval(paired_difference(values, own) if own and value != summary["own"] else None)
+        for value, values in aucs.items()
+    ]
 
 
 def sensitivity_figure(summaries: dict[str, Summary], name: str, label: str) -> Figure:

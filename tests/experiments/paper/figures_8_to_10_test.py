@@ -60,7 +60,7 @@ def test_the_row_of_the_rules_own_order_is_looked_at(rule, rows, row):
 
 
 def test_rows_are_combined_by_alpha_f():
-    rows = OTHERS, {3: 0.3, 4: 0.5}, OTHERS
+    rows = OTHERS, {3: 0.3, 4: 0.5}, {1: 0.91}
     lost = describe("rule_2", 3, attention([0.9, 0.1, 0.0], *rows), REPORT)
     assert lost["found"] == {"row": True, "combined": False, "highest": False}
     np.testing.assert_allclose(lost["planted_weights"], [0.9 * 0.025 + 0.03, 0.9 * 0.025 + 0.05])

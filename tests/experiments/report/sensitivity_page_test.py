@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from experiments.report.sensitivity_page import sensitivity_figure
+from experiments.report.sensitivity_page import leads_over_own, sensitivity_figure
 
 
 def point(heads, auc):
@@ -30,3 +30,16 @@ def test_means_and_errors_are_those_of_test():
         np.testing.assert_allclose(bars.lines[0].get_ydata(orig=False), means)
         ends = [segment[:, 1] for segment in bars.lines[2][0].get_segments()]
         np.testing.assert_allclose(np.ptp(ends, axis=1), 2 * std)
+
+
+def test_leads_are_over_the_presets_own_value_and_paired_by_seed():
+    aucs = {1: [0.71, 0.72, 0.73], 4: [0.70, 0.70, 0.70], 8: [0.69, 0.69, 0.69]}
+    points = [
+        {"num_heads": heads, "runs": [{"test": {"auc": auc}} for auc in values]}
+        for heads, values in aucs.items()
+    ]
+    summary = {"flag": "num_heads", "own": 4, "points": points}
+    first, own, last = leads_over_own(summary)
+    assert first == "+0.0200 [-0.0048, +0.0448]"
+    assert (own, last) == ("–", "-0.0100 [-0.0100, -0.0100]")
+    assert leads_over_own({**summary, "own": 12}) == ["–"] * 3

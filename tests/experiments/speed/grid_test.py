@@ -94,3 +94,11 @@ def test_a_row_has_the_median_of_its_rounds(monkeypatch):
     assert first["deviation"] == pytest.approx(13**0.5) and second["deviation"] == 2.0
     assert first["of_rounds"] == rounds[0] and second["of_rounds"] == rounds[1]
     assert (first["model"], first["parameters"], second["batch"]) == ("fm", 7, 64)
+
+
+def test_rows_a_second_and_what_is_unusual_are_printed(capsys):
+    row = {**vars(Case("fm", batch=64, microbatch=8)), "seconds": 0.5, "deviation": 0.05}
+    grid.show({"of": {"size": "criteo"}, "rows": [row]})
+    lines = capsys.readouterr().out.splitlines()
+    assert "| size criteo | rows/s | spread |" in lines
+    assert "| fm, step, batch 64, microbatch 8 | 128 | 10.0% |" in lines
