@@ -21,6 +21,7 @@ from experiments.report import speed_page as speed
 from experiments.report.at_a_glance import at_a_glance
 from experiments.report.blocks import Block, write_pages
 from experiments.report.cells import Summary
+from experiments.report.changes_page import changes
 from experiments.report.criteo_avazu_page import write_criteo_avazu_page
 from experiments.report.faithfulness_page import write_faithfulness_page
 from experiments.report.figure_2_page import figure_2
@@ -49,6 +50,9 @@ PARTS: dict[str, tuple[str | Callable[[], list[Summary]], Callable[[Summary], Su
     "latency": ("speed/latency.json", beyond.latency),
     "preparation": ("speed/preparation.json", beyond.preparation),
     "readers": ("speed/readers.json", beyond.readers),
+    "tuned": ("tuned/*/summary.json", changes),
+    "paper_penalty": ("paper_penalty/*/summary.json", changes),
+    "seeds": ("seeds/*/summary.json", changes),
     "two_workers": ("two_workers/summary.json", beyond.two_workers),
     "sharded_tables": ("speed/sharded_tables.json", beyond.sharded_tables),
 }

@@ -58,8 +58,8 @@ def head_of(run: Run) -> dict[str, Any]:
 
 def active_units(model: InterHAt, inputs: Batch) -> np.ndarray:
     """Returns which units of the head's hidden layer are above 0, (B, units)."""
-    layer, seen = model.mlp[0], []
-    activation = layer.activation
+    layer = next(layer for layer in model.mlp if _is_rectified(layer))
+    activation, seen = layer.activation, []
 
     def watch(z):
         seen.append(np.asarray(z) > 0)  # (B, units)
@@ -71,6 +71,10 @@ def active_units(model: InterHAt, inputs: Batch) -> np.ndarray:
     finally:
         layer.activation = activation
     return np.concatenate(seen)
+
+
+def _is_rectified(layer: keras.layers.Layer) -> bool:
+    return getattr(layer, "activation", None) is keras.activations.relu
 
 
 if __name__ == "__main__":
