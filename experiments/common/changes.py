@@ -59,6 +59,8 @@ def _row(reports: list[Report], more: list[Mapping[str, Any]]) -> dict[str, Any]
     return {
         "validation": studies.scores(reports, "validation"),
         "parameters": reports[0]["parameters"],
+        "arguments": reports[0]["config"]["arguments"],
+        "training": reports[0]["config"]["training"],
         "seconds_per_epoch": mean_and_std(seconds),
         "runs": [
             {"seed": report["config"]["training"]["seed"], **studies.describe(report), **own}
