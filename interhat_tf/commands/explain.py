@@ -57,6 +57,8 @@ def main(values: flags.FlagValues) -> None:
     if values.json:
         explanation.to_json(values.json)
     print(f"{values.output}: {len(explanation):,} records")
+    if note := explanation.attention_note():
+        print(note)
 
 
 def load_model(path: pathlib.Path, schema: Schema, data_name: str) -> keras.Model:

@@ -12,7 +12,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from interhat_tf.explanation.batches import ROWS, explain_batches, explain_inputs, in_batches
+from interhat_tf.explanation.batches import (
+    ROWS,
+    check_base,
+    explain_batches,
+    explain_inputs,
+    in_batches,
+)
 from interhat_tf.ops import cpu_kernels
 from interhat_tf.schema import CATEGORICAL, NUMERICAL, Batch
 
@@ -62,7 +68,9 @@ def contributions(model: keras.Model, inputs: Batch) -> np.ndarray:
         model: An `InterHAt`.
         inputs: As for `attention`.
     """
-    return explain_inputs(model, inputs)["contributions"].sum(axis=1)
+    explained = explain_inputs(model, inputs)
+    check_base(explained["logits"], explained["bias"])
+    return explained["contributions"].sum(axis=1)
 
 
 def gradient_times_input(model: keras.Model, inputs: Batch) -> np.ndarray:

@@ -20,6 +20,19 @@ def probability(logits: Any) -> np.ndarray:
     return (1 + np.tanh(np.asarray(logits, "float64") / 2)) / 2  # a sigmoid that cannot overflow
 
 
+def check_base(logits: np.ndarray, bias: np.ndarray) -> None:
+    """Checks that contributions have a base.
+
+    Raises:
+        ValueError: If it is an average record that the model was not given.
+    """
+    if np.isnan(bias).any() and not np.isnan(logits).any():
+        raise ValueError(
+            "contributions are against the average training record, which this model has not met: "
+            "call model.adapt(batches of training records) first; training.train does"
+        )
+
+
 def explain_batches(
     model: keras.Model,
     batches: Iterable[Any],

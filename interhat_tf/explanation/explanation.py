@@ -5,7 +5,7 @@ import functools
 import json
 import os
 import types
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -13,11 +13,11 @@ import numpy as np
 
 from interhat_tf.crosses import name_of
 from interhat_tf.explanation.attributions import occlusion
-from interhat_tf.explanation.batches import explain_inputs, probability
+from interhat_tf.explanation.batches import check_base, explain_inputs, probability
 from interhat_tf.explanation.html_page import write_page
 from interhat_tf.explanation.interaction_sets import interaction_sets
 from interhat_tf.explanation.json_data import json_data
-from interhat_tf.explanation.sentences import label, sentences
+from interhat_tf.explanation.sentences import attention_note, label, sentences
 from interhat_tf.explanation.tables import frame, html_table
 from interhat_tf.layers import CrossedFields
 from interhat_tf.schema import CATEGORICAL, NUMERICAL, Batch, Schema
@@ -39,7 +39,8 @@ class Explanation:
         field_names: Names of the fields in the model's order.
         values: Each record's values as readable text, (B, m).
         logits: Logits, (B,).
-        bias: The logit of a record to which no field adds anything, (B,).
+        bias: The logit of a record to which no field adds anything, (B,): of the
+            average training record or, for a model without one, of zeros.
         order_weights: alpha_f of Equation 5, (B, k).
         field_weights: alpha_1 ... alpha_k of Equation 2, (B, k, m).
         contributions: Each field's share of the logit in each order, (B, k, m).
@@ -50,6 +51,12 @@ class Explanation:
             values of a background, (B, m), by `occlusion`; `None` unless asked
             for. Where fields decide jointly, weights and contributions may name
             one of them and effects name all.
+        attention: What `InterHAt.diagnose` has found of the model's attention;
+            `None` if the model was not diagnosed.
+
+    Raises:
+        ValueError: If contributions are against an average record that the model
+            was not given.
 
     Example:
 
@@ -72,6 +79,10 @@ class Explanation:
     contributions: np.ndarray
     heads: np.ndarray | None = None
     effects: np.ndarray | None = None
+    attention: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        check_base(self.logits, self.bias)
 
     def __len__(self) -> int:
         return len(self.logits)
@@ -84,9 +95,9 @@ class Explanation:
         if isinstance(records, (int, np.integer)):
             records = [records]
         parts = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        del parts["field_names"]
+        of_all = {name: parts.pop(name) for name in ("field_names", "attention")}
         parts = {name: None if part is None else part[records] for name, part in parts.items()}
-        return Explanation(self.field_names, **parts)
+        return Explanation(**of_all, **parts)
 
     @functools.cached_property
     def probabilities(self) -> np.ndarray:
@@ -114,9 +125,14 @@ class Explanation:
 
         The order with the largest weight, its interaction set, and how the set
         moves the click probability: from what the logit would be without the
-        contributions of the set's fields, in any order, to what it is.
+        contributions of the set's fields, in any order, to what it is. If the
+        model's attention is idle, they say so.
         """
         return sentences(self)
+
+    def attention_note(self) -> str:
+        """Returns in plain words what attention is worth to the model, or nothing if unknown."""
+        return attention_note(self.attention)
 
     def to_frame(self) -> "pd.DataFrame":
         """Returns a `pandas.DataFrame` with a row for each record, order and field."""
@@ -206,7 +222,8 @@ def explain_records(
 
     Raises:
         ValueError: If the records do not follow the schema, or the values'
-            shape is not (B, C + N).
+            shape is not (B, C + N), or contributions are against an average
+            record that the model was not given.
     """
     schema = model.schema
     inputs = {kind: np.asarray(array) for kind, array in inputs.items()}
@@ -214,7 +231,8 @@ def explain_records(
     values = _plain_values(inputs) if values is None else np.asarray(values, object)
     if values.shape != (rows, len(schema.record_fields)):
         raise ValueError(f"values must be {(rows, len(schema.record_fields))}, got {values.shape}")
-    joined = explain_inputs(model, inputs, batch_size, return_heads=heads)
+    joined: dict[str, Any] = explain_inputs(model, inputs, batch_size, return_heads=heads)
+    joined["attention"] = getattr(model, "diagnosis", {}).get("attention")
     if background is not None:
         background = {kind: np.asarray(array) for kind, array in background.items()}
         schema.check(background)

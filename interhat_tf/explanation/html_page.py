@@ -27,7 +27,8 @@ def write_page(
     It lists the records with their probability and their explanation in words,
     to be searched and sorted; opened, a record shows its heat map, with the
     numbers of a cell where the pointer is, and its contributions as a
-    waterfall from the bias to the logit. Values of the log stay text: none is
+    waterfall from the bias to the logit. Above them stands what attention is
+    worth to the model. Values of the log stay text: none is
     ever taken for HTML.
 
     Args:
@@ -41,6 +42,7 @@ def write_page(
     parts = {
         "title": html.escape(title),
         "about": html.escape(about),
+        "attention": html.escape(explanation.attention_note()),
         "style": (_FOLDER / "explanations.css").read_text(),
         "script": (_FOLDER / "explanations.js").read_text(),
         # Inside a script element nothing is escaped, so that no "</script>" may stand in it.

@@ -11,7 +11,7 @@ DECIMALS = 6
 
 
 def json_data(explanation: "Explanation") -> dict[str, Any]:
-    """Returns `field_names` and `records`, a dictionary for each record.
+    """Returns `field_names`, `attention` and `records`, a dictionary for each record.
 
     Weights, contributions and effects are rounded to 6 decimals.
 
@@ -37,7 +37,7 @@ def json_data(explanation: "Explanation") -> dict[str, Any]:
     if explanation.effects is not None:
         columns["effects"] = _rounded(explanation.effects)
     records = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    return {"field_names": list(names), "records": records}
+    return {"field_names": list(names), "attention": explanation.attention, "records": records}
 
 
 def _rounded(array: np.ndarray) -> list:

@@ -92,7 +92,8 @@ def explain_globally(
 
     Raises:
         ValueError: If a segment has no record, or a condition does not return a
-            boolean mask.
+            boolean mask, or contributions are against an average record that the
+            model was not given.
 
     Example:
 
@@ -110,7 +111,8 @@ def explain_globally(
     for inputs, explained in explain_batches(model, batches):
         rows = len(explained["logits"])
         values = np.empty((rows, len(model.schema.fields)), object)
-        explanation = Explanation(model.schema.field_names, values, **explained)
+        parts: dict[str, Any] = explained
+        explanation = Explanation(model.schema.field_names, values, **parts)
         for name, condition in segments.items():
             if condition is None:
                 sums[name].add(explanation)

@@ -1,6 +1,7 @@
 """An explanation in plain words: a sentence for each record."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from interhat_tf.explanation.batches import probability
 
@@ -33,6 +34,7 @@ def sentences(explanation: "Explanation") -> list[str]:
         )
     ]
     before, after = probability(without), explanation.probabilities  # (B,), (B,)
+    idle = "; attention is idle" if (explanation.attention or {}).get("idle") else ""
     found = []
     for record, (order, fields) in enumerate(zip(orders, sets, strict=True)):
         weight = explanation.order_weights[record, order]
@@ -44,8 +46,26 @@ def sentences(explanation: "Explanation") -> list[str]:
             verb = "raises" if after[record] >= before[record] else "lowers"
             moved = f"from {before[record]:.2f} to {after[record]:.2f}"
             end = f": {names}; {verb} the click probability {moved}"
-        found.append(start + end)
+        found.append(start + end + idle)
     return found
+
+
+def attention_note(attention: Mapping[str, Any] | None) -> str:
+    """Returns what attention is worth to a model, or nothing if that is not known.
+
+    Args:
+        attention: What `InterHAt.diagnose` has found.
+    """
+    if not attention:
+        return ""
+    costs = f"{attention['auc_lost']:.4f} of AUC and {attention['logloss_lost']:.4f} of logloss"
+    fixed = "Fixing each field's attention weight to its mean over records costs this model"
+    if attention["idle"]:
+        return (
+            f"Attention is idle. {fixed} {costs} on validation: the weights are not why it "
+            "predicts one record otherwise than another. Contributions and effects still hold."
+        )
+    return f"{fixed} {costs} on validation."
 
 
 def label(name: str, value: object) -> str:

@@ -59,8 +59,9 @@ def html_table(explanation: "Explanation") -> str:
         )
     left = len(explanation) - len(shown)
     more = f"<p>… and {left:,} more records</p>" if left else ""
+    note = f"<p>{html.escape(explanation.attention_note())}</p>" if explanation.attention else ""
     return (
         "<table><thead><tr><th></th><th>probability</th><th>in words</th>"
         f"<th>largest {kind} on the logit</th></tr></thead>"
-        f"<tbody>{''.join(rows)}</tbody></table>{more}"
+        f"<tbody>{''.join(rows)}</tbody></table>{more}{note}"
     )

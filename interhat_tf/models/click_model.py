@@ -1,7 +1,7 @@
 """What all models have in common."""
 
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import keras
@@ -13,7 +13,8 @@ from interhat_tf.schema import CATEGORICAL, NUMERICAL, Schema
 from interhat_tf.utils.config import ConfigFromSignature, Initializer
 from interhat_tf.utils.files import read_json, write_json
 
-_SETTINGS_FILE = "training_settings.json"
+_ASSETS = ("training_settings", "diagnosis")
+"""What is saved with a model beside its configuration and its weights."""
 
 
 class ClickModel(ConfigFromSignature, keras.Model):
@@ -47,6 +48,7 @@ class ClickModel(ConfigFromSignature, keras.Model):
         crosses = self.schema.crosses
         self.crossing = CrossedFields(self.schema, name="crossing") if crosses else None
         self.training_settings = {}
+        self.diagnosis = {}
 
     @property
     def training_settings(self) -> dict[str, Any]:
@@ -62,6 +64,22 @@ class ClickModel(ConfigFromSignature, keras.Model):
     def training_settings(self, settings: Mapping[str, Any]) -> None:
         # Keras' own `__setattr__` would make a dictionary that it tracks.
         object.__setattr__(self, "_training_settings", dict(settings))
+
+    @property
+    def diagnosis(self) -> dict[str, Any]:
+        """What `diagnose` has found, as plain data; saved with the model."""
+        return self._diagnosis
+
+    @diagnosis.setter
+    def diagnosis(self, diagnosis: Mapping[str, Any]) -> None:
+        object.__setattr__(self, "_diagnosis", dict(diagnosis))
+
+    def adapt(self, batches: Iterable[Any]) -> None:
+        """Takes in what explanations need of training records; most models need nothing."""
+
+    def diagnose(self, batches: Iterable[Any], evaluate: Callable[..., Any]) -> dict[str, Any]:
+        """Finds out more about the model than its metrics; of most models there is nothing."""
+        return {}
 
     @property
     def num_fields(self) -> int:
@@ -106,14 +124,16 @@ class ClickModel(ConfigFromSignature, keras.Model):
         return {**super().get_config(), "schema": self.schema.to_dict()}
 
     def save_assets(self, dir_path: str) -> None:
-        """Writes the training settings, for Keras' `save`."""
-        if self.training_settings:
-            write_json(pathlib.Path(dir_path) / _SETTINGS_FILE, self.training_settings)
+        """Writes the training settings and the diagnosis, for Keras' `save`."""
+        for name in _ASSETS:
+            if content := getattr(self, name):
+                write_json(pathlib.Path(dir_path) / f"{name}.json", content)
 
     def load_assets(self, dir_path: str | None) -> None:
-        """Reads the training settings, for Keras' `load_model`."""
-        if dir_path and (path := pathlib.Path(dir_path) / _SETTINGS_FILE).exists():
-            self.training_settings = read_json(path)
+        """Reads the training settings and the diagnosis, for Keras' `load_model`."""
+        for name in _ASSETS:
+            if dir_path and (path := pathlib.Path(dir_path) / f"{name}.json").exists():
+                setattr(self, name, read_json(path))
 
     def _make_linear(self, l2_strength: float, use_bias: bool) -> Linear:
         return Linear(

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from interhat_tf.layers import FieldAwareValues
+from interhat_tf.models.attention_worth import Evaluate, attention_worth
 from interhat_tf.models.click_model import ClickModel
 from interhat_tf.models.rescale import multipliers
 from interhat_tf.ops import Tensor
@@ -47,9 +48,18 @@ class ExplainingModel(ClickModel):
 
     @abstractmethod
     def forward(
-        self, fields: Tensor, training: bool = False, return_heads: bool = False
+        self,
+        fields: Tensor,
+        training: bool = False,
+        return_heads: bool = False,
+        field_weights: Tensor | None = None,
+        order_weights: Tensor | None = None,
     ) -> Forward:
-        """Returns the logits of embedded fields, (B, m, d), and what they were made of."""
+        """Returns the logits of embedded fields, (B, m, d), and what they were made of.
+
+        Weights that are given, (k, m) and (k,), take the place of the
+        aggregations' own in all records.
+        """
 
     def call(self, inputs: Batch, training: bool = False) -> keras.KerasTensor:
         """Returns logits, (B, 1)."""
@@ -121,6 +131,23 @@ class ExplainingModel(ClickModel):
         if not records:
             raise ValueError("adapt needs at least one training record, got none")
         self.average_terms.assign(total / records)
+
+    def diagnose(self, batches: Iterable[Any], evaluate: Evaluate) -> dict[str, Any]:
+        """Finds out what attention is worth to the model; see `attention_worth`.
+
+        `training.train` calls it with validation batches; after Keras' `fit` it
+        is yours to call. What is found is the model's `diagnosis` from now on:
+        explanations say it.
+
+        Args:
+            batches: Batches of inputs and labels that can be read several times.
+            evaluate: `training.evaluate_batches`.
+
+        Returns:
+            The `diagnosis`, a dictionary with an entry `attention`.
+        """
+        self.diagnosis = {"attention": attention_worth(self, batches, evaluate)}
+        return self.diagnosis
 
     def _add_average_terms(self, order: int, embedding_dim: int) -> None:
         """Creates the weight that `adapt` fills."""

@@ -275,30 +275,37 @@ class InterHAt(ExplainingModel):
         return {**super().get_config(), "mlp_units": self.mlp_units}
 
     def forward(
-        self, fields: Tensor, training: bool = False, return_heads: bool = False
+        self,
+        fields: Tensor,
+        training: bool = False,
+        return_heads: bool = False,
+        field_weights: Tensor | None = None,
+        order_weights: Tensor | None = None,
     ) -> Forward:
-        """Returns the logits of embedded fields, (B, m, d), and what they were made of."""
+        """Returns the logits of embedded fields, and what they were made of."""
         first, heads = self._attend(fields, training, return_heads)  # X_1, (B, m, d)
-        features, aggregations, field_weights = [], [], []
+        features, aggregations, alphas = [], [], []
         for i, aggregate in enumerate(self.aggregations):
             # X_{i+1} = u_i * X_1 + X_i, (B, m, d)  (Equation 3)
             features.append(self.cross(aggregations[-1], first, features[-1]) if i else first)
-            u, alpha = aggregate(features[-1], training=training)  # (B, d), (B, m)  (1 and 2)
-            aggregations.append(u)
-            field_weights.append(alpha)
+            weights = None if field_weights is None else field_weights[i : i + 1]  # (1, m)
+            u, alpha = aggregate(features[-1], weights=weights, training=training)  # (B, d), (B, m)
+            aggregations.append(u)  # (Equations 1 and 2)
+            alphas.append(alpha)
         orders = ops.stack(aggregations, axis=1)  # u_1 ... u_k, (B, k, d)
-        values = self._values(features, field_weights)  # o_1 ... o_k, (B, k, d')
-        output, order_weights = self.order_aggregation(orders, values, training=training)
+        values = self._values(features, alphas)  # o_1 ... o_k, (B, k, d')
+        weights = None if order_weights is None else ops.expand_dims(order_weights, 0)  # (1, k)
+        output, alpha_f = self.order_aggregation(orders, values, weights, training=training)
         hidden = output  # u_f, (B, d'); alpha_f is (B, k)  (Equations 4 and 5)
         for layer in self.mlp:
             hidden = layer(hidden, training=training)  # (B, units), at last (B, 1)
-        return Forward(hidden, output, order_weights, field_weights, features, heads)
+        return Forward(hidden, output, alpha_f, alphas, features, heads)
 
-    def _values(self, features: list[Tensor], field_weights: list[Tensor]) -> Tensor | None:
+    def _values(self, features: list[Tensor], alphas: list[Tensor]) -> Tensor | None:
         """Returns what the orders add up to u_f, (B, k, d'), if it is not u_1 ... u_k."""
         if not self.field_values:
             return None
-        triples = zip(self.field_values, features, field_weights, strict=True)
+        triples = zip(self.field_values, features, alphas, strict=True)
         return ops.stack([values(x, alpha) for values, x, alpha in triples], axis=1)
 
     def _attend(

@@ -16,6 +16,7 @@ __getattr__ = lazy_attributes(
         "EarlyStopping": "interhat_tf.training.early_stopping",
         "TrainingSettings": "interhat_tf.training.settings",
         "evaluate": _EVALUATION,
+        "evaluate_batches": _EVALUATION,
         "predict_logits": _EVALUATION,
         "train": "interhat_tf.training.loop",
     },
@@ -27,6 +28,7 @@ __all__ = [
     "LazyAdam",
     "TrainingSettings",
     "evaluate",
+    "evaluate_batches",
     "predict_logits",
     "train",
 ]

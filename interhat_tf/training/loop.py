@@ -20,7 +20,12 @@ from interhat_tf.training.distribution import (
     distribute_batches,
     naming_lost_workers,
 )
-from interhat_tf.training.evaluation import compile_prediction, evaluate
+from interhat_tf.training.evaluation import (
+    EVALUATION_BATCH_SIZE,
+    compile_prediction,
+    evaluate,
+    evaluate_batches,
+)
 from interhat_tf.training.microbatch import check_microbatches
 from interhat_tf.training.run_folder import (
     architecture,
@@ -34,6 +39,10 @@ from interhat_tf.utils.files import read_json, write_json
 from interhat_tf.utils.provenance import versions
 
 STEPS_PER_CALL = 16
+ADAPT_BATCHES = 8
+"""Batches of 8,192 training records that a model takes averages of: those err by sd / 256."""
+DIAGNOSE_BATCHES = 32
+"""Batches of 8,192 validation records that a model is diagnosed on, which reads them four times."""
 
 
 def train(
@@ -127,7 +136,7 @@ def train(
     with naming_lost_workers():
         called.on_train_begin()
         loop.run(called)
-        model.set_weights(loop.checkpoint.best_weights)
+        loop.take_best_weights()
         called.on_train_end()
         if loop.is_chief:
             save_model(model, folder)
@@ -271,6 +280,15 @@ class _Loop:
             state.epochs_without_gain >= settings.patience or state.epoch >= settings.max_epochs
         )
 
+    def take_best_weights(self) -> None:
+        """Gives the model the best weights, and what it takes from records and says of itself."""
+        self.model.set_weights(self.checkpoint.best_weights)
+        self.model.adapt(self._records("train", ADAPT_BATCHES))
+        self.model.diagnose(self._records("validation", DIAGNOSE_BATCHES), evaluate_batches)
+
+    def _records(self, split: str, batches: int) -> tf.data.Dataset:
+        return self.data.evaluation_batches(split, EVALUATION_BATCH_SIZE).take(batches)
+
     def report(self, config: Mapping[str, Any], test: bool) -> dict[str, Any]:
         """Returns the record of the finished run, read off the model's present weights."""
         state = self.state
@@ -283,6 +301,7 @@ class _Loop:
             "best_epoch": state.best_epoch + 1,
             "validation": self._evaluate("validation"),
             **({"test": self._evaluate("test")} if test else {}),
+            **self.model.diagnosis,
             "training": {
                 "seconds": state.seconds,
                 "epoch_seconds": state.epoch_seconds,

@@ -59,7 +59,7 @@ def save_model(model: keras.Model, folder: pathlib.Path) -> None:
 
 
 def load_best_weights(model: keras.Model, folder: pathlib.Path) -> None:
-    """Gives a model the weights of a finished run.
+    """Gives a model the weights of a finished run, and what was found out about them.
 
     Raises:
         ValueError: If the run is of another model.
@@ -69,6 +69,7 @@ def load_best_weights(model: keras.Model, folder: pathlib.Path) -> None:
     if changed := _differences(architecture(saved), architecture(model), "architecture."):
         raise ValueError(f"{path} is another model: {changed}")
     model.set_weights(saved.get_weights())
+    model.diagnosis = saved.diagnosis
 
 
 def _differences(earlier, now, prefix=""):

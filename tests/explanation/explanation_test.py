@@ -8,9 +8,11 @@ import pytest
 from interhat_tf import CrossedField, Field, InterHAt, Schema
 from interhat_tf.explanation import explanation as explanation_module
 from interhat_tf.explanation import sentences as sentences_module
-from interhat_tf.explanation.attributions import occlusion
+from interhat_tf.explanation.attention_maps import mean_attention
+from interhat_tf.explanation.attributions import contributions, occlusion
 from interhat_tf.explanation.batches import probability
 from interhat_tf.explanation.explanation import explain_records
+from interhat_tf.explanation.segments import explain_globally
 from interhat_tf.explanation.sentences import sentences
 from interhat_tf.models import LR
 from tests.explanation.made import equal_records
@@ -46,6 +48,27 @@ def test_it_is_what_the_model_says(model, inputs):
     assert explanation.heads is None
     total = explanation.contributions.sum(axis=(1, 2)) + explanation.bias
     np.testing.assert_allclose(total, explanation.logits, atol=1e-4)
+
+
+def test_without_its_base_there_is_a_clear_error(inputs):
+    model = InterHAt(SCHEMA, order=1, value_dim=4)
+    for explain in (explain_records, lambda m, x: explain_globally(m, [x]), contributions):
+        with pytest.raises(ValueError, match=r"call model.adapt\(batches of training records\)"):
+            explain(model, inputs)
+    mean_attention(model, [inputs])  # the weights alone need no base
+    model.adapt([inputs])
+    explanation = explain_records(model, inputs)
+    total = explanation.contributions.sum(axis=(1, 2)) + explanation.bias
+    np.testing.assert_allclose(total, explanation.logits, atol=1e-5)
+
+
+def test_it_knows_what_attention_is_worth(model, inputs):
+    assert explain_records(model, inputs).attention is None
+    model.diagnosis = {"attention": {"auc_lost": 0.5, "logloss_lost": 0.25, "idle": False}}
+    try:
+        assert explain_records(model, inputs)[2:5].attention == model.diagnosis["attention"]
+    finally:
+        model.diagnosis = {}
 
 
 def test_heads_on_request(model, inputs):

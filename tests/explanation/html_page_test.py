@@ -1,5 +1,6 @@
 """Tests of the page; what its script does, where there is a Chromium to run it."""
 
+import dataclasses
 import html
 import json
 import re
@@ -45,6 +46,13 @@ def test_no_value_is_taken_for_html(page):
     assert text.count("<script") == text.count("</script>") == 2
     assert "<img" not in text and "A &lt;b&gt;title&lt;/b&gt;" in text
     assert "{{data}} &amp; more" in text
+
+
+def test_what_attention_is_worth_stands_above(explanation, tmp_path):
+    attention = {"auc_lost": 0.0123, "logloss_lost": 0.02, "idle": False}
+    dataclasses.replace(explanation, attention=attention).to_html(tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text()
+    assert "costs this model 0.0123 of AUC and 0.0200 of logloss" in text
 
 
 def test_it_needs_no_other_file(page):

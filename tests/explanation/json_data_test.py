@@ -9,6 +9,7 @@ from tests.explanation.made import random_records
 def test_each_record_has_all_of_it(rng):
     explanation = random_records(rng)
     data = json_data(explanation)
+    assert data["attention"] is None
     assert data["field_names"] == ["a", "b", "c", "d"] and len(data["records"]) == 9
     for i, record in enumerate(data["records"]):
         assert record["probability"] == explanation.probabilities[i]

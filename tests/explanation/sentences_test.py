@@ -1,6 +1,12 @@
+import dataclasses
+
 import numpy as np
 
+from interhat_tf.explanation.sentences import attention_note
 from tests.explanation.made import explanation_of
+
+ALIVE = {"auc_lost": 0.00142, "logloss_lost": 0.0031, "idle": False}
+IDLE = {"auc_lost": 0.00001, "logloss_lost": -0.00002, "idle": True}
 
 
 def test_the_sentence_says_how_the_set_moves_the_probability():
@@ -17,6 +23,24 @@ def test_the_sentence_says_how_the_set_moves_the_probability():
     assert lowered.sentences()[0].endswith(
         "b = 1 × c = 1; lowers the click probability from 0.57 to 0.15"
     )
+
+
+def test_a_model_whose_attention_is_idle_says_so():
+    explanation = explanation_of([1.0], [[0.2] * 5], [[0.0] * 5])
+    (sentence,) = explanation.sentences()
+    (alive,) = dataclasses.replace(explanation, attention=ALIVE).sentences()
+    (idle,) = dataclasses.replace(explanation, attention=IDLE).sentences()
+    assert alive == sentence and idle == f"{sentence}; attention is idle"
+
+
+def test_the_note_says_what_attention_is_worth():
+    assert attention_note(None) == ""
+    assert attention_note(ALIVE) == (
+        "Fixing each field's attention weight to its mean over records costs this model "
+        "0.0014 of AUC and 0.0031 of logloss on validation."
+    )
+    assert attention_note(IDLE).startswith("Attention is idle. Fixing")
+    assert "0.0000 of AUC" in attention_note(IDLE)
 
 
 def test_the_sentence_if_no_field_stands_out():

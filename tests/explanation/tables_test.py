@@ -1,3 +1,5 @@
+import html
+
 import numpy as np
 
 from interhat_tf.explanation.tables import frame, html_table
@@ -44,6 +46,14 @@ def test_effects_come_before_contributions(rng):
     assert "largest effects on the logit" in shown
     first = np.abs(explanation.effects[0]).argmax()
     assert f"({explanation.effects[0, first]:+.2f})" in shown
+
+
+def test_what_attention_is_worth_stands_below(rng):
+    attention = {"auc_lost": 0.0, "logloss_lost": 0.0, "idle": True}
+    explanation = random_records(rng, attention=attention)
+    note = html.escape(explanation.attention_note())
+    assert f"<p>{note}</p>" in html_table(explanation)
+    assert "ttention" not in html_table(random_records(rng))
 
 
 def test_values_are_escaped():

@@ -85,13 +85,30 @@ def test_callbacks_in_order_and_best_weights_kept(rule_data, tmp_path, monkeypat
     assert any((a != b).any() for a, b in zip(recorder.weights[-2], best, strict=True))
 
 
+@pytest.mark.slow
+def test_a_finished_run_gives_the_average_record_and_the_diagnosis_again(rule_data, tmp_path):
+    arguments = {"value_dim": 8, "order": 1}
+    model, again = (make_model(rule_data.schema, seed, **arguments) for seed in (0, 1))
+    report = run(rule_data, tmp_path, model, max_epochs=1)
+    assert run(rule_data, tmp_path, again, max_epochs=1, resume=True) == report
+    assert again.diagnosis == model.diagnosis == {"attention": report["attention"]}
+    assert np.isfinite(again.average_terms).all()
+    for one, other in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    # The base is the mean over training records: all 3,200 of these.
+    before = np.array(model.average_terms)
+    model.adapt(rule_data.evaluation_batches("train", 500))
+    np.testing.assert_allclose(model.average_terms, before, atol=1e-6)
+
+
 def test_report_is_complete_and_on_disk(rule_data, unbroken):
     folder, report = unbroken
     assert report == json.loads((folder / "report.json").read_text())
     assert set(report) == {
         *("config", "versions", "parameters", "history", "best_epoch"),
-        *("validation", "test", "training"),
+        *("validation", "test", "training", "attention"),
     }
+    assert report["attention"] == load(folder).diagnosis["attention"]
     assert report["config"] == json.loads((folder / "config.json").read_text())
     assert report["config"]["training"]["batch_size"] == 50
     assert report["versions"]["tensorflow"] == tf.__version__
