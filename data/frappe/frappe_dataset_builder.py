@@ -1,6 +1,7 @@
 """Frappe: which app a user opened in which context; a row is an app and whether it was used."""
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
@@ -45,21 +46,25 @@ class Builder(ClickLogBuilder):
         tfds.core.BuilderConfig(
             name="usage_log", description="The raw log, with negatives and splits drawn here."
         ),
+        tfds.core.BuilderConfig(
+            name="unseen_pairs", description="The raw log; a pair of user and app is in one split."
+        ),
     ]
     MANUAL_DOWNLOAD_INSTRUCTIONS = f"""
     nfm: frappe.train.libfm, frappe.validation.libfm and frappe.test.libfm from
     {NFM_SOURCE}; optionally index_map.csv (index,field,value) for readable values.
-    usage_log: frappe.csv, plain or compressed (.gz, .zst), from {LOG_SOURCE}.
+    usage_log, unseen_pairs: frappe.csv, plain or compressed (.gz, .zst), from {LOG_SOURCE}.
     """
 
     @property
     def fields(self) -> list[Categorical]:
-        """The ten fields of both configurations."""
+        """The ten fields of all configurations."""
         return [Categorical(name) for name in FIELDS]
 
     def _chunks(self, dl_manager):
         folder = manual_folder(dl_manager)
-        return _nfm_chunks(folder) if self.builder_config.name == "nfm" else _usage_log(folder)
+        config = self.builder_config.name
+        return _nfm_chunks(folder) if config == "nfm" else _usage_log(folder, DRAWS[config])
 
     def _read_chunk(self, chunk: "NfmChunk | UsageLog") -> Rows:
         return chunk.read()
@@ -177,18 +182,20 @@ def _rename(indices, names):
 class UsageLog:
     """The usage log, some 100,000 rows, as a single chunk.
 
-    Each of its rows is followed by its two negatives. It is sorted first, so
-    that negatives and splits do not depend on the order of the file.
+    Each of its rows is followed by its two negatives, in its split. It is sorted
+    first, so that negatives and splits do not depend on the order of the file.
 
     Args:
         path: The log's file, for messages.
         chunks: The `TextChunk`s of the log.
         rows: Number of rows with the negatives.
+        draw: Draws each row's negatives and split, one of `DRAWS`.
     """
 
     path: str
     chunks: tuple[TextChunk, ...]
     rows: int
+    draw: "Draw"
 
     def read(self) -> Rows:
         """Returns the log's rows and their negatives as `Rows`."""
@@ -204,39 +211,84 @@ class UsageLog:
 
         random = np.random.Generator(np.random.PCG64(SEED))
         users, apps = np.asarray(users_column.indices), np.asarray(items_column.indices)
-        negatives = _draw_negatives(
+        negatives, splits = self.draw(
             users, apps, users_column.dictionary, self.path, random
-        )  # (rows, 2)
+        )  # (rows, 2), (rows,)
         apps = np.column_stack([apps, negatives]).ravel()  # (rows * 3,)
 
         rows = log.take(np.repeat(np.arange(len(log)), 3))
         rows = rows.set_column(FIELDS.index("item"), "item", items_column.dictionary.take(apps))
         rows = rows.set_column(FIELDS.index("cost"), "cost", costs.take(apps))
         labels = np.tile(np.array([1, 0, 0], np.uint8), len(log))
-        rank = random.permutation(len(log)) / len(log)
-        splits = np.searchsorted([0.8, 0.9], rank, side="right").astype(np.int8)
         return Rows(rows, labels, np.repeat(splits, 3), self.path)
 
 
-def _usage_log(folder):
+def _usage_log(folder, draw):
     paths = log_files(folder, ["frappe.csv"], LOG_SOURCE)
     found = tuple(log_chunks(paths, header=LOG_COLUMNS, delimiter="\t"))
-    return [UsageLog(paths[0], found, 3 * sum(chunk.rows for chunk in found))]
+    return [UsageLog(paths[0], found, 3 * sum(chunk.rows for chunk in found), draw)]
 
 
-def _draw_negatives(users, items, user_names, path, random):
-    """Draws two different apps for each row, uniformly from those its user has no row with."""
+def _draw_uniformly(users, items, user_names, path, random):
+    """Draws two different apps for each row, uniformly from those its user has no row with.
+
+    The split of each row is drawn by itself.
+    """
     negatives = np.empty((len(users), 2), np.int64)
     for user in range(len(user_names)):
         rows = np.flatnonzero(users == user)
         unused = np.setdiff1d(np.arange(items.max() + 1), items[rows])
-        if len(unused) < 2:
-            raise ValueError(
-                f"{path}: user {user_names[user]} has used all but {len(unused)} of the apps; "
-                f"two unused ones are needed as negatives, remove the user's rows"
-            )
+        _check_unused(unused, user_names[user], path)
         first = random.integers(len(unused), size=len(rows))
         second = random.integers(len(unused) - 1, size=len(rows))
         second += second >= first
         negatives[rows] = unused[np.column_stack([first, second])]
-    return negatives
+    rank = random.permutation(len(users)) / len(users)
+    return negatives, _split(rank)
+
+
+def _draw_from_the_split(users, items, user_names, path, random):
+    """Draws two different apps for each row from the pairs of its user that lie in its split.
+
+    All pairs of a user and an app are distributed to the splits, used or not,
+    and rows follow their pair. An unused app is drawn in proportion to the
+    number of its users, so that how common it is tells little of the label.
+    """
+    used = np.zeros((len(user_names), items.max() + 1), bool)  # (users, apps)
+    used[users, items] = True
+    popularity = used.sum(axis=0)  # (apps,)
+    split_of = _split(random.random(used.shape))  # (users, apps)
+    splits = split_of[users, items]  # (rows,)
+    negatives = np.empty((len(users), 2), np.int64)
+    for user, split in np.unique(np.column_stack([users, splits]), axis=0):
+        rows = np.flatnonzero((users == user) & (splits == split))
+        unused = np.flatnonzero(~used[user] & (split_of[user] == split))
+        _check_unused(unused, user_names[user], path, f" that lie in {SPLITS[split]}")
+        edges = np.cumsum(popularity[unused])
+        edges = edges / edges[-1]
+
+        def draw(count, unused=unused, edges=edges):
+            return unused[np.searchsorted(edges, random.random(count), side="right")]
+
+        pairs = np.column_stack([draw(len(rows)), draw(len(rows))])
+        while (same := pairs[:, 0] == pairs[:, 1]).any():
+            pairs[same, 1] = draw(int(same.sum()))
+        negatives[rows] = pairs
+    return negatives, splits
+
+
+Draw = Callable[..., tuple[np.ndarray, np.ndarray]]
+DRAWS: dict[str, Draw] = {"usage_log": _draw_uniformly, "unseen_pairs": _draw_from_the_split}
+
+
+def _split(rank):
+    """Returns the splits, 8:1:1, of numbers between 0 and 1."""
+    return np.searchsorted([0.8, 0.9], rank, side="right").astype(np.int8)
+
+
+def _check_unused(unused, user, path, which=""):
+    if len(unused) < 2:
+        raise ValueError(
+            f"{path}: user {user} has used all but {len(unused)} of the apps{which}; "
+            f"two unused ones are needed as negatives, remove the user's rows"
+        )

@@ -1,14 +1,16 @@
 import collections
 import gzip
 import random
+import re
 
 import numpy as np
 import pytest
 
 from interhat_tf.input_pipeline import catalog
 from interhat_tf.input_pipeline.catalog import prepared_dataset
+from interhat_tf.training import metrics
 
-from .frappe_dataset_builder import FIELDS, Builder, _draw_negatives
+from .frappe_dataset_builder import FIELDS, Builder, _draw_from_the_split, _draw_uniformly
 
 SPLITS = ("train", "validation", "test")
 NFM_FILES = [f"frappe.{split}.libfm" for split in SPLITS]
@@ -237,7 +239,7 @@ def test_negatives_are_uniform_and_differ():
     # User 0 used apps 0 to 5 of 10; user 1 makes the last ones known.
     users, items = np.repeat([0, 1], [3_000, 4]), np.append(np.arange(3_000) % 6, [6, 7, 8, 9])
     random = np.random.default_rng(0)
-    negatives = _draw_negatives(users, items, ["a", "b"], "log", random)[:3_000]
+    negatives = _draw_uniformly(users, items, ["a", "b"], "log", random)[0][:3_000]
     assert (negatives[:, 0] != negatives[:, 1]).all()
     counts = np.bincount(negatives.ravel(), minlength=10)
     assert not counts[:6].any()
@@ -283,3 +285,91 @@ def test_usage_log_errors(log_dir, tmp_path):
     (log_dir / "other").touch()
     message = error_of("usage_log", log_dir, tmp_path)
     assert "arXiv:1505.03014 and store it as frappe.csv, plain or compressed" in message
+
+
+def larger_log():
+    """A log of 3,000 rows of 40 users and 120 apps: four rows or so of each pair that is used."""
+    draw = random.Random(0)
+    used = [[app for app in range(120) if draw.random() < 0.6 / (1 + app / 20)] for _ in range(40)]
+    contexts = [("morning", "sunday", "Spain"), ("night", "monday", "United States")]
+    rows = []
+    for _ in range(3_000):
+        user = draw.randrange(40)
+        app, (daytime, weekday, country) = draw.choice(used[user]), draw.choice(contexts)
+        context = [daytime, weekday, "workday", "home", "free", "sunny", country, "0"]
+        rows.append([str(user), str(app), "1", *context])
+    return rows
+
+
+@pytest.fixture(scope="module")
+def prepared_logs(tmp_path_factory):
+    """The larger log, prepared in both ways."""
+    folder = tmp_path_factory.mktemp("logs")
+    write_log(folder, larger_log())
+    return {
+        config: prepare(config, folder, folder / "prepared")
+        for config in ("usage_log", "unseen_pairs")
+    }
+
+
+def pairs_of(dataset, split):
+    """The pairs of a user and an app in a split, with their labels."""
+    return [(row[0], row[1], row[-1]) for row in read(dataset, split)]
+
+
+def test_a_pair_is_in_one_split_whether_it_was_used_or_not(prepared_logs):
+    found = {split: pairs_of(prepared_logs["unseen_pairs"], split) for split in SPLITS}
+    pairs = {split: {pair[:2] for pair in of_split} for split, of_split in found.items()}
+    assert not pairs["train"] & pairs["test"] and not pairs["train"] & pairs["validation"]
+    assert not pairs["validation"] & pairs["test"]
+    used = {(row[0], row[1]) for row in larger_log()}
+    for split, of_split in found.items():
+        assert all(((user, app) in used) == label for user, app, label in of_split)
+        clicks = sum(label for *_, label in of_split)
+        assert len(of_split) == 3 * clicks
+        assert 0.05 < clicks / 3_000 - (0.7 if split == "train" else 0) < 0.2
+
+
+def test_the_negatives_of_a_row_share_its_user_and_context(prepared_logs):
+    for split in SPLITS:
+        balance = collections.Counter()
+        for user, _, *context, label in read(prepared_logs["unseen_pairs"], split):
+            balance[user, *context] += -2 if label else 1
+        assert set(balance.values()) == {0}
+
+
+def test_memory_of_pairs_knows_the_labels_of_the_usage_log_alone(prepared_logs):
+    """What leaks where rows are split, and negatives are apps that the user never used."""
+
+    def memory(dataset):
+        positive = {pair[:2] for pair in pairs_of(dataset, "train") if pair[-1]}
+        test = pairs_of(dataset, "test")
+        seen = [float(pair[:2] in positive) for pair in test]
+        return metrics.auc(np.array([label for *_, label in test]), np.array(seen))
+
+    assert memory(prepared_logs["usage_log"]) > 0.9
+    assert memory(prepared_logs["unseen_pairs"]) == 0.5
+
+
+def test_apps_are_drawn_in_proportion_to_their_users():
+    """Of 400 apps, app a has a % 4 + 1 users; one more user has a single app, in many rows."""
+    apps = np.arange(400)
+    of_users = [apps[apps % 4 > user] for user in range(3)] + [apps[:200], apps[200:]]
+    users = np.repeat(np.arange(6), [*map(len, of_users), 5_000])
+    items = np.concatenate([*of_users, np.full(5_000, 400)])
+    names = [str(user) for user in range(6)]
+    negatives, splits = _draw_from_the_split(users, items, names, "log", np.random.default_rng(1))
+    assert (negatives[:, 0] != negatives[:, 1]).all()
+    assert set(splits[users == 5]) == {0}
+    first = negatives[users == 5, 0]
+    candidates = np.unique(first)
+    assert 300 < len(candidates) < 345
+    weights = np.bincount(candidates % 4) * np.arange(1, 5)
+    expected = 5_000 * weights / weights.sum()
+    assert (abs(np.bincount(first % 4) - expected) < 4 * np.sqrt(expected)).all()
+
+
+def test_a_user_without_unused_apps_in_a_split_is_named(log_dir, tmp_path):
+    """Of a dozen users' 30 apps, a tenth has fewer than two that are left."""
+    message = error_of("unseen_pairs", log_dir, tmp_path)
+    assert re.search(r"user \d+ has used all but [01] of the apps that lie in (valid|te)", message)
