@@ -11,8 +11,14 @@ AVAZU ?=
 MOVIELENS ?=
 # Where results go; RESULTS=experiments/results overwrites the published ones.
 RESULTS ?= runs/results
-# Rows of a generated log, in place of the real one.
+# Rows of a generated log, in place of the real one, and whose format it has.
 ROWS ?=
+LOG ?= criteo
+# How Frappe is split: nfm, usage_log or unseen_pairs.
+SPLIT ?= nfm
+# Models of Table 3, as MODELS="dnn interhat"; all, if empty, but for reproduce-criteo and -avazu,
+# which train InterHAt alone unless it is `all` or some of them.
+MODELS ?=
 # Epochs after which training stops; as long as validation gains, if empty.
 EPOCHS ?=
 
@@ -20,10 +26,13 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 OF_SEEDS = $(if $(EPOCHS),--epochs=$(EPOCHS)) $(foreach seed,$(SEEDS),--seeds=$(seed))
 
-# The data of Table 3, Figures 3 and 4: Criteo, Avazu, a generated Criteo log, or Frappe.
+OF_MODELS = $(foreach model,$(filter-out all,$(MODELS)),--models=$(model))
+
+# The data of Table 3, Figures 3 and 4: Criteo, Avazu, a generated log of either, MovieLens, Frappe.
 ON = $(if $(CRITEO),--dataset=criteo --raw_dir="$(CRITEO)",$(if $(AVAZU),--dataset=avazu \
-  --raw_dir="$(AVAZU)",$(if $(ROWS),--dataset=criteo --generate=$(ROWS),--dataset=frappe/nfm \
-  --raw_dir="$(FRAPPE)"))) $(if $(EPOCHS),--epochs=$(EPOCHS)) --note="$(NOTE)"
+  --raw_dir="$(AVAZU)",$(if $(ROWS),--dataset=$(LOG) --generate=$(ROWS),$(if $(MOVIELENS), \
+  --dataset=movielens_ctr --raw_dir="$(MOVIELENS)",--dataset=frappe/$(SPLIT) \
+  --raw_dir="$(FRAPPE)")))) $(if $(EPOCHS),--epochs=$(EPOCHS)) --note="$(NOTE)"
 
 ON_MOVIELENS = --dataset=movielens_ctr $(if $(MOVIELENS),--raw_dir="$(MOVIELENS)") \
   $(if $(EPOCHS),--epochs=$(EPOCHS))
@@ -54,8 +63,8 @@ reproduce-frappe: table-3 figure-3 figure-4  ## Frappe beside Table 3, Figures 3
 	$(PY) -m experiments.paper.frappe_negatives --results_dir=$(RESULTS) $(ON)
 	@$(MAKE) --no-print-directory page
 
-table-3: $(READY)  ## all models, tuned alike, five seeds: FRAPPE=<folder>, CRITEO=, AVAZU= or ROWS=
-	$(PY) -m experiments.paper.table_3 --results_dir=$(RESULTS) $(ON)
+table-3: $(READY)  ## all models, tuned alike, five seeds: FRAPPE=<folder>, MOVIELENS=, CRITEO=, AVAZU=, ROWS=
+	$(PY) -m experiments.paper.table_3 --results_dir=$(RESULTS) $(ON) $(OF_MODELS)
 	@$(MAKE) --no-print-directory page
 
 figure-2: $(READY)  ## seconds an epoch of all models, at the sizes of Criteo and Avazu
@@ -104,13 +113,23 @@ tables: $(READY)  ## build the published pages, experiments/results/README.md an
 	$(PY) -m experiments.report.tables
 	$(PY) -m experiments.report.readme_table
 
-reproduce-criteo: $(READY)  ## Criteo beside Tables 1 and 3: CRITEO=<train.txt>, or ROWS=200000 to try
-	$(PY) -m experiments.paper.criteo_avazu --results_dir=$(RESULTS) --dataset=criteo \
-	  $(if $(CRITEO),--raw_dir="$(CRITEO)") $(if $(ROWS),--generate=$(ROWS)) $(OF_SEEDS)
+# InterHAt on a log, and the models of Table 3 where MODELS asks for them.
+define reproduce_log
+	@echo "training InterHAt$(if $(MODELS),, alone; MODELS=all trains all models of Table 3)"
+	$(PY) -m experiments.paper.criteo_avazu --results_dir=$(RESULTS) $(1) $(OF_SEEDS)
+	$(if $(MODELS),@echo "training models of Table 3: $(MODELS)")
+	$(if $(MODELS),$(PY) -m experiments.paper.table_3 --results_dir=$(RESULTS) $(1) \
+	  $(if $(EPOCHS),--epochs=$(EPOCHS)) $(OF_MODELS))
+	@$(MAKE) --no-print-directory page
+endef
 
-reproduce-avazu: $(READY)  ## Avazu beside Tables 1 and 3: AVAZU=<train.csv>, or ROWS=200000 to try
-	$(PY) -m experiments.paper.criteo_avazu --results_dir=$(RESULTS) --dataset=avazu \
-	  $(if $(AVAZU),--raw_dir="$(AVAZU)") $(if $(ROWS),--generate=$(ROWS)) $(OF_SEEDS)
+reproduce-criteo: $(READY)  ## Criteo beside Tables 1 and 3: CRITEO=<train.txt>, or ROWS=200000; MODELS=all
+	$(call reproduce_log,--dataset=criteo $(if $(CRITEO),--raw_dir="$(CRITEO)") \
+	  $(if $(ROWS),--generate=$(ROWS)))
+
+reproduce-avazu: $(READY)  ## Avazu beside Tables 1 and 3: AVAZU=<train.csv>, or ROWS=200000; MODELS=all
+	$(call reproduce_log,--dataset=avazu $(if $(AVAZU),--raw_dir="$(AVAZU)") \
+	  $(if $(ROWS),--generate=$(ROWS)))
 
 test: $(READY)  ## run all tests
 	$(PY) -m pytest -n 2 --dist=loadfile --no-loadscope-reorder

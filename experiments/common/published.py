@@ -37,6 +37,9 @@ CONTENDERS = {
 }
 """Names of the rows of Table 3: the models, and those that a search space makes of them."""
 
+FORMS = ("interhat", "interhat_s", "released", "paper", "released_searched", "paper_searched")
+"""The rows of Table 3 that are InterHAt."""
+
 # Table 1 of the paper: fields (categorical + numerical), records, distinct features.
 TABLE_1 = {
     "criteo": {"fields": "22 + 14", "records": "13.8M", "features": "605.7K"},

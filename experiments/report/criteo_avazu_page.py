@@ -3,6 +3,8 @@
 import pathlib
 
 from experiments.common.markdown import spread
+from experiments.common.published import CONTENDERS
+from experiments.common.table_3_files import read_table_3
 from experiments.report.blocks import Picture, Table, write_pages
 from experiments.report.cells import Summary, table
 from experiments.report.movielens_page import epochs_given
@@ -16,6 +18,7 @@ def write_criteo_avazu_page(folder: pathlib.Path, summary: Summary) -> None:
     training = summary["config"]["training"]
     given = f"ROWS={truth['rows']}" if truth else f"{name.upper()}={summary['log']}"
     heatmap = (folder / "attention.png").read_bytes()
+    compared = compared_models(f"{name}_generated" if truth else name, summary)
     page = fill(
         "criteo_avazu.md",
         name=name.capitalize(),
@@ -28,11 +31,21 @@ def write_criteo_avazu_page(folder: pathlib.Path, summary: Summary) -> None:
         training=training,
         table_1=counts_table({name: summary["data"]["statistics"]}),
         scores=scores(name, summary, truth),
+        compared=compared,
+        alone=not compared,
         ranks=ranks(truth) if truth else None,
         attention=Picture("attention", "Mean attention over validation", heatmap),
         order_weights=", ".join(f"{weight:.2f}" for weight in summary["order_weights"]),
     )
     write_pages(folder, page)
+
+
+def compared_models(name: str, summary: Summary) -> str:
+    """Returns the models that Table 3's experiment has trained on the same log, if it has."""
+    found = read_table_3(name)
+    if not found or found["data"]["statistics"] != summary["data"]["statistics"]:
+        return ""
+    return ", ".join(CONTENDERS[model] for model in found["models"])
 
 
 def scores(name: str, summary: Summary, truth: Summary | None) -> Table:

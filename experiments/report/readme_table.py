@@ -8,7 +8,7 @@ import pathlib
 from absl import flags
 
 from experiments.common.markdown import markdown_table, pair, spread
-from experiments.common.published import TABLE_3, TITLES
+from experiments.common.published import CONTENDERS, FORMS, TABLE_3
 from experiments.common.results import PUBLISHED
 from experiments.common.running import run_program
 from experiments.common.table_3_files import read_table_3
@@ -32,10 +32,9 @@ def main(_):
 def table(summary):
     """Returns the table of README, from Table 3's results on Frappe."""
     models, published = summary["models"], TABLE_3["frappe"]
-    others = [name for name in models if name in TITLES and not name.startswith("interhat")]
+    others = [name for name in models if name not in FORMS]
     best = max(others, key=lambda name: models[name]["test"]["auc"]["mean"])
-    count = sum(name in TITLES for name in models)
-    titles = {best: f"{TITLES[best]}, the best of {count} models"}
+    titles = {best: f"{CONTENDERS[best]}, the best of {len(others)} others"}
     titles |= {name: title for name, title in ROWS.items() if name in models and name != best}
     rows = [
         [

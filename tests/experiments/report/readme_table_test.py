@@ -40,6 +40,9 @@ def test_the_first_row_is_the_best_of_the_other_models(summary):
     lines = table(summary).splitlines()
     assert lines[2].startswith("| DeepFM, the best of ")
     assert sum("DeepFM" in line for line in lines) == 1
+    models["lightgbm"] = copy.deepcopy(models["fm"])
+    models["lightgbm"]["test"]["auc"]["mean"] = 0.998
+    assert table(summary).splitlines()[2].startswith("| LightGBM, the best of ")
 
 
 def test_a_row_that_is_not_there_is_left_out(summary):

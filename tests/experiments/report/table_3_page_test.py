@@ -1,0 +1,120 @@
+"""Tests of what the page says of Table 3, on made-up rows."""
+
+import pytest
+
+from experiments.common.published import TABLE_3
+from experiments.common.results import write_result
+from experiments.common.table_3_files import read_table_3
+from experiments.report.table_3_page import table_3
+
+SPACE = {"learning_rate": [0.001, 0.002], "batch_size": [1024]}
+SETTING = {"learning_rate": 0.002, "batch_size": 1024}
+
+
+def run_of(seed, auc):
+    figures = {"auc": auc, "logloss": 1 - auc}
+    return {"seed": seed, "validation": figures, "test": figures, "epochs": 2, "seconds": 3.0}
+
+
+def row_of(auc, seeds):
+    scores = {"auc": {"mean": auc, "std": 0.01}, "logloss": {"mean": 1 - auc, "std": 0.01}}
+    return {
+        **dict.fromkeys(("validation", "test"), scores),
+        "seeds": seeds,
+        "runs": [run_of(seed, auc) for seed in seeds],
+        "parameters": 1000,
+        "seconds_per_epoch": {"mean": 1.5, "std": 0.0},
+    }
+
+
+def trial(**more):
+    found = {"setting": SETTING, "why": "drawn", "epochs": 7}
+    return {**found, "validation": {"auc": 0.9, "logloss": 0.1}, **more}
+
+
+@pytest.fixture
+def write(study_flags, measured):
+    """Writes the file of a row."""
+
+    def write_row(name, auc=0.9, seeds=(1, 2), dataset="frappe", **more):
+        record = {
+            **measured,
+            "name": name,
+            "data": {"set": f"{dataset}/1.0.0", "note": "", "statistics": {}},
+            "space": SPACE,
+            "setting": SETTING,
+            "trials": [trial(), trial(why="wider"), trial(why="drawn", failed="no memory")],
+            "edges": {"learning_rate": 0.004},
+            "row": row_of(auc, list(seeds)),
+        }
+        write_result(f"table_3/{dataset}/{name}.json", {**record, **more})
+
+    return write_row
+
+
+def column(table, title):
+    return [row[table.header.index(title)] for row in table.rows]
+
+
+def test_the_page_is_of_the_rows_that_are_there_the_best_first(write):
+    write("fm", 0.8)
+    write("dnn", 0.95)
+    write("interhat", 0.9, seeds=(1, 2, 3))
+    found = table_3(read_table_3("frappe"))["scores"]
+    assert column(found, "model") == ["DNN", "**InterHAt**", "FM"]
+    assert column(found, "seeds") == ["2", "3", "2"]
+    assert column(found, "validation")[0] == "0.9500 / 0.0500"
+    assert column(found, "InterHAt's lead, AUC") == [
+        "-0.0500 [-0.0500, -0.0500]",
+        "–",
+        "+0.1000 [+0.1000, +0.1000]",
+    ]
+    assert column(found, "paper's")[2] == "0.8625 / 0.4480"
+    assert "of the way" not in found.header
+
+
+def test_without_interhat_nothing_is_compared(write):
+    write("fm")
+    assert column(table_3(read_table_3("frappe"))["scores"], "InterHAt's lead, AUC") == ["–"]
+
+
+@pytest.mark.parametrize("name", ["released", "paper", "released_searched", "paper_searched"])
+def test_every_form_stands_beside_the_papers_interhat(write, name):
+    write(name)
+    auc, logloss = TABLE_3["frappe"]["interhat"]
+    found = table_3(read_table_3("frappe"))["scores"]
+    assert column(found, "paper's") == [f"{auc:.4f} / {logloss:.4f}"]
+
+
+def test_a_search_says_its_trials_its_choice_and_its_edges(write):
+    write("fm")
+    write("released", 0.8, trials=[], edges={}, space={"model": ["interhat"]}, setting={"model": 1})
+    found = table_3(read_table_3("frappe"))["searches"]
+    assert column(found, "trials") == ["2 + 1, 1 failed", "as printed"]
+    assert column(found, "chosen") == ["learning_rate 0.002", "model 1"]
+    assert column(found, "at the edge") == ["learning_rate", "none"]
+
+
+def test_a_trial_that_failed_is_on_the_page(write):
+    write("fm")
+    found = table_3(read_table_3("frappe"))["all_trials"]
+    assert column(found, "validation AUC") == ["0.9000", "0.9000", "failed"]
+    assert column(found, "why") == ["drawn", "wider", "drawn"]
+
+
+def test_on_a_generated_log_the_best_possible_is_known(write):
+    for name, auc in (("lr", 0.7), ("fm", 0.75), ("interhat", 0.798)):
+        write(name, auc, dataset="criteo_generated", best={"auc": 0.8, "logloss": 0.4})
+    found = table_3(read_table_3("criteo_generated"))
+    assert column(found["scores"], "of the way") == ["98.0%", "50.0%", "0.0%"]
+    assert found["best"] == [{"auc": 0.8, "logloss": 0.4}]
+    assert "paper's" not in found["scores"].header and "public" not in found["scores"].header
+
+
+def test_the_memorisation_baseline_is_the_last_row(write):
+    write("fm", 0.8)
+    memory = {"date": "2026-01-01", "memorisation": {"auc": 0.97, "logloss": 0.12}}
+    write_result("table_3/frappe/memorisation.json", memory)
+    found = table_3(read_table_3("frappe"))["scores"]
+    assert column(found, "test AUC") == ["0.8000 ± 0.0100", "0.9700"]
+    assert column(found, "test logloss")[1] == "0.1200" and column(found, "seeds")[1] == "–"
