@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 import interhat
-from interhat_tf import InterHAt
+from interhat_tf import InterHAt, explain_records
 from interhat_tf.input_pipeline.catalog import prepared_dataset
 from interhat_tf.models import FM
 from interhat_tf.utils.files import read_json
@@ -60,6 +60,22 @@ def test_records_with_given_values(run):
     assert 0 < len(records) < 100
     assert all(record["values"]["cost"] == "cost 1" for record in records)
     assert all(record["values"]["user"] == "user 2" for record in records)
+
+
+def test_effects_are_against_training_records(run, folder):
+    found = [record["effects"] for record in run(split="validation", records=2, compared_with=3)]
+    data = prepared_dataset("frappe", f"{folder}/prepared")
+    model = keras.saving.load_model(folder / "run/model.keras")
+    inputs = next(iter(data.evaluation_batches("validation", 2)))[0]
+    background = next(iter(data.evaluation_batches("train", 3)))[0]
+    expected = explain_records(model, inputs, background=background).effects
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_the_page_says_what_it_is_about(run, tmp_path):
+    run(where="cost=cost 1", split="validation", records=3)
+    page = (tmp_path / "page.html").read_text()
+    assert "run/model.keras, 3 records of frappe/nfm/1.0.0, validation with cost=cost 1" in page
 
 
 def test_without_effects(run):
