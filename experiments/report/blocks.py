@@ -130,7 +130,7 @@ table { border-collapse: collapse; font-size: 0.875rem; font-variant-numeric: ta
 th, td { border: 1px solid var(--line); padding: 0.25rem 0.6rem; text-align: left; }
 th { background: var(--soft); }
 .numeric :is(th, td):not(:first-child) { text-align: right; white-space: nowrap; }
-.words :is(th, td) { min-width: 8rem; }
+.words :is(th, td), .numeric :is(th, td):first-child { min-width: 8rem; }
 img { display: block; max-width: 100%; height: auto; background: white; margin: 1rem 0; }
 code { background: var(--soft); overflow-wrap: anywhere; }
 summary { cursor: pointer; }
