@@ -33,6 +33,7 @@ from interhat_tf.training.run_folder import (
     load_best_weights,
     save_model,
 )
+from interhat_tf.training.self_distillation import check_self_distillation
 from interhat_tf.training.settings import TrainingSettings
 from interhat_tf.training.step import compile_steps
 from interhat_tf.utils.files import read_json, write_json
@@ -100,8 +101,8 @@ def train(
         ValueError: If the run in `output_dir` has another configuration or is of
             another model, or the model's schema is not the data set's, or a
             record does not follow it, or the model cannot be trained in
-            microbatches as the settings ask, or the checkpoint is damaged, or
-            the data cannot be distributed to the devices.
+            microbatches or with self-distillation as the settings ask, or the
+            checkpoint is damaged, or the data cannot be distributed to the devices.
         ConnectionError: If another worker is lost.
     """
     folder = pathlib.Path(output_dir)
@@ -122,6 +123,8 @@ def train(
         return read_json(folder / "report.json")
     if settings.microbatch_size:
         check_microbatches(model, settings.jit_compile)
+    if settings.self_distillation:
+        check_self_distillation(model)
     for split in ("train", "validation", "test") if test else ("train", "validation"):
         data.check(split)
 
@@ -196,6 +199,7 @@ class _Loop:
             jit_compile=settings.jit_compile,
             microbatch_size=settings.microbatch_size,
             averaged=self.averaged,
+            self_distillation=settings.self_distillation,
         )
         writer = (
             tf.summary.create_file_writer(str(self.folder / "tensorboard"))

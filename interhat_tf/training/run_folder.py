@@ -74,7 +74,8 @@ def load_best_weights(model: keras.Model, folder: pathlib.Path) -> None:
 
 def _differences(earlier, now, prefix=""):
     if isinstance(earlier, dict) and isinstance(now, dict):
-        keys = sorted(earlier.keys() | now.keys())
+        # An option that an earlier version did not have was off.
+        keys = sorted(earlier.keys() | {key for key in now if now[key] or key in earlier})
         parts = [_differences(earlier.get(key), now.get(key), f"{prefix}{key}.") for key in keys]
         return "; ".join(part for part in parts if part)
     return "" if earlier == now else f"{prefix[:-1]} was {earlier!r}, is {now!r}"

@@ -26,6 +26,9 @@ class TrainingSettings:
         ema_momentum: Momentum of the average of the weights that evaluation and the
             saved model use, or `None` or 0, the weights themselves; see
             `averaged_weights`. 0.995 is a good one for a few thousand steps.
+        self_distillation: Weight of a pull of two predictions of a record, under
+            two dropout masks, to their mean; 1 is QNN-alpha's, 0 none. A step then
+            computes each record twice; see `self_distillation`.
         patience: Epochs without a gain on validation after which it stops.
         learning_rate_factor: What the learning rate is multiplied by after each
             epoch without a gain.
@@ -56,6 +59,7 @@ class TrainingSettings:
     optimizer: str = "adam"
     batch_size: int = 2048
     ema_momentum: float | None = None
+    self_distillation: float = 0.0
     max_epochs: int = 100
     patience: int = 2
     learning_rate_factor: float = 0.1

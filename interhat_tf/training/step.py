@@ -9,6 +9,11 @@ import tensorflow as tf
 from interhat_tf.schema import Batch
 from interhat_tf.training.averaged_weights import AveragedWeights
 from interhat_tf.training.microbatch import check_microbatches, sum_over_microbatches
+from interhat_tf.training.self_distillation import (
+    check_self_distillation,
+    mean_logloss_and_pull,
+    twice,
+)
 
 LABELS = "labels"
 
@@ -20,6 +25,7 @@ def compile_steps(
     jit_compile: bool = False,
     microbatch_size: int | None = None,
     averaged: AveragedWeights | None = None,
+    self_distillation: float = 0.0,
 ) -> Callable[[Any, tf.Tensor], None]:
     """Returns the function that trains a model for a number of steps.
 
@@ -37,18 +43,24 @@ def compile_steps(
             `microbatch`. Defaults to `None`, the whole batch.
         averaged: The average that takes in the weights after each step. Defaults
             to none.
+        self_distillation: Weight of the pull of two predictions to their mean;
+            see `self_distillation`. Defaults to 0, one prediction.
 
     Returns:
         A function of an iterator of batches and the number of steps, a scalar
         tensor; see `distribution.distribute_batches` for several replicas.
 
     Raises:
-        ValueError: As `check_microbatches`, if microbatches are asked for.
+        ValueError: As `check_microbatches` and `check_self_distillation`, if
+            these are asked for.
     """
     if microbatch_size:
         check_microbatches(model, jit_compile)
+    if self_distillation:
+        check_self_distillation(model)
     strategy = model.distribute_strategy
-    objective = Objective(model, getattr(optimizer, "table_l2", {}), microbatch_size)
+    table_l2 = getattr(optimizer, "table_l2", {})
+    objective = Objective(model, table_l2, microbatch_size, self_distillation)
     gradients_of = objective.gradients
 
     def train_step(inputs: Batch, labels: tf.Tensor) -> tf.Tensor:
@@ -83,10 +95,18 @@ class Objective:
         model: A model that gives logits, (B, 1).
         table_l2: Paths of the variables whose penalties the optimizer adds.
         microbatch_size: As for `compile_steps`.
+        self_distillation: As for `compile_steps`.
     """
 
-    def __init__(self, model: keras.Model, table_l2: dict[str, float], microbatch_size: int | None):
+    def __init__(
+        self,
+        model: keras.Model,
+        table_l2: dict[str, float],
+        microbatch_size: int | None,
+        self_distillation: float,
+    ):
         self.model, self.microbatch_size = model, microbatch_size
+        self.self_distillation = self_distillation
         self.variables = model.trainable_variables
         self.penalised = [v for v in self.variables if v.regularizer and v.path not in table_l2]
 
@@ -115,12 +135,21 @@ class Objective:
 
     def _logloss_gradients(self, inputs, labels, rows):
         with tf.GradientTape() as tape:
-            logits = self.model(inputs, training=True)[:, 0]  # (B,)
-            labels = tf.cast(labels, logits.dtype)  # (B,)
-            losses = tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)  # (B,)
-            objective = tf.reduce_sum(losses) / tf.cast(rows, losses.dtype)
+            losses, objectives = self._losses(inputs, labels)
+            objective = tf.reduce_sum(objectives) / tf.cast(rows, objectives.dtype)
         gradients = tape.gradient(objective, self.variables)
         return tf.reduce_sum(tf.cast(losses, tf.float64)), gradients
+
+    def _losses(self, inputs, labels):
+        """Returns the records' loglosses, and what is to be minimised of each, (B,)."""
+        inputs = twice(inputs) if self.self_distillation else inputs
+        logits = self.model(inputs, training=True)[:, 0]  # (B,) or (2 B,)
+        labels = tf.cast(labels, logits.dtype)  # (B,)
+        if not self.self_distillation:
+            losses = tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)  # (B,)
+            return losses, losses
+        losses, pulls = mean_logloss_and_pull(logits, labels)
+        return losses, losses + self.self_distillation * pulls
 
     def _add_penalties(self, gradients):
         if not self.penalised:

@@ -72,6 +72,17 @@ def test_a_checkpoint_of_another_model_is_refused(rule_data, stopped, arguments)
         np.testing.assert_array_equal(weight, before)
 
 
+def test_options_of_later_versions_were_off(rule_data, unbroken, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(unbroken[0], folder)
+    config = json.loads((folder / "config.json").read_text())
+    del config["training"]["ema_momentum"], config["training"]["self_distillation"]
+    (folder / "config.json").write_text(json.dumps(config))
+    assert run(rule_data, folder, resume=True) == unbroken[1]
+    with pytest.raises(ValueError, match=r"training.self_distillation was None, is 0.5"):
+        run(rule_data, folder, resume=True, self_distillation=0.5)
+
+
 def test_a_finished_run_of_version_0_1_is_read(rule_data, unbroken, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(unbroken[0], folder)

@@ -1,0 +1,72 @@
+"""A loss that teaches a model by the mean of its own predictions under two dropout masks."""
+
+import math
+
+import keras
+import tensorflow as tf
+
+from interhat_tf.schema import Batch
+
+
+def check_self_distillation(model: keras.Model) -> None:
+    """Checks that a model can learn from two of its own predictions.
+
+    Raises:
+        ValueError: If the model has no dropout, without which the two are the same.
+    """
+    # `variables` has the states of random generators as well.
+    if len(model.variables) == len(model.weights):
+        raise ValueError(
+            "self_distillation needs a model with dropout, without which the two predictions "
+            "of a record are the same: give the model a dropout above 0, or leave it out"
+        )
+
+
+def twice(inputs: Batch) -> Batch:
+    """Returns a batch whose records all come twice, (2 B, ...), the second time after all others.
+
+    The two halves go through the model in one pass, in which they have dropout
+    masks of their own and share the batch statistics.
+    """
+    return {name: tf.concat([values, values], axis=0) for name, values in inputs.items()}
+
+
+def mean_logloss_and_pull(logits: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the logloss of the mean of two predictions, and how far they are from it.
+
+        p = (p_1 + p_2) / 2
+        logloss = H(y, p),  pull = H(p, p_1) + H(p, p_2)
+
+    where H(a, b) = -a log b - (1 - a) log(1 - b), and no gradient goes through the p
+    of `pull`. Their sum is the self-ensemble loss of QNN-alpha (Li et al. 2025,
+    "Revisiting Feature Interactions from the Perspective of Quadratic Neural
+    Networks for CTR Prediction"). FinalNet (Zhu et al. 2023) pulls two blocks of one
+    network to their mean logit alike.
+
+    Args:
+        logits: Of a batch that `twice` returned, (2 B,).
+        labels: The batch's labels, (B,).
+
+    Returns:
+        The logloss of each record and its pull, (B,) each.
+
+    Example:
+
+    >>> logits, labels = tf.constant([0.0, 0.0]), tf.constant([1.0])
+    >>> loss, pull = mean_logloss_and_pull(logits, labels)
+    >>> print(loss.numpy().round(3), pull.numpy().round(3))
+    [0.693] [1.386]
+    """
+    passes = tf.reshape(logits, [2, -1])  # (2, B)
+
+    def log_of_mean(passes: tf.Tensor) -> tf.Tensor:
+        logs = tf.math.log_sigmoid(passes)  # (2, B)
+        return tf.reduce_logsumexp(logs, axis=0) - math.log(2)  # (B,)
+
+    clicked, not_clicked = log_of_mean(passes), log_of_mean(-passes)  # (B,)
+    logloss = -labels * clicked - (1 - labels) * not_clicked  # (B,)
+    teacher = tf.stop_gradient(tf.exp(clicked))  # (B,)
+    pulls = tf.nn.sigmoid_cross_entropy_with_logits(
+        tf.broadcast_to(teacher, tf.shape(passes)), passes
+    )  # (2, B)
+    return logloss, tf.reduce_sum(pulls, axis=0)
