@@ -2,8 +2,8 @@
 
 There are two trainers. `train` is for prepared data sets: exact resume, a report,
 several devices. Keras' `compile` and `fit` are for batches or arrays of your own;
-with `Adam` and `callbacks.EarlyStopping` they take the same steps and stop at the
-same epoch.
+with `Adam`, `callbacks.WeightAveraging` and `callbacks.EarlyStopping` they take the
+same steps, average the same weights and stop at the same epoch.
 """
 
 from interhat_tf.training.optimizers import Adam, LazyAdam
@@ -15,6 +15,7 @@ __getattr__ = lazy_attributes(
     {
         "EarlyStopping": "interhat_tf.training.early_stopping",
         "TrainingSettings": "interhat_tf.training.settings",
+        "WeightAveraging": "interhat_tf.training.averaged_weights",
         "evaluate": _EVALUATION,
         "evaluate_batches": _EVALUATION,
         "predict_logits": _EVALUATION,
@@ -27,6 +28,7 @@ __all__ = [
     "EarlyStopping",
     "LazyAdam",
     "TrainingSettings",
+    "WeightAveraging",
     "evaluate",
     "evaluate_batches",
     "predict_logits",

@@ -13,7 +13,6 @@ import tensorflow as tf
 from tqdm.auto import tqdm
 
 from interhat_tf.input_pipeline.dataset import PreparedDataset
-from interhat_tf.training.averaged_weights import AveragedWeights
 from interhat_tf.training.checkpoint import Checkpoint, TrainingState
 from interhat_tf.training.distribution import (
     check_agreement,
@@ -102,7 +101,8 @@ def train(
             another model, or the model's schema is not the data set's, or a
             record does not follow it, or the model cannot be trained in
             microbatches or with self-distillation as the settings ask, or the
-            checkpoint is damaged, or the data cannot be distributed to the devices.
+            checkpoint is damaged, or the data cannot be distributed to the devices,
+            or several devices are to average weights with `"lazy_adam"`.
         ConnectionError: If another worker is lost.
     """
     folder = pathlib.Path(output_dir)
@@ -163,9 +163,7 @@ class _Loop:
         self.strategy = model.distribute_strategy
         self.is_chief = self.strategy.extended.should_checkpoint
         self.optimizer = settings.make_optimizer(model)
-        self.averaged = (
-            AveragedWeights(model, settings.ema_momentum) if settings.ema_momentum else None
-        )
+        self.averaged = settings.make_average(model)
         averages = self.averaged.variables if self.averaged else []
         self.loss_sum = tf.Variable(0.0, dtype=tf.float64, trainable=False)
         self.checkpoint = Checkpoint(

@@ -6,6 +6,7 @@ from typing import Any, Self
 import keras
 import tensorflow as tf
 
+from interhat_tf.training.averaged_weights import AveragedWeights
 from interhat_tf.training.microbatch import check_microbatches
 from interhat_tf.training.optimizers import Adam, LazyAdam, table_penalties
 
@@ -44,9 +45,8 @@ class TrainingSettings:
             one after every epoch as well.
 
     Raises:
-        ValueError: If there is no such optimizer, the momentum is not between 0
-            and 1, or the average would read whole tables, which `"lazy_adam"`
-            avoids.
+        ValueError: If there is no such optimizer, or the momentum is not between
+            0 and 1.
 
     Example:
 
@@ -74,10 +74,6 @@ class TrainingSettings:
             raise ValueError(f"optimizer {self.optimizer!r}: not of {', '.join(OPTIMIZERS)}")
         if not 0 <= (self.ema_momentum or 0) < 1:
             raise ValueError(f"ema_momentum must be at least 0 and below 1: {self.ema_momentum}")
-        if self.ema_momentum and self.optimizer == "lazy_adam":
-            raise ValueError(
-                "ema_momentum averages whole tables, which lazy_adam avoids: use adam, or none"
-            )
 
     @classmethod
     def of_model(cls, model: keras.Model, **changes: Any) -> Self:
@@ -97,6 +93,12 @@ class TrainingSettings:
         if "microbatch_size" in changes or _is_faster_in_microbatches(model, settings):
             return settings
         return dataclasses.replace(settings, microbatch_size=None)
+
+    def make_average(self, model: keras.Model) -> AveragedWeights | None:
+        """Returns the average of a model's weights, or `None` if none is asked for."""
+        if not self.ema_momentum:
+            return None
+        return AveragedWeights(model, self.ema_momentum, lazy=self.optimizer == "lazy_adam")
 
     def make_optimizer(self, model: keras.Model) -> keras.optimizers.Optimizer:
         """Returns the optimizer, built for a model's variables in its strategy's scope."""

@@ -68,6 +68,8 @@ def compile_steps(
         if strategy.num_replicas_in_sync > 1:
             rows = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, rows)
         loss, gradients = gradients_of(inputs, labels, rows)
+        if averaged is not None:
+            averaged.before_step(gradients, objective.variables)
         optimizer.apply(gradients, objective.variables)  # sums over the replicas
         return loss
 
@@ -83,7 +85,7 @@ def compile_steps(
             losses = strategy.run(train_step, args=next(batches))
             loss_sum.assign_add(strategy.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None))
             if averaged is not None:
-                averaged.update(optimizer.iterations.value)
+                averaged.after_step(optimizer.iterations.value)
 
     return train_steps
 

@@ -3,9 +3,13 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from interhat_tf import LazyAdam
 from interhat_tf.models import DNN
 from interhat_tf.training.averaged_weights import AveragedWeights
+from interhat_tf.training.step import compile_steps
+from tests.conftest import random_batch
 from tests.training.loop_test import Recorder
 from tests.training.runs import load, make_model, run
 
@@ -22,7 +26,7 @@ def test_all_weights_are_averaged_step_by_step(schema, rng):
     for step in range(1, 9):  # the momentum is step / (step + 10) until step 4
         weights = random_weights(model, rng)
         model.set_weights(weights)
-        averaged.update(step)
+        averaged.after_step(step)
         momentum = min(0.3, step / (step + 10))
         expected = [
             momentum * average + (1 - momentum) * weight
@@ -42,8 +46,52 @@ def test_narrow_weights_are_averaged_in_float32():
     averaged = AveragedWeights(model, momentum=0.999)
     model.set_weights([np.array([[2.0]])])
     for step in range(10_000, 12_000):  # a step's change is too small for bfloat16
-        averaged.update(step)
-    assert averaged.variables[0].numpy() == pytest.approx(2 - 0.999**2000, abs=1e-3)
+        averaged.after_step(step)
+    (average,) = averaged.averages.values()
+    assert average.numpy() == pytest.approx(2 - 0.999**2000, abs=1e-3)
+
+
+@pytest.mark.parametrize("penalty", [0.0, 1e-3])  # with a penalty, a step moves all rows
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_the_lazy_average_is_the_plain_one(schema, rng, penalty, jit_compile):
+    batches = [random_batch(schema, rng, 3) for _ in range(20)]
+    labels = rng.integers(2, size=(20, 3)).astype("float32")
+    averages = []
+    for lazy in (False, True):
+        keras.utils.set_random_seed(0)
+        model = DNN(schema, embedding_dim=2, mlp_units=(3,), embedding_l2=penalty)
+        optimizer = LazyAdam(0.1)
+        optimizer.build(model.trainable_variables)
+        averaged = AveragedWeights(model, momentum=0.5, lazy=lazy)
+        assert bool(averaged.tables) == lazy
+        steps = compile_steps(
+            model, optimizer, tf.Variable(0.0, dtype=tf.float64), jit_compile, averaged=averaged
+        )
+        stacked = {name: np.stack([batch[name] for batch in batches]) for name in batches[0]}
+        data = tf.data.Dataset.from_tensor_slices((stacked, labels))
+        steps(iter(data), tf.constant(20))
+        with averaged.in_place():
+            averages.append(model.get_weights())
+    for plain, from_rows in zip(*averages, strict=True):
+        np.testing.assert_allclose(from_rows, plain, atol=1e-6)
+
+
+def test_the_lazy_average_reads_no_whole_table(schema):
+    model = DNN(schema, embedding_dim=2, mlp_units=(3,))
+    averaged = AveragedWeights(model, momentum=0.5, lazy=True)
+
+    @tf.function
+    def step(ids, gradient):
+        rows = tf.IndexedSlices(gradient, ids)
+        averaged.before_step([rows], [model.embedding.table])
+        averaged.after_step(1)
+
+    rows = model.embedding.table.shape[0]
+    graph = step.get_concrete_function(
+        tf.TensorSpec((2,), tf.int32), tf.TensorSpec((2, 2), tf.float32)
+    ).graph
+    whole = [op for op in graph.get_operations() if op.type == "ReadVariableOp"]
+    assert whole and all(op.outputs[0].shape[:1] != [rows] for op in whole)
 
 
 @pytest.mark.slow

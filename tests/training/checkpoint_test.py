@@ -71,7 +71,12 @@ def test_what_a_killed_checkpoint_left_is_removed(rule_data, tmp_path, monkeypat
     assert sorted(os.listdir(tmp_path)) == ["config.json", "tensorboard"]
 
 
-HOW = [{"optimizer": "lazy_adam"}, {"microbatch_size": 16}, {"ema_momentum": 0.99}]
+HOW = [
+    {"optimizer": "lazy_adam"},
+    {"microbatch_size": 16},
+    {"ema_momentum": 0.99},
+    {"ema_momentum": 0.99, "optimizer": "lazy_adam"},
+]
 
 
 @pytest.mark.slow

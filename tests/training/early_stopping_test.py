@@ -6,9 +6,12 @@ import pytest
 
 from interhat_tf import Adam, InterHAt
 from interhat_tf.training import TrainingSettings, evaluate, train
+from interhat_tf.training.averaged_weights import WeightAveraging
 from interhat_tf.training.early_stopping import BestEpoch, EarlyStopping
 
-SETTINGS = TrainingSettings(batch_size=200, learning_rate=0.03, max_epochs=30, patience=2)
+SETTINGS = TrainingSettings(
+    batch_size=200, learning_rate=0.03, max_epochs=30, patience=2, ema_momentum=0.9
+)
 
 
 def make_model(schema):
@@ -45,7 +48,7 @@ def test_fit_stops_where_train_stops(rule_data, tmp_path):
         rule_data.training_batches(SETTINGS.batch_size, SETTINGS.seed),
         steps_per_epoch=rule_data.num_batches(SETTINGS.batch_size),
         epochs=SETTINGS.max_epochs,
-        callbacks=[stopping],
+        callbacks=[WeightAveraging(SETTINGS.ema_momentum), stopping],
         verbose=0,
     ).history
 
