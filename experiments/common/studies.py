@@ -169,7 +169,7 @@ def describe(report: Report) -> dict[str, Any]:
         "seed": report["config"]["training"]["seed"],
         "commit": report["versions"]["commit"],
         "validation": report["validation"],
-        **({"test": report["test"]} if "test" in report else {}),
+        **{key: report[key] for key in ("test", "attention") if key in report},
         "best_epoch": report["best_epoch"],
         "epochs": report["training"]["epochs"],
         "seconds": round(report["training"]["seconds"], 1),

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from experiments.common.markdown import pair, spread
 from experiments.common.published import CONTENDERS, FORMS, PUBLIC, TABLE_3, TITLES
+from experiments.common.statistics import mean_and_std
 from experiments.common.table_3_files import MEMORISATION, REFERENCE
 from experiments.report.blocks import Table
 from experiments.report.cells import TEST_SCORES, Summary, lead_of, named, table, title_of
@@ -41,6 +42,7 @@ def scores(summary: Summary, rows: list[Summary], public: Summary) -> Table:
         "seeds": lambda row: str(len(row["seeds"])),
         "InterHAt's lead, AUC": lead_of(summary, "auc"),
         "InterHAt's lead, logloss": lead_of(summary, "logloss"),
+        "attention's worth, AUC": attention_worth,
         "paper's": lambda row: pair(papers.get(AS_INTERHAT.get(row["name"], row["name"]))),
         "public": lambda row: pair(public.get(row["name"])),
         "parameters": "{parameters:,}",
@@ -64,6 +66,12 @@ def scores(summary: Summary, rows: list[Summary], public: Summary) -> Table:
 def validation(row: Summary) -> str:
     """Returns the means on validation of AUC and logloss."""
     return pair([row["validation"][metric]["mean"] for metric in ("auc", "logloss")])
+
+
+def attention_worth(row: Summary) -> str:
+    """Returns the mean and spread over the runs of the AUC that fixed weights lose."""
+    found = [run["attention"]["auc_lost"] for run in row["runs"] if "attention" in run]
+    return spread(mean_and_std(found)) if found else "–"
 
 
 def way_of(summary: Summary) -> Callable[[Summary], str]:

@@ -3,6 +3,7 @@ import pytest
 from absl.testing import flagsaver
 
 from experiments.common.studies import (
+    describe,
     open_data,
     run_flags,
     runs_of,
@@ -62,3 +63,9 @@ def test_a_summary_has_its_runs_in_the_order_of_their_seeds():
 
 def test_runs_of_all_seeds(study_flags):
     assert runs_of("fm", order=2) == [run_flags("fm", order=2, seed=seed) for seed in (1, 2, 3)]
+
+
+def test_what_attention_is_worth_is_kept():
+    report = report_of({"seed": 1})
+    assert "attention" not in describe(report)
+    assert describe({**report, "attention": {"auc_lost": 0.1}})["attention"] == {"auc_lost": 0.1}

@@ -86,6 +86,16 @@ def test_every_form_stands_beside_the_papers_interhat(write, name):
     assert column(found, "paper's") == [f"{auc:.4f} / {logloss:.4f}"]
 
 
+def test_attention_is_worth_what_fixed_weights_lose(write):
+    row = row_of(0.9, [1, 2, 3])
+    for run, lost in zip(row["runs"], (0.001, 0.003), strict=False):
+        run["attention"] = {"auc_lost": lost}  # the third was trained before that was measured
+    write("interhat", row=row)
+    write("fm", 0.8)
+    found = table_3(read_table_3("frappe"))["scores"]
+    assert column(found, "attention's worth, AUC") == ["0.0020 ± 0.0014", "–"]
+
+
 def test_a_search_says_its_trials_its_choice_and_its_edges(write):
     write("fm")
     write("released", 0.8, trials=[], edges={}, space={"model": ["interhat"]}, setting={"model": 1})
