@@ -1,4 +1,8 @@
-"""A loss that teaches a model by the mean of its own predictions under two dropout masks."""
+"""A loss that teaches a model by the mean of its own predictions.
+
+These are two passes with dropout masks of their own, or what the blocks of a model
+say that has several and a method `block_logits`, as `FinalNet`.
+"""
 
 import math
 
@@ -12,14 +16,40 @@ def check_self_distillation(model: keras.Model) -> None:
     """Checks that a model can learn from two of its own predictions.
 
     Raises:
-        ValueError: If the model has no dropout, without which the two are the same.
+        ValueError: If the model has neither several blocks nor dropout, without which
+            the two are the same.
     """
+    if _has_blocks(model):
+        return
     # `variables` has the states of random generators as well.
     if len(model.variables) == len(model.weights):
         raise ValueError(
             "self_distillation needs a model with dropout, without which the two predictions "
             "of a record are the same: give the model a dropout above 0, or leave it out"
         )
+
+
+def _has_blocks(model: keras.Model) -> bool:
+    return getattr(model, "num_blocks", 1) > 1
+
+
+def logloss_and_pull(
+    model: keras.Model, inputs: Batch, labels: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns a batch's loglosses, and how far the model's predictions are from their mean.
+
+    Args:
+        model: A model that `check_self_distillation` accepts.
+        inputs: The records.
+        labels: Their labels, (B,).
+
+    Returns:
+        The logloss of each record and its pull, (B,) each.
+    """
+    if _has_blocks(model):
+        return block_logloss_and_pull(model.block_logits(inputs, training=True), labels)
+    logits = model(twice(inputs), training=True)[:, 0]  # (2 B,)
+    return mean_logloss_and_pull(logits, tf.cast(labels, logits.dtype))
 
 
 def twice(inputs: Batch) -> Batch:
@@ -40,8 +70,7 @@ def mean_logloss_and_pull(logits: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tens
     where H(a, b) = -a log b - (1 - a) log(1 - b), and no gradient goes through the p
     of `pull`. Their sum is the self-ensemble loss of QNN-alpha (Li et al. 2025,
     "Revisiting Feature Interactions from the Perspective of Quadratic Neural
-    Networks for CTR Prediction"). FinalNet (Zhu et al. 2023) pulls two blocks of one
-    network to their mean logit alike.
+    Networks for CTR Prediction").
 
     Args:
         logits: Of a batch that `twice` returned, (2 B,).
@@ -70,3 +99,34 @@ def mean_logloss_and_pull(logits: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tens
         tf.broadcast_to(teacher, tf.shape(passes)), passes
     )  # (2, B)
     return logloss, tf.reduce_sum(pulls, axis=0)
+
+
+def block_logloss_and_pull(logits: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the logloss of the mean of the blocks' logits, and how far they are from it.
+
+        p = sigmoid(mean_i y_i)
+        logloss = H(y, p),  pull = sum_i H(p, sigmoid(y_i))
+
+    with the H of `mean_logloss_and_pull`, and no gradient through the p of `pull`.
+    Their sum is the loss of FinalNet (Zhu et al., SIGIR 2023).
+
+    Args:
+        logits: The blocks' logits y_i, (B, number of blocks).
+        labels: The batch's labels, (B,).
+
+    Returns:
+        The logloss of each record and its pull, (B,) each.
+
+    Example:
+
+    >>> loss, pull = block_logloss_and_pull(tf.constant([[1.0, -1.0]]), tf.constant([1.0]))
+    >>> print(loss.numpy().round(3), pull.numpy().round(3))
+    [0.693] [1.627]
+    """
+    mean = tf.reduce_mean(logits, axis=1)  # (B,)
+    logloss = tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(labels, logits.dtype), mean)
+    teacher = tf.stop_gradient(tf.sigmoid(mean))[:, None]  # (B, 1)
+    pulls = tf.nn.sigmoid_cross_entropy_with_logits(
+        tf.broadcast_to(teacher, tf.shape(logits)), logits
+    )  # (B, number of blocks)
+    return logloss, tf.reduce_sum(pulls, axis=1)

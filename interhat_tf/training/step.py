@@ -9,11 +9,7 @@ import tensorflow as tf
 from interhat_tf.schema import Batch
 from interhat_tf.training.averaged_weights import AveragedWeights
 from interhat_tf.training.microbatch import check_microbatches, sum_over_microbatches
-from interhat_tf.training.self_distillation import (
-    check_self_distillation,
-    mean_logloss_and_pull,
-    twice,
-)
+from interhat_tf.training.self_distillation import check_self_distillation, logloss_and_pull
 
 LABELS = "labels"
 
@@ -144,14 +140,13 @@ class Objective:
 
     def _losses(self, inputs, labels):
         """Returns the records' loglosses, and what is to be minimised of each, (B,)."""
-        inputs = twice(inputs) if self.self_distillation else inputs
-        logits = self.model(inputs, training=True)[:, 0]  # (B,) or (2 B,)
+        if self.self_distillation:
+            losses, pulls = logloss_and_pull(self.model, inputs, labels)
+            return losses, losses + self.self_distillation * pulls
+        logits = self.model(inputs, training=True)[:, 0]  # (B,)
         labels = tf.cast(labels, logits.dtype)  # (B,)
-        if not self.self_distillation:
-            losses = tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)  # (B,)
-            return losses, losses
-        losses, pulls = mean_logloss_and_pull(logits, labels)
-        return losses, losses + self.self_distillation * pulls
+        losses = tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)  # (B,)
+        return losses, losses
 
     def _add_penalties(self, gradients):
         if not self.penalised:

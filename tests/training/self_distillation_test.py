@@ -5,8 +5,14 @@ import pytest
 import tensorflow as tf
 
 from interhat_tf import Adam
-from interhat_tf.models import DNN
-from interhat_tf.training.self_distillation import mean_logloss_and_pull, twice
+from interhat_tf.models import DNN, FinalNet
+from interhat_tf.training.self_distillation import (
+    block_logloss_and_pull,
+    check_self_distillation,
+    logloss_and_pull,
+    mean_logloss_and_pull,
+    twice,
+)
 from interhat_tf.training.step import compile_steps
 from tests.conftest import random_batch
 from tests.training.runs import make_model, run
@@ -69,3 +75,29 @@ def test_a_model_without_dropout_is_refused(rule_data, tmp_path):
     with pytest.raises(ValueError, match="self_distillation needs a model with dropout"):
         run(rule_data, tmp_path, model, self_distillation=1.0)
     assert not list(tmp_path.iterdir())
+
+
+def test_blocks_are_pulled_to_the_mean_of_their_logits(rng):
+    logits, labels = rng.normal(size=(5, 2)) * 3, rng.integers(2, size=5).astype(float)
+    p = 1 / (1 + np.exp(-logits))
+    mean = 1 / (1 + np.exp(-logits.mean(axis=1)))
+    variable = tf.Variable(logits)
+    with tf.GradientTape(persistent=True) as tape:
+        logloss, pull = block_logloss_and_pull(tf.identity(variable), tf.constant(labels))
+    np.testing.assert_allclose(logloss, cross_entropy(labels, mean))
+    np.testing.assert_allclose(pull, cross_entropy(mean[:, None], p).sum(axis=1))
+    np.testing.assert_allclose(tape.gradient(pull, variable), p - mean[:, None], atol=1e-12)
+    slope = np.repeat((mean - labels)[:, None] / 2, 2, axis=1)
+    np.testing.assert_allclose(tape.gradient(logloss, variable), slope, atol=1e-12)
+
+
+def test_blocks_of_a_model_need_no_dropout(schema, batch, rng):
+    labels = tf.constant(rng.integers(2, size=16).astype("float32"))
+    model = FinalNet(schema, embedding_dim=4, mlp_units=(6,), second_mlp_units=(4,))
+    check_self_distillation(model)
+    losses, pulls = logloss_and_pull(model, batch, labels)
+    expected = tf.nn.sigmoid_cross_entropy_with_logits(labels, model(batch)[:, 0])
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
+    assert pulls.shape == (16,)
+    with pytest.raises(ValueError, match="needs a model with dropout"):
+        check_self_distillation(FinalNet(schema, second_mlp_units=()))

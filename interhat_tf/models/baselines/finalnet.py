@@ -20,8 +20,7 @@ class FinalNet(DeepModel):
     X is the embeddings of all fields, end to end, and a block a
     `FactorizedInteractionBlock`. This is the paper's 2B; without a second block
     it is its 1B, logit = w_1^T block_1(FieldGate(X)) + b_1. The authors also pull
-    each block's prediction to that of both, with a loss of its own: see
-    `block_logits`.
+    each block's prediction to that of both: `TrainingSettings(self_distillation=1.0)`.
 
     Args:
         schema: The record's `Schema`, or what its `to_dict` returned.
@@ -63,6 +62,11 @@ class FinalNet(DeepModel):
             )
             self.second_logit = self._make_logit(self.dense_l2, name="second_logit")
         self._finish()
+
+    @property
+    def num_blocks(self) -> int:
+        """The number of blocks."""
+        return 2 if self.second_mlp else 1
 
     def call(self, inputs: Batch, training: bool = False) -> keras.KerasTensor:
         """Returns logits, (B, 1)."""
