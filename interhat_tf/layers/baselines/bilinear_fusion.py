@@ -62,11 +62,14 @@ class BilinearFusion(ConfigFromSignature):
 
     def call(self, first: Tensor, second: Tensor) -> Tensor:
         """Returns the sum of the products, (B, 1)."""
-        _, p, q = self.kernel.shape
-        x = ops.reshape(first, (-1, self.num_heads, p))  # (B, H, p / H)
-        y = ops.reshape(second, (-1, self.num_heads, q))  # (B, H, q / H)
-        products = ops.einsum("bhp,hpq->bhq", x, self.kernel) * y  # (B, H, q / H)
-        return ops.expand_dims(ops.sum(products, axis=(1, 2)), -1)  # (B, 1)
+        x, y = self._heads(first), self._heads(second)  # (H, B, p / H), (H, B, q / H)
+        products = ops.matmul(x, self.kernel) * y  # (H, B, q / H)
+        return ops.expand_dims(ops.sum(products, axis=(0, 2)), -1)  # (B, 1)
+
+    def _heads(self, stream: Tensor) -> Tensor:
+        width = stream.shape[-1] // self.num_heads
+        heads = ops.reshape(stream, (-1, self.num_heads, width))  # (B, H, width)
+        return ops.transpose(heads, (1, 0, 2))  # (H, B, width)
 
     def compute_output_shape(self, first_shape: Shape, second_shape: Shape) -> Shape:
         """Returns (B, 1)."""
