@@ -22,6 +22,8 @@ _STREAMS = {
     "batch_norm": (True,),
     "dropout": (0.1, 0.2, 0.4),
 }
+# FinalNet's and QNN-alpha's authors train them with the pull to the mean of two predictions.
+_PULLED: Space = {"self_distillation": (1.0,)}
 _ATTENTION_LAYERS = {"num_layers": (2, 3), "num_heads": (2, 4), "key_dim": (16, 32)}
 # Field-aware values and a head as wide as the MLPs', with and without self-attention.
 _INTERHAT = {
@@ -49,8 +51,9 @@ _OWN: dict[str, Space] = {
     "deepfm": _MLP,
     "interhat": _INTERHAT,
     "dcn_v2": {**_MLP, "num_cross_layers": (2, 3)},
-    "finalnet": {**_STREAMS, "second_mlp_units": ([400], [400, 400])},
+    "finalnet": {**_STREAMS, **_PULLED, "second_mlp_units": ([400], [400, 400])},
     "qnn_alpha": {
+        **_PULLED,
         "num_layers": (1, 2),
         "num_maps": (4, 8),
         "batch_norm": (True,),
@@ -164,7 +167,10 @@ def search_space(dataset: str, name: str) -> Space:
 def _frappe(name):
     """Few records of many values: without strong penalties the embeddings overfit."""
     shallow = name in _SHALLOW
+    # The public benchmark's gates of FinalMLP.
+    gates = {"first_gate_field": ("user",), "second_gate_field": ("item",)}
     return {
+        **(gates if name == "finalmlp" else {}),
         "batch_size": (1024,),
         "embedding_dim": (10, 16, 32),
         "embedding_l2": (0.0, 1e-6, 3e-6, 1e-5) if shallow else (1e-2, 2.5e-2, 5e-2, 1e-1),
