@@ -3,11 +3,13 @@
 import pathlib
 import subprocess
 
+import numpy as np
 import pytest
 from absl.testing import flagsaver
 
 from experiments.generated_logs.generator import generate
 from experiments.paper import criteo_avazu
+from interhat_tf.explanation.attention_maps import Attention
 from interhat_tf.utils.files import read_json
 
 
@@ -99,3 +101,46 @@ def test_make_passes_on_what_it_is_given():
         "--seeds=0",
         "--seeds=1",
     ]
+
+
+def attention(order_weights, field_weights):
+    """Attention over the fields a, b and c."""
+    field_weights, order_weights = np.array(field_weights), np.array(order_weights)
+    return Attention(
+        field_names=("a", "b", "c"),
+        field_weights=field_weights,
+        order_weights=order_weights,
+        probability=0.3,
+        field_weights_std=field_weights,
+        order_weights_std=order_weights,
+        probability_std=0.1,
+        records=9,
+    )
+
+
+ATTENTIONS = [
+    attention([0.1, 0.9], [[0.9, 0.05, 0.05], [0.1, 0.2, 0.7]]),
+    attention([0.2, 0.8], [[0.8, 0.1, 0.1], [0.1, 0.3, 0.6]]),
+]
+
+
+def test_fields_are_weighed_by_alpha_f_and_seeds_averaged():
+    expected = np.mean([[0.18, 0.185, 0.635], [0.24, 0.26, 0.5]], axis=0)
+    np.testing.assert_allclose(criteo_avazu.combined_weights(ATTENTIONS), expected)
+
+
+def test_planted_fields_are_ranked_by_weight(study_flags):
+    known = {"rows": 7, "seed": 3, "click_rate": 0.2, "best": {"auc": 0.8}}
+    truth = {**known, "terms": [{"fields": ["b", "a"], "auc": 0.6, "coefficient": 2.0}]}
+    found = criteo_avazu.beside(truth, ATTENTIONS)["truth"]
+    assert {name: found[name] for name in known} == known
+    # By alpha_f: c, b, a. The highest weight in a row, on average: a 0.85, c 0.65, b 0.25.
+    assert found["planted"] == [
+        {"fields": ["b", "a"], "auc": 0.6, "ranks": [2, 3], "ranks_in_any_order": [3, 1]}
+    ]
+
+
+def test_a_real_log_stands_beside_the_papers_interhat(study_flags):
+    with flagsaver.flagsaver(dataset="avazu/paper"):
+        found = criteo_avazu.beside(None, ATTENTIONS)
+    assert found == {"paper": {"auc": 0.7582, "logloss": 0.3910}}
