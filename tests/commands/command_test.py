@@ -1,5 +1,6 @@
 """Tests of what all commands of `interhat` share."""
 
+import json
 import subprocess
 import sys
 
@@ -64,6 +65,7 @@ def test_prepares_a_log(tmp_path, capsys):
     write_click_log(tmp_path / "clicks.csv")
     arguments = ["prepare", "--dataset=mine", f"--log={tmp_path}/clicks.csv"]
     interhat.main([*arguments, f"--data_dir={tmp_path}", "--categorical=app", "--min_count=2"])
-    assert '"train"' in capsys.readouterr().out
+    output = capsys.readouterr().out
     data = interhat_tf.prepared_dataset("mine", tmp_path)
+    assert json.loads(output[output.index("{") :]) == data.statistics
     assert data.schema.field_names == ("app",)

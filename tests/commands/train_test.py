@@ -161,6 +161,15 @@ def test_microbatches_are_for_steps_that_can_be_cut():
         assert not train.in_microbatches(arguments, training)
 
 
+@pytest.mark.parametrize(
+    ("flags", "rows"), [((), 256), (("--dropout=0.1",), None), (("--microbatch_size=64",), 64)]
+)
+def test_a_preset_is_trained_in_microbatches_where_that_can_be(flags, rows):
+    values = train.define_flags()
+    values(["train", "--dataset=criteo", *flags])
+    assert train.settings(values)[1].get("microbatch_size") == rows
+
+
 @pytest.mark.slow
 def test_a_run_in_microbatches_is_the_whole_run(prepared, tmp_path):
     found = []
