@@ -1,7 +1,7 @@
 """When training stops, and which epoch was the best: for `train` and, as a callback, for `fit`."""
 
 import dataclasses
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any
 
 import keras
@@ -9,23 +9,32 @@ import numpy as np
 
 from interhat_tf.training.evaluation import evaluate_batches
 
+CRITERIA: dict[str, Callable[[float, float], float]] = {
+    "auc - logloss": lambda auc, logloss: auc - logloss,
+    "logloss": lambda auc, logloss: -logloss,
+}
+"""What makes an epoch better than another, from its AUC and logloss on validation. AUC compares
+records that are equally likely to be clicked as well, whose order is chance: where these are most,
+or the split is small, noise decides the first criterion, and the second is the better one."""
+
 MIN_GAIN = 1e-5
 """Smaller gains on validation count as none: with a small learning rate they would never end."""
 
 
 @dataclasses.dataclass
 class BestEpoch:
-    """The best epoch so far, by `auc - logloss` on validation.
+    """The best epoch so far on validation, by a score of `CRITERIA`.
 
     Args:
         best_epoch: Its number, from 0; -1 before the first.
-        best_score: Its `auc - logloss`.
+        best_score: Its score.
         epochs_without_gain: Epochs since the best.
 
     Example:
 
     >>> best = BestEpoch()
-    >>> best.update(0, auc=0.75, logloss=0.5), best.update(1, auc=0.76, logloss=0.6)
+    >>> score = CRITERIA["auc - logloss"]
+    >>> best.update(0, score(0.75, 0.5)), best.update(1, score(0.76, 0.6))
     (True, False)
     >>> best.best_epoch, best.epochs_without_gain
     (0, 1)
@@ -35,12 +44,11 @@ class BestEpoch:
     best_score: float = -float("inf")
     epochs_without_gain: int = 0
 
-    def update(self, epoch: int, auc: float, logloss: float) -> bool:
-        """Takes note of an epoch's metrics on validation; returns whether they are a gain.
+    def update(self, epoch: int, score: float) -> bool:
+        """Takes note of an epoch's score; returns whether it is a gain.
 
         Only a gain of more than `MIN_GAIN` is one.
         """
-        score = auc - logloss
         gain = score > self.best_score + MIN_GAIN
         if gain:
             self.best_epoch, self.best_score, self.epochs_without_gain = epoch, score, 0
@@ -49,12 +57,22 @@ class BestEpoch:
         return gain
 
 
+def check_criterion(criterion: str) -> None:
+    """Checks that there is a criterion of this name.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    if criterion not in CRITERIA:
+        raise ValueError(f"criterion {criterion!r}: not of {', '.join(CRITERIA)}")
+
+
 class EarlyStopping(keras.callbacks.Callback):
     """Stops `fit` as `interhat_tf.train` stops, with exact AUC and logloss.
 
     After each epoch the model predicts the validation batches. Exact
     `validation_auc` and `validation_logloss` join the epoch's logs. After an
-    epoch without a gain of `auc - logloss` the learning rate drops; after
+    epoch without a gain by the criterion the learning rate drops; after
     `patience` such epochs in a row training stops. At the end the model has the
     weights of the best epoch.
 
@@ -68,6 +86,11 @@ class EarlyStopping(keras.callbacks.Callback):
         patience: Epochs without a gain after which training stops. Defaults to 2.
         learning_rate_factor: What the learning rate is multiplied by after each
             of them. Defaults to 0.1.
+        criterion: What makes an epoch better than another, a name in `CRITERIA`.
+            Defaults to `"auc - logloss"`.
+
+    Raises:
+        ValueError: If there is no such criterion.
 
     Attributes:
         best: The `BestEpoch`.
@@ -83,8 +106,11 @@ class EarlyStopping(keras.callbacks.Callback):
         validation: Iterable[tuple[Any, Any]],
         patience: int = 2,
         learning_rate_factor: float = 0.1,
+        criterion: str = "auc - logloss",
     ):
         super().__init__()
+        check_criterion(criterion)
+        self.criterion = criterion
         self.validation = validation
         self.patience, self.learning_rate_factor = patience, learning_rate_factor
 
@@ -98,7 +124,7 @@ class EarlyStopping(keras.callbacks.Callback):
         found = evaluate_batches(self.validation, self.model.predict_on_batch)
         if logs is not None:
             logs.update({f"validation_{name}": value for name, value in found.items()})
-        if self.best.update(epoch, **found):
+        if self.best.update(epoch, CRITERIA[self.criterion](found["auc"], found["logloss"])):
             self.best_weights = [np.asarray(weight) for weight in self.model.weights]
             return
         optimizer = self.model.optimizer

@@ -19,6 +19,7 @@ from interhat_tf.training.distribution import (
     distribute_batches,
     naming_lost_workers,
 )
+from interhat_tf.training.early_stopping import CRITERIA
 from interhat_tf.training.evaluation import (
     EVALUATION_BATCH_SIZE,
     compile_prediction,
@@ -63,11 +64,11 @@ def train(
     Keras' `compile` and `fit`, with `interhat_tf.Adam` and
     `interhat_tf.callbacks.EarlyStopping`, which stops as this function does.
 
-    The learning rate drops after an epoch without a gain of `auc - logloss` on
-    validation, and training stops after `settings.patience` such epochs in a
-    row. The test split is read once, after that. With `settings.ema_momentum` all
-    this, callbacks at the ends of epochs and the saved model are about the
-    average of the weights; the training itself goes on from the last ones.
+    The learning rate drops after an epoch without a gain of `settings.criterion` on
+    validation, and training stops after `settings.patience` such epochs in a row.
+    The test split is read once, after that. With `settings.ema_momentum` all this,
+    callbacks at the ends of epochs and the saved model are about the average of the
+    weights; the training itself goes on from the last ones.
 
     A run that was killed at any moment goes on with `resume=True` and ends, on
     a CPU, with the very weights and report of an unbroken run. One that was
@@ -272,7 +273,8 @@ class _Loop:
     def _close_epoch(self, logs):
         """Keeps the best weights or drops the learning rate, and goes to the next epoch."""
         state, settings = self.state, self.settings
-        if state.update(state.epoch, logs["validation_auc"], logs["validation_logloss"]):
+        score = CRITERIA[settings.criterion](logs["validation_auc"], logs["validation_logloss"])
+        if state.update(state.epoch, score):
             self.checkpoint.best_weights = _weights(self.model)
         else:
             rate = logs["learning_rate"] * settings.learning_rate_factor

@@ -41,6 +41,7 @@ def check_config(folder: pathlib.Path, config: dict[str, Any], resume: bool) -> 
         del now["architecture"]
     if "piece_rows" in earlier["training"]:  # of version 0.1 as well
         earlier["training"]["microbatch_size"] = earlier["training"].pop("piece_rows")
+    earlier["training"].setdefault("criterion", "auc - logloss")  # there was no other
     if changed := _differences(earlier, now):
         raise ValueError(f"{folder} holds a run of another configuration: {changed}")
 

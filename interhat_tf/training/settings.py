@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from interhat_tf.training.averaged_weights import AveragedWeights
+from interhat_tf.training.early_stopping import check_criterion
 from interhat_tf.training.microbatch import check_microbatches
 from interhat_tf.training.optimizers import Adam, LazyAdam, table_penalties
 
@@ -30,6 +31,9 @@ class TrainingSettings:
         self_distillation: Weight of a pull of two predictions of a record, under
             two dropout masks, to their mean; 1 is QNN-alpha's, 0 none. A step then
             computes each record twice; see `self_distillation`.
+        criterion: What makes an epoch better than another on validation:
+            `"auc - logloss"`, or `"logloss"`, which noise fools less where most
+            records are alike or the split is small; see `early_stopping.CRITERIA`.
         patience: Epochs without a gain on validation after which it stops.
         learning_rate_factor: What the learning rate is multiplied by after each
             epoch without a gain.
@@ -45,7 +49,7 @@ class TrainingSettings:
             one after every epoch as well.
 
     Raises:
-        ValueError: If there is no such optimizer, or the momentum is not between
+        ValueError: If there is no such optimizer or criterion, or the momentum is not between
             0 and 1.
 
     Example:
@@ -61,6 +65,7 @@ class TrainingSettings:
     ema_momentum: float | None = None
     self_distillation: float = 0.0
     max_epochs: int = 100
+    criterion: str = "auc - logloss"
     patience: int = 2
     learning_rate_factor: float = 0.1
     seed: int = 0
@@ -72,6 +77,7 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         if self.optimizer not in OPTIMIZERS:
             raise ValueError(f"optimizer {self.optimizer!r}: not of {', '.join(OPTIMIZERS)}")
+        check_criterion(self.criterion)
         if not 0 <= (self.ema_momentum or 0) < 1:
             raise ValueError(f"ema_momentum must be at least 0 and below 1: {self.ema_momentum}")
 

@@ -7,7 +7,8 @@ import pytest
 from interhat_tf import Adam, InterHAt
 from interhat_tf.training import TrainingSettings, evaluate, train
 from interhat_tf.training.averaged_weights import WeightAveraging
-from interhat_tf.training.early_stopping import BestEpoch, EarlyStopping
+from interhat_tf.training.early_stopping import CRITERIA, BestEpoch, EarlyStopping
+from interhat_tf.training.metrics import auc, logloss
 
 SETTINGS = TrainingSettings(
     batch_size=200, learning_rate=0.03, max_epochs=30, patience=2, ema_momentum=0.9
@@ -19,21 +20,62 @@ def make_model(schema):
     return InterHAt(schema, embedding_dim=4, num_heads=2, attention_size=4, order=2)
 
 
-def test_a_gain_is_more_auc_or_less_logloss():
+# AUC and logloss, epoch after epoch. A sum of the two would take the second for a gain.
+EPOCHS = [(0.70, 0.50), (0.71, 0.60), (0.70, 0.40), (0.72, 0.40), (0.72, 0.40)]
+
+
+@pytest.mark.parametrize(
+    ("criterion", "gains", "score"),
+    [
+        ("logloss", [True, False, True, False, False], -0.4),
+        ("auc - logloss", [True, False, True, True, False], 0.32),
+    ],
+)
+def test_a_gain_is_less_logloss_or_more_auc(criterion, gains, score):
     best = BestEpoch()
-    # (AUC, logloss): a sum of the two would take the second for a gain and the third for none.
-    epochs = [(0.70, 0.50), (0.71, 0.60), (0.70, 0.40), (0.72, 0.40), (0.72, 0.40)]
-    gains = [best.update(epoch, *metrics) for epoch, metrics in enumerate(epochs)]
-    assert gains == [True, False, True, True, False]
-    assert (best.best_epoch, best.epochs_without_gain) == (3, 1)
-    assert best.best_score == pytest.approx(0.32)
+    scores = [CRITERIA[criterion](*metrics) for metrics in EPOCHS]
+    found = [best.update(epoch, score) for epoch, score in enumerate(scores)]
+    assert found == gains
+    last = max(epoch for epoch, gain in enumerate(gains) if gain)
+    assert (best.best_epoch, best.epochs_without_gain) == (last, 4 - last)
+    assert best.best_score == pytest.approx(score)
 
 
 def test_a_tiny_gain_counts_as_none():
     best = BestEpoch()
-    assert best.update(0, 0.7, 0.5)
-    assert not best.update(1, 0.7, 0.5 - 5e-6)
-    assert best.update(2, 0.7, 0.5 - 2e-5)
+    assert best.update(0, 0.5)
+    assert not best.update(1, 0.5 + 5e-6)
+    assert best.update(2, 0.5 + 2e-5)
+
+
+def test_noise_among_records_that_are_alike_fools_auc_alone(rng):
+    """1 record in 9 is clicked with probability 0.9, the others with 0.2, as in dense Rule 2."""
+
+    def logits(matches, of_matching, of_others):
+        probability = np.where(matches, of_matching, of_others)
+        noise = 0.02 * rng.normal(size=matches.size)  # the order of records that are alike
+        return np.log(probability / (1 - probability)) + noise
+
+    fooled = dict.fromkeys(CRITERIA, 0)
+    for _ in range(100):
+        matches = rng.random(2_000) < 1 / 9
+        labels = rng.random(2_000) < np.where(matches, 0.9, 0.2)
+        epochs = [logits(matches, 0.9, 0.2), logits(matches, 0.8, 0.23)]  # the second is worse
+        for criterion in CRITERIA:
+            best = BestEpoch()
+            for epoch, of_epoch in enumerate(epochs):
+                metrics = auc(labels, of_epoch), logloss(labels, of_epoch)
+                best.update(epoch, CRITERIA[criterion](*metrics))
+            fooled[criterion] += best.best_epoch
+    assert fooled["auc - logloss"] > 25
+    assert fooled["logloss"] == 0
+
+
+def test_an_unknown_criterion():
+    with pytest.raises(ValueError, match="criterion 'auc': not of auc - logloss, logloss"):
+        TrainingSettings(criterion="auc")
+    with pytest.raises(ValueError, match="criterion 'auc': not of auc - logloss, logloss"):
+        EarlyStopping([], criterion="auc")
 
 
 @pytest.mark.slow

@@ -21,10 +21,10 @@ from tests.training.runs import (
 )
 
 
-def script(monkeypatch, *aucs):
-    """Lets validation have these AUCs, epoch after epoch."""
-    scores = itertools.chain(aucs, itertools.repeat(0.5))
-    monkeypatch.setattr(loop, "evaluate", lambda *_: {"auc": next(scores), "logloss": 0.5})
+def script(monkeypatch, *scores):
+    """Lets validation have these AUCs, and loglosses of 1 less them, epoch after epoch."""
+    aucs = itertools.chain(scores, itertools.repeat(0.5))
+    monkeypatch.setattr(loop, "evaluate", lambda *_: {"auc": (a := next(aucs)), "logloss": 1 - a})
 
 
 class Recorder(keras.callbacks.Callback):

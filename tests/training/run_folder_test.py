@@ -72,11 +72,12 @@ def test_a_checkpoint_of_another_model_is_refused(rule_data, stopped, arguments)
         np.testing.assert_array_equal(weight, before)
 
 
-def test_options_of_later_versions_were_off(rule_data, unbroken, tmp_path):
+def test_options_of_later_versions_had_their_defaults(rule_data, unbroken, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(unbroken[0], folder)
     config = json.loads((folder / "config.json").read_text())
-    del config["training"]["ema_momentum"], config["training"]["self_distillation"]
+    for name in ("ema_momentum", "self_distillation", "criterion"):
+        del config["training"][name]
     (folder / "config.json").write_text(json.dumps(config))
     assert run(rule_data, folder, resume=True) == unbroken[1]
     with pytest.raises(ValueError, match=r"training.self_distillation was None, is 0.5"):
