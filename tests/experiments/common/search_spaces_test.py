@@ -4,12 +4,12 @@ import math
 import pytest
 
 from experiments.common.published import CONTENDERS, TABLE_3, TITLES
-from experiments.common.running import PROGRAMS
+from experiments.common.running import PROGRAMS, flag_arguments
 from experiments.common.search import draw, size
 from experiments.common.search_spaces import contenders, search_space
 from experiments.common.table_3_files import REFERENCE
 from experiments.trees.train import MODELS as TREES
-from interhat_tf.commands.train import define_flags
+from interhat_tf.commands.train import define_flags, settings
 from interhat_tf.models import MODELS
 from interhat_tf.training.settings import TrainingSettings
 
@@ -40,6 +40,21 @@ def test_a_space_has_flags_of_its_models_and_room_for_the_trials(dataset, name):
         else:
             assert set(space) - {"model", "preset"} - TRAINING <= FLAGS & arguments
     assert size(space) == 1 or len(draw(space, 12, seed=name)) == 12
+
+
+@pytest.mark.parametrize("name", contenders("frappe"))
+def test_the_command_line_takes_what_is_drawn(name):
+    space = search_space("frappe", name)
+    for setting in draw(space, min(12, size(space)), seed=name):
+        run = {"dataset": "frappe/nfm", "output_dir": "run", "model": name, **setting}
+        if run["model"] in PROGRAMS:
+            continue
+        values = define_flags()
+        values(["train", *flag_arguments(run)])
+        arguments, training = settings(values)
+        for flag, value in setting.items():
+            if flag not in ("model", "preset"):
+                assert (arguments | training)[flag] == value
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
