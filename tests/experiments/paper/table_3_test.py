@@ -213,7 +213,7 @@ def test_the_seed_that_chose_is_no_final_seed(study_flags):
 
 
 @pytest.mark.slow
-def test_the_whole_of_it_stops_and_goes_on(study_flags, tmp_path):
+def test_the_whole_of_it_stops_and_goes_on(study_flags, runs_in_process, tmp_path):
     raw = write_raw(tmp_path / "raw")
 
     def run(**given):
