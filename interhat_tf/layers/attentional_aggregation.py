@@ -120,13 +120,16 @@ class AttentionalAggregation(ConfigFromSignature):
         training: bool = False,
     ) -> tuple[Tensor, Tensor]:
         """Returns the aggregation and its weights."""
-        values = inputs if values is None else values
         if inputs.shape[1] == 1:  # an order of 1: nothing to choose from
-            return ops.squeeze(values, 1), ops.ones_like(inputs[:, :, 0])  # (B, d'), (B, 1)
+            pooled = inputs if values is None else values
+            return ops.squeeze(pooled, 1), ops.ones_like(inputs[:, :, 0])  # (B, d'), (B, 1)
         if weights is None:
             weights = ops.softmax(self._scores(inputs, training))  # (B, m)
-        aggregation = ops.matmul(ops.expand_dims(weights, 1), values)  # (B, 1, d')
-        return ops.squeeze(aggregation, 1), weights  # (B, d'), (B, m)
+        if values is None:
+            aggregation = ops.matmul(ops.expand_dims(weights, 1), inputs)  # (B, 1, d)
+            return ops.squeeze(aggregation, 1), weights  # (B, d), (B, m)
+        # Few and wide: a sum of products is faster than a matrix product for each record.
+        return ops.sum(ops.expand_dims(weights, -1) * values, axis=1), weights  # (B, d'), (B, m)
 
     def _scores(self, inputs: Tensor, training: bool) -> Tensor:
         if self.batch_norm:

@@ -149,8 +149,14 @@ class ExplainingModel(ClickModel):
         self.diagnosis = {"attention": attention_worth(self, batches, evaluate)}
         return self.diagnosis
 
-    def _add_average_terms(self, order: int, embedding_dim: int) -> None:
-        """Creates the weight that `adapt` fills."""
+    def _make_base(self, contribution_base: str, order: int, embedding_dim: int) -> None:
+        """Creates the weight that `adapt` fills, if contributions are against an average."""
+        if contribution_base not in ("average", "zero"):
+            raise ValueError(
+                f"contribution_base must be 'average' or 'zero', got {contribution_base!r}"
+            )
+        if contribution_base == "zero":
+            return
         self.average_terms = self.add_weight(
             name="average_terms",
             shape=(order, self.num_fields, embedding_dim),

@@ -14,19 +14,18 @@ from interhat_tf.layers import (
     MultiHeadSelfAttention,
 )
 from interhat_tf.models.click_model import l2
-from interhat_tf.models.explaining_model import ExplainingModel, Forward
+from interhat_tf.models.explaining_model import Forward
 from interhat_tf.models.output_mlp import make_output_mlp
-from interhat_tf.models.presets import hyperparameters
+from interhat_tf.models.preset_model import PresetModel
 from interhat_tf.ops import Tensor
 from interhat_tf.schema import Schema
 from interhat_tf.utils.config import Initializer
-from interhat_tf.utils.threads import prepare_for_microbatches
 
 Activation = str | Callable | None
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
-class InterHAt(ExplainingModel):
+class InterHAt(PresetModel):
     """InterHAt, a click-through-rate model that explains itself (Li et al., WSDM 2020).
 
     Fields are embedded, attend to one another in several heads, and are then
@@ -144,9 +143,6 @@ class InterHAt(ExplainingModel):
             raise ValueError(
                 f"order, the highest order of interaction k, must be >= 1, got {order}"
             )
-        base = contribution_base or ("average" if value_dim else "zero")
-        if base not in ("average", "zero"):
-            raise ValueError(f"contribution_base must be 'average' or 'zero', got {base!r}")
         super().__init__(schema, **kwargs)
         self.order = int(order)
         self.self_attention = self_attention
@@ -213,62 +209,9 @@ class InterHAt(ExplainingModel):
             regularizer=l2(dense_l2),
             **common,
         )
-        if base == "average":
-            self._add_average_terms(self.order, embedding_dim)
+        base = contribution_base or ("average" if value_dim else "zero")
+        self._make_base(base, self.order, embedding_dim)
         self.build()
-
-    @classmethod
-    def from_preset(
-        cls,
-        preset: str,
-        schema: Schema | Mapping[str, Any],
-        dataset: str | None = None,
-        rows: int | None = None,
-        **arguments: Any,
-    ) -> "InterHAt":
-        """Builds one of the named forms of the model, with what it is trained with.
-
-        The model's `training_settings` are the preset's: `training.train` takes
-        them if it is given no others. If they have microbatches, and TensorFlow
-        has not been at work in this process, it uses one thread an operation from
-        now on; see `utils.threads`.
-
-        Args:
-            preset: `"paper"`, the printed equations with the printed penalty;
-                `"paper_searched"`, with a penalty that was searched;
-                `"released"`, the authors' code; or `"tuned"`, with larger sizes.
-            schema: The record's `Schema`.
-            dataset: Name of the data set that sizes, penalties and training
-                settings are for, such as `"criteo"`; see `presets.DATASETS`.
-                Defaults to `None`: as any other name, Frappe's sizes and
-                penalties.
-            rows: Number of training records, `data.num_rows("train")` of a
-                prepared data set: all presets but `"released"` divide penalties
-                by it. Defaults to `None`, the data set's in the paper's tables,
-                Frappe's for any other name.
-            **arguments: Arguments of `InterHAt`, which win over the preset's.
-
-        Returns:
-            The model.
-
-        Raises:
-            ValueError: If there is no such preset, or `rows` is less than 1.
-
-        Example:
-
-        >>> from interhat_tf import Field, Schema
-        >>> schema = Schema([Field("user", "categorical", 9)])
-        >>> model = InterHAt.from_preset("released", schema, dataset="criteo", order=2)
-        >>> model.training_settings
-        {'microbatch_size': 256, 'beta_2': 0.98}
-        """
-        defaults, training = hyperparameters(dataset, preset, rows=rows)
-        needs_batch = arguments.get("dropout") or arguments.get("value_dim")
-        if "microbatch_size" in training and not needs_batch:
-            prepare_for_microbatches()
-        model = cls(schema, **{**defaults, **arguments})
-        model.training_settings = training
-        return model
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the model."""

@@ -6,7 +6,7 @@ import keras
 import pytest
 
 from interhat_tf import InterHAt, TrainingSettings
-from interhat_tf.models import PRESETS
+from interhat_tf.models import PRESETS, preset_model
 from interhat_tf.models.presets import DATASETS, hyperparameters
 from tests.numpy_reference import weights_of
 
@@ -76,6 +76,15 @@ def test_other_models_have_the_data_sets_learning_rate_and_their_own_arguments()
         {"learning_rate": 2e-3, "batch_size": 4096},
     )
     assert hyperparameters("my_log", "released", "deepfm") == ({}, {})
+
+
+def test_a_model_of_batch_normalisation_leaves_the_threads_alone(schema, monkeypatch):
+    asked = []
+    monkeypatch.setattr(preset_model, "prepare_for_microbatches", lambda: asked.append(1))
+    InterHAt.from_preset("released", schema, "criteo", order=1, value_dim=4)
+    assert not asked
+    InterHAt.from_preset("released", schema, "criteo", order=1)
+    assert asked == [1]
 
 
 def test_unknown_preset_is_a_one_line_error(schema):

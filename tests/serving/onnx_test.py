@@ -23,10 +23,11 @@ def run_onnx(path, batch):
     return dict(zip(names, session.run(None, inputs), strict=True))
 
 
+@pytest.mark.parametrize("arguments", [{}, {"value_dim": 6}], ids=["plain", "values"])
 @pytest.mark.parametrize("preset", ["released", "paper"])
-def test_onnx_gives_the_models_own_explanation(schema, tmp_path, rng, preset):
+def test_onnx_gives_the_models_own_explanation(schema, tmp_path, rng, preset, arguments):
     keras.utils.set_random_seed(0)
-    model = InterHAt.from_preset(preset, schema, embedding_dim=4, num_heads=2, order=3)
+    model = InterHAt.from_preset(preset, schema, embedding_dim=4, num_heads=2, order=3, **arguments)
     export_onnx(model, tmp_path / "model.onnx")
     for rows in (1, 50):
         batch = random_batch(schema, rng, rows)
