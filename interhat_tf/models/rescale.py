@@ -44,7 +44,8 @@ def multipliers(
             scale = layer.gamma * ops.rsqrt(layer.moving_variance + layer.epsilon)  # (units,)
             here, there = ((x - layer.moving_mean) * scale + layer.beta for x in (here, there))
             steps.append(partial(ops.multiply, scale))
-        if (activation := getattr(layer, "activation", None)) is not None:
+        activation = getattr(layer, "activation", None)
+        if activation is not None:
             before, here, there = here - there, activation(here), activation(there)
             # Where the step before vanishes, so does what the unit adds, whatever the slope.
             flat = ops.abs(before) < 1e-12
