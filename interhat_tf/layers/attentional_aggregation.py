@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from interhat_tf.layers.batch_normalization import BatchNormalization
 from interhat_tf.ops import Shape, Tensor
 from interhat_tf.utils.config import Activation, ConfigFromSignature, Regularizer
 
@@ -82,9 +83,7 @@ class AttentionalAggregation(ConfigFromSignature):
         """Creates the weights for inputs of shape (B, m, d)."""
         _, count, dim = inputs_shape
         if self.batch_norm:
-            self.normalization = keras.layers.BatchNormalization(
-                momentum=0.9, epsilon=1e-5, dtype=self.dtype_policy, name="normalization"
-            )
+            self.normalization = BatchNormalization(dtype=self.dtype_policy, name="normalization")
             self.normalization.build((None, count * dim))
         self.projection = self._projection("projection", self.activation, inputs_shape)
         if self.gated:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import keras
 
+from interhat_tf.layers.batch_normalization import BatchNormalization
 from interhat_tf.utils.config import Regularizer
 
 
@@ -36,9 +37,7 @@ def make_output_mlp(
     """
 
     def activation(i: int) -> list[keras.layers.Layer]:
-        norm = keras.layers.BatchNormalization(
-            momentum=0.9, epsilon=1e-5, dtype=dtype, name=f"mlp_normalization_{i}"
-        )
+        norm = BatchNormalization(dtype=dtype, name=f"mlp_normalization_{i}")
         relu = keras.layers.Activation("relu", dtype=dtype, name=f"mlp_activation_{i}")
         return [norm, relu] if batch_norm else [relu]
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from interhat_tf.layers.batch_normalization import BatchNormalization
 from interhat_tf.ops import Shape, Tensor
 from interhat_tf.utils.config import Activation, ConfigFromSignature, Regularizer
 
@@ -67,9 +68,7 @@ class MLP(ConfigFromSignature):
             for i, width in enumerate(self.units, start=1)
         ]
         self.normalizations = [
-            keras.layers.BatchNormalization(
-                momentum=0.9, epsilon=1e-5, dtype=self.dtype_policy, name=f"normalization_{i}"
-            )
+            BatchNormalization(dtype=self.dtype_policy, name=f"normalization_{i}")
             for i in range(1, batch_norm * len(self.units) + 1)
         ]
         self.dropout_layer = keras.layers.Dropout(dropout, dtype=self.dtype_policy)

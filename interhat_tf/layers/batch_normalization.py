@@ -1,0 +1,38 @@
+"""Batch normalisation as the public benchmark BARS has it, for batches that may be empty."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from interhat_tf.ops import Tensor
+
+
+class BatchNormalization(keras.layers.BatchNormalization):
+    """Keras' batch normalisation with PyTorch's momentum and epsilon.
+
+    Of several replicas one may get no record of an epoch's last batch. A mean over
+    none is not a number: the moving statistics stand in for it.
+
+    Args:
+        **kwargs: Arguments of `keras.layers.BatchNormalization`.
+
+    Example:
+
+    >>> layer = BatchNormalization()
+    >>> layer(keras.ops.ones((0, 3)), training=True).shape
+    TensorShape([0, 3])
+    >>> layer.moving_mean.numpy().tolist()
+    [0.0, 0.0, 0.0]
+    """
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(momentum=0.9, epsilon=1e-5, **kwargs)
+
+    def _moments(self, inputs: Tensor, mask: Any) -> tuple[Tensor, Tensor]:
+        mean, variance = super()._moments(inputs, mask)
+        found = ops.shape(inputs)[0] > 0
+        return (
+            ops.where(found, mean, ops.cast(self.moving_mean, mean.dtype)),
+            ops.where(found, variance, ops.cast(self.moving_variance, variance.dtype)),
+        )
