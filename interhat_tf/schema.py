@@ -63,7 +63,8 @@ class Schema:
 
     Args:
         fields: The fields of a record; they are stored categorical fields first.
-        crosses: The `CrossedField`s of its categorical fields. Defaults to none.
+        crosses: Crosses of its categorical fields, each a `CrossedField`. Defaults to
+            none.
 
     Raises:
         ValueError: If there is no field, two fields share a name, a cross is

@@ -23,6 +23,7 @@ from experiments.report.blocks import Block, write_pages
 from experiments.report.cells import Summary
 from experiments.report.changes_page import changes
 from experiments.report.criteo_avazu_page import write_criteo_avazu_page
+from experiments.report.crosses_page import crosses, read_crosses
 from experiments.report.faithfulness_page import write_faithfulness_page
 from experiments.report.figure_2_page import figure_2
 from experiments.report.movielens_page import movielens
@@ -38,6 +39,7 @@ from experiments.report.templates import fill
 PARTS: dict[str, tuple[str | Callable[[], list[Summary]], Callable[[Summary], Summary]]] = {
     "table_3": (read_tables_3, table_3),
     "frappe_negatives": ("frappe_negatives/*/summary.json", frappe_negatives),
+    "crosses": (read_crosses, crosses),
     "figure_2": ("speed/figure_2.json", figure_2),
     "movielens": ("figures_5_to_7/summary.json", movielens),
     "microbatch": ("speed/microbatch.json", speed.microbatches),

@@ -1,0 +1,144 @@
+"""What the crosses that a model suggests are worth to LR and to InterHAt, as GLIDER tests them.
+
+    python -m experiments.faithfulness.crosses --dataset=frappe/nfm --raw_dir=FOLDER
+
+An InterHAt with seed 0 and without crosses suggests crosses, by its pair effects
+on validation. LR and InterHAt are then trained with none, with the first, the
+first 3 and the first 5 of them, and with as many drawn at random among the other
+pairs, others for each seed. LR's penalty is chosen on validation with seed 0 for
+each; the runs of `--seeds` alone read the test split, once each. Writes
+`crosses/DATASET/MODEL.json` as each variant is done, for `make page`. Runs that
+are done are not run again.
+"""
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from experiments.common.flags import chosen_models
+from experiments.common.markdown import spread
+from experiments.common.results import write_result
+from experiments.common.running import run_program
+from experiments.common.seed_flags import SEEDS
+from experiments.common.studies import (
+    METRICS,
+    Run,
+    dataset_name,
+    open_data,
+    run_flags,
+    study_record,
+    summarise,
+    train_all,
+)
+from interhat_tf.explanation.interactions import Pair, all_pairs
+from interhat_tf.explanation.suggested_crosses import SuggestedCross, suggest_crosses
+from interhat_tf.input_pipeline.dataset import PreparedDataset
+
+SEARCH_SEED = 0
+COUNTS = (1, 3, 5)
+_TRAINING = {"ema_momentum": 0.995, "batch_size": 1024}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "lr": {"model": "lr", "learning_rate": 1e-2, **_TRAINING},
+    # Field-aware values of first order, of DNN's size.
+    "interhat": {
+        "model": "interhat_s",
+        "value_dim": 200,
+        "mlp_units": [200],
+        "mlp_bias": True,
+        "dropout": 0.2,
+        "order": 1,
+        "embedding_dim": 10,
+        "aggregation_l2": 0.0,
+        "learning_rate": 1e-3,
+        "beta_2": 0.999,
+        **_TRAINING,
+    },
+}
+# InterHAt's is the one that most models choose on Frappe; with it a run takes minutes.
+PENALTIES = {"lr": (0.0, 3e-6, 1e-5, 3e-5), "interhat": (2.5e-2,)}
+
+
+def main(_):
+    if SEARCH_SEED in SEEDS.value:
+        raise ValueError(f"seed {SEARCH_SEED} chose the settings; the final runs need others")
+    data = open_data()
+    suggested = suggestions(data)
+    for cross in suggested:
+        print(cross)
+    about = {
+        **study_record(data),
+        "suggested": [vars(cross) for cross in suggested],
+        "penalties": PENALTIES,
+    }
+    for model in chosen_models(SETTINGS):
+        rows: dict[str, Any] = {}
+        for variant in variants():
+            rows[variant] = study(model, variant, data, suggested)
+            write_result(f"crosses/{dataset_name()}/{model}.json", {**about, "rows": rows})
+
+
+def suggestions(data: PreparedDataset) -> list[SuggestedCross]:
+    """Returns the crosses that an InterHAt without any suggests, the strongest first."""
+    run = run_of("interhat", PENALTIES["interhat"][0], SEARCH_SEED, ())
+    train_all({"teacher": [run]})
+    model = keras.saving.load_model(f"{run['output_dir']}/model.keras")
+    return suggest_crosses(model, data, top=max(COUNTS))
+
+
+def variants() -> list[str]:
+    """Returns the names of the variants, in the order in which they are trained."""
+    return ["none", *(f"{kind} {n}" for n in COUNTS for kind in ("suggested", "random"))]
+
+
+def study(
+    model: str, variant: str, data: PreparedDataset, suggested: Sequence[SuggestedCross]
+) -> dict[str, Any]:
+    """Chooses a variant's penalty on validation, and returns its row of the final seeds."""
+
+    def run(seed, penalty):
+        return run_of(model, penalty, seed, crosses_of(variant, data, suggested, seed))
+
+    penalty, *others = PENALTIES[model]
+    if others:
+        trials = train_all({penalty: [run(SEARCH_SEED, penalty)] for penalty in PENALTIES[model]})
+        penalty = min(trials, key=lambda penalty: loss_of(trials[penalty][0]))
+    (reports,) = train_all({variant: [run(seed, penalty) for seed in SEEDS.value]}).values()
+    row = summarise(reports)
+    auc, logloss = (spread(row["test"][metric]) for metric in METRICS)
+    print(f"{model}, {variant}: penalty {penalty:g}, test AUC {auc}, logloss {logloss}")
+    crosses = {s: crosses_of(variant, data, suggested, s) for s in SEEDS.value}
+    return {"penalty": penalty, "crosses": crosses, **row}
+
+
+def loss_of(report: dict[str, Any]) -> float:
+    """Returns what settings are chosen by, the smaller the better."""
+    return report["validation"]["logloss"] - report["validation"]["auc"]
+
+
+def run_of(model: str, penalty: float, seed: int, crosses: Sequence[Pair]) -> Run:
+    """Returns the flags of a run; with the seed that chooses, the test split is not read."""
+    settings = {**SETTINGS[model], "embedding_l2": penalty, "seed": seed}
+    if crosses:
+        settings["crosses"] = [",".join(pair) for pair in crosses]
+    return run_flags(**settings, **({"test": False} if seed == SEARCH_SEED else {}))
+
+
+def crosses_of(
+    variant: str, data: PreparedDataset, suggested: Sequence[SuggestedCross], seed: int
+) -> list[Pair]:
+    """Returns the crosses of a variant with a seed."""
+    if variant == "none":
+        return []
+    kind, count = variant.split()
+    if kind == "suggested":
+        return [cross.fields for cross in suggested[: int(count)]]
+    categorical = {field.name for field in data.schema.categorical}
+    named = {cross.fields for cross in suggested}
+    others = [p for p in all_pairs(data.schema) if categorical.issuperset(p) and p not in named]
+    return random.Random(seed).sample(others, max(COUNTS))[: int(count)]
+
+
+if __name__ == "__main__":
+    run_program(main, required=["dataset"], seeds=[1, 2, 3])

@@ -1,0 +1,56 @@
+import pytest
+from absl.testing import flagsaver
+
+from experiments.faithfulness import crosses
+from interhat_tf import Field, Schema
+from interhat_tf.explanation.suggested_crosses import SuggestedCross
+from tests.experiments.conftest import report_of
+
+NAMES = ["user", "item", "daytime", "weekday", "cost"]
+PAIRS = [("user", "item"), ("item", "cost"), ("user", "cost"), ("user", "daytime")]
+PAIRS += [("item", "weekday")]
+SUGGESTED = [SuggestedCross(pair, 1.0 - i / 10, 90, 10, 0.5) for i, pair in enumerate(PAIRS)]
+
+
+@pytest.fixture
+def study(study_flags, fake_runs, fake_data, monkeypatch):
+    fake_data.schema = Schema([Field(name, "categorical", 9) for name in NAMES])
+    monkeypatch.setattr(crosses, "open_data", lambda: fake_data)
+    monkeypatch.setattr(crosses, "suggestions", lambda data: SUGGESTED)
+    return fake_runs
+
+
+def test_only_final_runs_read_the_test_split(study):
+    crosses.main(None)
+    assert all((run["seed"] == 0) == (run.get("test") is False) for run in study.asked)
+
+
+def test_crosses_of_each_variant(fake_data, study):
+    def of(variant, seed=1):
+        return crosses.crosses_of(variant, fake_data, SUGGESTED, seed)
+
+    assert of("none") == []
+    assert of("suggested 3") == PAIRS[:3]
+    assert len(of("random 5")) == len(set(of("random 5"))) == 5
+    assert of("random 3") == of("random 5")[:3]
+    assert not set(of("random 5")) & set(PAIRS)
+    assert of("random 3", seed=2) != of("random 3", seed=1)
+    run = crosses.run_of("lr", 0.0, 1, of("suggested 3"))
+    assert run["crosses"] == ["user,item", "item,cost", "user,cost"]
+    assert "crosses" not in crosses.run_of("lr", 0.0, 1, [])
+
+
+def test_penalty_is_the_best_on_validation(study, fake_data):
+    row = crosses.study("lr", "suggested 1", fake_data, SUGGESTED)
+    scores = {
+        penalty: crosses.loss_of(report_of(crosses.run_of("lr", penalty, 0, PAIRS[:1])))
+        for penalty in crosses.PENALTIES["lr"]
+    }
+    assert row["penalty"] == min(scores, key=scores.get)
+    assert row["seeds"] == [1, 2, 3]
+    assert {run["embedding_l2"] for run in study.asked[-3:]} == {row["penalty"]}
+
+
+def test_the_seed_that_chooses_is_no_final_one(study):
+    with flagsaver.flagsaver(seeds=[0, 1]), pytest.raises(ValueError, match="seed 0 chose"):
+        crosses.main(None)
