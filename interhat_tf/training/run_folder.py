@@ -16,6 +16,8 @@ import keras
 
 from interhat_tf.utils.files import read_json
 
+LONGEST_VALUE = 200
+
 
 def check_config(folder: pathlib.Path, config: dict[str, Any], resume: bool) -> None:
     """Checks that a folder is free for a run, or holds the run that is to be resumed.
@@ -79,4 +81,10 @@ def _differences(earlier, now, prefix=""):
         keys = sorted(earlier.keys() | {key for key in now if now[key] or key in earlier})
         parts = [_differences(earlier.get(key), now.get(key), f"{prefix}{key}.") for key in keys]
         return "; ".join(part for part in parts if part)
-    return "" if earlier == now else f"{prefix[:-1]} was {earlier!r}, is {now!r}"
+    return "" if earlier == now else f"{prefix[:-1]} was {_shown(earlier)}, is {_shown(now)}"
+
+
+def _shown(value):
+    """Returns a value as a message shows it: a cross may have a million combinations."""
+    text = repr(value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"

@@ -8,6 +8,8 @@ import pytest
 
 from interhat_tf.models import DeepFM
 from interhat_tf.training import loop
+from interhat_tf.training.run_folder import check_config
+from interhat_tf.utils.files import write_json
 from tests.training.runs import assert_equal_weights, load, make_model, run
 
 
@@ -92,3 +94,13 @@ def test_a_finished_run_of_version_0_1_is_read(rule_data, unbroken, tmp_path):
     assert run(rule_data, folder, resume=True) == unbroken[1]
     with pytest.raises(ValueError, match="microbatch_size was None, is 16"):
         run(rule_data, folder, resume=True, microbatch_size=16)
+
+
+def test_a_long_value_is_cut_in_the_message(tmp_path):
+    earlier, now = (
+        {"architecture": {"crosses": [letter * 5_000]}, "training": {}} for letter in "ab"
+    )
+    write_json(tmp_path / "config.json", earlier)
+    with pytest.raises(ValueError, match=r"architecture.crosses was \['aaa.*…, is \['bbb") as error:
+        check_config(tmp_path, now, resume=True)
+    assert len(str(error.value)) < 700
