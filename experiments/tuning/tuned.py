@@ -52,6 +52,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     **{f"embeddings {l2}": {"embedding_l2": l2} for l2 in (2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2)},
     "deepfm": _DEEPFM,
     "deepfm, EMA": {**_DEEPFM, "ema_momentum": 0.995},
+    **{f"deepfm, embeddings {l2:.0e}": {**_DEEPFM, "embedding_l2": l2} for l2 in (1e-5, 1e-3)},
 }
 """What is changed in the preset, as flags of `experiments.train`."""
 
