@@ -34,7 +34,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         write_log(pathlib.Path(folder) / "clicks.csv")
         data = prepare_click_log(f"{folder}/clicks.csv", name="clicks", data_dir=folder)
-        model = InterHAt.from_preset("tuned", data.schema)
+        model = InterHAt.from_preset("tuned", data.schema, rows=data.num_rows("train"))
         report = train(model, data, f"{folder}/run")
         records, _ = next(iter(data.evaluation_batches("test", 4000)))
         background, _ = next(iter(data.evaluation_batches("train", 32)))

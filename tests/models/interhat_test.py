@@ -19,7 +19,7 @@ from tests.numpy_reference import (
 
 SIZES = {"embedding_dim": 8, "num_heads": 2, "key_dim": 3, "attention_size": 5}
 
-# `tuned` has the structure of `released`, with its own sizes.
+# The structure of `tuned` is among `every_form`: `field_aware`.
 every_preset = pytest.mark.parametrize("preset", ["paper", "released"])
 
 

@@ -55,12 +55,14 @@ def test_a_data_set_without_a_row_has_the_sizes_and_penalties_of_frappe(name):
         assert training == PRESETS[preset].training or preset == "tuned"
 
 
-def test_tuned_is_the_same_on_every_data_set():
-    found = [hyperparameters(name, "tuned") for name in (*DATASETS, None)]
-    arguments, training = found[0]
-    assert training == {"learning_rate": 2e-3, "beta_2": 0.999, "batch_size": 1024}
-    assert arguments == PRESETS["tuned"].arguments
-    assert found == [(arguments, training)] * len(found)
+def test_tuned_is_the_same_on_every_data_set_but_for_the_penalty():
+    for name in (*DATASETS, None):
+        arguments, training = hyperparameters(name, "tuned", rows=200_000)
+        assert arguments == {**PRESETS["tuned"].arguments, "embedding_l2": 0.025}
+        assert training == {k: v for k, v in PRESETS["tuned"].training.items() if v is not None}
+        assert "microbatch_size" not in training
+    halved, _ = hyperparameters("frappe", "tuned", rows=400_000)
+    assert halved["embedding_l2"] == 0.0125  # a prior of the same width
 
 
 def test_microbatches_are_for_interhat():
@@ -114,13 +116,12 @@ def test_arguments_win_over_the_preset(schema):
     assert InterHAt.from_preset("tuned", schema, embedding_dim=8).get_config()["embedding_dim"] == 8
 
 
-def test_tuned_is_released_with_its_own_sizes_and_penalty(schema):
-    tuned = InterHAt.from_preset("tuned", schema)
-    sizes = {"embedding_dim": 32, "attention_size": 32, "num_heads": 2, "order": 3}
-    released = InterHAt(schema, **sizes)
-    assert [w.shape for w in tuned.weights] == [w.shape for w in released.weights]
-    assert len(tuned.losses) == len(tuned.embedding.trainable_weights)
-    assert not released.losses
+def test_tuned_keeps_the_hierarchy_and_penalises_the_tables_alone(schema):
+    tuned = InterHAt.from_preset("tuned", schema, rows=1000)
+    assert tuned.order >= 2
+    assert len(tuned.field_values) == tuned.order
+    tables = [w.path for w in tuned.embedding.trainable_weights]
+    assert [w.path for w in tuned.trainable_weights if w.regularizer] == tables
 
 
 def test_settings_are_saved_with_the_model_and_no_part_of_its_configuration(schema, tmp_path):
