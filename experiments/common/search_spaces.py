@@ -11,8 +11,13 @@ from typing import Any
 
 Space = dict[str, Sequence[Any]]
 
-# Of every row that is searched: averaged weights, which lower the logloss of all models.
-_TRAINING: Space = {"ema_momentum": (0.995,)}
+# Of every row that is searched: averaged weights, which lower the logloss of all models. With them
+# a constant learning rate is better for some models, and one that drops for others.
+_TRAINING: Space = {
+    "ema_momentum": (0.995,),
+    "learning_rate_factor": (0.1, 1.0),
+    "patience": (3,),
+}
 # Two layers of 200 units reach on Frappe what BARS' three of 400 do, in a third of
 # the time: DeepFM, validation, one seed, 0.9855 / 0.1398 against 0.9855 / 0.1389.
 _MLP = {"mlp_units": ([200, 200],), "batch_norm": (True,), "dropout": (0.0, 0.1, 0.2, 0.3)}
@@ -25,22 +30,18 @@ _STREAMS = {
 # FinalNet's and QNN-alpha's authors train them with the pull to the mean of two predictions.
 _PULLED: Space = {"self_distillation": (1.0,)}
 _ATTENTION_LAYERS = {"num_layers": (2, 3), "num_heads": (2, 4), "key_dim": (16, 32)}
-# Field-aware values and a head as wide as the MLPs', with and without self-attention.
+# Field-aware values and a head as wide as the MLPs'. Self-attention before them takes twice the
+# time and gains nothing on Frappe's validation (`experiments/tuning/tuned.py`).
 _INTERHAT = {
-    "model": ("interhat", "interhat_s"),
+    "model": ("interhat_s",),
     "preset": ("released",),
     "aggregation_l2": (0.0,),
     "beta_2": (0.999,),
     "attention_size": (16,),
     "value_dim": (200,),
     "mlp_units": ([200],),
-    "dropout": (0.1, 0.2, 0.3),
+    "dropout": (0.0, 0.1, 0.2, 0.3),
     "order": (1, 2),
-    "num_heads": (1,),
-    # Small, strongly penalised embeddings would drown in biases, and norms undo the penalty.
-    "residual": (False,),
-    "attention_bias": (False,),
-    "attention_activation": ("linear",),
 }
 # What a row has in addition to the flags of its data set, the cheapest and most important first:
 # this is the order of the study.
@@ -55,7 +56,7 @@ _OWN: dict[str, Space] = {
     "qnn_alpha": {
         **_PULLED,
         "num_layers": (1, 2),
-        "num_maps": (4, 8),
+        "num_maps": (2, 4),
         "batch_norm": (True,),
         "dropout": (0.1, 0.2, 0.3),
     },
@@ -118,7 +119,7 @@ _FORM_PENALTIES = {
 _PUBLISHED: dict[str, dict[str, Space]] = {
     "frappe": {
         "autoint_bars": {
-            **_TRAINING,
+            "ema_momentum": (0.995,),
             "model": ("autoint",),
             "batch_size": (1024,),
             "num_layers": (6,),
@@ -190,11 +191,11 @@ def _movielens(name):
 
 
 def _large_log(name):
-    """An epoch or two is all that a large log needs; weak penalties."""
+    """Many values, most of them rare; a log of some million records has less to say of each."""
     return {
         "batch_size": (2048,),
         "embedding_dim": (8, 12, 16),
-        "embedding_l2": (0.0, 1e-7, 1e-6, 1e-5),
+        "embedding_l2": (1e-5, 1e-4, 1e-3, 1e-2),
         "learning_rate": (5e-4, 1e-3, 2e-3),
     }
 
