@@ -60,7 +60,7 @@ def main(_):
     every = contenders(dataset_name())
     names = chosen_models(every)
     data = studies.open_data()
-    if dataset_name() == "frappe" and read_row(MEMORISATION) is None:
+    if read_row(MEMORISATION) is None:
         record = studies.study_record(data)
         write_row(MEMORISATION, {**record, MEMORISATION: memorisation_baseline(data)})
     failures = []

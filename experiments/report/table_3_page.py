@@ -55,7 +55,7 @@ def scores(summary: Summary, rows: list[Summary], public: Summary) -> Table:
     found = table(columns, rows)
     if memory := summary[MEMORISATION]:
         cells = {
-            "model": "memorisation baseline: was the pair positive in training?",
+            "model": f"memorisation baseline: {' and '.join(memory['fields'])}",
             "test AUC": f"{memory['auc']:.4f}",
             "test logloss": f"{memory['logloss']:.4f}",
         }
