@@ -6,11 +6,13 @@ chosen one; `row`, the final runs, as `studies.summarise` returns them; and what
 says of data, date and versions.
 """
 
+import pathlib
 from typing import Any
 
 from experiments.common.published import CONTENDERS
-from experiments.common.results import read_results, result_path
+from experiments.common.results import PUBLISHED, read_result, read_results, result_path
 from experiments.common.statistics import leads
+from interhat_tf.utils.files import read_json
 
 Record = dict[str, Any]
 
@@ -21,6 +23,18 @@ MEMORISATION = "memorisation"
 def file_name(dataset: str, row: str) -> str:
     """Returns the name of a row's file among the results."""
     return f"table_3/{dataset}/{row}.json"
+
+
+def chosen_setting(dataset: str, row: str) -> dict[str, Any] | None:
+    """Returns the setting that a row's search chose, in one's own results or the published ones.
+
+    Returns:
+        Dictionary from a flag to its value, `None` if neither has the row.
+    """
+    name = file_name(dataset, row)
+    published = pathlib.Path(PUBLISHED) / name
+    record = read_result(name) or (read_json(published) if published.exists() else None)
+    return record and record["setting"]
 
 
 def read_tables_3() -> list[Record]:

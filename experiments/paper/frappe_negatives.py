@@ -19,13 +19,13 @@ from absl import flags
 
 from experiments.common import studies
 from experiments.common.flags import MODELS, RAW_DIR, RUNS_DIR
-from experiments.common.results import PUBLISHED, read_result, result_path, write_result
+from experiments.common.results import result_path, write_result
 from experiments.common.running import run_program
 from experiments.common.seed_flags import SEEDS
-from experiments.common.table_3_files import file_name
+from experiments.common.table_3_files import chosen_setting, file_name
 from interhat_tf.input_pipeline.catalog import prepared_dataset
 from interhat_tf.preprocessing.rows import SPLITS
-from interhat_tf.utils.files import atomic_write, read_json
+from interhat_tf.utils.files import atomic_write
 
 DEFAULT_MODELS = ("fm", "deepfm")
 NFM_FILES = TRAIN, VALIDATION, TEST = [f"frappe.{split}.libfm" for split in SPLITS]
@@ -75,14 +75,10 @@ def chosen_settings() -> dict[str, dict[str, Any]]:
     """
     settings = {}
     for model in MODELS.value or DEFAULT_MODELS:
-        name = file_name("frappe", model)
-        published = pathlib.Path(PUBLISHED) / name
-        record = read_result(name) or (read_json(published) if published.exists() else None)
-        if record is None:
-            raise FileNotFoundError(
-                f"{result_path(name)} is missing: run experiments.paper.table_3 first"
-            )
-        settings[model] = record["setting"]
+        settings[model] = chosen_setting("frappe", model)
+        if settings[model] is None:
+            path = result_path(file_name("frappe", model))
+            raise FileNotFoundError(f"{path} is missing: run experiments.paper.table_3 first")
     return settings
 
 

@@ -57,6 +57,34 @@ def latency(summary: Summary) -> Summary:
     }
 
 
+def explanations(summary: Summary) -> Summary:
+    """Returns the table of `experiments.speed.explanations`: a line for each way to explain."""
+    rates: dict[str, dict[str, float]] = {}
+    methods: dict[str, list[Summary]] = {}
+    for row in summary["rows"]:
+        rates.setdefault(row["model"], {})[row["what"]] = row["rows_per_second"]
+        methods.setdefault(row["model"], [])
+        methods[row["model"]] += [row] if row["what"] == "explanation" else []
+    for model, trained in summary["trees"].items():
+        rates[model]["training"] = trained["rows_per_second"]
+
+    def rate_of(what):
+        return lambda line: f"{rates[line['model']][what]:,.0f}"
+
+    columns = {
+        "model": "{model}",
+        "training rows/s": rate_of("training"),
+        "predicted rows/s": rate_of("prediction"),
+        "explained by": lambda line: line.get("method", "–"),
+        "explained rows/s": lambda line: (
+            f"{line['rows_per_second']:,.0f}" if "method" in line else "–"
+        ),
+        "times TreeSHAP": lambda line: spread(line["against"], 1) if "against" in line else "–",
+    }
+    lines = [{"model": model, **line} for model in methods for line in methods[model] or [{}]]
+    return {"rates": table(columns, lines)}
+
+
 def preparation(summary: Summary) -> Summary:
     """Returns the tables of `experiments.speed.preparation`."""
     prepared = {

@@ -49,6 +49,7 @@ PARTS: dict[str, tuple[str | Callable[[], list[Summary]], Callable[[Summary], Su
     "scaling": ("speed/scaling.json", scaling),
     "table_size": ("speed/table_size.json", speed.table_size),
     "lazy_adam": ("lazy_adam/*/summary.json", beyond.lazy_adam),
+    "explanations": ("speed/explanations/*.json", beyond.explanations),
     "latency": ("speed/latency.json", beyond.latency),
     "preparation": ("speed/preparation.json", beyond.preparation),
     "readers": ("speed/readers.json", beyond.readers),

@@ -24,7 +24,7 @@ from experiments.common.statistics import mean_and_std
 from experiments.speed.ceilings import ceilings
 from experiments.speed.grids import GRIDS, Case, Grid
 from experiments.speed.paper_sizes import SIZES
-from experiments.speed.processes import ROUNDS, fresh_process, run_alone
+from experiments.speed.processes import ROUNDS, TURN_SECONDS, fresh_process, run_alone
 from experiments.speed.reading import time_input
 from experiments.speed.timing import time_in_turn
 from interhat_tf import kernels
@@ -36,7 +36,6 @@ PRECISION = flags.DEFINE_enum(
     "precision", None, ["float32", "mixed_bfloat16"], "type to compute in; default: the grid's"
 )
 XLA = flags.DEFINE_bool("xla", None, "let XLA compile; default: as the grid has it")
-TURN_SECONDS = flags.DEFINE_float("turn_seconds", 0.5, "seconds of a turn; at least one step")
 PIPELINE_ROWS = flags.DEFINE_integer("pipeline_rows", 1_000_000, "rows that the pipeline reads")
 
 

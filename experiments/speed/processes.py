@@ -9,6 +9,7 @@ from typing import Any
 
 from absl import flags
 
+TURN_SECONDS = flags.DEFINE_float("turn_seconds", 0.5, "seconds of a turn, at least")
 ROUNDS = flags.DEFINE_integer("rounds", 5, "rounds that count")
 
 

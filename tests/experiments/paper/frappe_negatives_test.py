@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from absl.testing import flagsaver
 
+from experiments.common import table_3_files
 from experiments.paper import frappe_negatives
 from interhat_tf.utils.files import read_json, write_json
 from tests.commands.train_test import write_raw
@@ -94,6 +95,6 @@ def test_a_user_of_all_apps_has_no_negative(raw):
 
 
 def test_without_table_3_it_says_what_to_run_first(study_flags, monkeypatch):
-    monkeypatch.setattr(frappe_negatives, "PUBLISHED", "nowhere")
+    monkeypatch.setattr(table_3_files, "PUBLISHED", "nowhere")
     with pytest.raises(FileNotFoundError, match=r"run experiments\.paper\.table_3 first"):
         frappe_negatives.main(None)
