@@ -15,8 +15,12 @@ Setting = dict[str, Any]
 # The next value of these lies as far away as the last two from each other; that of any other
 # number is as many times the last.
 ADDITIVE = ("dropout", "order", "num_layers", "num_cross_layers")
-LOWEST = {"order": 1, "num_layers": 1, "num_cross_layers": 1, "num_heads": 1, "dropout": 0.0}
-HIGHEST = {"dropout": 0.9, "feature_fraction": 1.0}
+LOWEST = {
+    **dict.fromkeys(("order", "num_layers", "num_cross_layers", "num_heads"), 1),
+    **dict.fromkeys(("min_data_in_leaf", "min_samples_leaf", "min_cat_samples"), 1),
+    "dropout": 0.0,
+}
+HIGHEST = {"dropout": 0.9, "feature_fraction": 1.0, "interactions": 45}
 
 
 def size(space: Space) -> int:

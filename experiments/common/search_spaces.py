@@ -87,11 +87,17 @@ _TREES: dict[str, Space] = {
         "max_cat_threshold": (8, 16, 32, 64),
     },
     "ebm": {
+        # A tree over a pair reads the pair's whole table: that of Frappe's user and app takes a
+        # second, and greedy rounds, the default, would go to it alone.
+        "greedy_ratio": (0.0,),
+        "smoothing_rounds": (0,),
+        "max_epochs": (300,),
+        "patience": (20,),
         "interactions": (5, 10, 20),
-        "learning_rate": (0.1, 0.2),
-        "min_samples_leaf": (2, 4, 10),
+        "learning_rate": (0.05, 0.1, 0.2, 0.4),
+        "min_samples_leaf": (1, 2, 4, 10),
         "min_cat_samples": (1, 3, 10),
-        "cat_smooth": (3.0, 10.0, 30.0),
+        "cat_smooth": (1.0, 3.0, 10.0, 30.0),
     },
 }
 # InterHAt's forms with Table 2's sizes: as printed, and with searched penalties.

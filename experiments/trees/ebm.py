@@ -25,7 +25,10 @@ class EBM:
         cat_smooth: What is added to a value's records before values are ordered.
         reg_lambda: L2 penalty on the leaves' values.
         smoothing_rounds: First rounds, whose splits are random.
-        max_epochs: Boosting rounds, at most; in each every f has a tree.
+        greedy_ratio: Trees that go to the f with the most gain, for each that all get in turn.
+        max_epochs: Boosting rounds, at most, of one tree an f; first of the fields, then of the
+            pairs.
+        patience: Rounds without less logloss on validation after which either ends.
     """
 
     def __init__(
@@ -39,7 +42,9 @@ class EBM:
         cat_smooth: float = 10.0,
         reg_lambda: float = 0.0,
         smoothing_rounds: int = 75,
+        greedy_ratio: float = 10.0,
         max_epochs: int = 50_000,
+        patience: int = 100,
     ):
         categories = set(categorical_columns(schema))
         kinds = ["nominal" if i in categories else "continuous" for i in range(len(schema.fields))]
@@ -57,7 +62,9 @@ class EBM:
             "reg_lambda": reg_lambda,
             "smoothing_rounds": smoothing_rounds,
             "interaction_smoothing_rounds": smoothing_rounds,
+            "greedy_ratio": greedy_ratio,
             "max_rounds": max_epochs,
+            "early_stopping_rounds": patience,
         }
 
     def fit(self, training: Records, validation: Records, seed: int) -> None:
