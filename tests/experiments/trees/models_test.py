@@ -64,7 +64,7 @@ def test_validation_ends_the_training(kind, schema, records):
 
 
 def test_lightgbms_categories_have_no_order(schema, records):
-    """Ids that are dealt out in another way give the same model."""
+    """The same values under other ids give the same model."""
     fields, _ = records(200, 3)
 
     def logits(ids):
