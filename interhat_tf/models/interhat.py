@@ -15,7 +15,7 @@ from interhat_tf.layers import (
 )
 from interhat_tf.models.click_model import l2
 from interhat_tf.models.explaining_model import Forward
-from interhat_tf.models.output_mlp import make_output_mlp
+from interhat_tf.models.output_mlp import make_hidden_layers
 from interhat_tf.models.preset_model import PresetModel
 from interhat_tf.ops import Tensor
 from interhat_tf.schema import Schema
@@ -197,11 +197,8 @@ class InterHAt(PresetModel):
         )
         self.dropout = keras.layers.Dropout(dropout, name="dropout", **common)
         mlp_batch_norm = _or_with_values(mlp_batch_norm, value_dim)
-        self.mlp = make_output_mlp(
+        hidden_layers = make_hidden_layers(
             self.mlp_units,
-            self._make_logit(
-                dense_l2, mlp_bias or mlp_batch_norm, name=f"mlp_{len(self.mlp_units) + 1}"
-            ),
             self.dropout,
             activate_input=bool(value_dim),
             batch_norm=mlp_batch_norm,
@@ -209,6 +206,8 @@ class InterHAt(PresetModel):
             regularizer=l2(dense_l2),
             **common,
         )
+        use_bias, name = mlp_bias or mlp_batch_norm, f"mlp_{len(self.mlp_units) + 1}"
+        self.mlp = [*hidden_layers, self._make_logit(dense_l2, use_bias, name)]
         base = contribution_base or ("average" if value_dim else "zero")
         self._make_base(base, self.order, embedding_dim)
         self.build()

@@ -8,9 +8,8 @@ from interhat_tf.layers.batch_normalization import BatchNormalization
 from interhat_tf.utils.config import Regularizer
 
 
-def make_output_mlp(
+def make_hidden_layers(
     units: Sequence[int],
-    logit: keras.layers.Dense,
     dropout: keras.layers.Dropout,
     *,
     activate_input: bool = False,
@@ -19,14 +18,13 @@ def make_output_mlp(
     regularizer: Regularizer = None,
     dtype: keras.DTypePolicy | str | None = None,
 ) -> list[keras.layers.Layer]:
-    """Returns the layers of the MLP in their order, dropout before each dense one.
+    """Returns the layers of the MLP before the last one, the logit, in their order.
 
         a_0 = u_f, or ReLU(BN(u_f))
         a_l = ReLU(BN(W_l dropout(a_{l-1}) + b_l)),  logit = w . dropout(a_L) + b
 
     Args:
         units: Widths of the hidden layers, which may be none.
-        logit: The last layer.
         dropout: What drops units in training.
         activate_input: Whether u_f is activated first, as what a hidden layer
             gives. Defaults to `False`.
@@ -52,4 +50,4 @@ def make_output_mlp(
             name=f"mlp_{i}",
         )
         layers += [dropout, dense, *activation(i)]
-    return [*layers, dropout, logit]
+    return [*layers, dropout]

@@ -87,7 +87,7 @@ def test_flags_win_over_the_preset(run, prepared, tmp_path):
     assert arguments["aggregation_bias"] is False  # the preset's
     assert arguments["attention_activation"] == "tanh"
     assert arguments["mlp_units"] == [5, 3]
-    assert (arguments["embedding_l2"], arguments["dense_l2"]) == (0, 2e-3)
+    assert (arguments["embedding_l2"], arguments["dense_l2"]) == (0, 2e-3 / 300)  # of 300 rows
     assert (training["learning_rate"], training["seed"]) == (0.1, 7)
     assert report["config"]["model"] == "interhat_s"
     assert "test" not in report

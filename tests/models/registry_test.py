@@ -28,6 +28,9 @@ CASES = {name: (name, {}) for name in MODELS}
 CASES |= {
     "dcn_v2_stacked": ("dcn_v2", {"structure": "stacked"}),
     "autoint_without_mlp": ("autoint", {"mlp_units": ()}),
+    # Heads divide the last widths of both streams; half of a block's units are products.
+    "finalmlp": ("finalmlp", {"second_mlp_units": (5,), "num_heads": 5}),
+    "finalnet": ("finalnet", {"mlp_units": (6,), "second_mlp_units": (4,)}),
 }
 
 

@@ -27,7 +27,9 @@ def test_markdown_of_each_block():
 def test_the_same_summary_gives_the_same_picture(form):
     point = {"test": {m: {"mean": 0.5, "std": 0.1} for m in ("auc", "logloss")}, "seeds": [1]}
     summary = {"flag": "order", "points": [{"order": k, **point} for k in (1, 2)]}
-    pictures = [as_bytes(sensitivity_figure({"x": summary}, "k"), form) for _ in range(2)]
+    pictures = [
+        as_bytes(sensitivity_figure({"x": summary}, "figure_4", "k"), form) for _ in range(2)
+    ]
     assert pictures[0] == pictures[1]
 
 
