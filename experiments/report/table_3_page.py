@@ -26,6 +26,7 @@ def table_3(summary: Summary) -> Summary:
         "title": title_of(name),
         "scores": scores(summary, rows, public),
         "best": [summary["best"]] if summary["best"] else [],
+        "earlier": earlier_study(summary),
         "gaps": against_public(summary, public),
         "searches": searches(summary, rows),
         "all_trials": trials(summary),
@@ -93,6 +94,17 @@ def against_public(summary: Summary, public: dict) -> str:
     beyond = [f"{CONTENDERS[m]} ({gap:+.4f})" for m, gap in gaps.items() if abs(gap) > SAME_AUC]
     text = f"Within {SAME_AUC} of the public AUC: {', '.join(within) or 'none'}."
     return text + (f" Further off: {', '.join(beyond)}." if beyond else "")
+
+
+def earlier_study(summary: Summary) -> str:
+    """Returns which rows are an earlier study's; their files do not say what they were asked."""
+    earlier = [CONTENDERS[name] for name, r in summary["records"].items() if "asked" not in r]
+    if not earlier:
+        return ""
+    return (
+        f"From an earlier study, without averaged weights and without trials beyond an edge, of "
+        f"spaces that were narrower: {', '.join(earlier)}."
+    )
 
 
 def searches(summary: Summary, rows: list[Summary]) -> Table:

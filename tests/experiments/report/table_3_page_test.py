@@ -73,6 +73,14 @@ def test_the_page_is_of_the_rows_that_are_there_the_best_first(write):
     assert "of the way" not in found.header
 
 
+def test_rows_of_an_earlier_study_are_named(write):
+    write("fm")
+    write("dnn", asked={"trials": 12})
+    assert table_3(read_table_3("frappe"))["earlier"].endswith("narrower: FM.")
+    write("fm", asked={"trials": 12})
+    assert table_3(read_table_3("frappe"))["earlier"] == ""
+
+
 def test_without_interhat_nothing_is_compared(write):
     write("fm")
     assert column(table_3(read_table_3("frappe"))["scores"], "InterHAt's lead, AUC") == ["–"]
@@ -123,8 +131,10 @@ def test_on_a_generated_log_the_best_possible_is_known(write):
 
 def test_the_memorisation_baseline_is_the_last_row(write):
     write("fm", 0.8)
-    memory = {"date": "2026-01-01", "memorisation": {"auc": 0.97, "logloss": 0.12}}
-    write_result("table_3/frappe/memorisation.json", memory)
+    memory = {"fields": ["user", "item"], "auc": 0.97, "logloss": 0.12}
+    record = {"date": "2026-01-01", "memorisation": memory}
+    write_result("table_3/frappe/memorisation.json", record)
     found = table_3(read_table_3("frappe"))["scores"]
+    assert column(found, "model")[1] == "memorisation baseline: user and item"
     assert column(found, "test AUC") == ["0.8000 ± 0.0100", "0.9700"]
     assert column(found, "test logloss")[1] == "0.1200" and column(found, "seeds")[1] == "–"
