@@ -94,11 +94,7 @@ def mean_logloss_and_pull(logits: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tens
 
     clicked, not_clicked = log_of_mean(passes), log_of_mean(-passes)  # (B,)
     logloss = -labels * clicked - (1 - labels) * not_clicked  # (B,)
-    teacher = tf.stop_gradient(tf.exp(clicked))  # (B,)
-    pulls = tf.nn.sigmoid_cross_entropy_with_logits(
-        tf.broadcast_to(teacher, tf.shape(passes)), passes
-    )  # (2, B)
-    return logloss, tf.reduce_sum(pulls, axis=0)
+    return logloss, _pull(passes, tf.exp(clicked))
 
 
 def block_logloss_and_pull(logits: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -125,8 +121,10 @@ def block_logloss_and_pull(logits: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Ten
     """
     mean = tf.reduce_mean(logits, axis=1)  # (B,)
     logloss = tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(labels, logits.dtype), mean)
-    teacher = tf.stop_gradient(tf.sigmoid(mean))[:, None]  # (B, 1)
-    pulls = tf.nn.sigmoid_cross_entropy_with_logits(
-        tf.broadcast_to(teacher, tf.shape(logits)), logits
-    )  # (B, number of blocks)
-    return logloss, tf.reduce_sum(pulls, axis=1)
+    return logloss, _pull(tf.transpose(logits), tf.sigmoid(mean))
+
+
+def _pull(logits: tf.Tensor, teacher: tf.Tensor) -> tf.Tensor:
+    """Returns sum_i H(p, sigmoid(y_i)), (B,), of predictions' logits y, (n, B), and p, (B,)."""
+    teachers = tf.broadcast_to(tf.stop_gradient(teacher), tf.shape(logits))  # (n, B)
+    return tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(teachers, logits), axis=0)
