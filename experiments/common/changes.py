@@ -11,7 +11,6 @@ from absl import flags
 
 from experiments.common import studies
 from experiments.common.results import read_result, write_result
-from experiments.common.statistics import mean_and_std
 from experiments.common.studies import Report, Run
 
 CHANGE = flags.DEFINE_multi_string("change", None, "changes to try, by name; default: all")
@@ -55,19 +54,9 @@ def try_changes(
 
 
 def _row(reports: list[Report], more: list[Mapping[str, Any]]) -> dict[str, Any]:
-    seconds = [r["training"]["seconds"] / r["training"]["epochs"] for r in reports]
-    return {
-        "validation": studies.scores(reports, "validation"),
-        "parameters": reports[0]["parameters"],
-        "arguments": reports[0]["config"]["arguments"],
-        "training": reports[0]["config"]["training"],
-        "seconds_per_epoch": mean_and_std(seconds),
-        "runs": [
-            {"seed": report["config"]["training"]["seed"], **studies.describe(report), **own}
-            for report, own in zip(reports, more, strict=True)
-        ],
-        "commits": sorted({str(report["versions"]["commit"]) for report in reports}),
-    }
+    found = studies.summarise(reports)
+    own = {r["config"]["training"]["seed"]: of_run for r, of_run in zip(reports, more, strict=True)}
+    return {**found, "runs": [{**run, **own[run["seed"]]} for run in found["runs"]]}
 
 
 def _print(name, row):

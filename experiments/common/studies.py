@@ -147,10 +147,13 @@ def summarise(reports: Sequence[Report]) -> dict[str, Any]:
 
 
 def summarise_runs(runs: Iterable[Run]) -> dict[str, Any]:
-    """Returns mean and spread of runs of one setting, as `describe` returns them."""
+    """Returns mean and spread of runs of one setting, as `describe` returns them.
+
+    Runs that did not read the test split have no figures of it.
+    """
     runs = sorted(runs, key=lambda run: run["seed"])
     return {
-        **{split: scores(runs, split) for split in ("validation", "test")},
+        **{split: scores(runs, split) for split in ("validation", "test") if split in runs[0]},
         "seconds_per_epoch": mean_and_std([run["seconds"] / run["epochs"] for run in runs]),
         "seeds": [run["seed"] for run in runs],
         "runs": runs,
