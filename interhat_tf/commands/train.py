@@ -10,7 +10,6 @@ the preset's and, where the paper gives them, to its Table 2 for the data set.
 """
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -24,7 +23,7 @@ from interhat_tf.crosses import Cross
 from interhat_tf.explanation.callback import AttentionHeatmaps
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.models import MODELS, PRESETS
-from interhat_tf.models.presets import hyperparameters
+from interhat_tf.models.presets import hyperparameters, needs_whole_batches
 from interhat_tf.preprocessing.rows import SPLITS
 from interhat_tf.training.distribution import STRATEGIES
 from interhat_tf.training.evaluation import EVALUATION_BATCH_SIZE
@@ -155,7 +154,11 @@ def settings(
     arguments, training = hyperparameters(values.dataset, values.preset, values.model, rows)
     arguments |= changed
     training |= given(values, arguments_of([TrainingSettings], NO_FLAGS))
-    if values.microbatch_size is None and not in_microbatches(arguments, training):
+    if values.microbatch_size is None and (
+        training.get("jit_compile")
+        or needs_whole_batches(arguments)
+        or tf.config.list_physical_devices("GPU")
+    ):
         training.pop("microbatch_size", None)
     return arguments, training
 
@@ -166,17 +169,6 @@ def crosses(values: flags.FlagValues) -> list[Cross]:
         Cross(text.split(","), values.cross_min_count, values.cross_hash_size)
         for text in values.crosses
     ]
-
-
-def in_microbatches(arguments: Mapping[str, Any], training: Mapping[str, Any]) -> bool:
-    """Returns whether a step may be computed in microbatches, and is the faster for it."""
-    # Dropout and batch normalisation, which comes with InterHAt's `value_dim`, see the whole batch.
-    needs_batch = any(arguments.get(name) for name in ("dropout", "batch_norm", "value_dim"))
-    return (
-        not training.get("jit_compile")
-        and not needs_batch
-        and not tf.config.list_physical_devices("GPU")
-    )
 
 
 def heatmaps(data: PreparedDataset, values: flags.FlagValues) -> AttentionHeatmaps:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from interhat_tf.models.explaining_model import ExplainingModel
-from interhat_tf.models.presets import hyperparameters
+from interhat_tf.models.presets import hyperparameters, needs_whole_batches
 from interhat_tf.schema import Schema
 from interhat_tf.utils.threads import prepare_for_microbatches
 
@@ -64,8 +64,7 @@ class PresetModel(ExplainingModel):
         """
         defaults, training = hyperparameters(dataset, preset, rows=rows)
         arguments = {**defaults, **arguments}
-        needs_batch = arguments.get("dropout") or arguments.get("value_dim")
-        if "microbatch_size" in training and not needs_batch:
+        if "microbatch_size" in training and not needs_whole_batches(arguments):
             prepare_for_microbatches()
         model = cls(schema, **arguments)
         model.training_settings = training

@@ -160,6 +160,9 @@ DATASETS = {
 }
 """The rows of the paper's Table 2 (d, s, h and lambda), and how their data sets are trained."""
 
+WHOLE_BATCH_ARGUMENTS = ("dropout", "batch_norm", "score_batch_norm", "mlp_batch_norm", "value_dim")
+"""Arguments that bring dropout or batch normalisation, which `value_dim` has by default."""
+
 OTHER_DATASET = DatasetRow(_FRAPPE_SIZES, l2=2e-3, rows=DATASETS["frappe"].rows)
 """What a data set without a row has: Frappe's sizes, lambda and number of records."""
 
@@ -207,3 +210,18 @@ def hyperparameters(
     arguments = {**row.sizes, **penalties, **form.arguments}
     training = {**row.training, "microbatch_size": row.microbatch_size, **form.training}
     return arguments, {name: value for name, value in training.items() if value is not None}
+
+
+def needs_whole_batches(arguments: Mapping[str, Any]) -> bool:
+    """Returns whether a model of these arguments has dropout or batch normalisation.
+
+    What they compute depends on the other records of a batch, so that it cannot be cut into
+    microbatches. It has to be known before there is a model: threads are settled before
+    TensorFlow works. Once there is one, `training.microbatch.check_microbatches` asks it.
+
+    Example:
+
+    >>> needs_whole_batches({"dropout": 0.1}), needs_whole_batches({"order": 2})
+    (True, False)
+    """
+    return any(map(arguments.get, WHOLE_BATCH_ARGUMENTS))

@@ -154,15 +154,16 @@ def test_missing_flags_are_named():
     assert_one_line(error.value.code, "--output_dir is missing: the run's folder")
 
 
-def test_microbatches_are_for_steps_that_can_be_cut():
-    assert train.in_microbatches({}, {})
-    assert train.in_microbatches({"dropout": 0.0}, {"jit_compile": False})
-    for arguments, training in (({"dropout": 0.1}, {}), ({}, {"jit_compile": True})):
-        assert not train.in_microbatches(arguments, training)
-
-
 @pytest.mark.parametrize(
-    ("flags", "rows"), [((), 256), (("--dropout=0.1",), None), (("--microbatch_size=64",), 64)]
+    ("flags", "rows"),
+    [
+        ((), 256),
+        (("--dropout=0",), 256),
+        (("--dropout=0.1",), None),
+        (("--value_dim=8",), None),
+        (("--jit_compile",), None),
+        (("--microbatch_size=64",), 64),
+    ],
 )
 def test_a_preset_is_trained_in_microbatches_where_that_can_be(flags, rows):
     values = train.define_flags()
