@@ -5,6 +5,7 @@ near the models, a data set rewards memory, whatever their design.
 """
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -59,11 +60,13 @@ def strongest_memory(training: Records, validation: Records) -> "PairMemory":
     """Returns the memory of that pair of fields which has the least logloss on validation."""
     step = -(-len(validation[0]) // CHOICE_ROWS)
     some = validation[0][::step], validation[1][::step]
+    ids, labels = training
+    counts = [Counts(values, labels) for values in ids.T]  # of each field once, not of each pair
     least = {
-        fields: PairMemory(fields, training, some).figures(*some)["logloss"]
-        for fields in itertools.combinations(range(training[0].shape[1]), 2)
+        fields: PairMemory(fields, counts, training, some).figures(*some)["logloss"]
+        for fields in itertools.combinations(range(len(counts)), 2)
     }
-    return PairMemory(min(least, key=least.__getitem__), training, validation)
+    return PairMemory(min(least, key=least.__getitem__), counts, training, validation)
 
 
 class PairMemory:
@@ -74,15 +77,22 @@ class PairMemory:
 
     Args:
         fields: Positions of the two fields.
+        counts: Those of each field in training.
         training: What is remembered.
         validation: What it tells something of.
     """
 
-    def __init__(self, fields: tuple[int, int], training: Records, validation: Records):
+    def __init__(
+        self,
+        fields: tuple[int, int],
+        counts: Sequence["Counts"],
+        training: Records,
+        validation: Records,
+    ):
         ids, labels = training
         self.fields = list(fields)
         self.rate = labels.mean()
-        self.values = [Counts(ids[:, field], labels) for field in fields]
+        self.values = [counts[field] for field in fields]
         self.pairs = Counts(self._pair(ids), labels)
         splines = SplineTransformer(KNOTS, degree=1, knots="quantile")
         self.model = make_pipeline(splines, LogisticRegression(max_iter=1000))

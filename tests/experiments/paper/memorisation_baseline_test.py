@@ -92,19 +92,24 @@ def test_the_choice_is_made_by_some_records_and_the_weights_by_all(monkeypatch):
     fitted = []
 
     class Spy(PairMemory):
-        def __init__(self, fields, training, validation):
+        def __init__(self, fields, counts, training, validation):
             fitted.append((fields, len(validation[1])))
-            super().__init__(fields, training, validation)
+            super().__init__(fields, counts, training, validation)
 
     monkeypatch.setattr(baseline, "PairMemory", Spy)
     memorisation_baseline(Data(of_pair))
     assert fitted == [((0, 1), 1334), ((0, 2), 1334), ((1, 2), 1334), ((0, 1), 4000)]
 
 
+def memory_of(ids, labels):
+    counts = [Counts(values, labels) for values in ids.T]
+    return PairMemory((0, 1), counts, (ids, labels), (ids, labels))
+
+
 def test_what_is_remembered_of_a_pair():
     ids = np.array([[1, 1], [1, 1], [1, 2], [2, 1]])
     labels = np.array([1.0, 0.0, 0.0, 1.0])
-    memory = PairMemory((0, 1), (ids, labels), (ids, labels))
+    memory = memory_of(ids, labels)
     asked = np.array([[1, 1], [1, 2], [2, 2], [5, 9]])
     recalled = memory.recall(asked)
     # One click in three records and another in one, each with a record at the rate of all, 1 / 2.
@@ -127,7 +132,7 @@ def test_pairs_are_not_mistaken_for_each_other():
     records, clicks = counts.of(np.array([3, 7, 5, 9, 0]))
     assert records.tolist() == [2, 1, 0, 0, 0] and clicks.tolist() == [1, 1, 0, 0, 0]
     ids = np.array([[1, 12], [11, 2], [0, 1 << 31]])
-    memory = PairMemory((0, 1), (ids, np.array([1.0, 0.0, 1.0])), (ids, np.array([1.0, 0.0, 1.0])))
+    memory = memory_of(ids, np.array([1.0, 0.0, 1.0]))
     assert len(memory.pairs.known) == 3
 
 
