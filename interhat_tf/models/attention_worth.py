@@ -1,6 +1,7 @@
 """What a model's predictions owe to attention: how much worse they are with fixed weights."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -34,17 +35,19 @@ def attention_worth(model: Any, batches: Iterable[Any], evaluate: Evaluate) -> d
         fields and orders by their mean weights; and `idle`: whether fixing the
         fields' weights costs less than 1e-4 of AUC and of logloss.
     """
-    field_weights, deviations, order_weights = _mean_weights(model, batches)  # (k, m) twice, (k,)
+    weights = _Weights()
 
-    def evaluate_with(**fixed: np.ndarray) -> dict[str, float]:
-        def predict(inputs: Batch) -> Tensor:
-            return model.forward(model.embedding(inputs), **fixed).logits
+    def predict(inputs: Batch, **fixed: np.ndarray) -> Tensor:
+        found = model.forward(model.embedding(inputs), **fixed)
+        if not fixed:
+            weights.add(found)
+        return found.logits
 
-        return evaluate(batches, predict)
-
-    whole = evaluate_with()
-    fields = evaluate_with(field_weights=field_weights)
-    both = evaluate_with(field_weights=field_weights, order_weights=order_weights)
+    whole = evaluate(batches, predict)
+    field_weights, deviations, order_weights = weights.means()  # (k, m) twice, (k,)
+    fixed = {"field_weights": field_weights}
+    fields = evaluate(batches, partial(predict, **fixed))
+    both = evaluate(batches, partial(predict, **fixed, order_weights=order_weights))
     lost = {
         "auc_lost": whole["auc"] - fields["auc"],
         "logloss_lost": fields["logloss"] - whole["logloss"],
@@ -59,17 +62,23 @@ def attention_worth(model: Any, batches: Iterable[Any], evaluate: Evaluate) -> d
     }
 
 
-def _mean_weights(model: Any, batches: Iterable[Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns the means and deviations of the field weights, (k, m), the means of alpha_f, (k,)."""
-    sums: Any = [0.0, 0.0, 0.0]
-    records = 0
-    for inputs, _ in batches:
-        found = model.forward(model.embedding(inputs))
+class _Weights:
+    """The sums of the attention weights of records."""
+
+    def __init__(self) -> None:
+        self.sums: list[Any] = [0.0, 0.0, 0.0]
+        self.records = 0
+
+    def add(self, found: Any) -> None:
+        """Adds those of a batch, of what `ExplainingModel.forward` found."""
         field_weights = np.stack([ops.convert_to_numpy(alpha) for alpha in found.field_weights], 1)
         field_weights = field_weights.astype("float64")  # (B, k, m)
         order_weights = ops.convert_to_numpy(found.order_weights).astype("float64")  # (B, k)
         for i, values in enumerate((field_weights, field_weights**2, order_weights)):
-            sums[i] = sums[i] + values.sum(axis=0)
-        records += len(order_weights)
-    mean, square, order_mean = (total / records for total in sums)
-    return mean, np.sqrt(np.maximum(square - mean**2, 0)), order_mean
+            self.sums[i] = self.sums[i] + values.sum(axis=0)
+        self.records += len(order_weights)
+
+    def means(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Returns the means and deviations of the field weights, (k, m), and alpha_f's, (k,)."""
+        mean, square, order_mean = (total / self.records for total in self.sums)
+        return mean, np.sqrt(np.maximum(square - mean**2, 0)), order_mean
