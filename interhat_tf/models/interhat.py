@@ -170,47 +170,58 @@ class InterHAt(PresetModel):
             "gated": gated_attention,
             "batch_norm": _or_with_values(score_batch_norm, value_dim),
             "context_regularizer": l2(dense_l2),
-            **common,
         }
+        of_orders = {"kernel_regularizer": l2(aggregation_l2), **scoring, **common}
+        self._make_orders(attention_size, of_orders, value_dim, dense)
+        self.order_aggregation = AttentionalAggregation(
+            order_attention_size or attention_size,
+            activation=order_activation,
+            name="order_aggregation",
+            **scoring,
+            **dense,
+        )
+        self.dropout = keras.layers.Dropout(dropout, name="dropout", **common)
+        mlp_batch_norm = _or_with_values(mlp_batch_norm, value_dim)
+        self.mlp = self._make_mlp(bool(value_dim), mlp_batch_norm, mlp_bias, dense_l2)
+        base = contribution_base or ("average" if value_dim else "zero")
+        self._make_base(base, self.order, embedding_dim)
+        self.build()
+
+    def _make_orders(
+        self,
+        attention_size: int,
+        arguments: dict[str, Any],
+        value_dim: int | None,
+        dense: dict[str, Any],
+    ) -> None:
+        """Creates what each order has: an aggregation, and values if there are any."""
         orders = range(1, self.order + 1)
         self.aggregations = [
-            AttentionalAggregation(
-                attention_size,
-                kernel_regularizer=l2(aggregation_l2),
-                name=f"aggregation_{i}",
-                **scoring,
-            )
+            AttentionalAggregation(attention_size, name=f"aggregation_{i}", **arguments)
             for i in orders
         ]
-        self.cross = CrossLayer(name="cross", **common)
+        self.cross = CrossLayer(name="cross", dtype=self.dtype_policy)
         self.field_values = [
             FieldAwareValues(value_dim, name=f"field_values_{i}", **dense)
             for i in orders
             if value_dim
         ]
-        self.order_aggregation = AttentionalAggregation(
-            order_attention_size or attention_size,
-            activation=order_activation,
-            kernel_regularizer=l2(dense_l2),
-            name="order_aggregation",
-            **scoring,
-        )
-        self.dropout = keras.layers.Dropout(dropout, name="dropout", **common)
-        mlp_batch_norm = _or_with_values(mlp_batch_norm, value_dim)
+
+    def _make_mlp(
+        self, activate_input: bool, batch_norm: bool, use_bias: bool, dense_l2: float
+    ) -> list[keras.layers.Layer]:
+        """Returns the layers that map u_f, (B, d'), to the logit, (B, 1)."""
         hidden_layers = make_hidden_layers(
             self.mlp_units,
             self.dropout,
-            activate_input=bool(value_dim),
-            batch_norm=mlp_batch_norm,
-            use_bias=mlp_bias,
+            activate_input=activate_input,
+            batch_norm=batch_norm,
+            use_bias=use_bias,
             regularizer=l2(dense_l2),
-            **common,
+            dtype=self.dtype_policy,
         )
-        use_bias, name = mlp_bias or mlp_batch_norm, f"mlp_{len(self.mlp_units) + 1}"
-        self.mlp = [*hidden_layers, self._make_logit(dense_l2, use_bias, name)]
-        base = contribution_base or ("average" if value_dim else "zero")
-        self._make_base(base, self.order, embedding_dim)
-        self.build()
+        name = f"mlp_{len(self.mlp_units) + 1}"
+        return [*hidden_layers, self._make_logit(dense_l2, use_bias or batch_norm, name)]
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the model."""
