@@ -20,7 +20,7 @@ LOWEST = {
     **dict.fromkeys(("min_data_in_leaf", "min_samples_leaf", "min_cat_samples"), 1),
     "dropout": 0.0,
 }
-HIGHEST = {"dropout": 0.9, "feature_fraction": 1.0, "interactions": 45}
+HIGHEST = {"dropout": 0.9, "learning_rate_factor": 1.0, "feature_fraction": 1.0, "interactions": 45}
 
 
 def size(space: Space) -> int:
