@@ -39,6 +39,22 @@ def paired_difference(values: Sequence[float], others: Sequence[float]) -> dict[
     return {"mean": mean, "low": mean - margin, "high": mean + margin}
 
 
+def rank_correlations(values: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Returns Spearman's rank correlation of each row of two arrays, (B,) of (B, m).
+
+    It is 0 where all values of a row are equal.
+
+    Example:
+
+    >>> rank_correlations(np.array([[3.0, 2.0, 1.0]]), np.array([[9.0, 1.0, 4.0]]))
+    array([0.5])
+    """
+    a, b = (stats.rankdata(rows, axis=1) for rows in (values, others))  # (B, m)
+    a, b = (ranks - ranks.mean(axis=1, keepdims=True) for ranks in (a, b))
+    scale = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))  # (B,)
+    return (a * b).sum(axis=1) / np.where(scale > 0, scale, 1)
+
+
 def leads(rows: Mapping[str, dict[str, Any]], reference: str) -> dict[str, dict[str, Any]]:
     """Returns how much the reference's test figures exceed each other row's, paired by seed.
 

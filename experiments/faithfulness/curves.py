@@ -17,12 +17,11 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 from absl import flags
-from scipy import stats
 
 from experiments.common.results import write_result
 from experiments.common.running import run_program
 from experiments.common.seed_flags import SEEDS
-from experiments.common.statistics import mean_and_std, paired_difference
+from experiments.common.statistics import mean_and_std, paired_difference, rank_correlations
 from experiments.common.studies import open_data, runs_of, study_record, summary_of
 from experiments.faithfulness.methods import METHODS, attributions, magnitudes
 from experiments.faithfulness.models import background_of, explained_runs
@@ -133,13 +132,9 @@ def agreement(values: Sequence[np.ndarray]) -> dict[str, float]:
     >>> agreement([one, other])
     {'correlation': 0.5, 'first': 1.0}
     """
-    ranks = [stats.rankdata(of_model, axis=1) for of_model in values]
-    correlations, firsts = [], []
-    for one, other in itertools.combinations(ranks, 2):
-        a, b = (r - r.mean(axis=1, keepdims=True) for r in (one, other))
-        scale = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
-        correlations.append(((a * b).sum(axis=1) / np.where(scale > 0, scale, 1)).mean())
-        firsts.append((one.argmax(axis=1) == other.argmax(axis=1)).mean())
+    pairs = list(itertools.combinations(values, 2))
+    correlations = [rank_correlations(one, other).mean() for one, other in pairs]
+    firsts = [(one.argmax(axis=1) == other.argmax(axis=1)).mean() for one, other in pairs]
     return {"correlation": float(np.mean(correlations)), "first": float(np.mean(firsts))}
 
 

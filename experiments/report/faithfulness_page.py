@@ -37,8 +37,9 @@ def write_faithfulness_page(folder: pathlib.Path) -> None:
     found = read_results("faithfulness/planted/*/*.json").values()
     planted = {(s["rule"], s["form"]): s for s in found}
     curves = read_results("faithfulness/*/summary.json")
+    agreement = list(read_results("faithfulness/agreement/*/*.json").values())
     additivity = list(read_results("faithfulness/additivity/*/summary.json").values())
-    if not planted and not curves and not additivity:
+    if not (planted or curves or agreement or additivity):
         return
     released = {r: planted[r, "released"] for r in PLANTED_RULES if (r, "released") in planted}
     page = fill(
@@ -49,6 +50,8 @@ def write_faithfulness_page(folder: pathlib.Path) -> None:
         **advice(released),
         **of_planted(released),
         forms=forms(planted),
+        agreement=agreement,
+        agreed=agreed(agreement),
         additivity=additivity,
         errors=errors(additivity),
         methods=methods(),
@@ -192,6 +195,26 @@ def curves_figure(summary: Summary) -> Figure:
     panels[0].set_ylabel("share of the prediction that is left")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
     return figure
+
+
+def agreed(summaries: list[Summary]) -> Table:
+    """Returns the table of how far explanations rank fields as their effects do."""
+
+    def cells_of(name, digits=2):
+        return lambda row: spread(row[name], digits)
+
+    columns = {
+        "data": "`{data[set]}`",
+        "row": "`{row}`",
+        "seeds": lambda row: str(len(row["seeds"])),
+        "attention": cells_of("attention"),
+        "contributions": cells_of("contributions"),
+        "the same for all records": cells_of("constant"),
+        "other background": cells_of("ceiling"),
+        "AUC lost": cells_of("auc_lost", 4),
+        "largest error": "{largest_error[mean]:.1e}",
+    }
+    return table(columns, summaries)
 
 
 def errors(summaries: list[Summary]) -> Table:
