@@ -66,8 +66,9 @@ class Grid:
 # A penalty on a whole table would give each of its rows a gradient.
 UNPENALISED = {"embedding_l2": 0.0}
 EXPLAINED = ("interhat", "interhat_s", "interhat_paper")
-# The paper's six models, and InterHAt's other forms.
-FIGURE_2 = ["wide_deep", "dcn", "ipnn", "deepfm", "xdeepfm", "autoint", *EXPLAINED]
+# The paper's models and AutoInt, and InterHAt's forms, `paper` with both readings of d_K.
+RIVALS = ("wide_deep", "dcn", "ipnn", "deepfm", "xdeepfm", "autoint")
+FIGURE_2 = [*RIVALS, *EXPLAINED, "interhat_wide"]
 
 
 def _models(**how):
