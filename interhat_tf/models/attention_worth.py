@@ -45,7 +45,7 @@ def attention_worth(model: Any, batches: Iterable[Any], evaluate: Evaluate) -> d
 
     whole = evaluate(batches, predict)
     field_weights, deviations, order_weights = weights.means()  # (k, m) twice, (k,)
-    fixed = {"field_weights": field_weights}
+    fixed: dict[str, Any] = {"field_weights": field_weights}
     fields = evaluate(batches, partial(predict, **fixed))
     both = evaluate(batches, partial(predict, **fixed, order_weights=order_weights))
     lost = {

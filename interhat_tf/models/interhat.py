@@ -165,7 +165,7 @@ class InterHAt(PresetModel):
             )
             hidden = 4 * embedding_dim if residual else None
             self.feed_forward = FeedForward(hidden, name="feed_forward", **dense)
-        scoring = {
+        scoring: dict[str, Any] = {
             "use_bias": aggregation_bias,
             "gated": gated_attention,
             "batch_norm": _or_with_values(score_batch_norm, value_dim),
@@ -182,7 +182,7 @@ class InterHAt(PresetModel):
         )
         self.dropout = keras.layers.Dropout(dropout, name="dropout", **common)
         mlp_batch_norm = _or_with_values(mlp_batch_norm, value_dim)
-        self.mlp = self._make_mlp(bool(value_dim), mlp_batch_norm, mlp_bias, dense_l2)
+        self.mlp = self._make_output_mlp(bool(value_dim), mlp_batch_norm, mlp_bias, dense_l2)
         base = contribution_base or ("average" if value_dim else "zero")
         self._make_base(base, self.order, embedding_dim)
         self.build()
@@ -207,7 +207,7 @@ class InterHAt(PresetModel):
             if value_dim
         ]
 
-    def _make_mlp(
+    def _make_output_mlp(
         self, activate_input: bool, batch_norm: bool, use_bias: bool, dense_l2: float
     ) -> list[keras.layers.Layer]:
         """Returns the layers that map u_f, (B, d'), to the logit, (B, 1)."""
