@@ -21,6 +21,7 @@ from interhat_tf.layers.baselines.outer_product import OuterProduct
 from interhat_tf.layers.baselines.quadratic_layer import QuadraticLayer
 from interhat_tf.layers.cross_layer import CrossLayer
 from interhat_tf.layers.crossed_fields import CrossedFields
+from interhat_tf.layers.effect_head import EffectHead
 from interhat_tf.layers.feed_forward import FeedForward
 from interhat_tf.layers.field_aware_values import FieldAwareValues
 from interhat_tf.layers.field_embedding import FieldEmbedding
@@ -34,6 +35,7 @@ __all__ = [
     "CrossLayer",
     "CrossNetwork",
     "CrossedFields",
+    "EffectHead",
     "ElementwiseProduct",
     "ExponentialCrossNetwork",
     "FactorizationMachine",

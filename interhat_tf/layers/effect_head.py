@@ -1,0 +1,99 @@
+"""A small network that says in one pass what a model's fields add to its logit."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from interhat_tf.layers.batch_normalization import BatchNormalization
+from interhat_tf.ops import Shape, Tensor
+from interhat_tf.utils.config import ConfigFromSignature
+
+
+@keras.saving.register_keras_serializable("interhat_tf")
+class EffectHead(ConfigFromSignature):
+    """Estimates the effect of each field of a record on a model's logit, and those of pairs.
+
+        h = ReLU(W BN([vec(X); s]) + b)
+        phi = W_1 h + b_1,  psi = W_2 h
+
+    X is a vector of each field by itself, such as its embedding, and s what the
+    model has computed of the whole record, the logit included. BN, with neither
+    scale nor shift, gives all of these numbers the same weight: a penalty may
+    have made some of them small. W_1, b_1 and W_2 start at zero, so that no field
+    has an effect until the head has learnt of one.
+
+    What it learns, by the mean squared error, are differences of the model's
+    logits when fields take other records' values; their mean is the effect. This
+    is amortised explanation, as FastSHAP's (Jethani et al., ICLR 2022), by a head
+    on the model's own numbers in place of a second model.
+
+    Args:
+        num_pairs: Number of pairs of fields. Defaults to 0.
+        units: Width of h. Defaults to 64.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Call arguments:
+        fields: X, (B, m, d).
+        summary: s, (B, c).
+        training: Whether batch statistics are used.
+
+    Returns:
+        Dictionary of `effects`, phi, (B, m), and, if there are pairs,
+        `pair_effects`, psi, (B, pairs), both in the unit of the logit.
+
+    Raises:
+        ValueError: If `units` is not positive.
+
+    Example:
+
+    >>> head = EffectHead(num_pairs=3)
+    >>> effects = head(ops.ones((4, 3, 8)), ops.ones((4, 5)))
+    >>> effects["effects"].shape, effects["pair_effects"].shape
+    (TensorShape([4, 3]), TensorShape([4, 3]))
+    """
+
+    def __init__(self, num_pairs: int = 0, *, units: int = 64, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.num_pairs = int(num_pairs)
+        self.units = int(units)
+        if self.units < 1:
+            raise ValueError(f"units, the width of an effect head, must be at least 1, got {units}")
+
+    def build(self, fields_shape: Shape, summary_shape: Shape) -> None:
+        """Creates the weights for fields, (B, m, d), and a summary, (B, c)."""
+        _, self.count, self.dim = fields_shape
+        width = self.count * self.dim + summary_shape[-1]
+        self.normalization = BatchNormalization(
+            center=False, scale=False, dtype=self.dtype_policy, name="normalization"
+        )
+        self.normalization.build((None, width))
+        self.hidden = self._dense(width, self.units, "hidden", activation="relu")
+        zeros: dict[str, Any] = {"kernel_initializer": "zeros"}
+        self.effects = self._dense(self.units, self.count, "effects", **zeros)
+        if self.num_pairs:
+            self.pair_effects = self._dense(
+                self.units, self.num_pairs, "pair_effects", use_bias=False, **zeros
+            )
+        self.built = True
+
+    def _dense(self, width: int, units: int, name: str, **arguments: Any) -> keras.layers.Dense:
+        dense = keras.layers.Dense(units, dtype=self.dtype_policy, name=name, **arguments)
+        dense.build((None, width))
+        return dense
+
+    def call(self, fields: Tensor, summary: Tensor, training: bool = False) -> dict[str, Tensor]:
+        """Returns the effects, (B, m), and the pairs' effects, (B, pairs)."""
+        flat = ops.reshape(fields, (-1, self.count * self.dim))  # (B, m * d)
+        inputs = ops.concatenate([flat, summary], axis=-1)  # (B, m * d + c)
+        hidden = self.hidden(self.normalization(inputs, training=training))  # (B, units)
+        effects = {"effects": self.effects(hidden)}
+        if self.num_pairs:
+            effects["pair_effects"] = self.pair_effects(hidden)
+        return effects
+
+    def compute_output_shape(self, fields_shape: Shape, summary_shape: Shape) -> dict[str, Shape]:
+        """Returns the shapes of the effects."""
+        batch, count, _ = fields_shape
+        pairs = {"pair_effects": (batch, self.num_pairs)} if self.num_pairs else {}
+        return {"effects": (batch, count), **pairs}

@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+
+from interhat_tf.layers import EffectHead
+from tests.layers.contract import check_layer_contract
+from tests.numpy_reference import randomise, weights_of
+
+
+@pytest.fixture
+def fields(rng):
+    return rng.normal(size=(6, 3, 2)).astype("float32")
+
+
+@pytest.fixture
+def summary(rng):
+    return rng.normal(size=(6, 4)).astype("float32")
+
+
+def built(fields, summary, **arguments):
+    head = EffectHead(units=5, **arguments)
+    head.build(fields.shape, summary.shape)
+    return head
+
+
+def test_equals_the_equation(fields, summary):
+    head = randomise(built(fields, summary, num_pairs=3))
+    head.normalization.moving_variance.assign(np.linspace(0.5, 2, 10))
+    w = weights_of(head)
+    inputs = np.concatenate([fields.reshape(6, 6), summary], axis=1)
+    variance = w["normalization/moving_variance"] + 1e-5
+    inputs = (inputs - w["normalization/moving_mean"]) / np.sqrt(variance)
+    hidden = np.maximum(inputs @ w["hidden/kernel"] + w["hidden/bias"], 0)
+    found = head(fields, summary)
+    effects = hidden @ w["effects/kernel"] + w["effects/bias"]
+    np.testing.assert_allclose(found["effects"], effects, rtol=1e-4, atol=1e-5)
+    pair_effects = hidden @ w["pair_effects/kernel"]
+    np.testing.assert_allclose(found["pair_effects"], pair_effects, rtol=1e-4, atol=1e-5)
+    assert np.std(effects) > 0.01 and np.std(pair_effects) > 0.01
+
+
+def test_starts_without_any_effect(fields, summary):
+    found = built(fields, summary, num_pairs=3)(fields, summary)
+    assert {name: values.shape for name, values in found.items()} == {
+        "effects": (6, 3),
+        "pair_effects": (6, 3),
+    }
+    assert not any(np.any(values) for values in found.values())
+
+
+def test_in_training_the_size_of_a_number_makes_no_difference(fields, summary):
+    head = randomise(built(fields, summary))
+    same = head(fields, summary, training=True)["effects"]
+    other = head(0.1 * fields, 10 * summary + 3, training=True)["effects"]
+    np.testing.assert_allclose(other, same, rtol=0, atol=0.2 * np.std(same))
+    assert np.abs(head(0.1 * fields, summary)["effects"] - same).max() > 0.5 * np.std(same)
+
+
+@pytest.mark.parametrize("num_pairs", [0, 3])
+def test_follows_the_layer_contract(fields, summary, num_pairs):
+    head = randomise(built(fields, summary, num_pairs=num_pairs))
+    check_layer_contract(head, fields, summary)
+    assert ("pair_effects" in head(fields, summary)) == bool(num_pairs)
+
+
+def test_rejects_a_width_of_nothing():
+    with pytest.raises(ValueError, match=r"width of an effect head, must be at least 1, got 0"):
+        EffectHead(units=0)
