@@ -23,7 +23,9 @@ class Forward(NamedTuple):
     output: Tensor  # u_f, (B, d')
     order_weights: Tensor  # alpha_f, (B, k)
     field_weights: list[Tensor]  # alpha_1 ... alpha_k, (B, m) each
+    aggregations: Tensor  # u_1 ... u_k, (B, k, d)
     features: list[Tensor]  # X_1 ... X_k, (B, m, d) each
+    fields: Tensor  # X_0, (B, m, d)
     heads: Tensor | None  # (B, h, m, m)
 
 
@@ -106,6 +108,15 @@ class ExplainingModel(ClickModel):
             "bias": ops.zeros_like(logits) + bias,
         }
         return explanation if found.heads is None else {**explanation, "heads": found.heads}
+
+    def effect_inputs(self, found: Forward) -> tuple[Tensor, Tensor]:
+        """Returns what an `EffectHead` reads of a pass: X_0, (B, m, d), and a summary, (B, c).
+
+        The summary is [u_1; ...; u_k; u_f; logit].
+        """
+        _, order, dim = found.aggregations.shape
+        orders = ops.reshape(found.aggregations, (-1, order * dim))  # (B, k * d)
+        return found.fields, ops.concatenate([orders, found.output, found.logits], axis=-1)
 
     def adapt(self, batches: Iterable[Any]) -> None:
         """Takes in the average of training records that contributions are against.

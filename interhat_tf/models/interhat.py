@@ -252,7 +252,7 @@ class InterHAt(PresetModel):
         hidden = output  # u_f, (B, d'); alpha_f is (B, k)  (Equations 4 and 5)
         for layer in self.mlp:
             hidden = layer(hidden, training=training)  # (B, units), at last (B, 1)
-        return Forward(hidden, output, alpha_f, alphas, features, heads)
+        return Forward(hidden, output, alpha_f, alphas, orders, features, fields, heads)
 
     def _values(self, features: list[Tensor], alphas: list[Tensor]) -> Tensor | None:
         """Returns what the orders add up to u_f, (B, k, d'), if it is not u_1 ... u_k."""

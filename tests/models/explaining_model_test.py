@@ -117,3 +117,14 @@ def test_contributions_of_a_trained_model_are_exact_on_ten_thousand_records(sche
     explanation = model.explain(records)
     np.testing.assert_allclose(total(explanation), explanation["logits"], rtol=0, atol=1e-5)
     assert np.std(explanation["logits"]) > 0.5
+
+
+def test_an_effect_head_reads_what_the_forward_pass_has_made(schema, records):
+    model = randomise(InterHAt(schema, order=2, **SIZES))
+    found = model.forward(model.embedding(records))
+    fields, summary = model.effect_inputs(found)
+    np.testing.assert_array_equal(fields, model.embedding(records))
+    pairs = zip(found.field_weights, found.features, strict=True)
+    pooled = [np.einsum("bm,bmd->bd", *pair) for pair in pairs]
+    expected = np.concatenate([*pooled, found.output, model(records)], axis=1)
+    np.testing.assert_allclose(summary, expected, rtol=1e-4, atol=1e-5)
