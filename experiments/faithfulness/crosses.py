@@ -5,21 +5,23 @@
 An InterHAt with seed 0 and without crosses suggests crosses, by its pair effects
 on validation. LR and InterHAt are then trained with none, with the first, the
 first 3 and the first 5 of them, and with as many drawn at random among the other
-pairs, others for each seed. LR's penalty is chosen on validation with seed 0 for
+pairs, others for each seed. The penalty is chosen on validation with seed 0 for
 each; the runs of `--seeds` alone read the test split, once each. Writes
-`crosses/DATASET/MODEL.json` as each variant is done, for `make page`. Runs that
-are done are not run again.
+`crosses/DATASET/MODEL.json` as each variant is done, for `make page`, and keeps
+those that it has. Runs that are done are not run again.
 """
 
+import json
 import random
 from collections.abc import Sequence
 from typing import Any
 
 import keras
+from absl import flags
 
 from experiments.common.flags import chosen_models
 from experiments.common.markdown import spread
-from experiments.common.results import write_result
+from experiments.common.results import read_result, write_result
 from experiments.common.running import run_program
 from experiments.common.seed_flags import SEEDS
 from experiments.common.studies import (
@@ -38,26 +40,13 @@ from interhat_tf.input_pipeline.dataset import PreparedDataset
 
 SEARCH_SEED = 0
 COUNTS = (1, 3, 5)
-_TRAINING = {"ema_momentum": 0.995, "batch_size": 1024}
 SETTINGS: dict[str, dict[str, Any]] = {
-    "lr": {"model": "lr", "learning_rate": 1e-2, **_TRAINING},
-    # Field-aware values of first order, of DNN's size.
-    "interhat": {
-        "model": "interhat_s",
-        "value_dim": 200,
-        "mlp_units": [200],
-        "mlp_bias": True,
-        "dropout": 0.2,
-        "order": 1,
-        "embedding_dim": 10,
-        "aggregation_l2": 0.0,
-        "learning_rate": 1e-3,
-        "beta_2": 0.999,
-        **_TRAINING,
-    },
+    "lr": {"model": "lr", "learning_rate": 1e-2, "ema_momentum": 0.995, "batch_size": 1024},
+    "interhat": {"model": "interhat", "preset": "tuned"},
 }
-# InterHAt's is the one that most models choose on Frappe; with it a run takes minutes.
-PENALTIES = {"lr": (0.0, 3e-6, 1e-5, 3e-5), "interhat": (2.5e-2,)}
+# On both sides of what each chooses on Frappe without crosses.
+PENALTIES = {"lr": (0.0, 3e-6, 1e-5, 3e-5), "interhat": (1e-1, 5e-2, 2e-1)}
+VARIANT = flags.DEFINE_multi_string("variant", None, "variants to train; default: all")
 
 
 def main(_):
@@ -73,10 +62,32 @@ def main(_):
         "penalties": PENALTIES,
     }
     for model in chosen_models(SETTINGS):
-        rows: dict[str, Any] = {}
-        for variant in variants():
+        name = f"crosses/{dataset_name()}/{model}.json"
+        rows = known_rows(name, about)
+        for variant in chosen_variants():
             rows[variant] = study(model, variant, data, suggested)
-            write_result(f"crosses/{dataset_name()}/{model}.json", {**about, "rows": rows})
+            in_order = {variant: rows[variant] for variant in variants() if variant in rows}
+            write_result(name, {**about, "rows": in_order})
+
+
+def known_rows(name: str, about: dict[str, Any]) -> dict[str, Any]:
+    """Returns the variants that a file has, if it is about the same crosses and data."""
+    known = read_result(name) or {}
+    same = ("data", "suggested", "penalties")
+    if any(known.get(key) != json.loads(json.dumps(about[key])) for key in same):
+        return {}
+    return known["rows"]
+
+
+def chosen_variants() -> list[str]:
+    """Returns the names of the variants that `--variant` chooses.
+
+    Raises:
+        ValueError: If there is no such variant.
+    """
+    if unknown := set(VARIANT.value or ()) - set(variants()):
+        raise ValueError(f"--variant: {', '.join(sorted(unknown))}: not of {', '.join(variants())}")
+    return VARIANT.value or variants()
 
 
 def suggestions(data: PreparedDataset) -> list[SuggestedCross]:

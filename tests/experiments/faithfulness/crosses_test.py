@@ -4,6 +4,7 @@ from absl.testing import flagsaver
 from experiments.faithfulness import crosses
 from interhat_tf import Field, Schema
 from interhat_tf.explanation.suggested_crosses import SuggestedCross
+from interhat_tf.utils.files import read_json
 from tests.experiments.conftest import report_of
 
 NAMES = ["user", "item", "daytime", "weekday", "cost"]
@@ -53,4 +54,28 @@ def test_penalty_is_the_best_on_validation(study, fake_data):
 
 def test_the_seed_that_chooses_is_no_final_one(study):
     with flagsaver.flagsaver(seeds=[0, 1]), pytest.raises(ValueError, match="seed 0 chose"):
+        crosses.main(None)
+
+
+def test_variants_that_are_known_stay(study, study_flags):
+    file = study_flags / "results/crosses/frappe/lr.json"
+    for variant in ("suggested 1", "none"):
+        with flagsaver.flagsaver(variant=[variant], models=["lr"]):
+            crosses.main(None)
+    assert list(read_json(file)["rows"]) == ["none", "suggested 1"]
+    # Of other crosses nothing is kept.
+    with (
+        flagsaver.flagsaver(variant=["none"], models=["lr"]),
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(crosses, "suggestions", lambda data: SUGGESTED[1:])
+        crosses.main(None)
+    assert list(read_json(file)["rows"]) == ["none"]
+
+
+def test_an_unknown_variant_is_an_error(study):
+    with (
+        flagsaver.flagsaver(variant=["suggested 2"]),
+        pytest.raises(ValueError, match="--variant: suggested 2: not of none, suggested 1"),
+    ):
         crosses.main(None)
