@@ -1,13 +1,16 @@
 """Data sets by name: finds a set's builder, prepares the set once, opens it."""
 
 import contextlib
+import dataclasses
+import difflib
 import fcntl
+import inspect
 import io
 import os
 import pkgutil
 import random
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import tensorflow_datasets as tfds
@@ -57,7 +60,9 @@ def prepared_dataset(
         ValueError: If there is no data set of this name, an original file is
             damaged, or a cross is wrong.
         FileNotFoundError: If an original file is missing.
+        TypeError: If there is no such argument.
     """
+    check_arguments(download_config, prepared_dataset)
     if name.partition("/")[0] not in dataset_names():
         return PreparedDataset(_prepared_builder(name, data_dir)).with_crosses(crosses)
     builder_class, config = _find_builder(name)
@@ -68,6 +73,31 @@ def prepared_dataset(
 def dataset_names() -> list[str]:
     """Returns the names of the data sets that have a builder."""
     return sorted(module.name for module in pkgutil.iter_modules(datasets.__path__) if module.ispkg)
+
+
+def check_arguments(given: Iterable[str], function: Callable[..., Any]) -> None:
+    """Raises an error if an argument is neither a function's nor one of tfds' `DownloadConfig`.
+
+    Args:
+        given: The names of the arguments that the function's signature does not have.
+        function: The function.
+
+    Raises:
+        TypeError: If there is no such argument. The message names the nearest.
+
+    Example:
+
+    >>> check_arguments(["raw_dri"], prepared_dataset)
+    Traceback (most recent call last):
+    TypeError: prepared_dataset has no argument 'raw_dri'; did you mean 'raw_dir'?
+    """
+    options = [field.name for field in dataclasses.fields(tfds.download.DownloadConfig)]
+    own = [name for name in inspect.signature(function).parameters if name != "download_config"]
+    for name in given:
+        if name not in options:
+            near = difflib.get_close_matches(name, own + options, 1)
+            advice = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(own)}"
+            raise TypeError(f"{function.__name__} has no argument {name!r}; {advice}")
 
 
 def prepare(

@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 from interhat_tf.crosses import Cross
-from interhat_tf.input_pipeline.catalog import dataset_names, prepare
+from interhat_tf.input_pipeline.catalog import check_arguments, dataset_names, prepare
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.preprocessing.builder import ClickLogBuilder
 from interhat_tf.preprocessing.checks import click_labels
@@ -106,6 +106,7 @@ def prepare_click_log(
             from another log or with other arguments, or a cross is wrong. For a value, the message
             names the file and the line, or of a Parquet file the row, counted
             from 1.
+        TypeError: If there is no such argument.
 
     Example:
 
@@ -124,6 +125,7 @@ def prepare_click_log(
            [0]], dtype=int32), 'numerical': array([[1.],
            [0.]], dtype=float32)}
     """
+    check_arguments(download_config, prepare_click_log)
     _check_name(name)
     log = _find_log(_as_list(paths), delimiter)
     label = find_label(log.columns, label)

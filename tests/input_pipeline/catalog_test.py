@@ -27,6 +27,21 @@ def test_unknown_names(dataset, tmp_path):
         dataset.evaluation_batches("dev", 8)
 
 
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("raw_dri", "did you mean 'raw_dir'?"),
+        ("beam_option", "did you mean 'beam_options'?"),
+        ("weights", "it has name, data_dir, raw_dir, crosses"),
+    ],
+)
+def test_misspelt_arguments(tmp_path, name, advice):
+    with pytest.raises(TypeError) as error:
+        prepared_dataset("frappe", tmp_path, **{name: None})
+    assert str(error.value) == f"prepared_dataset has no argument {name!r}; {advice}"
+    assert not any(tmp_path.iterdir())
+
+
 def test_prepared_once_and_quietly(tmp_path, capfd):
     first = prepared_dataset("synthetic_rules/rule_1", tmp_path)
     out, err = capfd.readouterr()

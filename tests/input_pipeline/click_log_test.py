@@ -175,6 +175,15 @@ def test_wrong_arguments(tmp_path, log, options, message):
     assert str(error.value).startswith(message)
 
 
+def test_misspelt_arguments(tmp_path, log):
+    with pytest.raises(TypeError) as error:
+        prepare_click_log(log, name="log", data_dir=tmp_path, categorial=["user"])
+    message = "prepare_click_log has no argument 'categorial'; did you mean 'categorical'?"
+    assert str(error.value) == message
+    with pytest.raises(TypeError, match=r"no argument 'sample_weight'; it has paths, name, data"):
+        prepare_click_log(log, name="log", data_dir=tmp_path, sample_weight="price")
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
