@@ -18,12 +18,15 @@ from experiments.common.results import write_result
 from experiments.common.running import run_program
 from experiments.common.statistics import leads
 from experiments.common.studies import open_data, runs_of, study_record, train_rows
+from interhat_tf.commands.conditions import first_records
 from interhat_tf.explanation.batches import explain_inputs, probability
 from interhat_tf.explanation.explanation import explain_records
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 
 Inputs = dict[str, np.ndarray]
 
+# Training records whose values a field's own value is compared with, for its effect.
+BACKGROUND = 32
 PRESET = "released"
 # Of the paper's pictures: the movie, and the order that has the most weight there.
 CASES = {
@@ -101,7 +104,8 @@ def describe(
     genres = [name for name, value in zip(names, values[0], strict=True) if name == value]
     for name in OF_THE_USER:
         values[:, names.index(name)] = name
-    explanation = explain_records(model, inputs, values=values)
+    background = first_records(data, "train", BACKGROUND)
+    explanation = explain_records(model, inputs, values=values, background=background)
     return {
         **explanation.to_dict()["records"][0],
         "field_names": list(names),

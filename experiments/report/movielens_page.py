@@ -2,8 +2,6 @@
 
 import types
 
-import numpy as np
-
 from experiments.common.published import TITLES
 from experiments.report.blocks import Picture, picture
 from experiments.report.cells import TEST_SCORES, Summary, lead_of, named, table
@@ -24,16 +22,12 @@ def movielens(summary: Summary) -> Summary:
         "epochs": lambda row: ", ".join(str(run["epochs"]) for run in row["runs"]),
     }
     training, cases = summary["models"]["interhat"]["training"], summary["cases"]
-    # One scale for all pictures, so that they can be compared.
-    shown = [case[kind] for case in cases.values() for kind in ("record", "any_movie")]
-    highest = max(np.max(record["field_weights"]) for record in shown)
-    vmax = min(1.0, float(np.ceil(highest * 10) / 10))
     return {
         "training": training,
         "command": COMMAND + epochs_given(training),
         "scores": table(columns, named(summary["models"])),
         "shares": shares(summary),
-        "figures": [of_case(name, case, vmax) for name, case in cases.items()],
+        "figures": [of_case(name, case) for name, case in cases.items()],
     }
 
 
@@ -42,7 +36,7 @@ def shares(counted: Summary) -> str:
     return ", ".join(f"{share:.0%}" for share in counted["dominated"])
 
 
-def of_case(name: str, case: Summary, vmax: float) -> Summary:
+def of_case(name: str, case: Summary) -> Summary:
     """Returns one of the paper's figures with its two pictures."""
     number, order, any_movie = name[-1], ORDINALS[case["order"]], case["any_movie"]
     title = f"The most weight on the {order} order: {any_movie['values']['movie']}"
@@ -51,12 +45,12 @@ def of_case(name: str, case: Summary, vmax: float) -> Summary:
         "number": number,
         "order": order,
         "shares": shares(case),
-        "of_movie": heatmap(case["record"], f"Figure {number}: {case['movie']}", name, vmax),
-        "of_any_movie": heatmap(any_movie, title, f"{name}_any_movie", vmax),
+        "of_movie": heatmap(case["record"], f"Figure {number}: {case['movie']}", name),
+        "of_any_movie": heatmap(any_movie, title, f"{name}_any_movie"),
     }
 
 
-def heatmap(record: Summary, title: str, name: str, vmax: float) -> Picture:
+def heatmap(record: Summary, title: str, name: str) -> Picture:
     """Returns the picture of a record, in the layout of the paper's."""
     names = record["field_names"]
     weights = {kind: record[kind] for kind in ("field_names", "field_weights", "order_weights")}
@@ -68,7 +62,7 @@ def heatmap(record: Summary, title: str, name: str, vmax: float) -> Picture:
         values=values,
         marks=[name in record["genres"] for name in names],
         marks_label="raw",
-        vmax=vmax,
+        effects=record.get("effects"),
     )
     return picture(figure, name, f"Heat map of {title}: {record['sentence']}")
 

@@ -85,5 +85,6 @@ def drawn(rule: Rule, run: Summary) -> Picture:
         order_weights=run["order_weights"],
     )
     title = f"{rule.title}: mean over the {run['records']:,} records with {condition(rule)}"
-    figure = attention_heatmap(attention, title=title, highlight=fields_of(rule))
+    effects = run.get("effects")  # rows of earlier code have none
+    figure = attention_heatmap(attention, title=title, highlight=fields_of(rule), effects=effects)
     return picture(figure, rule.figure, rule.title)

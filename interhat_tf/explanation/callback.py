@@ -43,8 +43,6 @@ class AttentionHeatmaps(keras.callbacks.Callback):
         epochs: When to export: `None` for the end of training, also an early
             one; `"all"` for the end of every epoch; or the epochs, counted from
             0 as Keras does. Defaults to `None`.
-        vmax: Weight at the dark end of the pictures' scale; see
-            `attention_heatmap`. Defaults to 1.
 
     Raises:
         ValueError: If there is nothing to export, `epochs` is another string,
@@ -78,7 +76,6 @@ class AttentionHeatmaps(keras.callbacks.Callback):
         batches: Iterable[Any] | None = None,
         conditions: Mapping[str, Condition | None] | None = None,
         epochs: str | Collection[int] | None = None,
-        vmax: float = 1.0,
     ) -> None:
         super().__init__()
         if records is None and batches is None:
@@ -102,7 +99,6 @@ class AttentionHeatmaps(keras.callbacks.Callback):
         self.conditions = {} if batches is None else conditions or {"all": None}
         self.file_names = _file_names([*self.record_names, *self.conditions])
         self.epochs = epochs
-        self.vmax = vmax
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Finds what would otherwise fail only when the training is over."""
@@ -153,7 +149,7 @@ class AttentionHeatmaps(keras.callbacks.Callback):
         attention.save(f"{path}.npz")
         of = f"mean of {attention.records:,} records, " if name in self.conditions else ""
         title = f"{name}, epoch {epoch}: {of}click probability {attention.probability:.2f}"
-        figure = attention_heatmap(attention, title=title, values=values, vmax=self.vmax)
+        figure = attention_heatmap(attention, title=title, values=values)
         save_heatmap(figure, f"{path}.png")
 
 

@@ -186,7 +186,8 @@ class Explanation:
             order_weights=self.order_weights[record],
         )
         (title,) = self[record].sentences()
-        options = {"title": title, "values": self.values[record], **options}
+        effects = None if self.effects is None else self.effects[record]
+        options = {"title": title, "values": self.values[record], "effects": effects, **options}
         return attention_heatmap(one, **options)
 
     def _repr_html_(self) -> str:

@@ -6,19 +6,17 @@ from typing import Any, Protocol
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import Normalize
+from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
 from interhat_tf.explanation.heatmap_layout import (
-    CELL_HEIGHT,
     CELL_WITH_NUMBER,
     COLOUR_BAR_BOTTOM,
     COLOUR_BAR_HEIGHT,
     COLOUR_BAR_WIDTH,
     FONT_SIZE,
-    FOOTER,
     GAP,
     LEFT_MARGIN,
     WIDEST_CELL,
@@ -31,7 +29,11 @@ from interhat_tf.utils.files import atomic_write
 COLOUR_MAP = "Blues"
 """Darker is larger, as in Figures 5 to 7; a single hue, so colour-blind eyes and print keep it."""
 
+EFFECT_MAP = "PuOr_r"
+"""Orange raises the click probability, violet lowers it; white does neither."""
+
 HIGHLIGHT_COLOUR = "#d55e00"
+TICKS = (0, 0.05, 0.25, 0.5, 1)
 CELL_FONT_SIZE = 7.5
 
 
@@ -57,16 +59,16 @@ def attention_heatmap(
     title: str | None = None,
     values: Sequence[Any] | np.ndarray | None = None,
     highlight: Collection[str] = (),
+    effects: Sequence[float] | np.ndarray | None = None,
     marks: Sequence[bool] | np.ndarray | None = None,
     marks_label: str = "raw",
-    vmax: float = 1.0,
 ) -> Figure:
     """Draws the attention weights of a record, or their mean over records, as a heat map.
 
     Rows are the orders and columns the fields, with alpha_i in the cells. The
-    single column on the left is alpha_f, the weight of each order. All colours
-    are on one linear scale from 0 to `vmax`, so that pictures can be compared;
-    darker is larger.
+    single column on the left is alpha_f, the weight of each order. All pictures
+    have one scale from 0 to 1, so that they can be compared; darker is larger. A
+    colour follows the square root of its weight: small weights differ too.
 
     Args:
         attention: What is drawn: an `Attention`, or any object with its
@@ -76,21 +78,20 @@ def attention_heatmap(
         values: The record's own value of each field, shown under the field
             names; long ones are cut. Defaults to none.
         highlight: Names of fields to frame, say those of a planted rule.
-        marks: m booleans, shown as black and white cells in a row below the
-            orders; in Figures 5 to 7 the genres that the movie has. Defaults to
-            none.
+        effects: m numbers, what each field adds to the logit, shown with their signs
+            in a row below the orders. Their colours are relative to the largest.
+            Defaults to none.
+        marks: m booleans, shown as black and white cells in the last row; in
+            Figures 5 to 7 the genres that the movie has. Defaults to none.
         marks_label: What that row is called. Defaults to `"raw"`.
-        vmax: Weight at the dark end of the scale, up to 1. With many fields
-            every weight is small, and a lower one shows the differences.
-            Defaults to 1.
 
     Returns:
         A `matplotlib.figure.Figure` that pyplot does not know of; a notebook
         shows it after `%matplotlib inline`.
 
     Raises:
-        ValueError: If the shapes do not fit each other, a highlighted field is
-            unknown or `vmax` is not in (0, 1].
+        ValueError: If the shapes do not fit each other, or a highlighted field is
+            unknown.
     """
     field_weights = np.asarray(attention.field_weights)  # (k, m)
     order_weights = np.asarray(attention.order_weights)  # (k,)
@@ -101,24 +102,24 @@ def attention_heatmap(
             f"{k} orders and {m} fields need field weights of shape ({k}, {m}), "
             f"got {field_weights.shape}"
         )
-    for what, given in (("values", values), ("marks", marks)):
+    for what, given in (("values", values), ("effects", effects), ("marks", marks)):
         if given is not None and len(given) != m:
             raise ValueError(f"there are {m} fields but {len(given)} {what}")
     if unknown := sorted(set(highlight) - set(columns)):
         raise ValueError(f"fields to highlight are not there: {', '.join(unknown)}")
-    if not 0 < vmax <= 1:
-        raise ValueError(f"vmax must be in (0, 1], got {vmax}")
 
-    layout = layout_of(columns, [] if values is None else values, title, k, marks is not None)
+    rows_below = (effects is not None) + (marks is not None)
+    layout = layout_of(columns, [] if values is None else values, title, k, rows_below)
     figure = Figure(figsize=(layout.width, layout.height))
-    scale = Normalize(0, vmax)
+    scale = PowerNorm(0.5, 0, 1)
     _draw_orders(figure, layout, order_weights, scale)
     fields = _draw_fields(figure, layout, field_weights, scale)
     _frame_fields(fields, [columns[name] for name in highlight], k)
+    if effects is not None:
+        _draw_effects(figure, layout, np.asarray(effects))
     if marks is not None:
         _draw_marks(figure, layout, marks, marks_label)
-    exceeded = max(field_weights.max(), order_weights.max()) > vmax
-    _draw_colour_bar(figure, layout, fields.images[0], vmax, exceeded)
+    _draw_colour_bar(figure, layout, fields.images[0])
     _draw_title(figure, layout)
     return figure
 
@@ -177,14 +178,14 @@ def _draw_panel(
     return axes
 
 
-def _print_numbers(axes: Axes, image: AxesImage) -> None:
-    for (row, column), weight in np.ndenumerate(image.get_array()):
-        red, green, blue, _ = image.to_rgba(weight)
+def _print_numbers(axes: Axes, image: AxesImage, number: str = ".2f") -> None:
+    for (row, column), value in np.ndenumerate(image.get_array()):
+        red, green, blue, _ = image.to_rgba(value)
         light = 0.299 * red + 0.587 * green + 0.114 * blue > 0.5
         axes.text(
             column,
             row,
-            f"{weight:.2f}",
+            f"{value:{number}}",
             ha="center",
             va="center",
             fontsize=CELL_FONT_SIZE,
@@ -216,30 +217,39 @@ def _frame_fields(axes: Axes, columns: list[int], orders: int) -> None:
         axes.get_xticklabels()[column].set_color(HIGHLIGHT_COLOUR)
 
 
+def _draw_effects(figure: Figure, layout: Layout, effects: np.ndarray) -> None:
+    axes = figure.add_axes(layout.row_below(0))
+    largest = float(np.abs(effects).max()) or 1.0
+    scale = Normalize(-largest, largest)
+    image = axes.imshow(effects[np.newaxis], cmap=EFFECT_MAP, norm=scale, aspect="auto")
+    if layout.cell_width >= CELL_WITH_NUMBER:
+        _print_numbers(axes, image, "+.1f")
+    _rule_cells(axes, 1, len(effects))
+    axes.set_xticks([])
+    axes.set_yticks([0], ["effect"])
+
+
 def _draw_marks(
     figure: Figure, layout: Layout, marks: Sequence[bool] | np.ndarray, label: str
 ) -> None:
-    box = layout.box(layout.fields_left, FOOTER, layout.fields_width, CELL_HEIGHT)
-    axes = figure.add_axes(box)
+    axes = figure.add_axes(layout.row_below(-1))
     axes.imshow([np.asarray(marks, bool)], cmap="Greys", vmin=0, vmax=1, aspect="auto")
     _rule_cells(axes, 1, len(marks))
     axes.set_xticks([])
     axes.set_yticks([0], [plain(label)])
 
 
-def _draw_colour_bar(
-    figure: Figure, layout: Layout, image: AxesImage, vmax: float, exceeded: bool
-) -> None:
+def _draw_colour_bar(figure: Figure, layout: Layout, image: AxesImage) -> None:
     box = layout.box(LEFT_MARGIN, COLOUR_BAR_BOTTOM, COLOUR_BAR_WIDTH, COLOUR_BAR_HEIGHT)
     colour_bar = figure.colorbar(
         image,
         cax=figure.add_axes(box),
         orientation="horizontal",
-        ticks=np.linspace(0, vmax, 5),
-        extend="max" if exceeded else "neither",
+        ticks=TICKS,
     )
     colour_bar.ax.tick_params(labelsize=FONT_SIZE - 1, length=2, pad=2)
-    legend = f"attention weight, 0 to {vmax:g}; darker is larger"
+    colour_bar.ax.set_xticklabels([f"{tick:g}" for tick in TICKS])
+    legend = "attention weight; darker is larger"
     colour_bar.ax.set_title(legend, fontsize=FONT_SIZE - 1, pad=3)
 
 

@@ -41,6 +41,7 @@ class Layout:
     fields_left: float
     fields_width: float
     cell_width: float
+    rows_below: int
     names: Labels
     values: Labels
     title: str
@@ -51,13 +52,19 @@ class Layout:
         """Returns a rectangle as Matplotlib takes it, in shares of the picture."""
         return left / self.width, bottom / self.height, width / self.width, height / self.height
 
+    def row_below(self, number: int) -> tuple[float, float, float, float]:
+        """Returns the rectangle of a row below the orders, of which 0 is the first, -1 the last."""
+        rows_under = -1 - number if number < 0 else self.rows_below - 1 - number
+        bottom = FOOTER + rows_under * (CELL_HEIGHT + GAP)
+        return self.box(self.fields_left, bottom, self.fields_width, CELL_HEIGHT)
+
 
 def layout_of(
     field_names: Collection[str],
     values: Sequence[Any] | np.ndarray,
     title: str | None,
     orders: int,
-    has_marks: bool,
+    rows_below: int,
 ) -> Layout:
     """Computes the layout of a picture.
 
@@ -66,7 +73,7 @@ def layout_of(
         values: The record's value of each field, or none at all.
         title: Title of the picture; it is wrapped to its width.
         orders: Number of orders.
-        has_marks: Whether there is a row of marks below the orders.
+        rows_below: Number of rows below the orders.
     """
     cell_width = float(np.clip(CELLS_WIDTH / len(field_names), NARROWEST_CELL, WIDEST_CELL))
     fields_left = LEFT_MARGIN + WIDEST_CELL + GAP
@@ -78,7 +85,7 @@ def layout_of(
     title = textwrap.fill(plain(title), characters) if title else ""
     title_height = (title.count("\n") + 1) * TITLE_LINE + LABEL_GAP if title else 0
     header = name_labels.height + value_labels.height + title_height + GAP
-    panels_bottom = FOOTER + (CELL_HEIGHT + GAP if has_marks else 0)
+    panels_bottom = FOOTER + rows_below * (CELL_HEIGHT + GAP)
     panels_height = orders * CELL_HEIGHT
     return Layout(
         width=width,
@@ -88,6 +95,7 @@ def layout_of(
         fields_left=fields_left,
         fields_width=fields_width,
         cell_width=cell_width,
+        rows_below=rows_below,
         names=name_labels,
         values=value_labels,
         title=title,

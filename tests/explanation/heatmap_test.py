@@ -40,7 +40,7 @@ def test_shows_the_weights_and_their_names():
     assert tick_texts(orders.xaxis) == [r"$\alpha_f$"]
     assert texts(fields) == [f"{weight:.2f}" for weight in attention.field_weights.ravel()]
     assert texts(orders) == [f"{weight:.2f}" for weight in attention.order_weights]
-    assert "0 to 1; darker is larger" in colour_bar.get_title()
+    assert "darker is larger" in colour_bar.get_title()
     assert [text.get_text() for text in figure.texts] == ["Rule 3"]
 
 
@@ -52,15 +52,29 @@ def test_darker_is_larger_on_the_same_scale_in_both_panels():
     assert (np.diff(lightness) < 0).all()
 
 
-def test_a_lower_vmax_is_stated_and_says_that_it_is_exceeded():
-    attention = make_attention(2, 10)
-    attention.order_weights = np.array([0.4, 0.6])
-    _, fields, colour_bar = panels(attention_heatmap(attention, vmax=0.25))
-    assert fields.images[0].norm.vmax == 0.25
-    assert "0 to 0.25" in colour_bar.get_title()
-    assert fields.images[0].colorbar.extend == "max"
-    _, fields, _ = panels(attention_heatmap(attention))
-    assert fields.images[0].colorbar.extend == "neither"
+def test_small_weights_differ_and_the_largest_is_not_cut():
+    _, fields, colour_bar = panels(attention_heatmap(make_attention(2, 10)))
+    image = fields.images[0]
+    # The square roots of weights, 0.17 and 0.08 say, are a seventh of the scale apart.
+    assert image.norm(0.17) - image.norm(0.08) == pytest.approx(0.17**0.5 - 0.08**0.5)
+    assert tick_texts(colour_bar.xaxis) == ["0", "0.05", "0.25", "0.5", "1"]
+
+
+def test_effects_are_a_row_with_signs_below_the_orders():
+    attention = make_attention(2, 4)
+    effects = [1.25, 0.0, -2.5, 0.04]
+    figure = attention_heatmap(attention, effects=effects, marks=[True, False, False, True])
+    _, fields, row, marks, _ = figure.axes
+    np.testing.assert_array_equal(row.images[0].get_array(), [effects])
+    assert (row.images[0].norm.vmin, row.images[0].norm.vmax) == (-2.5, 2.5)
+    assert texts(row) == ["+1.2", "+0.0", "-2.5", "+0.0"]
+    assert tick_texts(row.yaxis) == ["effect"]
+    tops = [axes.get_position().y1 for axes in (marks, row, fields)]
+    bottoms = [axes.get_position().y0 for axes in (row, fields)]
+    assert tops[0] < bottoms[0] and tops[1] < bottoms[1]
+    attention_heatmap(attention, effects=np.zeros(4)).draw_without_rendering()
+    with pytest.raises(ValueError, match="there are 4 fields but 3 effects"):
+        attention_heatmap(attention, effects=[1.0] * 3)
 
 
 def test_values_stand_under_the_field_names_and_long_ones_are_cut():
@@ -148,9 +162,6 @@ def test_wrong_arguments_are_errors():
         attention_heatmap(attention, values=["a", "b", "c"])
     with pytest.raises(ValueError, match="not there: f11"):
         attention_heatmap(attention, highlight=["f1", "f11"])
-    for vmax in (0, 1.5):
-        with pytest.raises(ValueError, match="vmax"):
-            attention_heatmap(attention, vmax=vmax)
     attention.field_weights = attention.field_weights[:1]
     with pytest.raises(ValueError, match=r"shape \(2, 10\), got \(1, 10\)"):
         attention_heatmap(attention)

@@ -104,6 +104,7 @@ def trained(study_flags, monkeypatch):
             yield run, report
 
     monkeypatch.setattr(figures_8_to_10, "train_runs", train_runs)
+    monkeypatch.setattr(figures_8_to_10, "mean_effects", lambda run, text: [len(text)] * 10)
 
     def run_program(*seeds, preset="released"):
         with flagsaver.flagsaver(seeds=list(seeds), preset=preset):
@@ -124,6 +125,9 @@ def test_the_runs_are_about_the_records_that_match(trained, study_flags):
     assert all(run["heatmap_splits"] == ["train", "validation", "test"] for run in asked)
     # The weights are those of the records that match, not of all.
     assert all(row["field_weights"][0][7:9] == [0.4, 0.4] for row in rows)
+    assert [row["effects"][0] for row in rows] == [len(t) for t in ("f1=b1", "f3=b3,f4=b4")] + [
+        len("f5=b5,f6=b6,f7=b7")
+    ] * 2
     page = (study_flags / "results/figures_8_to_10/README.md").read_text()
     assert "| Rule 1, Figure 8 | f1 | 0 of 1 | 0 of 1 | 0 of 1 |" in page
 
