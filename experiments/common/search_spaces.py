@@ -172,14 +172,17 @@ def search_space(dataset: str, name: str) -> Space:
 
 
 def _frappe(name):
-    """Few records of many values: without strong penalties the embeddings overfit."""
+    """Few records of many values: without strong penalties the embeddings overfit.
+
+    FM remembers pairs of a user and an app, and the more of them the wider its vectors are.
+    """
     shallow = name in _SHALLOW
     # The public benchmark's gates of FinalMLP.
     gates = {"first_gate_field": ("user",), "second_gate_field": ("item",)}
     return {
         **(gates if name == "finalmlp" else {}),
         "batch_size": (1024,),
-        "embedding_dim": (10, 16, 32),
+        "embedding_dim": (64, 256, 1024) if name == "fm" else (10, 16, 32),
         "embedding_l2": (0.0, 1e-6, 3e-6, 1e-5) if shallow else (1e-2, 2.5e-2, 5e-2, 1e-1),
         "learning_rate": (2e-3, 5e-3, 1e-2) if shallow else (5e-4, 1e-3, 2e-3),
     }
