@@ -104,18 +104,18 @@ PRESETS = {
     # on the number of records. `experiments/tuning/tuned.py` is how it was chosen.
     "tuned": Preset(
         arguments={
-            "embedding_dim": 10,
+            "embedding_dim": 32,
             "attention_size": 16,
             "order": 2,
             "num_heads": 1,
             "self_attention": False,
             "value_dim": 200,
             "mlp_units": (200,),
-            "dropout": 0.2,
+            "dropout": 0.1,
         },
         penalties={"embedding_l2": 1.0},
         training={
-            "learning_rate": 1e-3,
+            "learning_rate": 5e-4,
             "beta_2": 0.999,
             "batch_size": 1024,
             "microbatch_size": None,
@@ -123,7 +123,7 @@ PRESETS = {
             "learning_rate_factor": 1.0,
             "patience": 3,
         },
-        l2=5000.0,
+        l2=20_000.0,
     ),
 }
 """The named forms of InterHAt."""

@@ -58,11 +58,11 @@ def test_a_data_set_without_a_row_has_the_sizes_and_penalties_of_frappe(name):
 def test_tuned_is_the_same_on_every_data_set_but_for_the_penalty():
     for name in (*DATASETS, None):
         arguments, training = hyperparameters(name, "tuned", rows=200_000)
-        assert arguments == {**PRESETS["tuned"].arguments, "embedding_l2": 0.025}
+        assert arguments == {**PRESETS["tuned"].arguments, "embedding_l2": 0.1}
         assert training == {k: v for k, v in PRESETS["tuned"].training.items() if v is not None}
         assert "microbatch_size" not in training
     halved, _ = hyperparameters("frappe", "tuned", rows=400_000)
-    assert halved["embedding_l2"] == 0.0125  # a prior of the same width
+    assert halved["embedding_l2"] == 0.05  # a prior of the same width
 
 
 def test_microbatches_are_for_interhat():

@@ -1,0 +1,20 @@
+from absl.testing import flagsaver
+
+from experiments.tuning import tuned
+from interhat_tf.utils.files import read_json, write_json
+
+
+def test_the_changes_that_are_tried(study_flags, fake_runs, fake_data):
+    setting = {"embedding_dim": 16, "mlp_units": [8]}
+    write_json(study_flags / "results/table_3/frappe/deepfm.json", {"setting": setting})
+    with flagsaver.flagsaver(seeds=[0]):
+        tuned.main(None)
+    rows = read_json(study_flags / "results/tuned/frappe/summary.json")["changes"]
+    assert rows["preset"]["flags"] == {} and rows["order 3"]["flags"] == {"order": 3}
+    assert rows["deepfm"]["flags"] == {"model": "deepfm", **setting}
+    # A penalty beside the sum of the losses of all records is spread over them.
+    records = fake_data.num_rows("train")
+    assert rows["penalty 5,000"]["flags"] == {"embedding_l2": 5000 / records}
+    assert all(run["test"] is False for run in fake_runs.asked)
+    models = [run["model"] for run in fake_runs.asked]
+    assert models.count("deepfm") == 1 and set(models) == {"deepfm", "interhat"}
