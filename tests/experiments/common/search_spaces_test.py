@@ -59,13 +59,13 @@ def test_the_command_line_takes_what_is_drawn(name):
 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_searches_are_alike(dataset):
-    """All deep rows but InterHAt's printed forms share the choices of the data set."""
-    spaces = [search_space(dataset, name) for name in contenders(dataset)]
+    """All rows but FM and InterHAt's printed forms share the choices of the data set."""
+    spaces = [search_space(dataset, name) for name in contenders(dataset) if name != "fm"]
     wide = [space for space in spaces if size(space) > 1 and "embedding_dim" in space]
     assert len({tuple(space["embedding_dim"]) for space in wide}) == 1
     assert len({tuple(space["batch_size"]) for space in wide}) == 1
     assert all(len(space["embedding_l2"]) > 2 for space in wide)
-    assert math.isclose(max(wide[-1]["embedding_l2"]), max(wide[2]["embedding_l2"]))
+    assert math.isclose(max(wide[-1]["embedding_l2"]), max(wide[1]["embedding_l2"]))
 
 
 def test_what_is_not_declared():
