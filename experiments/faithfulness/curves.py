@@ -27,8 +27,7 @@ from experiments.faithfulness.methods import METHODS, attributions, magnitudes
 from experiments.faithfulness.models import background_of, explained_runs
 from experiments.paper.sensitivity import PRESET
 from interhat_tf.commands.conditions import first_records
-from interhat_tf.explanation.attributions import predict
-from interhat_tf.explanation.batches import probability
+from interhat_tf.explanation.batches import predict, probability
 from interhat_tf.schema import CATEGORICAL, NUMERICAL
 
 RECORDS = flags.DEFINE_integer("explained", 300, "test records that are explained")

@@ -7,6 +7,7 @@ import numpy as np
 import shap
 
 from interhat_tf.explanation import attributions as methods
+from interhat_tf.explanation.batches import predict
 from interhat_tf.schema import CATEGORICAL, NUMERICAL
 
 Inputs = dict[str, np.ndarray]
@@ -64,7 +65,7 @@ def shap_values(model: keras.Model, inputs: Inputs, background: Inputs, seed: in
 
     def logits(rows):
         split = {CATEGORICAL: rows[:, :columns].astype("int32"), NUMERICAL: rows[:, columns:]}
-        return methods.predict(model, {kind: split[kind] for kind in inputs})
+        return predict(model, {kind: split[kind] for kind in inputs})
 
     others = matrix(background)
     explainer = shap.PermutationExplainer(

@@ -6,7 +6,7 @@ position also holds what it has read from the others. The methods here that ask
 the model again, with fields changed, speak of the record's own values.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -19,8 +19,9 @@ from interhat_tf.explanation.batches import (
     explain_inputs,
     in_batches,
 )
+from interhat_tf.explanation.field_sets import checked, mean_logits, members
 from interhat_tf.ops import cpu_kernels
-from interhat_tf.schema import CATEGORICAL, NUMERICAL, Batch
+from interhat_tf.schema import Batch
 
 
 def attention(model: keras.Model, inputs: Batch) -> np.ndarray:
@@ -131,6 +132,9 @@ def occlusion(model: keras.Model, inputs: Batch, background: Batch) -> np.ndarra
         inputs: As for `attention`.
         background: Inputs of records that stand for the data; some tens are enough.
 
+    Raises:
+        ValueError: If the records do not follow the schema, or there is none.
+
     Example:
 
     >>> from interhat_tf import Field, Schema
@@ -140,47 +144,15 @@ def occlusion(model: keras.Model, inputs: Batch, background: Batch) -> np.ndarra
     >>> occlusion(model, records, records).shape
     (3, 2)
     """
-    logits = predict(model, inputs)  # (B,)
     schema = model.schema
+    inputs, background = checked(schema, inputs), checked(schema, background)
+    places = {field.name: place for place, field in enumerate(schema.record_fields)}
     crosses = {cross.name: cross.fields for cross in schema.crosses}
-    fields = [crosses.get(name, (name,)) for name in schema.field_names]
-    return np.stack([logits - mean_without(model, inputs, background, f) for f in fields], axis=1)
-
-
-def mean_without(
-    model: keras.Model, inputs: Batch, background: Batch, fields: Sequence[str]
-) -> np.ndarray:
-    """Returns the mean logit of each record, (B,), with other records' values of some fields.
-
-        mean_b logit(x with b_j in place of x_j for each j of the fields)
-
-    The values that are put in are those of one record b together.
-
-    Args:
-        model: Any model with `schema` that gives logits, (B, 1).
-        inputs: As for `attention`.
-        background: Inputs of the records b.
-        fields: Names of fields that the records hold.
-    """
-    schema, draws = model.schema, len(next(iter(background.values())))
-    changed = {kind: np.repeat(values, draws, axis=0) for kind, values in inputs.items()}
-    rows = len(next(iter(inputs.values())))
-    for kind, of_kind in ((CATEGORICAL, schema.categorical), (NUMERICAL, schema.numerical)):
-        for column, field in enumerate(of_kind):
-            if field.name in fields:
-                changed[kind][:, column] = np.tile(background[kind][:, column], rows)
-    return predict(model, changed).reshape(rows, draws).mean(axis=1, dtype="float64")  # (B,)
-
-
-def predict(model: keras.Model, inputs: Batch) -> np.ndarray:
-    """Returns the logits, (B,), however many records there are.
-
-    Args:
-        model: Any model that gives logits, (B, 1).
-        inputs: As for `attention`.
-    """
-    parts = [np.asarray(model.predict_on_batch(part))[:, 0] for part in in_batches(inputs, ROWS)]
-    return np.concatenate(parts)
+    names = [crosses.get(name, (name,)) for name in schema.field_names]
+    sets = [(), *(tuple(places[name] for name in of_field) for of_field in names)]
+    replaced = members(sets, np.arange(len(places))[None], len(places))  # (1, 1 + m, fields)
+    means = mean_logits(model, inputs, background, replaced)  # (B, 1 + m)
+    return means[:, :1] - means[:, 1:]
 
 
 def _embedding_gradient(model: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:

@@ -1,4 +1,4 @@
-"""A model's explanations as arrays, batch after batch."""
+"""A model's logits and explanations as arrays, batch after batch."""
 
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -82,6 +82,17 @@ def explain_inputs(
     batches = in_batches(inputs, batch_size)
     parts = [part for _, part in explain_batches(model, batches, return_heads=return_heads)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def predict(model: keras.Model, inputs: Batch) -> np.ndarray:
+    """Returns the logits, (B,), however many records there are.
+
+    Args:
+        model: Any model that gives logits, (B, 1).
+        inputs: As for `explain_inputs`.
+    """
+    parts = [np.asarray(model.predict_on_batch(part))[:, 0] for part in in_batches(inputs, ROWS)]
+    return np.concatenate(parts)
 
 
 def in_batches(inputs: Batch, batch_size: int) -> Iterator[Batch]:

@@ -5,6 +5,8 @@ from keras import ops
 
 from interhat_tf import Field, InterHAt, Schema
 from interhat_tf.explanation import attributions as attribution
+from interhat_tf.explanation import batches, field_sets
+from interhat_tf.explanation.batches import predict
 from interhat_tf.models import FM, LR
 
 SCHEMA = Schema(
@@ -65,9 +67,7 @@ def test_contributions_and_the_bias_are_the_logit(inputs):
     model = make(mlp_bias=True)
     bias = np.asarray(model.explain(inputs)["bias"])
     found = attribution.contributions(model, inputs)
-    np.testing.assert_allclose(
-        found.sum(axis=1) + bias, attribution.predict(model, inputs), atol=1e-4
-    )
+    np.testing.assert_allclose(found.sum(axis=1) + bias, predict(model, inputs), atol=1e-4)
 
 
 def test_the_gradient_is_that_of_differences(inputs):
@@ -90,7 +90,7 @@ def test_integrated_gradients_add_up_to_the_difference_from_the_base(inputs, bac
     model = make(residual=False)
     base = np.asarray(model.embedding(background)).mean(axis=0, keepdims=True)
     start = float(model.predict_embedded(ops.convert_to_tensor(base))[0, 0])
-    expected = attribution.predict(model, inputs) - start
+    expected = predict(model, inputs) - start
     errors = [
         np.abs(
             attribution.integrated_gradients(model, inputs, background, steps).sum(axis=1)
@@ -114,7 +114,7 @@ def test_what_occlusion_says_of_a_linear_model_is_exact(inputs, background):
         for kind, column in (*(("categorical", i) for i in range(3)), ("numerical", 0)):
             one = {k: np.repeat(v, len(given["categorical"]), axis=0) for k, v in first.items()}
             one[kind][:, column] = given[kind][:, column]
-            columns.append(attribution.predict(model, one))
+            columns.append(predict(model, one))
         return np.stack(columns, axis=1)
 
     expected = terms(inputs) - terms(background).mean(axis=0)
@@ -141,7 +141,8 @@ def test_more_records_than_go_through_the_model_at_a_time(inputs, background, mo
         for name in ("attention", "rolled_out_attention", "gradient_times_input")
     }
     occluded = attribution.occlusion(model, inputs, background)
-    monkeypatch.setattr(attribution, "ROWS", 7)
+    for module in (attribution, batches, field_sets):
+        monkeypatch.setattr(module, "ROWS", 7)
     for name, expected in together.items():
         np.testing.assert_allclose(getattr(attribution, name)(model, inputs), expected, atol=1e-5)
     np.testing.assert_allclose(

@@ -4,7 +4,8 @@ import pytest
 
 from experiments.faithfulness.methods import METHODS, attributions, magnitudes, shap_values
 from interhat_tf import InterHAt
-from interhat_tf.explanation.attributions import occlusion, predict
+from interhat_tf.explanation.attributions import occlusion
+from interhat_tf.explanation.batches import predict
 from interhat_tf.models import LR
 from tests.conftest import random_batch
 
