@@ -34,7 +34,7 @@ from experiments.common.studies import (
     summarise,
     train_all,
 )
-from interhat_tf.explanation.interactions import Pair, all_pairs
+from interhat_tf.explanation.interactions import Group, field_groups
 from interhat_tf.explanation.suggested_crosses import SuggestedCross, suggest_crosses
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 
@@ -128,7 +128,7 @@ def loss_of(report: dict[str, Any]) -> float:
     return report["validation"]["logloss"] - report["validation"]["auc"]
 
 
-def run_of(model: str, penalty: float, seed: int, crosses: Sequence[Pair]) -> Run:
+def run_of(model: str, penalty: float, seed: int, crosses: Sequence[Group]) -> Run:
     """Returns the flags of a run; with the seed that chooses, the test split is not read."""
     settings = {**SETTINGS[model], "embedding_l2": penalty, "seed": seed}
     if crosses:
@@ -138,7 +138,7 @@ def run_of(model: str, penalty: float, seed: int, crosses: Sequence[Pair]) -> Ru
 
 def crosses_of(
     variant: str, data: PreparedDataset, suggested: Sequence[SuggestedCross], seed: int
-) -> list[Pair]:
+) -> list[Group]:
     """Returns the crosses of a variant with a seed."""
     if variant == "none":
         return []
@@ -147,7 +147,8 @@ def crosses_of(
         return [cross.fields for cross in suggested[: int(count)]]
     categorical = {field.name for field in data.schema.categorical}
     named = {cross.fields for cross in suggested}
-    others = [p for p in all_pairs(data.schema) if categorical.issuperset(p) and p not in named]
+    pairs = field_groups(data.schema, 2)
+    others = [p for p in pairs if categorical.issuperset(p) and p not in named]
     return random.Random(seed).sample(others, max(COUNTS))[: int(count)]
 
 

@@ -10,12 +10,14 @@ _MODULES = {
     "attention_heatmap": "heatmap",
     "explain_globally": "segments",
     "explain_records": "explanation",
+    "field_groups": "interactions",
     "largest_differences": "segments",
     "mean_attention": "attention_maps",
     "occlusion": "attributions",
     "pair_effects": "interactions",
     "save_heatmap": "heatmap",
     "suggest_crosses": "suggested_crosses",
+    "triple_effects": "interactions",
     "where": "selection",
 }
 __getattr__ = lazy_attributes(
@@ -30,11 +32,13 @@ __all__ = [
     "attention_heatmap",
     "explain_globally",
     "explain_records",
+    "field_groups",
     "largest_differences",
     "mean_attention",
     "occlusion",
     "pair_effects",
     "save_heatmap",
     "suggest_crosses",
+    "triple_effects",
     "where",
 ]

@@ -1,4 +1,4 @@
-"""How much two fields of a record do together that neither does alone."""
+"""How much two or three fields of a record do together that fewer of them do not."""
 
 import itertools
 from collections.abc import Sequence
@@ -7,15 +7,22 @@ import keras
 import numpy as np
 
 from interhat_tf.crosses import name_of
-from interhat_tf.explanation.attributions import mean_without, predict
+from interhat_tf.explanation.field_sets import (
+    FieldSet,
+    checked,
+    differences,
+    mean_logits,
+    members,
+    subsets,
+)
 from interhat_tf.schema import Batch, Schema
 
-Pair = tuple[str, str]
-"""The names of two fields of a record."""
+Group = tuple[str, ...]
+"""The names of some fields of a record."""
 
 
 def pair_effects(
-    model: keras.Model, inputs: Batch, background: Batch, pairs: Sequence[Pair] | None = None
+    model: keras.Model, inputs: Batch, background: Batch, pairs: Sequence[Group] | None = None
 ) -> np.ndarray:
     """Returns what the values of each pair of fields add to the logit together, (B, pairs).
 
@@ -28,18 +35,18 @@ def pair_effects(
     two of `LR`. A model's crosses change with their fields.
 
     For each record it costs as many predictions as the background has records,
-    once for each pair and once for each field of a pair.
+    once for each pair and once for each field of a pair, and one more.
 
     Args:
         model: Any model with `schema` that gives logits, (B, 1).
         inputs: Dictionary of `categorical`, (B, C), and `numerical`, (B, N).
         background: Inputs of records that stand for the data; some tens are enough.
         pairs: Pairs of the names of two fields. Defaults to `None`: all of
-            `all_pairs(model.schema)`, in that order.
+            `field_groups(model.schema, 2)`, in that order.
 
     Raises:
-        ValueError: If the records do not follow the schema, or a pair is not of
-            two different fields of a record.
+        ValueError: If the records do not follow the schema, there is none, or a
+            pair is not of two different fields of a record.
 
     Example:
 
@@ -50,35 +57,108 @@ def pair_effects(
     >>> pair_effects(model, records, records, [("user", "app"), ("app", "day")]).shape
     (3, 2)
     """
+    return _effects_of_groups(model, inputs, background, pairs, 2)
+
+
+def triple_effects(
+    model: keras.Model, inputs: Batch, background: Batch, triples: Sequence[Group] | None = None
+) -> np.ndarray:
+    """Returns what the values of each triple of fields add together, (B, triples).
+
+        mean_b [ f(x) - sum_i f(x with b_i) + sum_ij f(x with b_i, b_j) - f(x with b_i, b_j, b_k) ]
+
+    the sums over the fields and the pairs of the triple: the third difference, as
+    `pair_effects` is the second. It is 0 where a model adds up what fields and pairs
+    say, as `FM` does.
+
+    For each record it costs as many predictions as the background has records,
+    once for each triple and once for each pair and each field of a triple, and one
+    more.
+
+    Args:
+        model: As for `pair_effects`.
+        inputs: As for `pair_effects`.
+        background: As for `pair_effects`.
+        triples: Triples of the names of three fields. Defaults to `None`: all of
+            `field_groups(model.schema, 3)`, in that order.
+
+    Raises:
+        ValueError: If the records do not follow the schema, there is none, or a
+            triple is not of three different fields of a record.
+
+    Example:
+
+    >>> from interhat_tf import Field, Schema
+    >>> from interhat_tf.models import FM
+    >>> model = FM(Schema([Field(name, "categorical", 9) for name in ("user", "app", "day")]))
+    >>> records = {"categorical": np.array([[4, 1, 2], [2, 3, 2], [5, 1, 7]])}
+    >>> bool(np.abs(triple_effects(model, records, records)).max() < 1e-6)
+    True
+    """
+    return _effects_of_groups(model, inputs, background, triples, 3)
+
+
+def field_groups(schema: Schema, size: int) -> list[Group]:
+    """Returns all groups of so many fields of a record, in the order of the schema.
+
+    Args:
+        schema: The records' `Schema`.
+        size: Number of fields of a group: 2 for pairs, 3 for triples.
+
+    Example:
+
+    >>> from interhat_tf import Field, Schema
+    >>> schema = Schema([Field(name, "categorical", 9) for name in ("user", "app", "day")])
+    >>> field_groups(schema, 2)
+    [('user', 'app'), ('user', 'day'), ('app', 'day')]
+    """
+    return list(itertools.combinations(_names(schema), size))
+
+
+def _effects_of_groups(
+    model: keras.Model,
+    inputs: Batch,
+    background: Batch,
+    groups: Sequence[Group] | None,
+    size: int,
+) -> np.ndarray:
+    names = _names(model.schema)
+    groups = field_groups(model.schema, size) if groups is None else groups
+    for group in groups:
+        _check(group, size, names)
+    places = [tuple(sorted(map(names.index, group))) for group in groups]
+    everything = np.arange(len(names))[None]  # (1, fields)
+    return _joint_effects(model, inputs, background, places, everything)
+
+
+def _joint_effects(
+    model: keras.Model,
+    inputs: Batch,
+    background: Batch,
+    groups: Sequence[FieldSet],
+    fields: np.ndarray,
+) -> np.ndarray:
+    """Returns the differences of groups of one size, (B, groups).
+
+    The groups are of positions in `fields`, which are (B, w), or (1, w) for all records.
+    """
     schema = model.schema
-    inputs = {kind: np.asarray(array) for kind, array in inputs.items()}
-    background = {kind: np.asarray(array) for kind, array in background.items()}
-    for records in (inputs, background):
-        schema.check(records)
-    pairs = all_pairs(schema) if pairs is None else [_checked(pair, schema) for pair in pairs]
-    logits = predict(model, inputs).astype("float64")  # (B,)
-    without = {
-        field: mean_without(model, inputs, background, [field])  # (B,)
-        for field in dict.fromkeys(itertools.chain.from_iterable(pairs))
-    }
-    effects = np.empty((len(logits), len(pairs)))
-    for column, (one, other) in enumerate(pairs):
-        both = mean_without(model, inputs, background, [one, other])  # (B,)
-        effects[:, column] = logits - without[one] - without[other] + both
-    return effects
+    inputs, background = checked(schema, inputs), checked(schema, background)
+    sets = subsets(groups)
+    replaced = members(sets, fields, len(schema.record_fields))
+    found = differences(mean_logits(model, inputs, background, replaced), sets, groups)
+    # The sets are what is taken away, so that f(x) is the empty set's and has the sign +.
+    return -found if groups and len(groups[0]) % 2 else found
 
 
-def all_pairs(schema: Schema) -> list[Pair]:
-    """Returns all pairs of a record's fields, each in the order of the schema."""
-    names = [field.name for field in schema.record_fields]
-    return list(itertools.combinations(names, 2))
-
-
-def _checked(pair: Sequence[str], schema: Schema) -> Pair:
-    names = {field.name for field in schema.record_fields}
-    if len(set(pair)) != 2 or len(pair) != 2 or not set(pair) <= names:
+def _check(group: Group, size: int, names: list[str]) -> None:
+    if len(group) != size or len(set(group)) != size or not set(group) <= set(names):
+        what, number = {2: ("pair", "two"), 3: ("triple", "three")}[size]
         raise ValueError(
-            f"a pair is of two different fields of a record, got {name_of(pair)}; "
+            f"a {what} is of {number} different fields of a record, got {name_of(group)}; "
             f"there are {', '.join(sorted(names))}"
         )
-    return pair[0], pair[1]
+
+
+def _names(schema: Schema) -> list[str]:
+    return [field.name for field in schema.record_fields]

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from interhat_tf.crosses import MIN_COUNT, name_of
-from interhat_tf.explanation.interactions import all_pairs, pair_effects
+from interhat_tf.explanation.interactions import Group, field_groups, pair_effects
 from interhat_tf.schema import Batch
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class SuggestedCross:
         coverage: Share of the training rows whose combination would have an id.
     """
 
-    fields: tuple[str, str]
+    fields: Group
     strength: float
     combinations: int
     vocabulary_size: int
@@ -84,7 +84,7 @@ def suggest_crosses(
     there = {frozenset(cross.fields) for cross in model.schema.crosses}
     pairs = [
         pair
-        for pair in all_pairs(model.schema)
+        for pair in field_groups(model.schema, 2)
         if categorical.issuperset(pair) and frozenset(pair) not in there
     ]
     effects = pair_effects(
