@@ -16,6 +16,7 @@ from interhat_tf.explanation.attributions import occlusion
 from interhat_tf.explanation.batches import check_base, explain_inputs, probability
 from interhat_tf.explanation.html_page import write_page
 from interhat_tf.explanation.interaction_sets import interaction_sets
+from interhat_tf.explanation.interactions import Interaction, pairs_within, ranked
 from interhat_tf.explanation.json_data import json_data
 from interhat_tf.explanation.sentences import attention_note, label, sentences
 from interhat_tf.explanation.tables import frame, html_table
@@ -51,6 +52,10 @@ class Explanation:
             values of a background, (B, m), by `occlusion`; `None` unless asked
             for. Where fields decide jointly, weights and contributions may name
             one of them and effects name all.
+        pairs: The pairs of fields whose `pair_effects` there are, as positions in
+            `field_names`, (B, pairs, 2); `None` unless asked for.
+        pair_effects: What the values of each of these pairs add to the logit
+            together that neither adds alone, (B, pairs); `None` unless asked for.
         attention: What `InterHAt.diagnose` has found of the model's attention;
             `None` if the model was not diagnosed.
 
@@ -79,6 +84,8 @@ class Explanation:
     contributions: np.ndarray
     heads: np.ndarray | None = None
     effects: np.ndarray | None = None
+    pairs: np.ndarray | None = None
+    pair_effects: np.ndarray | None = None
     attention: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
@@ -110,6 +117,18 @@ class Explanation:
         See `interhat_tf.explanation.interaction_sets` for the rule.
         """
         return interaction_sets(self.field_names, self.field_weights)
+
+    def interactions(self) -> list[list[Interaction]]:
+        """Returns each record's pairs of fields and their effects, the largest |effect| first.
+
+        Raises:
+            ValueError: If no pair effects were asked for.
+        """
+        if self.pairs is None or self.pair_effects is None:
+            raise ValueError(
+                "there are no pair effects: call explain_records(…, background=…, interactions=8)"
+            )
+        return ranked(self.field_names, self.pairs, self.pair_effects)
 
     def label(self, record: int, field: int) -> str:
         """Returns a field and its value in a record, `user = 7`; one of the two if they agree.
@@ -201,6 +220,7 @@ def explain_records(
     heads: bool = False,
     background: Batch | None = None,
     batch_size: int = 4096,
+    interactions: int = 0,
 ) -> Explanation:
     """Explains records.
 
@@ -217,6 +237,10 @@ def explain_records(
             them; with it the explanation has `effects`, at the cost of m times
             as many predictions a record as it has records. Defaults to `None`.
         batch_size: Records that are explained at a time. Defaults to 4096.
+        interactions: Number w of fields of each record, those of the largest
+            |effect|, whose pairs have `pair_effects`, at the cost of w(w+1)/2
+            times as many predictions as the background has records; 8 is a fair
+            number. Defaults to 0: no pair effects.
 
     Returns:
         The `Explanation`.
@@ -224,7 +248,8 @@ def explain_records(
     Raises:
         ValueError: If the records do not follow the schema, or the values'
             shape is not (B, C + N), or contributions are against an average
-            record that the model was not given.
+            record that the model was not given, or interactions are asked for
+            without a background or of fewer than two fields.
     """
     schema = model.schema
     inputs = {kind: np.asarray(array) for kind, array in inputs.items()}
@@ -235,9 +260,13 @@ def explain_records(
     joined: dict[str, Any] = explain_inputs(model, inputs, batch_size, return_heads=heads)
     joined["attention"] = getattr(model, "diagnosis", {}).get("attention")
     if background is not None:
-        background = {kind: np.asarray(array) for kind, array in background.items()}
-        schema.check(background)
         joined["effects"] = occlusion(model, inputs, background)
+    if interactions:
+        if background is None:
+            raise ValueError("interactions are against other records: give a background")
+        joined["pairs"], joined["pair_effects"] = pairs_within(
+            model, inputs, background, joined["effects"], interactions
+        )
     return Explanation(schema.field_names, with_crossed_values(schema, inputs, values), **joined)
 
 

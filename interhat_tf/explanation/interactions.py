@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -11,6 +12,7 @@ from interhat_tf.explanation.field_sets import (
     FieldSet,
     checked,
     differences,
+    largest,
     mean_logits,
     members,
     subsets,
@@ -19,6 +21,18 @@ from interhat_tf.schema import Batch, Schema
 
 Group = tuple[str, ...]
 """The names of some fields of a record."""
+
+
+class Interaction(NamedTuple):
+    """What some fields of a record do together.
+
+    Args:
+        fields: Names of the fields.
+        effect: What their values add to the logit together, with its sign.
+    """
+
+    fields: Group
+    effect: float
 
 
 def pair_effects(
@@ -113,6 +127,59 @@ def field_groups(schema: Schema, size: int) -> list[Group]:
     [('user', 'app'), ('user', 'day'), ('app', 'day')]
     """
     return list(itertools.combinations(_names(schema), size))
+
+
+def pairs_within(
+    model: keras.Model, inputs: Batch, background: Batch, effects: np.ndarray, fields: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the pairs of each record's fields of the largest |effect|, and their effects.
+
+    Args:
+        model: As for `pair_effects`.
+        inputs: As for `pair_effects`.
+        background: As for `pair_effects`.
+        effects: Effect of each of a model's fields, (B, m), by `occlusion`.
+        fields: Number of fields w of each record; all if it has fewer.
+
+    Returns:
+        The w(w-1)/2 pairs as positions in `schema.field_names`, (B, pairs, 2), and
+        what they add to the logit together, (B, pairs).
+
+    Raises:
+        ValueError: If the number of fields is less than 2.
+    """
+    if fields < 2:
+        raise ValueError(f"a pair is of two fields: interactions must be at least 2, got {fields}")
+    schema = model.schema
+    place = np.array([schema.field_names.index(name) for name in _names(schema)])
+    chosen = largest(effects[:, place], fields)  # (B, w)
+    pairs = list(itertools.combinations(range(chosen.shape[1]), 2))
+    return place[chosen][:, pairs], _joint_effects(model, inputs, background, pairs, chosen)
+
+
+def ranked(
+    field_names: Sequence[str], pairs: np.ndarray, effects: np.ndarray
+) -> list[list[Interaction]]:
+    """Returns each record's pairs, those of the largest |effect| first.
+
+    Args:
+        field_names: Names of a model's m fields.
+        pairs: Positions of the pairs' fields among them, (B, pairs, 2).
+        effects: The pairs' effects, (B, pairs).
+
+    Example:
+
+    >>> ranked(("user", "app", "day"), np.array([[[0, 1], [1, 2]]]), np.array([[0.5, -2.0]]))[0][0]
+    Interaction(fields=('app', 'day'), effect=-2.0)
+    """
+    order = np.argsort(-np.abs(effects), axis=1, kind="stable")  # (B, pairs)
+    pairs = np.take_along_axis(pairs, order[..., None], axis=1)  # (B, pairs, 2)
+    effects = np.take_along_axis(effects, order, axis=1)  # (B, pairs)
+    names = np.array(field_names, object)[pairs]  # (B, pairs, 2)
+    return [
+        [Interaction(tuple(pair), effect) for pair, effect in zip(*of_record, strict=True)]
+        for of_record in zip(names.tolist(), effects.tolist(), strict=True)
+    ]
 
 
 def _effects_of_groups(

@@ -36,6 +36,11 @@ def json_data(explanation: "Explanation") -> dict[str, Any]:
         columns["heads"] = _rounded(explanation.heads)
     if explanation.effects is not None:
         columns["effects"] = _rounded(explanation.effects)
+    if explanation.pair_effects is not None:
+        columns["interactions"] = [
+            [{"fields": list(pair), "effect": round(effect, DECIMALS)} for pair, effect in pairs]
+            for pairs in explanation.interactions()
+        ]
     records = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     return {"field_names": list(names), "attention": explanation.attention, "records": records}
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from interhat_tf.explanation.explanation import Explanation
 
-SHOWN_RECORDS, SHOWN_FIELDS = 10, 5
+SHOWN_RECORDS, SHOWN_FIELDS, SHOWN_PAIRS = 10, 5, 3
 
 
 def frame(explanation: "Explanation") -> "pd.DataFrame":
@@ -41,6 +41,7 @@ def html_table(explanation: "Explanation") -> str:
     """Returns a table of the first records: their sentences and what counts most in them.
 
     What counts are the effects if there are any, and the contributions otherwise.
+    Pair effects have a column of their own.
 
     Args:
         explanation: The records' `Explanation`.
@@ -49,19 +50,37 @@ def html_table(explanation: "Explanation") -> str:
     kind, amounts = "contributions", shown.contributions.sum(axis=1)  # (B, m)
     if shown.effects is not None:
         kind, amounts = "effects", shown.effects
+    head, cells = _pair_column(shown)
     rows = []
     for record, sentence in enumerate(shown.sentences()):
         largest = np.argsort(-np.abs(amounts[record]))[:SHOWN_FIELDS]
         shares = [f"{shown.label(record, j)} ({amounts[record, j]:+.2f})" for j in largest]
         rows.append(
             f"<tr><td>{record}</td><td>{shown.probabilities[record]:.3f}</td>"
-            f"<td>{html.escape(sentence)}</td><td>{html.escape(', '.join(shares))}</td></tr>"
+            f"<td>{html.escape(sentence)}</td><td>{html.escape(', '.join(shares))}</td>"
+            f"{cells[record]}</tr>"
         )
     left = len(explanation) - len(shown)
     more = f"<p>… and {left:,} more records</p>" if left else ""
     note = f"<p>{html.escape(explanation.attention_note())}</p>" if explanation.attention else ""
     return (
         "<table><thead><tr><th></th><th>probability</th><th>in words</th>"
-        f"<th>largest {kind} on the logit</th></tr></thead>"
+        f"<th>largest {kind} on the logit</th>{head}</tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table>{more}{note}"
     )
+
+
+def _pair_column(explanation: "Explanation") -> tuple[str, list[str]]:
+    """Returns the head and the cells of a column of the largest pair effects, if there are any."""
+    if explanation.pair_effects is None:
+        return "", [""] * len(explanation)
+    place = {name: column for column, name in enumerate(explanation.field_names)}
+    cells = []
+    for record, pairs in enumerate(explanation.interactions()):
+        words = [
+            " and ".join(explanation.label(record, place[name]) for name in fields)
+            + f" ({effect:+.2f})"
+            for fields, effect in pairs[:SHOWN_PAIRS]
+        ]
+        cells.append(f"<td>{html.escape(', '.join(words))}</td>")
+    return "<th>largest effects of two together</th>", cells

@@ -12,6 +12,7 @@ from interhat_tf.explanation.attention_maps import mean_attention
 from interhat_tf.explanation.attributions import contributions, occlusion
 from interhat_tf.explanation.batches import probability
 from interhat_tf.explanation.explanation import explain_records
+from interhat_tf.explanation.interactions import field_groups, pair_effects
 from interhat_tf.explanation.segments import explain_globally
 from interhat_tf.explanation.sentences import sentences
 from interhat_tf.models import LR
@@ -179,6 +180,35 @@ def test_effects_against_a_background(model, inputs, rng):
     background["categorical"] = background["categorical"] + 6
     with pytest.raises(ValueError, match="f1"):
         explain_records(model, inputs, background=background)
+
+
+def test_pairs_are_named_the_largest_effect_first(model, inputs, rng):
+    few = {kind: values[:4] for kind, values in inputs.items()}
+    background = {kind: rng.permutation(values)[:3] for kind, values in inputs.items()}
+    explanation = explain_records(model, few, background=background, interactions=3)
+    assert explanation.pairs.shape == (4, 3, 2) and explanation.pair_effects.shape == (4, 3)
+    exact = pair_effects(model, few, background)
+    columns = field_groups(SCHEMA, 2)
+    for record, pairs in enumerate(explanation.interactions()):
+        sizes = [abs(pair.effect) for pair in pairs]
+        assert sizes == sorted(sizes, reverse=True) and sizes[0] > 0
+        named = {name for pair in pairs for name in pair.fields}
+        largest = np.abs(explanation.effects[record]).argsort()[-3:]
+        assert named == {explanation.field_names[field] for field in largest}
+        for pair in pairs:
+            expected = exact[record, columns.index(pair.fields)]
+            assert pair.effect == pytest.approx(expected, abs=1e-5)
+    assert explanation[[2]].interactions() == [explanation.interactions()[2]]
+
+
+def test_interactions_that_were_not_asked_for_or_cannot_be(model, inputs):
+    few = {kind: values[:2] for kind, values in inputs.items()}
+    with pytest.raises(ValueError, match="interactions=8"):
+        explain_records(model, few).interactions()
+    with pytest.raises(ValueError, match="give a background"):
+        explain_records(model, few, interactions=8)
+    with pytest.raises(ValueError, match="must be at least 2, got 1"):
+        explain_records(model, few, background=few, interactions=1)
 
 
 def test_values_and_effects_of_a_cross(rng):

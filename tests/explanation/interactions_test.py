@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 
 from interhat_tf import CrossedField, Field, InterHAt, Schema
+from interhat_tf.explanation.attributions import occlusion
 from interhat_tf.explanation.interactions import (
     field_groups,
     pair_effects,
+    pairs_within,
     triple_effects,
 )
 from interhat_tf.models import DNN, FM, LR
@@ -135,6 +137,29 @@ def test_each_set_of_fields_is_predicted_once(rng):
 def test_no_pairs_at_all(rng):
     model, inputs, background = planted(rng, lambda a, b, c, d: a)
     assert pair_effects(model, inputs, background, []).shape == (5, 0)
+
+
+def test_pairs_within_the_fields_that_count(rng):
+    model = randomise(DNN(Schema(FIELDS, [CROSS]), mlp_units=(5,)))
+    inputs, background = records(rng, 6), records(rng, 4)
+    names = model.schema.field_names  # f1, f2, f3, f1 x f3, price
+    effects = occlusion(model, inputs, background)
+    pairs, found = pairs_within(model, inputs, background, effects, 3)
+    assert pairs.shape == (6, 3, 2) and found.shape == (6, 3)
+    everything = pair_effects(model, inputs, background)
+    columns = field_groups(model.schema, 2)
+    for record in range(6):
+        size = dict(zip(names, np.abs(effects[record]), strict=True))
+        del size["f1 x f3"]
+        weakest = min(size, key=size.get)
+        for pair, effect in zip(pairs[record], found[record], strict=True):
+            named = tuple(names[place] for place in pair)
+            assert weakest not in named
+            expected = everything[record, columns.index(named)]
+            np.testing.assert_allclose(effect, expected, atol=1e-5)
+    assert len({tuple(of_record.ravel()) for of_record in pairs}) > 1  # records differ in them
+    with pytest.raises(ValueError, match="interactions must be at least 2, got 1"):
+        pairs_within(model, inputs, background, effects, 1)
 
 
 @pytest.mark.parametrize("pair", [("f1", "f1"), ("f1",), ("f1", "f9"), ("f1", "f1 x f3")])

@@ -36,5 +36,20 @@ def test_heads_and_effects_if_they_were_asked_for(rng):
     np.testing.assert_allclose(record["effects"], explanation.effects[5], atol=1e-6)
 
 
+def test_pairs_if_they_were_asked_for(rng):
+    explanation = random_records(
+        rng, pairs=np.tile([[0, 2], [1, 3]], (9, 1, 1)), pair_effects=rng.normal(size=(9, 2))
+    )
+    data = json_data(explanation)
+    assert json.loads(json.dumps(data)) == data
+    of_record = [
+        {"fields": ["a", "c"], "effect": round(explanation.pair_effects[5, 0], 6)},
+        {"fields": ["b", "d"], "effect": round(explanation.pair_effects[5, 1], 6)},
+    ]
+    of_record.sort(key=lambda pair: -abs(pair["effect"]))
+    assert data["records"][5]["interactions"] == of_record
+    assert "interactions" not in json_data(random_records(rng))["records"][0]
+
+
 def test_no_record():
     assert json_data(random_records(np.random.default_rng(0), records=0))["records"] == []

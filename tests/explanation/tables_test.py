@@ -48,6 +48,23 @@ def test_effects_come_before_contributions(rng):
     assert f"({explanation.effects[0, first]:+.2f})" in shown
 
 
+def test_pairs_have_a_column(rng):
+    pairs = [[0, 1], [0, 2], [1, 3], [2, 3]]
+    explanation = random_records(
+        rng, pairs=np.tile(pairs, (9, 1, 1)), pair_effects=np.tile([0.1, -0.7, 0.3, 0.2], (9, 1))
+    )
+    shown = html_table(explanation)
+    label = explanation.label
+    words = [
+        f"{label(4, 0)} and {label(4, 2)} (-0.70)",
+        f"{label(4, 1)} and {label(4, 3)} (+0.30)",
+        f"{label(4, 2)} and {label(4, 3)} (+0.20)",
+    ]
+    assert f"<td>{', '.join(words)}</td></tr>" in shown
+    assert shown.count("<th>") == 5 == 1 + html_table(random_records(rng)).count("<th>")
+    assert "together" not in html_table(random_records(rng))
+
+
 def test_what_attention_is_worth_stands_below(rng):
     attention = {"auc_lost": 0.0, "logloss_lost": 0.0, "idle": True}
     explanation = random_records(rng, attention=attention)
