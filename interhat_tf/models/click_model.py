@@ -8,16 +8,17 @@ import keras
 from keras import ops
 
 from interhat_tf.layers import MLP, CrossedFields, FieldEmbedding, Linear
+from interhat_tf.models.effects_model import EffectsModel
 from interhat_tf.ops import cpu_kernels
 from interhat_tf.schema import CATEGORICAL, NUMERICAL, Schema
-from interhat_tf.utils.config import ConfigFromSignature, Initializer
+from interhat_tf.utils.config import Initializer
 from interhat_tf.utils.files import read_json, write_json
 
 _ASSETS = ("training_settings", "diagnosis")
 """What is saved with a model beside its configuration and its weights."""
 
 
-class ClickModel(ConfigFromSignature, keras.Model):
+class ClickModel(EffectsModel):
     """A model that maps the fields of a record to a logit; all models derive from it.
 
     It holds the schema and makes the parts that most models are built of. A
@@ -67,7 +68,7 @@ class ClickModel(ConfigFromSignature, keras.Model):
 
     @property
     def diagnosis(self) -> dict[str, Any]:
-        """What `diagnose` has found, as plain data; saved with the model."""
+        """What `diagnose` and `fit_effects` have found, as plain data; saved with the model."""
         return self._diagnosis
 
     @diagnosis.setter
@@ -93,17 +94,20 @@ class ClickModel(ConfigFromSignature, keras.Model):
 
     def build(self, input_shape: Any = None) -> None:
         """Creates all weights by a call without values; their shapes follow from the schema."""
+        self.call(self.symbolic_inputs())
+        self.built = True
+
+    def symbolic_inputs(self) -> dict[str, keras.KerasTensor]:
+        """Returns inputs without values, of which shapes and types alone are known."""
         widths = {
             CATEGORICAL: (len(self.schema.categorical), "int32"),
             NUMERICAL: (len(self.schema.numerical), "float32"),
         }
-        inputs = {
+        return {
             kind: keras.KerasTensor((None, width), dtype)
             for kind, (width, dtype) in widths.items()
             if width
         }
-        self.call(inputs)
-        self.built = True
 
     def predict_step(self, *args: Any) -> Any:
         """Predicts for a batch, for Keras' `predict`."""
@@ -125,12 +129,14 @@ class ClickModel(ConfigFromSignature, keras.Model):
 
     def save_assets(self, dir_path: str) -> None:
         """Writes the training settings and the diagnosis, for Keras' `save`."""
+        super().save_assets(dir_path)
         for name in _ASSETS:
             if content := getattr(self, name):
                 write_json(pathlib.Path(dir_path) / f"{name}.json", content)
 
     def load_assets(self, dir_path: str | None) -> None:
         """Reads the training settings and the diagnosis, for Keras' `load_model`."""
+        super().load_assets(dir_path)
         for name in _ASSETS:
             if dir_path and (path := pathlib.Path(dir_path) / f"{name}.json").exists():
                 setattr(self, name, read_json(path))

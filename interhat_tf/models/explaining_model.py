@@ -11,6 +11,7 @@ from keras import ops
 from interhat_tf.layers import FieldAwareValues
 from interhat_tf.models.attention_worth import Evaluate, attention_worth
 from interhat_tf.models.click_model import ClickModel
+from interhat_tf.models.effects_model import Description
 from interhat_tf.models.rescale import multipliers
 from interhat_tf.ops import Tensor
 from interhat_tf.schema import Batch
@@ -93,8 +94,9 @@ class ExplainingModel(ClickModel):
             (B, k); `field_weights`, alpha_1 ... alpha_k of Equation 2,
             (B, k, m); `contributions`, (B, k, m); `bias`, the logit of the base,
             (B,); and with `return_heads`, for a model with self-attention,
-            `heads`, (B, h, m, m), rows being queries. Fields are in the order
-            of `schema.field_names`. Against an average record that `adapt` has
+            `heads`, (B, h, m, m), rows being queries; and what an effect head
+            estimates, if there is one, as `explain_effects` has it. Fields are in the
+            order of `schema.field_names`. Against an average record that `adapt` has
             not met yet, contributions and bias are not a number.
         """
         found = self.forward(self.embedding(inputs), return_heads=return_heads)
@@ -107,7 +109,14 @@ class ExplainingModel(ClickModel):
             "contributions": contributions,
             "bias": ops.zeros_like(logits) + bias,
         }
+        if self.effect_head is not None:
+            explanation |= self.effect_head(*self.effect_inputs(found))
         return explanation if found.heads is None else {**explanation, "heads": found.heads}
+
+    def describe(self, inputs: Batch) -> Description:
+        """Returns the logits of records, and what an effect head reads: u_1 ... u_k and u_f too."""
+        found = self.forward(self.embedding(inputs))
+        return Description(found.logits, *self.effect_inputs(found))
 
     def effect_inputs(self, found: Forward) -> tuple[Tensor, Tensor]:
         """Returns what an `EffectHead` reads of a pass: X_0, (B, m, d), and a summary, (B, c).
@@ -157,7 +166,8 @@ class ExplainingModel(ClickModel):
         Returns:
             The `diagnosis`, a dictionary with an entry `attention`.
         """
-        self.diagnosis = {"attention": attention_worth(self, batches, evaluate)}
+        worth = attention_worth(self, batches, evaluate)
+        self.diagnosis = {**self.diagnosis, "attention": worth}
         return self.diagnosis
 
     def _make_base(self, contribution_base: str, order: int, embedding_dim: int) -> None:

@@ -129,6 +129,7 @@ def train(
     for split in ("train", "validation", "test") if test else ("train", "validation"):
         data.check(split)
 
+    model.drop_effects()  # they are of the weights that it has now
     loop = _Loop(model, data, settings, folder)
     if resume:
         loop.checkpoint.restore()

@@ -73,6 +73,7 @@ def load_best_weights(model: keras.Model, folder: pathlib.Path) -> None:
         raise ValueError(f"{path} is another model: {changed}")
     model.set_weights(saved.get_weights())
     model.diagnosis = saved.diagnosis
+    model.drop_effects()
 
 
 def _differences(earlier, now, prefix=""):

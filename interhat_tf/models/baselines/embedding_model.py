@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from keras import ops
+
 from interhat_tf.models.click_model import ClickModel
-from interhat_tf.schema import Schema
+from interhat_tf.ops import Tensor
+from interhat_tf.schema import Batch, Schema
 from interhat_tf.utils.config import Initializer
 
 
@@ -41,6 +44,14 @@ class EmbeddingModel(ClickModel):
             self.linear = self._make_linear(embedding_l2, self.first_order_bias)
         width = self._embedding_width(embedding_dim)
         self.embedding = self._make_embedding(width, embeddings_initializer, embedding_l2)
+
+    def field_vectors(self, inputs: Batch) -> Tensor:
+        """Returns the embeddings, (B, m, d), and behind them the first-order terms, if any."""
+        vectors = self.embedding(inputs)  # (B, m, d)
+        if not self.first_order:
+            return vectors
+        terms = self.linear.embedding(inputs)  # (B, m, 1)
+        return ops.concatenate([ops.cast(vectors, terms.dtype), terms], axis=-1)  # (B, m, d + 1)
 
     def _embedding_width(self, embedding_dim: int) -> int:
         """Returns how many numbers a field has."""

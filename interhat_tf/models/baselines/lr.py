@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from interhat_tf.models.click_model import ClickModel
+from interhat_tf.ops import Tensor
 from interhat_tf.schema import Batch, Schema
 
 
@@ -45,3 +46,7 @@ class LR(ClickModel):
     def call(self, inputs: Batch) -> keras.KerasTensor:
         """Returns logits, (B, 1)."""
         return self.linear(inputs)  # (B, 1)
+
+    def field_vectors(self, inputs: Batch) -> Tensor:
+        """Returns each field's term of the sum, (B, m, 1)."""
+        return self.linear.embedding(inputs)
