@@ -21,10 +21,11 @@ def export_onnx(model: Any, path: str | os.PathLike, explain: bool = True) -> No
     holds at most 2 GB.
 
     Args:
-        model: A model with `schema`, and with `explain` unless that is not asked for.
+        model: A model with `schema`, and with `explain` or effects, unless reasons are
+            not asked for.
         path: The file to write; it must not exist.
-        explain: Whether `order_weights` and `field_weights` are among the
-            outputs, beside `probability`. Defaults to `True`.
+        explain: Whether the reasons, weights and effects, are among the outputs,
+            beside `probability`. Defaults to `True`.
 
     Raises:
         FileExistsError: If `path` exists.

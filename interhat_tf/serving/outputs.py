@@ -6,20 +6,21 @@ import tensorflow as tf
 
 from interhat_tf.schema import Batch
 
+REASONS = ("order_weights", "field_weights", "effects", "pair_effects")
+"""(B, k), (B, k, m), (B, m) and (B, pairs), the last two of a model with effects of its own."""
+
 
 def explained(model: Any, inputs: Batch) -> dict[str, tf.Tensor]:
-    """Returns the probability, (B,), the order weights, (B, k), and the field weights, (B, k, m).
+    """Returns the probability, (B,), and the `REASONS` that the model gives for it.
 
     Args:
-        model: A model with `explain`.
+        model: A model with `explain`, or one with `explain_effects`.
         inputs: Tensors of `categorical`, (B, C), and `numerical`, (B, N).
     """
-    explanation = model.explain(inputs)
-    return {
-        "probability": tf.sigmoid(explanation["logits"]),
-        "order_weights": explanation["order_weights"],
-        "field_weights": explanation["field_weights"],
-    }
+    explain = model.explain if hasattr(model, "explain") else model.explain_effects
+    explanation = explain(inputs)
+    reasons = {name: explanation[name] for name in REASONS if name in explanation}
+    return {"probability": tf.sigmoid(explanation["logits"]), **reasons}
 
 
 def predicted(model: Any, inputs: Batch) -> dict[str, tf.Tensor]:

@@ -30,11 +30,13 @@ def export_saved_model(
     the vocabulary does not hold is out of vocabulary, id 0.
 
     It returns `probability`, (B,), `order_weights`, (B, k), and `field_weights`,
-    (B, k, m), as `model.explain` defines them. The signature `predict` takes the
-    same and returns `probability` alone, at a lower cost.
+    (B, k, m), as `model.explain` defines them, and, of a model that `fit_effects`
+    gave them, `effects`, (B, m), and `pair_effects`, (B, pairs). A model without
+    attention has no weights. The signature `predict` takes the same and returns
+    `probability` alone, at a lower cost.
 
     Args:
-        model: A model with `schema` and `explain`.
+        model: A model with `schema`, and with `explain` or effects.
         path: The folder to write; it must not exist.
         vocabularies: Raw values of each categorical field by its name, the
             value of id 1 first, as a prepared data set's `vocabularies` gives
@@ -43,7 +45,8 @@ def export_saved_model(
     Raises:
         FileExistsError: If `path` exists.
         ValueError: If a vocabulary does not have the size that the schema says,
-            or two fields would get the same input name.
+            or two fields would get the same input name, or the model has neither
+            attention nor effects.
     """
     path = pathlib.Path(path)
     if path.exists():
@@ -111,6 +114,7 @@ class _Server(tf.Module):
         super().__init__()
         names = input_names(model.schema)
         self.model = model
+        self.effect_head = getattr(model, "effect_head", None)  # which the model does not track
         self.tables = {
             names[field.name]: _lookup_table(field, vocabularies[field.name])
             for field in model.schema.categorical

@@ -12,7 +12,8 @@ from interhat_tf import CrossedField, InterHAt
 from interhat_tf.models import LR
 from interhat_tf.serving import export_onnx
 from tests.conftest import random_batch
-from tests.serving.served import assert_same, expected
+from tests.models.held_effects import with_effects
+from tests.serving.served import OUTPUTS, assert_same, chosen, expected, make_model
 
 
 def run_onnx(path, batch):
@@ -32,6 +33,19 @@ def test_onnx_gives_the_models_own_explanation(schema, tmp_path, rng, preset, ar
     for rows in (1, 50):
         batch = random_batch(schema, rng, rows)
         assert_same(run_onnx(tmp_path / "model.onnx", batch), expected(model, batch))
+
+
+def test_onnx_of_effects(schema, tmp_path, rng):
+    batch = random_batch(schema, rng)
+    model = with_effects(make_model(schema), num_pairs=6)
+    export_onnx(model, tmp_path / "model.onnx")
+    reasons = (*OUTPUTS[1:], "effects", "pair_effects")
+    expected = chosen(model.explain(batch), reasons)
+    assert_same(run_onnx(tmp_path / "model.onnx", batch), expected, tolerance=1e-5)
+    other = with_effects(LR(schema))
+    export_onnx(other, tmp_path / "other.onnx")
+    expected = chosen(other.explain_effects(batch), ["effects"])
+    assert_same(run_onnx(tmp_path / "other.onnx", batch), expected, tolerance=1e-5)
 
 
 def test_onnx_of_the_probability_alone_and_of_any_model(schema, tmp_path, rng):

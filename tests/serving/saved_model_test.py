@@ -9,9 +9,11 @@ import pytest
 import tensorflow as tf
 
 from interhat_tf import CrossedField, Field, Schema
+from interhat_tf.models import FM
 from interhat_tf.serving import export_saved_model, input_names
 from tests.conftest import random_batch, run_python
-from tests.serving.served import assert_same, expected, make_model
+from tests.models.held_effects import with_effects
+from tests.serving.served import OUTPUTS, assert_same, chosen, expected, make_model
 
 APPS = ["maps", "größe", "", "a b", "mail", "x"]
 # None of the categorical names but `site` may be an argument's name in TensorFlow.
@@ -71,6 +73,32 @@ def test_what_no_vocabulary_holds_is_id_0(exported):
     outputs = serve(path, app=["?", "Maps", "maps ", "b"], site=sites, price=zeros, age=zeros)
     inputs = {"categorical": np.zeros((4, 2), "int32"), "numerical": np.zeros((4, 2), "float32")}
     assert_same(outputs, expected(model, inputs))
+
+
+def test_effects_are_served_with_the_weights(tmp_path, rng):
+    schema = Schema([Field(name, "categorical", 5) for name in "abc"])
+    model = with_effects(make_model(schema), num_pairs=3)
+    export_saved_model(model, tmp_path / "model")
+    ids = rng.integers(0, 5, (20, 3)).astype("int32")
+    outputs = serve(tmp_path / "model", **dict(zip("abc", ids.T, strict=True)))
+    explanation = model.explain({"categorical": ids})
+    reasons = (*OUTPUTS[1:], "effects", "pair_effects")
+    assert_same(outputs, chosen(explanation, reasons), tolerance=1e-5)
+    assert np.std(outputs["pair_effects"]) > 0.01
+
+
+def test_a_model_without_attention_is_served_with_its_effects(tmp_path, rng):
+    schema = Schema([Field(name, "categorical", 5) for name in "abc"])
+    model = FM(schema, embedding_dim=3, embeddings_initializer="random_normal")
+    with pytest.raises(ValueError, match="no effects yet: call fit_effects"):
+        export_saved_model(model, tmp_path / "model")
+    assert not os.listdir(tmp_path)
+    with_effects(model)
+    export_saved_model(model, tmp_path / "model")
+    ids = rng.integers(0, 5, (20, 3)).astype("int32")
+    outputs = serve(tmp_path / "model", **dict(zip("abc", ids.T, strict=True)))
+    explanation = model.explain_effects({"categorical": ids})
+    assert_same(outputs, chosen(explanation, ["effects"]), tolerance=1e-5)
 
 
 @pytest.mark.slow
