@@ -2,7 +2,7 @@
 
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -10,6 +10,9 @@ import numpy as np
 from interhat_tf.explanation.selection import Condition, select_records
 from interhat_tf.ops import cpu_kernels
 from interhat_tf.schema import Batch
+
+if TYPE_CHECKING:
+    from interhat_tf.input_pipeline.dataset import PreparedDataset
 
 ROWS = 8192
 """Records that go through a model at a time."""
@@ -95,6 +98,18 @@ def predict(model: keras.Model, inputs: Batch) -> np.ndarray:
     return np.concatenate(parts)
 
 
+def first_records(data: "PreparedDataset", split: str, rows: int) -> dict[str, np.ndarray]:
+    """Returns the first records of a split, which are as good as any: their order is random.
+
+    Args:
+        data: The `PreparedDataset`.
+        split: The split.
+        rows: Number of records; fewer if the split has fewer.
+    """
+    inputs, _ = next(iter(data.evaluation_batches(split, rows)))
+    return {kind: np.asarray(array) for kind, array in inputs.items()}
+
+
 def in_batches(inputs: Batch, batch_size: int) -> Iterator[Batch]:
     """Yields the inputs of each `batch_size` consecutive records, and of those left over."""
     rows = len(next(iter(inputs.values())))
@@ -115,7 +130,9 @@ def _compiled_explain(
     if keras.backend.backend() != "tensorflow":
         return lambda inputs: model.explain(inputs, **heads)
     functions = _compiled.setdefault(model, {})
-    if return_heads not in functions:
+    # A model that was given another effect head since explains otherwise.
+    key = return_heads, getattr(model, "effect_head", None)
+    if key not in functions:
         import tensorflow as tf
 
         # A strong reference would keep the model alive as long as this module.
@@ -127,5 +144,5 @@ def _compiled_explain(
             with cpu_kernels():
                 return reference().explain(inputs, **heads)
 
-        functions[return_heads] = explain
-    return functions[return_heads]
+        functions[key] = explain
+    return functions[key]

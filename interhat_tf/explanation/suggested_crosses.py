@@ -7,8 +7,8 @@ import keras
 import numpy as np
 
 from interhat_tf.crosses import MIN_COUNT, name_of
+from interhat_tf.explanation.batches import first_records
 from interhat_tf.explanation.interactions import Group, field_groups, pair_effects
-from interhat_tf.schema import Batch
 
 if TYPE_CHECKING:
     from interhat_tf.input_pipeline.dataset import PreparedDataset
@@ -88,7 +88,10 @@ def suggest_crosses(
         if categorical.issuperset(pair) and frozenset(pair) not in there
     ]
     effects = pair_effects(
-        model, _first(data, "validation", records), _first(data, "train", background), pairs
+        model,
+        first_records(data, "validation", records),
+        first_records(data, "train", background),
+        pairs,
     )
     strengths = np.abs(effects).mean(axis=0)  # (pairs,)
     chosen = np.argsort(-strengths, kind="stable")[:top]
@@ -104,9 +107,3 @@ def suggest_crosses(
         )
         for i, found in zip(chosen, counted, strict=True)
     ]
-
-
-def _first(data: "PreparedDataset", split: str, rows: int) -> Batch:
-    """Returns the first rows of a split, which are as good as any: their order is random."""
-    inputs, _ = next(iter(data.evaluation_batches(split, rows)))
-    return {kind: np.asarray(array) for kind, array in inputs.items()}

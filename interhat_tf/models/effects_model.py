@@ -68,7 +68,7 @@ class EffectsModel(ConfigFromSignature, keras.Model):
         Returns:
             Dictionary of `logits`, (B,), and what the head estimates: `effects`,
             (B, m), fields in the order of `schema.field_names`, and `pair_effects`,
-            (B, pairs), in the order of `explanation.all_pairs`, if it has these.
+            (B, pairs), in the order of `field_groups(schema, 2)`, if it has these.
 
         Raises:
             ValueError: If the model holds no head.
