@@ -33,7 +33,12 @@ def define_flags() -> flags.FlagValues:
     flags.DEFINE_string("where", None, "only records with FIELD=VALUE,FIELD=VALUE,…", values)
     flags.DEFINE_integer("records", 100, "number of records at most", 1, flag_values=values)
     flags.DEFINE_integer(
-        *("compared_with", 32, "training records that effects are against; none without", 0),
+        *(
+            "compared_with",
+            32,
+            "training records that effects are against; 0: a model's own",
+            0,
+        ),
         flag_values=values,
     )
     flags.DEFINE_string("output", "explanations.html", "the page to write", values)
@@ -57,7 +62,7 @@ def main(values: flags.FlagValues) -> None:
     if values.json:
         explanation.to_json(values.json)
     print(f"{values.output}: {len(explanation):,} records")
-    if note := explanation.attention_note():
+    for note in filter(None, (explanation.attention_note(), explanation.effects_note())):
         print(note)
 
 

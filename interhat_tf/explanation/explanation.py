@@ -16,9 +16,9 @@ from interhat_tf.explanation.attributions import occlusion
 from interhat_tf.explanation.batches import check_base, explain_inputs, probability
 from interhat_tf.explanation.html_page import write_page
 from interhat_tf.explanation.interaction_sets import interaction_sets
-from interhat_tf.explanation.interactions import Interaction, pairs_within, ranked
+from interhat_tf.explanation.interactions import Interaction, pair_positions, pairs_within, ranked
 from interhat_tf.explanation.json_data import json_data
-from interhat_tf.explanation.sentences import attention_note, label, sentences
+from interhat_tf.explanation.sentences import attention_note, effects_note, label, sentences
 from interhat_tf.explanation.tables import frame, html_table
 from interhat_tf.layers import CrossedFields
 from interhat_tf.schema import CATEGORICAL, NUMERICAL, Batch, Schema
@@ -49,15 +49,19 @@ class Explanation:
         heads: Attention weights of the h heads, (B, h, m, m), rows being queries;
             `None` unless asked for.
         effects: What each field's own value adds to the logit, against the
-            values of a background, (B, m), by `occlusion`; `None` unless asked
-            for. Where fields decide jointly, weights and contributions may name
-            one of them and effects name all.
+            values of a background, (B, m), by `occlusion`, or as the model's
+            `EffectHead` estimates it; `None` if there is neither. Where fields
+            decide jointly, weights and contributions may name one of them and
+            effects name all.
         pairs: The pairs of fields whose `pair_effects` there are, as positions in
-            `field_names`, (B, pairs, 2); `None` unless asked for.
+            `field_names`, (B, pairs, 2); `None` if there are none.
         pair_effects: What the values of each of these pairs add to the logit
-            together that neither adds alone, (B, pairs); `None` unless asked for.
+            together that neither adds alone, (B, pairs): exact, if they were asked
+            for, or as the model's `EffectHead` estimates it.
         attention: What `InterHAt.diagnose` has found of the model's attention;
             `None` if the model was not diagnosed.
+        effect_fidelity: What `fit_effects` has found of the model's effects, if
+            `effects` are these; `None` for exact ones.
 
     Raises:
         ValueError: If contributions are against an average record that the model
@@ -87,6 +91,7 @@ class Explanation:
     pairs: np.ndarray | None = None
     pair_effects: np.ndarray | None = None
     attention: Mapping[str, Any] | None = None
+    effect_fidelity: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         check_base(self.logits, self.bias)
@@ -102,7 +107,7 @@ class Explanation:
         if isinstance(records, (int, np.integer)):
             records = [records]
         parts = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        of_all = {name: parts.pop(name) for name in ("field_names", "attention")}
+        of_all = {name: parts.pop(name) for name in ("field_names", "attention", "effect_fidelity")}
         parts = {name: None if part is None else part[records] for name, part in parts.items()}
         return Explanation(**of_all, **parts)
 
@@ -152,6 +157,10 @@ class Explanation:
     def attention_note(self) -> str:
         """Returns in plain words what attention is worth to the model, or nothing if unknown."""
         return attention_note(self.attention)
+
+    def effects_note(self) -> str:
+        """Returns in plain words how well estimated effects agree with exact ones, or nothing."""
+        return effects_note(self.effect_fidelity)
 
     def to_frame(self) -> "pd.DataFrame":
         """Returns a `pandas.DataFrame` with a row for each record, order and field."""
@@ -234,13 +243,15 @@ def explain_records(
         heads: Whether the heads' attention weights are kept, h * m * m numbers a
             record. Defaults to `False`.
         background: Inputs of records that stand for the data, some tens of
-            them; with it the explanation has `effects`, at the cost of m times
-            as many predictions a record as it has records. Defaults to `None`.
+            them; with it the explanation has exact `effects`, at the cost of m
+            times as many predictions a record as it has records. Defaults to `None`:
+            `effects` are those of `fit_effects`, if the model has them.
         batch_size: Records that are explained at a time. Defaults to 4096.
         interactions: Number w of fields of each record, those of the largest
             |effect|, whose pairs have `pair_effects`, at the cost of w(w+1)/2
             times as many predictions as the background has records; 8 is a fair
-            number. Defaults to 0: no pair effects.
+            number. Defaults to 0: no pair effects but those of `fit_effects`, of
+            all pairs, if the model has them and there is no background.
 
     Returns:
         The `Explanation`.
@@ -249,7 +260,8 @@ def explain_records(
         ValueError: If the records do not follow the schema, or the values'
             shape is not (B, C + N), or contributions are against an average
             record that the model was not given, or interactions are asked for
-            without a background or of fewer than two fields.
+            of fewer than two fields, or without a background of a model that does
+            not estimate them.
     """
     schema = model.schema
     inputs = {kind: np.asarray(array) for kind, array in inputs.items()}
@@ -260,14 +272,25 @@ def explain_records(
     joined: dict[str, Any] = explain_inputs(model, inputs, batch_size, return_heads=heads)
     joined["attention"] = getattr(model, "diagnosis", {}).get("attention")
     if background is not None:
-        joined["effects"] = occlusion(model, inputs, background)
-    if interactions:
-        if background is None:
-            raise ValueError("interactions are against other records: give a background")
-        joined["pairs"], joined["pair_effects"] = pairs_within(
-            model, inputs, background, joined["effects"], interactions
-        )
+        joined |= _exact_effects(model, inputs, background, interactions)
+    elif interactions and "pair_effects" not in joined:
+        raise ValueError("interactions are against other records: give a background")
+    elif "effects" in joined:
+        joined["effect_fidelity"] = model.diagnosis.get("effects")
+    if "pair_effects" in joined and "pairs" not in joined:
+        joined["pairs"] = np.tile(pair_positions(schema), (rows, 1, 1))  # (B, pairs, 2)
     return Explanation(schema.field_names, with_crossed_values(schema, inputs, values), **joined)
+
+
+def _exact_effects(
+    model: keras.Model, inputs: Batch, background: Batch, interactions: int
+) -> dict[str, np.ndarray | None]:
+    """Returns what takes the place of effects that the model estimates."""
+    effects = occlusion(model, inputs, background)
+    if not interactions:
+        return {"effects": effects, "pairs": None, "pair_effects": None}
+    pairs, pair_effects = pairs_within(model, inputs, background, effects, interactions)
+    return {"effects": effects, "pairs": pairs, "pair_effects": pair_effects}
 
 
 def with_crossed_values(schema: Schema, inputs: Batch, values: np.ndarray) -> np.ndarray:

@@ -28,8 +28,8 @@ def write_page(
     to be searched and sorted; opened, a record shows its heat map, with the
     numbers of a cell where the pointer is, and its contributions as a
     waterfall from the bias to the logit. Above them stands what attention is
-    worth to the model. Values of the log stay text: none is
-    ever taken for HTML.
+    worth to the model, and how exact its effects are if it estimates them.
+    Values of the log stay text: none is ever taken for HTML.
 
     Args:
         explanation: The `Explanation`.
@@ -37,12 +37,13 @@ def write_page(
         title: Title of the page.
         about: A line under it, say of the model and the data.
     """
+    notes = [explanation.attention_note(), explanation.effects_note()]
     data = json.dumps(json_data(explanation), ensure_ascii=False, separators=(",", ":"))
     page = (_FOLDER / "explanations.html").read_text()
     parts = {
         "title": html.escape(title),
         "about": html.escape(about),
-        "attention": html.escape(explanation.attention_note()),
+        "notes": html.escape(" ".join(filter(None, notes))),
         "style": (_FOLDER / "explanations.css").read_text(),
         "script": (_FOLDER / "explanations.js").read_text(),
         # Inside a script element nothing is escaped, so that no "</script>" may stand in it.

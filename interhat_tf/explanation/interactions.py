@@ -129,6 +129,16 @@ def field_groups(schema: Schema, size: int) -> list[Group]:
     return list(itertools.combinations(_names(schema), size))
 
 
+def pair_positions(schema: Schema) -> np.ndarray:
+    """Returns the positions in `schema.field_names` of `field_groups(schema, 2)`, (pairs, 2).
+
+    Args:
+        schema: The records' `Schema`.
+    """
+    places = [schema.field_names.index(name) for name in _names(schema)]
+    return np.array(list(itertools.combinations(places, 2)), int).reshape(-1, 2)
+
+
 def pairs_within(
     model: keras.Model, inputs: Batch, background: Batch, effects: np.ndarray, fields: int
 ) -> tuple[np.ndarray, np.ndarray]:

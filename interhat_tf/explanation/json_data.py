@@ -13,6 +13,8 @@ DECIMALS = 6
 def json_data(explanation: "Explanation") -> dict[str, Any]:
     """Returns `field_names`, `attention` and `records`, a dictionary for each record.
 
+    For effects that the model estimates there is `effect_fidelity` as well.
+
     Weights, contributions and effects are rounded to 6 decimals.
 
     Args:
@@ -42,7 +44,10 @@ def json_data(explanation: "Explanation") -> dict[str, Any]:
             for pairs in explanation.interactions()
         ]
     records = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    return {"field_names": list(names), "attention": explanation.attention, "records": records}
+    of_model = {"field_names": list(names), "attention": explanation.attention}
+    if explanation.effect_fidelity:
+        of_model["effect_fidelity"] = explanation.effect_fidelity
+    return {**of_model, "records": records}
 
 
 def _rounded(array: np.ndarray) -> list:

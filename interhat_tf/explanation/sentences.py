@@ -68,6 +68,28 @@ def attention_note(attention: Mapping[str, Any] | None) -> str:
     return f"{fixed} {costs} on validation."
 
 
+def effects_note(fidelity: Mapping[str, Any] | None) -> str:
+    """Returns how well a model's own effects agree with exact ones, or nothing of exact effects.
+
+    Args:
+        fidelity: What `fit_effects` has found.
+    """
+    if not fidelity:
+        return ""
+    what = "Shapley values" if fidelity["kind"] == "shapley" else "effects"
+    note = (
+        f"Effects are estimated by the model itself: R2 {fidelity['r2']:.2f} and rank correlation "
+        f"{fidelity['rank_correlation']:.2f} against exact {what} of {fidelity['records']} "
+        "validation records"
+    )
+    if "pair_r2" not in fidelity:
+        return f"{note}."
+    return (
+        f"{note}; of pairs, R2 {fidelity['pair_r2']:.2f} and rank correlation "
+        f"{fidelity['pair_rank_correlation']:.2f}."
+    )
+
+
 def label(name: str, value: object) -> str:
     """Returns a field and its value, `user = 7`; one of the two if they agree.
 

@@ -62,11 +62,12 @@ def html_table(explanation: "Explanation") -> str:
         )
     left = len(explanation) - len(shown)
     more = f"<p>… and {left:,} more records</p>" if left else ""
-    note = f"<p>{html.escape(explanation.attention_note())}</p>" if explanation.attention else ""
+    notes = [explanation.effects_note(), explanation.attention_note()]
+    below = "".join(f"<p>{html.escape(note)}</p>" for note in notes if note)
     return (
         "<table><thead><tr><th></th><th>probability</th><th>in words</th>"
         f"<th>largest {kind} on the logit</th>{head}</tr></thead>"
-        f"<tbody>{''.join(rows)}</tbody></table>{more}{note}"
+        f"<tbody>{''.join(rows)}</tbody></table>{more}{below}"
     )
 
 

@@ -17,6 +17,7 @@ from interhat_tf.explanation.segments import explain_globally
 from interhat_tf.explanation.sentences import sentences
 from interhat_tf.models import LR
 from tests.explanation.made import equal_records
+from tests.models.held_effects import with_effects
 
 SCHEMA = Schema(
     [Field(f"f{i}", "categorical", 6) for i in range(1, 5)] + [Field("price", "numerical")]
@@ -199,6 +200,39 @@ def test_pairs_are_named_the_largest_effect_first(model, inputs, rng):
             expected = exact[record, columns.index(pair.fields)]
             assert pair.effect == pytest.approx(expected, abs=1e-5)
     assert explanation[[2]].interactions() == [explanation.interactions()[2]]
+
+
+def test_a_model_that_estimates_effects_needs_no_background(inputs):
+    model = with_effects(InterHAt(SCHEMA, order=1), num_pairs=10)
+    explanation = explain_records(model, inputs, interactions=2)
+    expected = model.explain(inputs)
+    np.testing.assert_allclose(explanation.effects, expected["effects"], atol=1e-4)
+    assert explanation[[3]].effect_fidelity == model.diagnosis["effects"]
+    pairs = field_groups(SCHEMA, 2)
+    for record, found in enumerate(explanation.interactions()):
+        assert len(found) == 10
+        for fields, effect in found:
+            estimated = expected["pair_effects"][record, pairs.index(fields)]
+            assert effect == pytest.approx(float(estimated), abs=1e-4)
+    few = {kind: values[:2] for kind, values in inputs.items()}
+    exact = explain_records(model, inputs, background=few)
+    np.testing.assert_allclose(exact.effects, occlusion(model, inputs, few), atol=1e-6)
+    assert exact.effect_fidelity is None and exact.pair_effects is None
+    exact = explain_records(model, inputs, background=few, interactions=2)
+    assert exact.pair_effects.shape == (50, 1)
+
+
+def test_a_new_head_is_asked_and_no_longer_the_old_one(inputs):
+    model = with_effects(InterHAt(SCHEMA, order=1))
+    first = explain_records(model, inputs).effects
+    model.effect_head.effects.bias.assign(np.arange(5) + 10.0)
+    np.testing.assert_allclose(
+        explain_records(model, inputs).effects, model.explain(inputs)["effects"], atol=1e-4
+    )
+    with_effects(model)
+    np.testing.assert_allclose(explain_records(model, inputs).effects, first, atol=1e-6)
+    model.drop_effects()
+    assert explain_records(model, inputs).effects is None
 
 
 def test_interactions_that_were_not_asked_for_or_cannot_be(model, inputs):

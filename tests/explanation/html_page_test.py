@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from interhat_tf.explanation.explanation import Explanation
+from tests.models.held_effects import FIDELITY
 
 EVIL = "</script><script>document.title = 'taken'</script><img src=x onerror='alert(1)'>"
 CHROMIUM = shutil.which("chromium")
@@ -46,6 +47,12 @@ def test_no_value_is_taken_for_html(page):
     assert text.count("<script") == text.count("</script>") == 2
     assert "<img" not in text and "A &lt;b&gt;title&lt;/b&gt;" in text
     assert "{{data}} &amp; more" in text
+
+
+def test_how_exact_estimated_effects_are_stands_above(explanation, tmp_path):
+    estimated = dataclasses.replace(explanation, effect_fidelity=FIDELITY)
+    estimated.to_html(tmp_path / "page.html")
+    assert html.escape(estimated.effects_note()) in (tmp_path / "page.html").read_text()
 
 
 def test_what_attention_is_worth_stands_above(explanation, tmp_path):

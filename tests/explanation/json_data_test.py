@@ -4,6 +4,7 @@ import numpy as np
 
 from interhat_tf.explanation.json_data import json_data
 from tests.explanation.made import random_records
+from tests.models.held_effects import FIDELITY
 
 
 def test_each_record_has_all_of_it(rng):
@@ -53,3 +54,9 @@ def test_pairs_if_they_were_asked_for(rng):
 
 def test_no_record():
     assert json_data(random_records(np.random.default_rng(0), records=0))["records"] == []
+
+
+def test_how_exact_estimated_effects_are_is_said(rng):
+    explanation = random_records(rng, effects=rng.normal(size=(9, 4)), effect_fidelity=FIDELITY)
+    assert json_data(explanation)["effect_fidelity"] == FIDELITY
+    assert "effect_fidelity" not in json_data(random_records(rng))

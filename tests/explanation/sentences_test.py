@@ -2,8 +2,9 @@ import dataclasses
 
 import numpy as np
 
-from interhat_tf.explanation.sentences import attention_note
+from interhat_tf.explanation.sentences import attention_note, effects_note
 from tests.explanation.made import explanation_of
+from tests.models.held_effects import FIDELITY, FIDELITY_OF_PAIRS
 
 ALIVE = {"auc_lost": 0.00142, "logloss_lost": 0.0031, "idle": False}
 IDLE = {"auc_lost": 0.00001, "logloss_lost": -0.00002, "idle": True}
@@ -41,6 +42,18 @@ def test_the_note_says_what_attention_is_worth():
     )
     assert attention_note(IDLE).startswith("Attention is idle. Fixing")
     assert "0.0000 of AUC" in attention_note(IDLE)
+
+
+def test_the_note_says_how_exact_estimated_effects_are():
+    assert effects_note(None) == ""
+    assert effects_note(FIDELITY) == (
+        "Effects are estimated by the model itself: R2 0.90 and rank correlation 0.80 against "
+        "exact effects of 9 validation records."
+    )
+    assert effects_note(FIDELITY_OF_PAIRS).endswith(
+        "validation records; of pairs, R2 0.75 and rank correlation 0.50."
+    )
+    assert "exact Shapley values of" in effects_note({**FIDELITY, "kind": "shapley"})
 
 
 def test_the_sentence_if_no_field_stands_out():

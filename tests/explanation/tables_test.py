@@ -4,6 +4,7 @@ import numpy as np
 
 from interhat_tf.explanation.tables import frame, html_table
 from tests.explanation.made import explanation_of, random_records
+from tests.models.held_effects import FIDELITY
 
 
 def test_the_frame_has_a_row_for_each_cell(rng):
@@ -71,6 +72,14 @@ def test_what_attention_is_worth_stands_below(rng):
     note = html.escape(explanation.attention_note())
     assert f"<p>{note}</p>" in html_table(explanation)
     assert "ttention" not in html_table(random_records(rng))
+
+
+def test_how_exact_estimated_effects_are_stands_below(rng):
+    effects = rng.normal(size=(9, 4))
+    explanation = random_records(rng, effects=effects, effect_fidelity=FIDELITY)
+    note = html.escape(explanation.effects_note())
+    assert f"<p>{note}</p>" in html_table(explanation)
+    assert "estimated" not in html_table(random_records(rng, effects=effects))
 
 
 def test_values_are_escaped():
