@@ -1,9 +1,9 @@
 """The results of Table 3's experiment: a file for each row, read together and compared.
 
-`table_3/DATASET/ROW.json` is written as soon as the row is done. It has `space` and `trials`,
-each with its `setting`; `edges`, what the search left at the edge of its space; `setting`, the
-chosen one; `row`, the final runs, as `studies.summarise` returns them; and what `study_record`
-says of data, date and versions.
+`table_3/DATASET/ROW.json` has `trials`, each with its `setting`, and what `study_record` says of
+data, date and versions. Once the search is over it has `space`; `edges`, what the search left at
+the edge of its space; and `setting`, the chosen one; then `row`, the final runs, as
+`studies.summarise` returns them.
 """
 
 import pathlib
@@ -33,8 +33,9 @@ def chosen_setting(dataset: str, row: str) -> dict[str, Any] | None:
     """
     name = file_name(dataset, row)
     published = pathlib.Path(PUBLISHED) / name
-    record = read_result(name) or (read_json(published) if published.exists() else None)
-    return record and record["setting"]
+    records = read_result(name), read_json(published) if published.exists() else None
+    settings = [record["setting"] for record in records if record and "setting" in record]
+    return settings[0] if settings else None
 
 
 def read_tables_3() -> list[Record]:

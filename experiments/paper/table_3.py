@@ -10,10 +10,10 @@ validation is trained again with the seeds 1 to 5; InterHAt and the `--leaders`
 best rows by these runs' validation with the seeds 6 to 10 as well. Only these
 runs read the test split, once each.
 
-Each row is a file, `table_3/DATASET/ROW.json`, written as soon as the row is done.
-A row whose file is there, on this data, of this space and number of trials, is
-skipped, so that a study goes on where it was stopped, on another machine too;
-`--redo` searches it again (runs whose folders are under `--runs_dir` are not run
+Each row is a file, `table_3/DATASET/ROW.json`, written after each trial and each
+final run. What it has is not trained again, on this data, of this space and number of
+trials, so that a study goes on where it was stopped, on another machine too;
+`--redo` starts the row again (runs whose folders are under `--runs_dir` are not run
 again). `make page` draws the table from the files that are there.
 """
 
@@ -62,7 +62,8 @@ def main(_):
     data = studies.open_data()
     if read_row(MEMORISATION) is None:
         record = studies.study_record(data)
-        write_row(MEMORISATION, {**record, MEMORISATION: memorisation_baseline(data)})
+        memory = memorisation_baseline(data)
+        write_row({"name": MEMORISATION, **record, MEMORISATION: memory})
     failures = []
     for number, name in enumerate(names, 1):
         try:
@@ -84,24 +85,23 @@ def study(name: str, data: PreparedDataset) -> None:
         RunFailed: If all trials fail, or a final run does.
     """
     record = read_row(name)
-    if REDO.value or not is_searched(record, name, data):
+    if record is None or REDO.value or record.get("asked") != asked_of(name, data):
         of_data = studies.study_record(data)
         if GENERATE.value:
             of_data["best"] = studies.generated()[1]["best"]
-        record = {"name": name, "asked": asked_of(name, data), **of_data, **search(name)}
-        write_row(name, record)
+        record = {"name": name, "asked": asked_of(name, data), **of_data, "trials": []}
+    if "setting" not in record:
+        record |= search(record)
+        write_row(record)
     add_seeds(record, SEEDS.value)
-
-
-def is_searched(record: Record | None, name: str, data: PreparedDataset) -> bool:
-    """Returns whether a row's file is there, and answers what is asked today."""
-    return record is not None and record.get("asked") == asked_of(name, data)
 
 
 def is_done(name: str, data: PreparedDataset) -> bool:
     """Returns whether nothing but further seeds is left to do of a row."""
     record = read_row(name)
-    return is_searched(record, name, data) and "row" in record
+    if record is None or record.get("asked") != asked_of(name, data):
+        return False
+    return set(SEEDS.value) <= set(record.get("row", {"seeds": []})["seeds"])
 
 
 def asked_of(name: str, data: PreparedDataset) -> Record:
@@ -121,35 +121,46 @@ def asked_of(name: str, data: PreparedDataset) -> Record:
     return json.loads(json.dumps(asked))  # as it is read again, where a tuple is a list
 
 
-def search(name: str) -> Record:
+def search(record: Record) -> Record:
     """Returns the trials of a row, the best on validation first, and its chosen setting."""
+    name = record["name"]
     space = search_space(dataset_name(), name)
     if size(space) == 1:
         (setting,) = draw(space, 1, seed=name)
         return {"space": space, "trials": [], "edges": {}, "setting": setting}
     drawn = draw(space, min(TRIALS.value, size(space)), seed=name)
-    trials = ranked(train(name, drawn, "drawn"))
+    trials = ranked(train(record, drawn, "drawn"))
     left = WIDER.value
     while further := outward(tried(space, trials), trials[0]["setting"])[:left]:
-        trials = ranked(trials + train(name, further, "wider"))
+        trials = ranked(trials + train(record, further, "wider"))
         left -= len(further)
     space = tried(space, trials)
     chosen = trials[0]["setting"]
     return {"space": space, "trials": trials, "edges": edges(space, chosen), "setting": chosen}
 
 
-def train(name: str, settings: Sequence[Setting], why: str) -> list[Trial]:
-    """Trains trials of a row; one that fails is recorded with its error."""
-    runs = [run_flags(**{"model": name, "seed": TRIAL_SEED, "test": False, **s}) for s in settings]
-    reports = studies.train_all({name: runs}, keep_failures=True)[name]
-    return [
-        {
-            "setting": setting,
-            "why": why,
-            **(report if "failed" in report else studies.describe(report)),
-        }
-        for setting, report in zip(settings, reports, strict=True)
-    ]
+def train(record: Record, settings: Sequence[Setting], why: str) -> list[Trial]:
+    """Returns the trials of settings; the row's file is written after each that it lacks.
+
+    A trial that fails is recorded with its error.
+    """
+    known = {key_of(trial["setting"]): trial for trial in record["trials"]}
+    model = {"model": record["name"], "seed": TRIAL_SEED, "test": False}
+    lacking = [setting for setting in settings if key_of(setting) not in known]
+    runs = [run_flags(**{**model, **setting}) for setting in lacking]
+    setting_of = {run["output_dir"]: s for run, s in zip(runs, lacking, strict=True)}
+    for run, report in studies.train_runs(runs, WORKERS.value, keep_failures=True):
+        setting = setting_of[run["output_dir"]]
+        found = report if "failed" in report else studies.describe(report)
+        known[key_of(setting)] = trial = {"setting": setting, "why": why, **found}
+        record["trials"].append(trial)
+        write_row(record)
+    return [known[key_of(setting)] for setting in settings]
+
+
+def key_of(setting: Setting) -> str:
+    """Returns a text that equal settings have alone, also after they were read from a file."""
+    return json.dumps(setting, sort_keys=True)
 
 
 def ranked(trials: Sequence[Trial]) -> list[Trial]:
@@ -174,21 +185,25 @@ def tried(space: Space, trials: Sequence[Trial]) -> Space:
 
 
 def add_seeds(record: Record, seeds: Sequence[int]) -> None:
-    """Trains the final runs of a row with the seeds that it lacks, and writes its file again."""
-    name, row = record["name"], record.get("row", {"runs": []})
-    known = {run["seed"] for run in row["runs"]}
+    """Trains the final runs of a row with the seeds that it lacks; its file is written after each.
+
+    They are `unfinished` until they are complete, since a table has no half rows.
+    """
+    name, runs_of_row = record["name"], record.get("row", {"runs": []})["runs"]
+    known = {run["seed"] for run in [*runs_of_row, *record.get("unfinished", [])]}
     runs = [
         run_flags(**{"model": name, "seed": seed, **record["setting"]})
         for seed in seeds
         if seed not in known
     ]
-    if not runs:
-        return
-    added = studies.summarise(studies.train_all({name: runs})[name])
-    row = {**added, **studies.summarise_runs([*row["runs"], *added["runs"]])}
-    write_row(name, {**record, "row": row})
-    auc, logloss = (spread(row["test"][metric]) for metric in studies.METRICS)
-    print(f"{name}, {len(row['seeds'])} seeds: test AUC {auc}, logloss {logloss}")
+    for number, (_, report) in enumerate(studies.train_runs(runs, WORKERS.value), 1):
+        record.setdefault("unfinished", []).append(studies.describe(report))
+        if number == len(runs):
+            done = studies.summarise_runs([*runs_of_row, *record.pop("unfinished")])
+            record["row"] = row = {**studies.summarise([report]), **done}
+            auc, logloss = (spread(row["test"][metric]) for metric in studies.METRICS)
+            print(f"{name}, {len(row['seeds'])} seeds: test AUC {auc}, logloss {logloss}")
+        write_row(record)
 
 
 def leaders(names: Sequence[str]) -> list[str]:
@@ -228,9 +243,9 @@ def read_row(name: str) -> Record | None:
     return read_result(file_name(studies.result_name(), name))
 
 
-def write_row(name: str, record: Record) -> None:
+def write_row(record: Record) -> None:
     """Writes a row's file."""
-    write_result(file_name(studies.result_name(), name), record)
+    write_result(file_name(studies.result_name(), record["name"]), record)
 
 
 if __name__ == "__main__":

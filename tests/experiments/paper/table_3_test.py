@@ -124,13 +124,13 @@ def failing(monkeypatch, fails):
 
 
 def test_a_trial_that_fails_is_recorded_and_not_chosen(rows, monkeypatch):
-    failing(monkeypatch, lambda run: run["seed"] == 0 and run["embedding_dim"] == 16)
+    failing(monkeypatch, lambda run: run["seed"] == 0 and run["embedding_dim"] == 64)
     found = rows(models=["fm"])["fm"]
     failed = [trial for trial in found["trials"] if "failed" in trial]
     assert failed and failed == found["trials"][-len(failed) :]
-    assert all(trial["setting"]["embedding_dim"] == 16 for trial in failed)
+    assert all(trial["setting"]["embedding_dim"] == 64 for trial in failed)
     assert failed[0]["failed"] == "no memory"
-    assert found["setting"]["embedding_dim"] != 16 and found["row"]["seeds"] == [1, 2, 3]
+    assert found["setting"]["embedding_dim"] != 64 and found["row"]["seeds"] == [1, 2, 3]
 
 
 @pytest.mark.parametrize("seed", [0, 2])
@@ -140,6 +140,34 @@ def test_a_row_that_fails_does_not_end_the_study(rows, monkeypatch, study_flags,
         rows()
     found = read_table_3("frappe")
     assert list(found["models"]) == ["interhat", "released"]
+
+
+class Stopped(Exception):
+    pass
+
+
+@pytest.mark.parametrize("after", [1, 3, 4, 6])
+def test_a_study_that_is_stopped_goes_on_from_the_rows_file(rows, fake_runs, monkeypatch, after):
+    """The file alone is enough: no run is trained twice, and the row is the same."""
+    expected = rows(models=["dnn"], wider=2)["dnn"]
+    total = len(fake_runs.asked)
+    fake_runs.asked.clear()
+    train_runs = studies.train_runs
+
+    def stopping(runs, workers, keep_failures=False):
+        for pair in train_runs(runs, workers, keep_failures):
+            if len(fake_runs.asked) > after:
+                raise Stopped
+            yield pair
+
+    monkeypatch.setattr(studies, "train_runs", stopping)
+    with pytest.raises(Stopped):
+        rows(models=["dnn"], wider=2, redo=True)
+    monkeypatch.setattr(studies, "train_runs", train_runs)
+    fake_runs.asked.clear()
+    found = rows(models=["dnn"], wider=2)["dnn"]
+    assert len(fake_runs.asked) == total - after
+    assert found["trials"] == expected["trials"] and found["row"] == expected["row"]
 
 
 def test_what_is_done_is_skipped_without_its_runs(rows, fake_runs):
