@@ -96,7 +96,8 @@ def parse_numbers(column: Column) -> tuple[Column, np.ndarray]:
     """
     dtype = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if pa.types.is_integer(dtype) or pa.types.is_floating(dtype) or pa.types.is_decimal(dtype):
-        return column.cast(pa.float64()), np.ones(len(column), bool)
+        # Whole numbers beyond 2^53 are rounded.
+        return column.cast(pa.float64(), safe=False), np.ones(len(column), bool)
     text = pc.utf8_trim_whitespace(as_text(column))
     number = pc.match_substring_regex(text, NUMBER)
     numbers = pc.if_else(number, text, pa.scalar(None, pa.string())).cast(pa.float64())

@@ -1,0 +1,113 @@
+"""Dates and times of a log, and their parts that come again: the hour and the day of the week.
+
+The days that pass are no field of their own accord. A record that is scored
+tomorrow is later than all that trained, so that its day says nothing.
+"""
+
+import datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from interhat_tf.preprocessing.fields import Column, as_numbers, as_text, parse_numbers
+
+WEEKDAYS = pa.array(["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"])
+
+TIME = r"^\d{4}[-/]\d\d[-/]\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?\s*(Z|UTC|[+-]\d\d:?\d\d)?)?$"
+"""A date as it is read, with or without a time."""
+
+EPOCHS = (978_307_200, 4_102_444_800)
+"""The seconds since 1970 that a whole number may be as a time: from 2001 to 2099."""
+
+UNITS = (1, 1e3, 1e6, 1e9)
+"""Seconds since 1970 may also be written as milli-, micro- and nanoseconds."""
+
+SECONDS_OF_DAY = 86_400
+
+
+def hours_of(column: Column) -> tuple[Column, np.ndarray]:
+    """Returns the hour of each time as text, `""` where missing, and whether it is a time."""
+    times, right = read_times(column)
+    return as_text(pc.hour(times)), right
+
+
+def weekdays_of(column: Column) -> tuple[Column, np.ndarray]:
+    """Returns the day of the week of each time, `""` where missing, and whether it is a time."""
+    times, right = read_times(column)
+    return as_text(pc.take(WEEKDAYS, pc.day_of_week(times))), right
+
+
+def days_of(column: Column) -> tuple[Column, np.ndarray]:
+    """Returns the days since 1970, float64, null where missing, and whether it is a time."""
+    times, right = read_times(column)
+    return pc.divide(times.cast(pa.int64()).cast(pa.float64()), SECONDS_OF_DAY), right
+
+
+def read_times(column: Column) -> tuple[Column, np.ndarray]:
+    """Reads times as they are written, whatever their zone.
+
+    Args:
+        column: Dates or timestamps; or texts as `2024-01-31`, `2024/01/31 07:30`
+            or `2024-01-31T07:30:00.5Z`; or seconds, milli-, micro- or nanoseconds
+            since 1970, which their size tells apart.
+
+    Returns:
+        The times, timestamps of seconds, null where missing, and whether each
+        value is a time or missing, an array.
+
+    Example:
+
+    >>> times, right = read_times(pa.array(["2024-01-31", "1706684400", "soon"]))
+    >>> times.cast(pa.string()).to_pylist(), right.tolist()
+    (['2024-01-31 00:00:00', '2024-01-31 07:00:00', None], [True, True, False])
+    """
+    if pa.types.is_timestamp(column.type) and column.type.tz:
+        column = pc.local_timestamp(column)
+    if pa.types.is_date(column.type) or pa.types.is_timestamp(column.type):
+        # Through the smallest unit of both, of which a date or a timestamp may be.
+        times = column.cast(pa.timestamp("us"), safe=False).cast(pa.timestamp("s"), safe=False)
+        return times, np.ones(len(column), bool)
+    numbers, right = parse_numbers(column)
+    times = _from_epochs(numbers)
+    if right.all():
+        return times, right
+    written, right_texts = _from_texts(pc.utf8_trim_whitespace(as_text(column)))
+    return pc.coalesce(times, written), right | right_texts
+
+
+def is_epoch(numbers: Column) -> bool:
+    """Returns whether whole numbers may all be times since 1970 in one unit."""
+    low, high = pc.min_max(numbers).values()
+    return low.is_valid and any(
+        EPOCHS[0] * unit <= low.as_py() and high.as_py() <= EPOCHS[1] * unit for unit in UNITS
+    )
+
+
+def _from_epochs(numbers):
+    values, missing = as_numbers(numbers)
+    unit = np.select([np.abs(values) < EPOCHS[1] * unit for unit in UNITS], UNITS, UNITS[-1])
+    seconds = np.floor(values / unit).astype(np.int64)
+    return pa.array(seconds, mask=missing).cast(pa.timestamp("s"))
+
+
+def _from_texts(text):
+    right = pc.match_substring_regex(text, TIME)
+    text = pc.if_else(right, text, pa.scalar(None, pa.string()))
+    date = pc.replace_substring(pc.utf8_slice_codeunits(text, 0, 10), "/", "-")
+    clock = pc.utf8_slice_codeunits(text, 11, 16)
+    clock = pc.if_else(pc.equal(clock, ""), "00:00", clock)
+    written = pc.binary_join_element_wise(date, pc.binary_join_element_wise(clock, "00", ":"), " ")
+    try:
+        return written.cast(pa.timestamp("s")), np.asarray(right)
+    except pa.ArrowInvalid:  # say a 31st of February
+        real = pa.array([_is_time(value) for value in written.to_pylist()])
+        written = pc.if_else(real, written, pa.scalar(None, pa.string()))
+        return written.cast(pa.timestamp("s")), np.asarray(pc.and_(right, real))
+
+
+def _is_time(text):
+    try:
+        return text is not None and bool(datetime.datetime.fromisoformat(text))
+    except ValueError:
+        return False

@@ -1,0 +1,77 @@
+"""Tests of dates and times, against Python's own."""
+
+import datetime
+import random
+
+import pyarrow as pa
+import pytest
+
+from interhat_tf.preprocessing.times import (
+    WEEKDAYS,
+    days_of,
+    hours_of,
+    is_epoch,
+    read_times,
+    weekdays_of,
+)
+
+DRAW = random.Random(0)
+MOMENTS = [
+    datetime.datetime(2001, 1, 1) + datetime.timedelta(seconds=DRAW.randrange(3_000_000_000))
+    for _ in range(200)
+]
+SECONDS = [int((m - datetime.datetime(1970, 1, 1)).total_seconds()) for m in MOMENTS]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([f"{moment:%Y-%m-%d %H:%M:%S}" for moment in MOMENTS]),
+        pa.array([f"{moment:%Y/%m/%dT%H:%M}" for moment in MOMENTS]),
+        pa.array([f"{moment:%Y-%m-%dT%H:%M:%S}.25+09:00" for moment in MOMENTS]),
+        pa.array([f"{moment:%Y-%m-%d %H:%M:%S} UTC" for moment in MOMENTS]).dictionary_encode(),
+        pa.array([str(second) for second in SECONDS]),
+        pa.array([float(second) for second in SECONDS]),
+        *(pa.array([second * unit for second in SECONDS]) for unit in (1, 10**3, 10**6, 10**9)),
+        *(pa.array(MOMENTS, pa.timestamp(unit)) for unit in ("s", "ns")),
+        pa.array(MOMENTS, pa.timestamp("s")).cast(pa.timestamp("s", "UTC")),
+    ],
+)
+def test_hours_weekdays_and_days(column):
+    column = pa.chunked_array([column[:50], column[50:]])
+    for function, expected in (
+        (hours_of, [str(moment.hour) for moment in MOMENTS]),
+        (weekdays_of, [f"{moment:%A}" for moment in MOMENTS]),
+    ):
+        values, right = function(column)
+        assert right.all() and values.to_pylist() == expected
+    days, _ = days_of(column)
+    minutes = [second // 60 for second in SECONDS]
+    assert [int(day * 1440 + 1e-6) for day in days.to_pylist()] == minutes
+
+
+def test_dates_and_gaps():
+    for column in (pa.array([datetime.date(2024, 1, 31), None]), pa.array(["2024-01-31", ""])):
+        assert hours_of(column)[0].to_pylist() == ["0", ""]
+        assert weekdays_of(column)[0].to_pylist() == ["Wednesday", ""]
+        assert days_of(column)[0].to_pylist() == [19753.0, None]
+    assert WEEKDAYS[2].as_py() == "Wednesday"
+
+
+def test_a_zoned_timestamp_is_read_as_its_clock_shows():
+    moment = datetime.datetime(2024, 1, 31, 23, tzinfo=datetime.UTC)
+    column = pa.array([moment], pa.timestamp("s", "Asia/Tokyo"))
+    assert hours_of(column)[0].to_pylist() == ["8"]
+
+
+@pytest.mark.parametrize("wrong", ["2024-02-31", "31.1.2024", "soon", "2024-01-31 25:00", "9:15"])
+def test_what_is_no_time(wrong):
+    times, right = read_times(pa.array(["2024-01-31", wrong, ""]))
+    assert right.tolist() == [True, False, True]
+    assert times.null_count == 2
+
+
+def test_epochs_are_told_from_other_numbers():
+    assert is_epoch(pa.array(SECONDS)) and is_epoch(pa.array([s * 1000 for s in SECONDS]))
+    for numbers in ([14102100, 14103023], [0, 23], [SECONDS[0], SECONDS[0] * 1000], [], [None]):
+        assert not is_epoch(pa.array(numbers, pa.int64()))
