@@ -18,13 +18,20 @@ from interhat_tf.input_pipeline.blocks import (
     pipeline_options,
 )
 from interhat_tf.input_pipeline.crosses import Combinations, count_combinations, fit_crosses
-from interhat_tf.input_pipeline.raw_values import Records, decode_inputs, encode_records
+from interhat_tf.input_pipeline.raw_values import (
+    Records,
+    decode_inputs,
+    encode_records,
+    unknown_shares,
+    warn_of_unknown,
+)
 from interhat_tf.input_pipeline.shuffled_batches import (
     Shard,
     distribute_blocks,
     num_batches,
     shuffled_batches,
 )
+from interhat_tf.preprocessing.column_forms import Reading
 from interhat_tf.preprocessing.encoding import Encoding
 from interhat_tf.schema import Schema
 
@@ -96,24 +103,47 @@ class PreparedDataset:
         """The `Encoding` that turned raw values into ids and numbers."""
         return Encoding.from_dict(self._info.metadata["encoding"])
 
-    def encode(self, records: Records) -> dict[str, np.ndarray]:
+    @functools.cached_property
+    def reading(self) -> Reading:
+        """The `Reading` of the log's columns: what the set's values meant in it."""
+        if config := self._info.metadata.get("reading"):
+            return Reading.from_dict(config)
+        return Reading.plain(self.encoding.fields)
+
+    def encode(self, records: Records, *, max_unknown: float = 0.5) -> dict[str, np.ndarray]:
         """Turns raw records into a model's inputs, as preparation did.
 
+        Warns of a field of which many values are out of vocabulary: a sign that they
+        are not written as in the log. `unknown_shares` gives all shares.
+
         Args:
-            records: A `pyarrow.Table`, or a dictionary of lists, with a column
-                for each raw field; `None` where a value is missing. A number
-                may be text, and a categorical value a number that is written
-                as in the log.
+            records: A dictionary of lists, or a pandas, polars or Arrow table, with
+                the log's columns, which are read as the log's were; `None` where a value
+                is missing. A number may be text, and a categorical value a
+                number that is written as in the log.
+            max_unknown: Share of a field's values that may be out of vocabulary
+                without a warning. Defaults to 0.5; 1.0 never warns.
 
         Returns:
             The inputs, a dictionary of `categorical` (B, C) int32 and
             `numerical` (B, N) float32; a kind without fields is left out.
 
         Raises:
-            ValueError: If a field is missing, or a value is not of its kind.
+            ValueError: If a field is missing, or a value is not of its kind, or
+                an id is a float of 2^53 or more, whose last digits are lost.
                 The message names the field.
         """
-        return encode_records(records, self.encoding)
+        inputs = encode_records(records, self.encoding, self.reading)
+        warn_of_unknown(self.unknown_shares(inputs), max_unknown)
+        return inputs
+
+    def unknown_shares(self, inputs: Mapping[str, Any]) -> dict[str, float]:
+        """Returns the share of a model's inputs that is out of vocabulary, by categorical field.
+
+        Args:
+            inputs: What `encode` returned, or a batch's inputs.
+        """
+        return unknown_shares(inputs, self.schema)
 
     def decode(self, inputs: Mapping[str, Any]) -> np.ndarray:
         """Returns the readable values of a model's inputs, the inverse of `encode`.

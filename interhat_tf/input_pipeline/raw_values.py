@@ -1,5 +1,6 @@
 """Raw records to a model's inputs, and back to values that a reader understands."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -7,38 +8,62 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from interhat_tf.preprocessing.column_forms import NUMBER, RULES, Reading, Source, read_form
 from interhat_tf.preprocessing.encoding import Encoding, encode_values
-from interhat_tf.preprocessing.fields import (
-    Categorical,
-    Column,
-    RawField,
-    as_text,
-    parse_numbers,
-)
+from interhat_tf.preprocessing.fields import Column
 from interhat_tf.schema import CATEGORICAL, NUMERICAL, Schema
 
-Records: TypeAlias = pa.Table | Mapping[str, Sequence[Any]]
-"""Raw records: a table, or a dictionary of lists."""
+Records: TypeAlias = Any
+"""Raw records: a dictionary of lists, or a pandas, polars or Arrow table."""
 
 
-def encode_records(records: Records, encoding: Encoding) -> dict[str, np.ndarray]:
+def encode_records(records: Records, encoding: Encoding, reading: Reading) -> dict[str, np.ndarray]:
     """Turns raw records into a model's inputs; see `PreparedDataset.encode`.
 
     Args:
-        records: The records, with a column for each raw field.
+        records: The records, with the log's columns.
         encoding: The set's `Encoding`.
+        reading: The set's `Reading`.
 
     Raises:
         ValueError: If a field is missing, or a value is not of its kind. The
             message names the field.
     """
-    given = records.column_names if isinstance(records, pa.Table) else list(records)
-    missing = {field.name for field in encoding.fields} - set(given)
+    columns_of = records if isinstance(records, Mapping) else _columns(records)
+    missing = set(reading.columns) - set(columns_of)
     if missing:
         raise ValueError(f"the records have no {', '.join(sorted(missing))}")
-    values = {field.name: _raw_column(records, field) for field in encoding.fields}
+    values = {
+        field: _read_field(columns_of[source.column], source, reading.null_values)
+        for field, source in reading.sources.items()
+    }
     columns = encode_values(pa.table(values), encoding)  # each (fields, B)
     return {kind: np.ascontiguousarray(column.T) for kind, column in columns.items()}
+
+
+def unknown_shares(inputs: Mapping[str, Any], schema: Schema) -> dict[str, float]:
+    """Returns the share of values out of vocabulary, id 0, of each categorical field.
+
+    Args:
+        inputs: Dictionary of `categorical`, (B, C), among others.
+        schema: The inputs' `Schema`.
+    """
+    if not schema.categorical:
+        return {}
+    ids = np.asarray(inputs[CATEGORICAL])
+    shares = (ids == 0).mean(axis=0) if len(ids) else np.zeros(ids.shape[1])  # (C,)
+    names = [field.name for field in schema.categorical]
+    return dict(zip(names, shares.tolist(), strict=True))
+
+
+def warn_of_unknown(shares: Mapping[str, float], max_unknown: float) -> None:
+    """Warns of the fields of which more values are unknown than a share."""
+    if many := [f"{name} {share:.0%}" for name, share in shares.items() if share > max_unknown]:
+        warnings.warn(
+            f"values that training rows do not have: {', '.join(many)}; they count as one unknown "
+            f"value: see that they are written as in the log",
+            stacklevel=3,
+        )
 
 
 def decode_inputs(
@@ -72,21 +97,30 @@ def decode_inputs(
     return np.array(columns, object).T  # (B, m)
 
 
-def _raw_column(records: Records, field: RawField) -> Column:
-    """Returns a field's raw values as `encode_values` takes them: text, or finite numbers."""
-    values = records[field.name]
+def _columns(table: Any) -> Mapping[str, Any]:
+    """Returns the columns of a table by their names."""
+    if isinstance(table, pa.Table):
+        return dict(zip(table.column_names, table.columns, strict=True))
+    if hasattr(table, "to_arrow"):  # polars
+        return _columns(table.to_arrow())
+    return {str(name): table[name] for name in table}  # pandas
+
+
+def _read_field(values: Any, source: Source, null_values: Sequence[str]) -> Column:
+    """Returns a field's values as `encode_values` takes them: text, or finite numbers."""
     try:
         if isinstance(values, str):
             raise TypeError("a text is not a list")
-        column = values if isinstance(records, pa.Table) else pa.array(values)
-        if isinstance(field, Categorical):
-            return as_text(column)
-        numbers, right = parse_numbers(column)
+        column = values if isinstance(values, pa.ChunkedArray) else pa.array(values)
+        found, right = read_form(column, source.form, null_values)
     except (pa.ArrowException, TypeError, OverflowError) as error:
         raise ValueError(
-            f"field {field.name!r}: the values are not a list of texts or of numbers ({error})"
+            f"field {source.column!r}: the values are not a list of texts or of numbers ({error})"
         ) from error
-    finite = right & np.asarray(pc.fill_null(pc.is_finite(numbers), True))
+    if pa.types.is_floating(found.type):
+        finite = right & np.asarray(pc.fill_null(pc.is_finite(found), True))
+    else:
+        finite = right
     if not finite.all():
         row = int(finite.argmin())
         value = column[row].as_py()
@@ -94,6 +128,8 @@ def _raw_column(records: Records, field: RawField) -> Column:
             f"the number is {value}; it must be finite"
             if right[row]
             else f"{value!r} is not a number; a missing one is None"
+            if source.form == NUMBER
+            else f"{value!r}; {RULES[source.form]}"
         )
-        raise ValueError(f"field {field.name!r}, row {row}: {problem}")
-    return numbers
+        raise ValueError(f"field {source.column!r}, row {row}: {problem}")
+    return found
