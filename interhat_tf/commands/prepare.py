@@ -3,7 +3,8 @@
     interhat prepare --log=clicks.csv --dataset=my_clicks
     interhat prepare --dataset=criteo/all_fields --raw_dir=FOLDER
 
-Prints the set's statistics. `interhat train` opens the set by its name, and
+Prints what it takes each column of a log for, and the set's statistics; with
+`--dry_run` only the former. `interhat train` opens the set by its name, and
 prepares a public one too, if need be.
 """
 
@@ -17,7 +18,10 @@ from interhat_tf.commands.signature_flags import given
 from interhat_tf.input_pipeline.click_log import prepare_click_log
 
 REQUIRED = ("dataset",)
-LOG_FLAGS = ("label", "categorical", "numerical", "min_count", "delimiter", "chronological")
+LOG_FLAGS = (
+    *("label", "positive", "categorical", "numerical", "exclude", "null_values"),
+    *("min_count", "delimiter", "encoding", "chronological", "dry_run"),
+)
 
 
 def define_flags() -> flags.FlagValues:
@@ -26,13 +30,18 @@ def define_flags() -> flags.FlagValues:
     define_data_flags(values)
     flags.DEFINE_multi_string("log", None, "file or folder of a click log of your own", values)
     flags.DEFINE_string("label", None, "the log's column of labels; default: by its name", values)
+    flags.DEFINE_string("positive", None, "the label's value that is a click", values)
     flags.DEFINE_list("categorical", None, "its categorical columns; default: inferred", values)
     flags.DEFINE_list("numerical", None, "its numerical columns; default: inferred", values)
+    flags.DEFINE_list("exclude", None, "its columns that are left out", values)
+    flags.DEFINE_list("null_values", None, "words for a missing value, but in text", values)
+    flags.DEFINE_bool("dry_run", None, "only print what becomes of the log's columns", values)
     flags.DEFINE_integer(
         *("min_count", None, "training rows that a value needs, or it is out of vocabulary", 1),
         flag_values=values,
     )
     flags.DEFINE_string("delimiter", None, "character between two values of a text log", values)
+    flags.DEFINE_string("encoding", None, "encoding of a text log; default: UTF-8", values)
     flags.DEFINE_bool(
         "chronological", None, "validate and test on the log's last rows, not random ones", values
     )
@@ -55,6 +64,8 @@ def main(values: flags.FlagValues) -> None:
         data = prepare_click_log(
             values.log, name=values.dataset, data_dir=values.data_dir, **about_log, **config
         )
+        if data is None:  # after a dry run
+            return
     elif about_log:
         raise ValueError(
             f"--{next(iter(about_log))} is about a log of your own: --log=FILE is missing"

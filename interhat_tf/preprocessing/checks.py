@@ -55,25 +55,3 @@ def binary_labels(column: Column, chunk: FileChunk, field: str = "label") -> np.
     right = pc.is_in(column, pa.array(["-1", "0", "1"]))
     check_values(right, column, chunk, field, "a label is 0 or 1, or -1 or 1")
     return np.asarray(pc.equal(column, "1")).astype(np.uint8)
-
-
-def click_labels(column: Column, chunk: FileChunk, field: str) -> np.ndarray:
-    """Converts labels that are 0 and 1, or false and true, to 0 and 1.
-
-    Args:
-        column: The labels of a chunk, as text without nulls; `1.0` is 1, and case
-            is ignored.
-        chunk: The chunk, for the message.
-        field: The column's name, for the message.
-
-    Returns:
-        The labels, (rows,) uint8.
-
-    Raises:
-        ValueError: If there is another label. The message names file and line.
-    """
-    text = pc.utf8_lower(column)
-    clicks = pc.match_substring_regex(text, r"^(1(\.0*)?|true)$")
-    right = pc.or_(clicks, pc.match_substring_regex(text, r"^(0(\.0*)?|false)$"))
-    check_values(right, column, chunk, field, "a label is 0 or 1, or false or true")
-    return np.asarray(clicks).astype(np.uint8)

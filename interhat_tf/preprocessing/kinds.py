@@ -1,166 +1,72 @@
-"""Which column of a click log is the label, and which kind of field each of the others is."""
+"""Which form the values of a click log's column have."""
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+import re
+from collections.abc import Sequence
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from interhat_tf.preprocessing.fields import NUMBER, Column
-from interhat_tf.schema import CATEGORICAL, NUMERICAL
+from interhat_tf.preprocessing.column_forms import (
+    BOOLEAN,
+    MAX_WHOLE_FLOAT,
+    NUMBER,
+    OPPOSITES,
+    TEXT,
+    WHOLE,
+    value_type,
+)
+from interhat_tf.preprocessing.fields import NUMBER as NUMBER_TEXT
+from interhat_tf.preprocessing.fields import Column, as_text, parse_numbers
+from interhat_tf.preprocessing.times import TIME, is_epoch
 
-LABEL_NAMES = ("click", "clicked", "label", "target", "y")
+TIME_PARTS = "time"
+"""Dates and times, of which the parts become fields."""
 
 WHOLE_NUMBER = r"^\s*[+-]?\d+\s*$"
+WHOLE_FLOAT = r"^\s*[+-]?\d+(\.0+)?\s*$"
 
-DATE = r"(\d{4}[-/]\d\d?[-/]\d\d?|\d\d?[-/]\d\d?[-/]\d{4})"
-TIME = r"\d\d?:\d\d(:\d\d.*)?"
-DATE_OR_TIME = rf"^({DATE}([T ]{TIME})?|{TIME})$"
+DATE = r"(\d{4}[-/]\d\d?[-/]\d\d?|\d\d?[-/.]\d\d?[-/.]\d{4})"
+CLOCK = r"\d\d?:\d\d(:\d\d.*)?"
+OTHER_TIME = rf"^({DATE}([T ]{CLOCK})?|{CLOCK})$"
+"""Dates and times as they are not read: the order of day and month is not certain."""
 
+MAX_SPELLINGS = 30
+"""More different texts than this are no booleans."""
 
-class LogColumns(Protocol):
-    """What is asked of a log: its files, its columns and what they look like."""
-
-    @property
-    def paths(self) -> list[str]:
-        """The files."""
-
-    @property
-    def columns(self) -> list[str]:
-        """The columns' names."""
-
-    def kind(self, column: str) -> str:
-        """Returns a column's kind, or what it is if that can be neither."""
+TIME_NAME = re.compile(r"(?i)time|date|(^|[_. ])(ts|hour|day|at)$|[a-z]At$")
+"""Names of columns whose whole numbers may be times since 1970."""
 
 
-def find_label(columns: Sequence[str], label: str | None) -> str:
-    """Returns the name of the column of labels.
+def form_of(column: Column, name: str, null_values: Sequence[str]) -> str:
+    """Returns the form of a column's values, `TIME_PARTS`, or what it is if that is none.
+
+    Whole numbers, which are ids as a rule in click logs, are names, other numbers
+    numbers. Whole numbers that are written as floats are ids as well if some are
+    missing, because that is what pandas makes of ids.
 
     Args:
-        columns: The names of the log's columns.
-        label: The name that was given, or `None`.
-
-    Raises:
-        ValueError: If there is no such column; or, where none was given, not
-            exactly one has a name of `LABEL_NAMES`.
+        column: The column's values in some rows.
+        name: Its name.
+        null_values: Words that stand for a missing value.
 
     Example:
 
-    >>> find_label(["user", "Click"], None)
-    'Click'
+    >>> form_of(pa.array(["7", ""]), "x", ["NA"]), form_of(pa.array(["0.5", "NA"]), "x", ["NA"])
+    ('whole number', 'number')
     """
-    if label is None:
-        found = [column for column in columns if column.lower() in LABEL_NAMES]
-        if len(found) != 1:
-            raise ValueError(
-                f"{' and '.join(found) or 'none'} of the columns {', '.join(columns)} may be the "
-                f"label; name it with label=, or the character between columns with delimiter="
-            )
-        return found[0]
-    if label not in columns:
-        raise ValueError(f"there is no column {label!r}; there are {', '.join(columns)}")
-    return label
-
-
-def infer_kinds(log: LogColumns, label: str) -> dict[str, str]:
-    """Returns the kind of each column but the label.
-
-    Args:
-        log: The log.
-        label: Name of the column of labels.
-
-    Raises:
-        ValueError: If a column's kind cannot be inferred, or there is none.
-    """
-    kinds = {column: log.kind(column) for column in log.columns if column != label}
-    problems = [
-        f"column {column!r} is {kind}" if column else "a column has no name"
-        for column, kind in kinds.items()
-        if not column or kind not in (CATEGORICAL, NUMERICAL)
-    ]
-    if problems:
-        raise ValueError(
-            f"{log.paths[0]}: {', '.join(problems)}, so that fields cannot be inferred; "
-            f"name the columns to use with categorical= and numerical="
-        )
-    if not kinds:
-        raise ValueError(f"{log.paths[0]}: there is no column but the label")
-    return kinds
-
-
-def named_kinds(
-    columns: Sequence[str], label: str, categorical: Iterable[str], numerical: Iterable[str]
-) -> dict[str, str]:
-    """Returns the kind of each column that is named.
-
-    Args:
-        columns: The names of the log's columns.
-        label: Name of the column of labels.
-        categorical: Names of the columns that become categorical fields.
-        numerical: Names of the columns that become numerical fields.
-
-    Raises:
-        ValueError: If a column does not exist, is the label or is named twice,
-            or none is named.
-    """
-    named = [*categorical, *numerical]
-    for column in named:
-        if column not in columns:
-            raise ValueError(f"there is no column {column!r}; there are {', '.join(columns)}")
-        if column == label:
-            raise ValueError(f"column {column!r} is the label and cannot be a field as well")
-        if named.count(column) > 1:
-            raise ValueError(f"column {column!r} is named twice; a field has one kind")
-    if not named:
-        raise ValueError("categorical and numerical are both empty; name a column")
-    return dict.fromkeys(categorical, CATEGORICAL) | dict.fromkeys(numerical, NUMERICAL)
-
-
-def kind_of_texts(texts: Column) -> str:
-    """Returns the kind of a column of texts, or what they are if that can be neither.
-
-    Whole numbers, which are ids as a rule in click logs, are categorical, other
-    numbers are numerical and other texts categorical.
-
-    Args:
-        texts: The column; a missing value is an empty text.
-
-    Example:
-
-    >>> kind_of_texts(pa.array(["7", ""])), kind_of_texts(pa.array(["0.5", "3"]))
-    ('categorical', 'numerical')
-    """
-    values = pc.unique(texts)
-    values = values.filter(pc.not_equal(values, ""))
-    if not len(values):
-        return f"empty in the first {len(texts)} rows"
-    for pattern, kind in (
-        (WHOLE_NUMBER, CATEGORICAL),
-        (NUMBER, NUMERICAL),
-        (DATE_OR_TIME, "dates or times"),
-    ):
-        if pc.all(pc.match_substring_regex(values, pattern)).as_py():
-            return kind
-    return CATEGORICAL
-
-
-def kind_of_type(dtype: pa.DataType) -> str:
-    """Returns the kind of a column of a type, or what it is if that can be neither.
-
-    Text, booleans and whole numbers are categorical, other numbers numerical.
-
-    Example:
-
-    >>> kind_of_type(pa.int32()), kind_of_type(pa.float64()), kind_of_type(pa.date32())
-    ('categorical', 'numerical', 'of type date32[day]')
-    """
-    if pa.types.is_dictionary(dtype):
-        dtype = dtype.value_type
-    if is_text(dtype) or pa.types.is_boolean(dtype) or pa.types.is_integer(dtype):
-        return CATEGORICAL
+    dtype = value_type(column)
+    if pa.types.is_date(dtype) or pa.types.is_timestamp(dtype):
+        return TIME_PARTS
+    if pa.types.is_boolean(dtype):
+        return BOOLEAN
+    if pa.types.is_integer(dtype) or (pa.types.is_decimal(dtype) and dtype.scale <= 0):
+        return _form_of_whole_numbers(column, name)
     if pa.types.is_floating(dtype) or pa.types.is_decimal(dtype):
-        return NUMERICAL
-    return f"of type {dtype}"
+        return _form_of_floats(parse_numbers(column)[0], name, has_gap=bool(column.null_count))
+    if is_text(dtype):
+        return _form_of_texts(pc.unique(as_text(column)), name, null_values)
+    return TEXT if pa.types.is_null(dtype) else f"of type {dtype}"
 
 
 def is_text(dtype: pa.DataType) -> bool:
@@ -170,3 +76,53 @@ def is_text(dtype: pa.DataType) -> bool:
         or pa.types.is_large_string(dtype)
         or pa.types.is_string_view(dtype)
     )
+
+
+def _form_of_texts(values, name, null_values):
+    missing = pa.array(["", *null_values])
+    some_missing = pc.any(pc.is_in(values, missing)).as_py()
+    values = values.filter(pc.invert(pc.is_in(values, missing)))
+    if not len(values):
+        return TEXT
+    if _all_match(values, WHOLE_NUMBER):
+        return _form_of_whole_numbers(parse_numbers(values)[0], name)
+    if _all_match(values, WHOLE_FLOAT):
+        # Where some are written as whole numbers, so are the others meant.
+        has_gap = some_missing or pc.any(pc.match_substring_regex(values, WHOLE_NUMBER)).as_py()
+        return _form_of_floats(parse_numbers(values)[0], name, has_gap)
+    if _all_match(values, NUMBER_TEXT):
+        return _form_of_floats(parse_numbers(values)[0], name, has_gap=False)
+    if len(values) < MAX_SPELLINGS and _are_booleans(values):
+        return BOOLEAN
+    if _all_match(values, TIME):
+        return TIME_PARTS
+    return "dates or times" if _all_match(values, OTHER_TIME) else TEXT
+
+
+def _form_of_whole_numbers(numbers, name):
+    if TIME_NAME.search(name) and is_epoch(numbers):
+        return TIME_PARTS
+    return WHOLE
+
+
+def _form_of_floats(numbers, name, has_gap):
+    """Returns the form of floats, float64; gaps make ids of them if they are all whole."""
+    values = np.asarray(numbers.drop_null())
+    has_gap = has_gap or bool(np.isnan(values).any())
+    values = values[~np.isnan(values)]
+    if not len(values) or (values != np.floor(values)).any():  # infinity is whole
+        return NUMBER
+    if np.abs(values).max() >= MAX_WHOLE_FLOAT and np.isfinite(values).all():
+        return "whole numbers beyond 2^53 as floats, whose last digits are lost"
+    if TIME_NAME.search(name) and is_epoch(pa.array(values)):
+        return TIME_PARTS
+    return WHOLE if has_gap else NUMBER
+
+
+def _are_booleans(values):
+    words = set(pc.utf8_lower(pc.utf8_trim_whitespace(values)).to_pylist())
+    return words == {word for pair in OPPOSITES if set(pair) <= words for word in pair}
+
+
+def _all_match(values, pattern):
+    return pc.all(pc.match_substring_regex(values, pattern)).as_py()

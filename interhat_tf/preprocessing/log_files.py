@@ -10,7 +10,7 @@ import pyarrow as pa
 import tensorflow_datasets as tfds
 from etils import epath
 
-COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
 
 
 def manual_folder(dl_manager: tfds.download.DownloadManager) -> epath.Path:
@@ -66,6 +66,11 @@ def log_files(folder: str | os.PathLike, names: Sequence[str], source: str) -> l
 def part_files(folder: epath.Path) -> list[epath.Path]:
     """Returns a folder's files by name, without hidden ones and those that start with `_`."""
     return sorted(path for path in folder.iterdir() if path.is_file() and path.name[0] not in "._")
+
+
+def file_sizes(paths: Sequence[str]) -> list[list[str | int]]:
+    """Returns the path and the number of bytes of each file."""
+    return [[path, epath.Path(path).stat().length] for path in paths]
 
 
 def is_compressed(path: str | os.PathLike) -> bool:

@@ -3,16 +3,16 @@
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from etils import epath
 
-from interhat_tf.preprocessing.checks import check_values
-from interhat_tf.preprocessing.fields import Categorical, Column, RawField, as_text, parse_numbers
-from interhat_tf.preprocessing.kinds import is_text, kind_of_type
+from interhat_tf.preprocessing.column_forms import Reading
+from interhat_tf.preprocessing.kinds import is_text
+from interhat_tf.preprocessing.log_files import file_sizes
 
 CHUNK_ROWS = 1 << 17
 """Rows of a file that are read at once, at most."""
@@ -51,6 +51,11 @@ class ParquetLog:
 
     paths: list[str]
 
+    @property
+    def identity(self) -> list[list[Any]]:
+        """Each file's path and size."""
+        return file_sizes(self.paths)
+
     @functools.cached_property
     def columns(self) -> list[str]:
         """The columns' names."""
@@ -77,38 +82,30 @@ class ParquetLog:
         """Number of rows."""
         return sum(chunk.rows for chunk in self.chunks)
 
-    def kind(self, column: str) -> str:
-        """Returns a column's kind by its type, or what it is if that can be neither."""
-        return kind_of_type(self._schema.field(column).type)
-
-    def read(self, chunk: RowGroupChunk, label: str, fields: Sequence[RawField]) -> pa.Table:
-        """Returns the labels, as they are, and the fields' values of a chunk.
+    def sample(self) -> pa.Table:
+        """Returns the first and the last rows.
 
         Raises:
-            ValueError: If the file lacks a column, or a value is not of its
-                field's kind. The message names the file.
+            ValueError: If there are none.
         """
-        names = [label, *(field.name for field in fields)]
-        with _open(chunk.path) as file:
-            schema = file.schema_arrow
-        if missing := [name for name in names if name not in schema.names]:
-            raise ValueError(f"{chunk.path}: the file has no column {missing[0]!r}")
-        # Text is decoded below, but not for the rows that are only read to skip them.
-        text = [name for name in names if is_text(schema.field(name).type)]
-        with _open(chunk.path, read_dictionary=text) as file:
-            table = _read_rows(file, chunk, names)
-        columns = {label: table[label]}
-        for field in fields:
-            try:
-                columns[field.name] = _convert(table[field.name], field, chunk)
-            except pa.ArrowException as error:
-                dtype = schema.field(field.name).type
-                kind = type(field).__name__.lower()
-                raise ValueError(
-                    f"{chunk.path}: column {field.name!r} of type {dtype} cannot be {kind} "
-                    f"({error}); leave it out or store it as text or numbers"
-                ) from error
-        return pa.table(columns)
+        if not self.chunks:
+            raise ValueError(f"{self.paths[0]}: the log has no rows")
+        first = _read(self.chunks[0], self.columns)
+        if len(self.chunks) == 1:
+            return first
+        try:
+            last = _read(self.chunks[-1], self.columns)
+            return pa.concat_tables([first, last], promote_options="permissive")
+        except (ValueError, pa.ArrowException):  # of another file, in columns that may not matter
+            return first
+
+    def read(self, chunk: RowGroupChunk, label: str, reading: Reading) -> pa.Table:
+        """Returns the columns of a chunk that are read, as they are.
+
+        Raises:
+            ValueError: If the file lacks a column. The message names the file.
+        """
+        return _read(chunk, [label, *reading.columns])
 
     @functools.cached_property
     def _schema(self) -> pa.Schema:
@@ -116,12 +113,15 @@ class ParquetLog:
             return file.schema_arrow
 
 
-def _convert(column: Column, field: RawField, chunk: RowGroupChunk) -> Column:
-    if isinstance(field, Categorical):
-        return as_text(column)
-    numbers, right = parse_numbers(column)
-    check_values(right, column, chunk, field.name, "expected a number, or null where it is missing")
-    return numbers
+def _read(chunk: RowGroupChunk, names: list[str]) -> pa.Table:
+    with _open(chunk.path) as file:
+        schema = file.schema_arrow
+    if missing := [name for name in names if name not in schema.names]:
+        raise ValueError(f"{chunk.path}: the file has no column {missing[0]!r}")
+    # Text is decoded later, but not for the rows that are only read to skip them.
+    text = [name for name in names if is_text(schema.field(name).type)]
+    with _open(chunk.path, read_dictionary=text) as file:
+        return _read_rows(file, chunk, names)
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ thread or on another machine; `text_parsing.parse` turns it into a table.
 
 import csv
 import dataclasses
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
 
@@ -22,11 +23,13 @@ MAX_LINE_BYTES = 1 << 20
 
 READ_BYTES = 1 << 18
 
+LAST_BYTES = 1 << 20
+
 OTHER_FORMATS = {
     b"\x1f\x8b": "gzip; give it a name that ends in .gz",
     b"\x28\xb5\x2f\xfd": "zstd; give it a name that ends in .zst",
     b"PK\x03\x04": "zip; unpack it",
-    b"BZh": "bzip2; unpack it",
+    b"BZh": "bzip2; give it a name that ends in .bz2",
     b"PAR1": "Parquet; store it as text",
 }
 """First bytes of files that are not text, and what to do with them."""
@@ -122,6 +125,7 @@ def text_chunks(
     header: Iterable[str] | None = None,
     delimiter: str = ",",
     quoting: bool = False,
+    encoding: str | None = None,
     chunk_bytes: int = CHUNK_BYTES,
 ) -> Iterator[TextChunk]:
     """Cuts text files into chunks of whole lines.
@@ -130,13 +134,14 @@ def text_chunks(
 
     Args:
         paths: The files, in order. Their names say whether they are compressed
-            (`.gz`, `.zst`).
+            (`.gz`, `.zst`, `.bz2`).
         header: The column names that the first line of each file has to give.
             Defaults to `None`: the first line is a row.
         delimiter: The character between two names of the header. Defaults to a
             comma.
         quoting: Whether the header's names may be in double quotes. Defaults
             to `False`.
+        encoding: The header's encoding. Defaults to `None`: UTF-8.
         chunk_bytes: A chunk ends with the first line that makes it this long.
             Defaults to 32 MiB.
 
@@ -152,7 +157,7 @@ def text_chunks(
         with open_content(path) as stream:
             start, skipped = _first_line(path, stream), 0
             if header is not None:
-                _check_header(path, start, list(header), delimiter, quoting)
+                _check_header(path, start, list(header), delimiter, quoting, encoding)
                 start, skipped = b"", len(start)
             rows_before = row
             for chunk in _chunks_of_file(path, stream, start, skipped, chunk_bytes, row):
@@ -174,19 +179,42 @@ def first_chunks(chunks: Iterable[TextChunk], rows: int) -> Iterator[TextChunk]:
         rows -= chunk.rows
 
 
-def read_header(path: str, delimiter: str, quoting: bool = False) -> list[str]:
+def last_rows(path: str, after: int) -> list[TextChunk]:
+    """Returns a chunk of the whole lines in the last MiB of a plain file, to look at them.
+
+    Args:
+        path: The file.
+        after: Position before which no line is taken; 0 for that after the header.
+
+    Returns:
+        A list of one chunk, whose position is counted from its own start, or of none.
+    """
+    with epath.Path(path).open("rb") as file:
+        start = max(file.seek(0, os.SEEK_END) - LAST_BYTES, after)
+        file.seek(start)
+        data = file.read()
+    if start != after or after == 0:
+        data = data[data.find(b"\n") + 1 :]
+    rows = len(line_ends(data)) if data else 0
+    return [TextChunk(str(path), 1, 0, rows, 0, len(data), data)] if rows else []
+
+
+def read_header(
+    path: str, delimiter: str, quoting: bool = False, encoding: str | None = None
+) -> list[str]:
     """Returns the column names in the first line of a file.
 
     Args:
         path: The file.
         delimiter: The character between two names.
         quoting: Whether names may be in double quotes. Defaults to `False`.
+        encoding: The file's encoding. Defaults to `None`: UTF-8.
 
     Raises:
         ValueError: If the file is empty or not text, or a name occurs twice.
     """
     with open_content(path) as stream:
-        names = _column_names(path, _first_line(path, stream), delimiter, quoting)
+        names = _column_names(path, _first_line(path, stream), delimiter, quoting, encoding)
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(f"{path}:1: column {twice[0]!r} is there twice; rename one")
@@ -268,19 +296,21 @@ def _first_line(path, stream):
     return line
 
 
-def _check_header(path, line, expected, delimiter, quoting):
-    names = _column_names(path, line, delimiter, quoting)
+def _check_header(path, line, expected, delimiter, quoting, encoding):
+    names = _column_names(path, line, delimiter, quoting, encoding)
     if names != expected:
         raise ValueError(
             f"{path}:1: the header must be {', '.join(expected)}; found {', '.join(names)}"
         )
 
 
-def _column_names(path, line, delimiter, quoting):
+def _column_names(path, line, delimiter, quoting, encoding):
     try:
-        text = line.decode("utf-8-sig")
+        text = line.decode(encoding or "utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path}:1: the header is not in UTF-8; convert the file") from error
+        raise ValueError(
+            f"{path}:1: the header is not in {encoding or 'UTF-8'}; give encoding=, or convert it"
+        ) from error
     return split_line(text.rstrip("\r\n"), delimiter, quoting)
 
 

@@ -1,16 +1,18 @@
 """A click log of text files whose first lines name the columns."""
 
+import contextlib
 import dataclasses
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import pyarrow as pa
 
-from interhat_tf.preprocessing.fields import Numerical, RawField
-from interhat_tf.preprocessing.kinds import kind_of_texts
+from interhat_tf.preprocessing.column_forms import NUMBER, Reading
+from interhat_tf.preprocessing.log_files import file_sizes, is_compressed
 from interhat_tf.preprocessing.text_chunks import (
     TextChunk,
+    last_rows,
     log_chunks,
     read_header,
     text_chunks,
@@ -18,7 +20,7 @@ from interhat_tf.preprocessing.text_chunks import (
 from interhat_tf.preprocessing.text_parsing import parse
 
 SAMPLE_BYTES = 4 << 20
-"""How much of the first file is looked at to infer the columns' kinds."""
+"""How much of the first file is looked at to plan what becomes of the columns."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,15 +30,22 @@ class TextLog:
     Args:
         paths: The files, in order.
         delimiter: The character between two values.
+        encoding: The files' encoding. Defaults to `None`: UTF-8.
     """
 
     paths: list[str]
     delimiter: str
+    encoding: str | None = None
+
+    @property
+    def identity(self) -> list[list[Any]]:
+        """Each file's path and size."""
+        return file_sizes(self.paths)
 
     @functools.cached_property
     def columns(self) -> list[str]:
         """The columns' names."""
-        return read_header(self.paths[0], self.delimiter, quoting=True)
+        return read_header(self.paths[0], **self._format)
 
     @functools.cached_property
     def chunks(self) -> Iterable[TextChunk]:
@@ -48,23 +57,36 @@ class TextLog:
         """Number of rows."""
         return sum(chunk.rows for chunk in self.chunks)
 
-    def kind(self, column: str) -> str:
-        """Returns a column's kind by its first values, or what it is if that can be neither."""
-        return kind_of_texts(self._sample[column])
-
-    def read(self, chunk: TextChunk, label: str, fields: Sequence[RawField]) -> pa.Table:
-        """Returns the labels, as they are, and the fields' values of a chunk."""
-        types = dict.fromkeys(self.columns, pa.string())
-        types |= {field.name: pa.float64() for field in fields if isinstance(field, Numerical)}
-        include = [label, *(field.name for field in fields)]
-        return parse(chunk, types, delimiter=self.delimiter, include=include, quoting=True)
-
-    @functools.cached_property
-    def _sample(self):
+    def sample(self) -> pa.Table:
+        """Returns the first rows and, of plain files, the last ones, as texts."""
         chunk = next(text_chunks(self.paths[:1], chunk_bytes=SAMPLE_BYTES, **self._options))
-        types = dict.fromkeys(self.columns, pa.string())
-        return parse(chunk, types, delimiter=self.delimiter, quoting=True)
+        rows = [self._parse(chunk)]
+        end = chunk.offset + chunk.length
+        if not any(map(is_compressed, self.paths)):
+            with contextlib.suppress(ValueError):  # reading the log names the line
+                after = end if len(self.paths) == 1 else 0
+                rows += [self._parse(chunk) for chunk in last_rows(self.paths[-1], after)]
+        return pa.concat_tables(rows)
+
+    def read(self, chunk: TextChunk, label: str, reading: Reading) -> pa.Table:
+        """Returns the columns of a chunk that are read, numbers as such and all else as text."""
+        numbers = [s.column for s in reading.sources.values() if s.form == NUMBER]
+        return self._parse(chunk, numbers, [label, *reading.columns], reading.null_values)
+
+    def _parse(self, chunk, numbers=(), include=None, null_values=()):
+        types = dict.fromkeys(self.columns, pa.string()) | dict.fromkeys(numbers, pa.float64())
+        return parse(
+            chunk,
+            types,
+            include=include,
+            null_values=null_values,
+            **self._format,
+        )
+
+    @property
+    def _format(self) -> dict[str, Any]:
+        return {"delimiter": self.delimiter, "quoting": True, "encoding": self.encoding}
 
     @property
     def _options(self) -> dict[str, Any]:
-        return {"header": self.columns, "delimiter": self.delimiter, "quoting": True}
+        return {"header": self.columns, **self._format}

@@ -2,8 +2,9 @@
 
 import codecs
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+import numpy as np
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
@@ -22,6 +23,8 @@ def parse(
     delimiter: str,
     include: Iterable[str] | None = None,
     quoting: bool = False,
+    null_values: Sequence[str] = (),
+    encoding: str | None = None,
 ) -> pa.Table:
     r"""Reads the values of a chunk.
 
@@ -37,13 +40,17 @@ def parse(
             others are counted but not looked at.
         quoting: Whether a value may be in double quotes. It cannot hold a line
             end then either. Defaults to `False`.
+        null_values: Words that are null in a column of numbers, as the empty
+            value is. Defaults to none.
+        encoding: The chunk's encoding, in which a line end is that of ASCII.
+            Defaults to `None`: UTF-8.
 
     Returns:
         A `pyarrow.Table`, (rows, included columns).
 
     Raises:
         ValueError: If a line has a wrong number of values or is empty, or a
-            value is not of its column's type or not UTF-8. The message names
+            value is not of its column's type or not in the encoding. The message names
             file, line and column.
 
     Example:
@@ -53,11 +60,12 @@ def parse(
     [{'size': 3, 'colour': 'red'}, {'size': None, 'colour': 'blue'}]
     """
     include = list(columns if include is None else include)
+    missing = ["", *null_values]
 
     def read(data: bytes, rows: int) -> pa.Table:
-        return _read_csv(data, rows, columns, delimiter, include, quoting)
+        return _read_csv(data, rows, columns, delimiter, include, quoting, missing)
 
-    data = chunk.read()
+    data = chunk.read() if encoding is None else _read_in(encoding, chunk)
     try:
         return read(data, chunk.rows)
     except pa.ArrowInvalid as error:
@@ -66,37 +74,26 @@ def parse(
             raise ValueError(
                 f"{chunk.path}: the file has changed while it was read; start again"
             ) from error
-        row = _first_wrong_row(data, ends, read)
+        row = first_wrong_row(data, ends, read)
         lines = [data[start:end] for start, end in itertools.pairwise([0, *ends[: row + 1]])]
         if quoting and row and lines[row - 1].count(b'"') % 2:  # it swallowed this line
             row -= 1
-        problem = _problem_of_line(lines[row], columns, delimiter, include, quoting)
+        problem = _problem_of_line(lines[row], columns, delimiter, include, quoting, missing)
         raise ValueError(f"{chunk.path}:{chunk.first_line + row}: {problem}") from error
 
 
-def _read_csv(data, rows, columns, delimiter, include, quoting):
-    table = arrow_csv.read_csv(
-        pa.py_buffer(data),
-        # Chunks are read in parallel; each by a single thread.
-        arrow_csv.ReadOptions(
-            column_names=list(columns), block_size=MAX_LINE_BYTES, use_threads=False
-        ),
-        # Empty lines are left out, which the number of rows then shows.
-        arrow_csv.ParseOptions(delimiter=delimiter, quote_char='"' if quoting else False),
-        arrow_csv.ConvertOptions(
-            column_types=columns,
-            include_columns=include,
-            null_values=[""],
-            strings_can_be_null=False,
-        ),
-    )
-    if len(table) != rows:
-        raise pa.ArrowInvalid(f"{len(table)} rows in {rows} lines")
-    return table
+def first_wrong_row(data: bytes, ends: np.ndarray, read: Callable[[bytes, int], pa.Table]) -> int:
+    """Finds the first line that cannot be read, by bisection.
 
+    Args:
+        data: The lines, of which one is wrong.
+        ends: The position after each line.
+        read: A function of some bytes and their number of lines, which raises
+            `pa.ArrowInvalid` if one is wrong.
 
-def _first_wrong_row(data, ends, read):
-    """Finds the first line that `read` cannot read, by bisection."""
+    Returns:
+        The line's number, from 0.
+    """
     right, wrong = 0, len(ends)
     while wrong - right > 1:
         middle = (right + wrong) // 2
@@ -108,7 +105,38 @@ def _first_wrong_row(data, ends, read):
     return right
 
 
-def _problem_of_line(line, columns, delimiter, include, quoting):
+def _read_in(encoding, chunk):
+    """Returns the bytes of a chunk's lines in UTF-8."""
+    data = chunk.read()
+    try:
+        return data.decode(encoding).encode()
+    except UnicodeDecodeError as error:
+        line = chunk.first_line + data[: error.start].count(b"\n")
+        raise ValueError(f"{chunk.path}:{line}: the line is not in {encoding}") from error
+
+
+def _read_csv(data, rows, columns, delimiter, include, quoting, missing):
+    table = arrow_csv.read_csv(
+        pa.py_buffer(data),
+        # Chunks are read in parallel; each by a single thread.
+        arrow_csv.ReadOptions(
+            column_names=list(columns), block_size=MAX_LINE_BYTES, use_threads=False
+        ),
+        # Empty lines are left out, which the number of rows then shows.
+        arrow_csv.ParseOptions(delimiter=delimiter, quote_char='"' if quoting else False),
+        arrow_csv.ConvertOptions(
+            column_types=columns,
+            include_columns=include,
+            null_values=missing,
+            strings_can_be_null=False,
+        ),
+    )
+    if len(table) != rows:
+        raise pa.ArrowInvalid(f"{len(table)} rows in {rows} lines")
+    return table
+
+
+def _problem_of_line(line, columns, delimiter, include, quoting, missing):
     """Says what is wrong with a line that pyarrow cannot read."""
     # Bytes that are not UTF-8 become surrogates, which tells them apart below.
     text = line.removeprefix(codecs.BOM_UTF8).decode(errors="surrogateescape")
@@ -126,16 +154,16 @@ def _problem_of_line(line, columns, delimiter, include, quoting):
             f"the line is damaged or cut off, get the file again"
         )
     for name, value in zip(columns, values, strict=True):
-        if name in include and (problem := _problem_of_value(value, columns[name])):
+        if name in include and (problem := _problem_of_value(value, columns[name], missing)):
             shown = value if len(value) <= 50 else f"{value[:50]}…"
             return f"{name} is {shown!r}; {problem}"
     return f"a value is damaged, or the line longer than {MAX_LINE_BYTES} bytes; get the file again"
 
 
-def _problem_of_value(value, dtype):
+def _problem_of_value(value, dtype, missing):
     if any("\udc80" <= character <= "\udcff" for character in value):
-        return "the value is not in UTF-8; convert the file to UTF-8"
-    if not value or pa.types.is_string(dtype):
+        return "the value is not in UTF-8; give encoding=, or convert the file"
+    if value in missing or pa.types.is_string(dtype):
         return None
     try:
         pa.array([value.strip()]).cast(dtype)

@@ -69,3 +69,10 @@ def test_prepares_a_log(tmp_path, capsys):
     data = interhat_tf.prepared_dataset("mine", tmp_path)
     assert json.loads(output[output.index("{") :]) == data.statistics
     assert data.schema.field_names == ("app",)
+
+
+def test_a_dry_run_prepares_nothing(tmp_path, capsys):
+    write_click_log(tmp_path / "clicks.csv")
+    interhat.main(["prepare", "--dataset=mine", f"--log={tmp_path}/clicks.csv", "--dry_run"])
+    assert "| app " in capsys.readouterr().out
+    assert [path.name for path in tmp_path.iterdir()] == ["clicks.csv"]

@@ -1,6 +1,7 @@
 """Tests of a user's log: what is prepared is held against the rows, read in plain Python."""
 
 import collections
+import json
 import pickle
 import shutil
 from unittest import mock
@@ -130,7 +131,7 @@ def test_wrong_label_names_its_line(tmp_path, log, label):
     lines = log.read_bytes().split(b"\r\n")
     lines[150] = label.encode() + lines[150][1:]
     log.write_bytes(b"\r\n".join(lines))
-    message = rf"^{log}:151: click is '{label}'; a label is 0 or 1, or false or true$"
+    message = rf"^{log}:151: click is '{label}'; a label is '0' or '1'$"
     with pytest.raises(ValueError, match=message):
         prepare_click_log(log, name="log", data_dir=tmp_path)
     assert not (tmp_path / "log/1.0.0").exists()
@@ -141,7 +142,7 @@ def test_wrong_values_name_their_place(tmp_path):
     good = ["y,x,z"] + ["1,2.5,a", "0,,b"] * 60
     for line, problem in (
         ("1,abc,a", "x is 'abc'; expected a number, or nothing where it is missing"),
-        ("1,nan,a", "x is nan; a number must be finite, leave it empty where it is missing"),
+        ("1,inf,a", "x is inf; a number must be finite, leave it empty where it is missing"),
         ("1,2", "expected 3 values, found 2; the line is damaged or cut off, get the file again"),
         ('1,2,"a', "a double quote is not closed; a value cannot hold a line end"),
     ):
@@ -194,11 +195,15 @@ def test_misspelt_arguments(tmp_path, log):
         ),
         ("log.csv", "y\n0\n1\n", "LOG: there is no column but the label"),
         ("log.csv", ",y,x\n0,1,a\n1,0,b\n", "LOG: a column has no name, so that fields cannot"),
-        ("log.csv", "y,x\n0,\n1,\n", "LOG: column 'x' is empty in the first 2 rows"),
+        (
+            "log.csv",
+            "y,x\n0,\n1,\n",
+            "LOG: there is no column but the label and those that are left out: 'x' (empty)",
+        ),
         ("log.csv", "y,x\n0,a\n1,b\n", "log/1.0.0: the validation split has no rows"),
         ("log.csv", "y,x,x\n0,a,a\n", "LOG:1: column 'x' is there twice; rename one"),
         ("log.csv", "", "LOG: the file is empty"),
-        ("log.json", "{}", "LOG: a log is text files (.csv, .tsv, .txt; plain or compressed as"),
+        ("log.xlsx", "{}", "LOG: a log is files of text (.csv, .tsv, .txt), of JSON lines"),
         ("log.parquet", "y,x\n0,a\n", "LOG: no Parquet file, or cut off or damaged"),
     ],
 )
@@ -226,7 +231,7 @@ def test_files_that_do_not_go_together(tmp_path, log):
         prepare_click_log([log, other], name="log", data_dir=tmp_path)
     one, two = tmp_path / "1.parquet", tmp_path / "2.parquet"
     pq.write_table(pa.table({"y": [0, 1], "x": ["a", "b"]}), one)
-    with pytest.raises(ValueError, match=rf"^{one}: a log is text files .* or Parquet files"):
+    with pytest.raises(ValueError, match=rf"^{one}: a log is files of text .* of one kind alone"):
         prepare_click_log([log, one], name="log", data_dir=tmp_path)
     pq.write_table(pa.table({"y": [0, 1]}), two)
     with pytest.raises(ValueError, match=rf"^{two}: the file has no column 'x'$"):
@@ -266,8 +271,10 @@ def test_prepared_once(tmp_path, log, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "difference"),
     [
-        ({"label": "paid"}, "label, fields"),
-        ({"categorical": ["user"]}, "fields"),
+        ({"label": "paid"}, "label, label_values, fields, reading"),
+        ({"categorical": ["user"]}, "fields, reading"),
+        ({"positive": 0}, "label_values"),
+        ({"null_values": []}, "reading"),
         ({"min_count": 2}, "fields"),
         ({"chronological": True}, "chronological"),
     ],
@@ -298,7 +305,7 @@ def test_a_cluster_can_read_it(tmp_path, monkeypatch, form):
     """What is sent to a worker is pickled: the builder and the chunks."""
     prepare = mock.Mock()
     monkeypatch.setattr(click_log, "prepare", prepare)
-    monkeypatch.setattr(click_log._Builder, "check_made_from", lambda _: None)
+    monkeypatch.setattr(click_log.OwnLogBuilder, "check_origin", lambda _: None)
     path = write(tmp_path, form, log_rows())
     prepare_click_log(path, name="log", data_dir=tmp_path, chronological=True)
     (builder,) = prepare.call_args.args
@@ -309,6 +316,85 @@ def test_a_cluster_can_read_it(tmp_path, monkeypatch, form):
         rows, copied_rows = builder._read_chunk(chunk), copy._read_chunk(copied)
         assert copied_rows.values.equals(rows.values)
         np.testing.assert_array_equal(copied_rows.splits, rows.splits)
+
+
+def test_a_dry_run_only_prints(tmp_path, log, capsys):
+    data_dir = tmp_path / "prepared"
+    options = {"name": "log", "data_dir": data_dir, "exclude": "paid"}
+    assert prepare_click_log(log, **options, dry_run=True) is None
+    printed = capsys.readouterr().out
+    assert not data_dir.exists()
+    prepare_click_log(log, **options)
+    said = capsys.readouterr()
+    assert printed in said.err and said.out == ""
+    assert printed in (data_dir / "log/1.0.0/columns.md").read_text()
+    prepare_click_log(log, **options)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_log_as_pandas_writes_it(tmp_path):
+    """Ids with gaps, a null word, a date, yes and no: read, and encoded, as what they mean."""
+    rows = [
+        {
+            "bought": ["no", "Yes"][row % 3 == 0],
+            "user": f"{row % 7}.0" if row % 5 else "",
+            "price": f"{1.5 * (row % 9)}" if row % 4 else "NA",
+            "day": f"2024-01-{1 + row % 14:02}",
+            "id": f"{row}",
+        }
+        for row in range(140)
+    ]
+    (tmp_path / "log.csv").write_bytes(csv_text(rows))
+    with pytest.warns(UserWarning, match="left out: 'id'"):
+        data = prepare_click_log(
+            tmp_path / "log.csv", name="log", data_dir=tmp_path, label="bought"
+        )
+    assert data.schema.field_names == ("user", "day_weekday", "price")
+    assert sum(split["positives"] for split in data.statistics["splits"].values()) == 47
+    assert sorted(data.vocabularies["user"]) == ["", *map(str, range(7))]
+    assert len(data.vocabularies["day_weekday"]) == 7
+    records = {
+        "user": [3, 3.0, "3", "3.0"],
+        "day": ["2024-01-01"] * 4,
+        "price": ["?", "", "12", 12],
+    }
+    table = pa.table({"user": [3.0, None], "day": ["2024-01-01"] * 2, "price": [None, 12.0]})
+    texts = data.encode({name: list(map(str, values)) for name, values in records.items()})
+    assert len(set(texts["categorical"][:, 0])) == 1
+    np.testing.assert_array_equal(texts["numerical"][:, 0], [0, 0, 1, 1])
+    decoded = data.decode(data.encode(table))
+    assert decoded[:, :2].tolist() == [["3", "Monday"], ["(missing)", "Monday"]]
+    with pytest.raises(ValueError, match=r"^field 'day', row 1: 'soon'; expected a date as 2024"):
+        data.encode({"user": ["1"] * 2, "day": ["2024-01-01", "soon"], "price": [1, 2]})
+
+
+def test_other_encodings(tmp_path):
+    rows = [{"y": str(row % 2), "città": ["Zürich", "Genève"][row % 3 == 0]} for row in range(90)]
+    (tmp_path / "log.csv").write_bytes(csv_text(rows).decode().encode("latin-1"))
+    options = {"name": "log", "data_dir": tmp_path}
+    with pytest.raises(ValueError, match=r"log.csv:1: the header is not in UTF-8; give encoding="):
+        prepare_click_log(tmp_path / "log.csv", **options)
+    for wrong in ("utf-16", "latin-one"):
+        with pytest.raises(ValueError, match=rf"^encoding is '{wrong}'; one is read that has ASCI"):
+            prepare_click_log(tmp_path / "log.csv", encoding=wrong, **options)
+    data = prepare_click_log(tmp_path / "log.csv", encoding="latin-1", **options)
+    assert data.vocabularies == {"città": ["Zürich", "Genève"]}
+    (tmp_path / "log.csv").write_bytes(b"y,x\n1,a\n0,\x81\n" + b"1,b\n" * 90)
+    with pytest.raises(ValueError, match=r"log.csv:3: the line is not in cp1252"):
+        prepare_click_log(tmp_path / "log.csv", name="x", data_dir=tmp_path, encoding="cp1252")
+
+
+def test_a_set_of_an_earlier_version_is_the_same(tmp_path, log):
+    """It has no reading and no labels' values, which could not be chosen."""
+    prepare_click_log(log, name="log", data_dir=tmp_path)
+    path = tmp_path / "log/1.0.0/metadata.json"
+    metadata = json.loads(path.read_text())
+    del metadata["reading"], metadata["made_from"]["label_values"]
+    path.write_text(json.dumps(metadata))
+    data = prepare_click_log(log, name="log", data_dir=tmp_path)
+    assert data.encode({"user": ["001"], "city": [""], "paid": ["true"], "price": ["1"]})
+    with pytest.raises(ValueError, match="differs in: fields; give"):
+        prepare_click_log(log, name="log", data_dir=tmp_path, exclude=["paid"])
 
 
 def test_public_name():

@@ -1,6 +1,9 @@
 """Tests of raw records as a model's inputs, and back."""
 
+import warnings
+
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -104,3 +107,46 @@ def test_records_whose_number_is_none(dataset):
         dataset.encode({**record, "price": ["1", "many"]})
     numbers = dataset.encode({**record, "price": ["999", None]})["numerical"]
     np.testing.assert_array_equal(numbers, [[np.float32(999 / 1997)], [0]])
+
+
+@pytest.fixture
+def ids(tmp_path):
+    """A set of ids beyond 2^53."""
+    ids = [str(2**60 + row % 40) for row in range(200)]
+    lines = ["click,user,app", *(f"{row % 2},{user},a{row % 3}" for row, user in enumerate(ids))]
+    (tmp_path / "log.csv").write_text("\n".join(lines))
+    return prepare_click_log(tmp_path / "log.csv", name="log", data_dir=tmp_path)
+
+
+def test_ids_that_pandas_made_floats_are_refused(ids, tmp_path):
+    """A gap makes floats of the column, which round ids beyond 2^53."""
+    (tmp_path / "new.csv").write_text(f"user,app\n{2**60 + 7},a1\n,a2\n")
+    read = pd.read_csv(tmp_path / "new.csv")
+    message = r"^field 'user', row 0: 1.15\d+e\+18; a float keeps no more than 2\^53 whole: read "
+    with pytest.raises(ValueError, match=message):
+        ids.encode(read)
+    for dtype in ("Int64", "str"):
+        right = ids.encode(pd.read_csv(tmp_path / "new.csv", dtype={"user": dtype}))
+        expected = ids.id_of("user", str(2**60 + 7))
+        assert right["categorical"][:, 0].tolist() == [expected, 0]
+
+
+def test_unknown_values_are_reported(ids):
+    known = str(2**60)
+    records = {"user": [known, "8", "9", "10"], "app": ["a1", "a1", "a2", "x"]}
+    with pytest.warns(UserWarning, match=r"do not have: user 75%; they count as one unknown"):
+        inputs = ids.encode(records)
+    assert ids.unknown_shares(inputs) == {"user": 0.75, "app": 0.25}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ids.encode(records, max_unknown=0.75)
+        assert ids.encode({"user": [], "app": []})["categorical"].shape == (0, 2)
+    with pytest.warns(UserWarning, match="user 75%, app 25%"):
+        ids.encode(records, max_unknown=0.2)
+
+
+def test_records_of_any_table(ids):
+    columns = {"user": [str(2**60 + 1), None], "app": ["a1", "a2"]}
+    expected = ids.encode(columns)["categorical"]
+    for table in (pa.table(columns), pd.DataFrame(columns)):
+        np.testing.assert_array_equal(ids.encode(table)["categorical"], expected)

@@ -1,11 +1,10 @@
 """Tests of the checks of raw values."""
 
-import numpy as np
 import pyarrow as pa
 import pytest
 
-from interhat_tf.preprocessing.checks import binary_labels, click_labels
-from interhat_tf.preprocessing.text_chunks import TextChunk, text_chunks
+from interhat_tf.preprocessing.checks import binary_labels
+from interhat_tf.preprocessing.text_chunks import text_chunks
 from interhat_tf.preprocessing.text_parsing import parse
 from tests.preprocessing.text_files import write
 
@@ -19,14 +18,3 @@ def test_labels(tmp_path):
     with pytest.raises(ValueError, match=r"log.txt:31: click is '2'; a label is 0 or 1"):
         for chunk, column in zip(found, labels, strict=True):
             binary_labels(column, chunk, "click")
-
-
-def test_labels_of_clicks():
-    chunk = TextChunk("log.csv", 2, 0, rows=6, offset=0, length=0)
-    texts = ["1", "0", "1.0", "0.00", "TRUE", "false"]
-    labels = click_labels(pa.array(texts), chunk, "click")
-    assert labels.dtype == np.uint8
-    assert labels.tolist() == [1, 0, 1, 0, 1, 0]
-    for wrong in ("", "-1", "2", "10", "yes"):
-        with pytest.raises(ValueError, match=r"^log\.csv:4: click is .*; a label is 0 or 1, or f"):
-            click_labels(pa.array(["1", "0", wrong, "2"]), chunk, "click")

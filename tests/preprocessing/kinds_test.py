@@ -1,101 +1,92 @@
-"""Tests of what a log's columns are taken for."""
+"""Tests of what form a column's values are taken to have."""
 
 import datetime
 import decimal
-import shutil
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from interhat_tf import prepare_click_log
-from tests.input_pipeline.click_logs import csv_text
+from interhat_tf.preprocessing.column_forms import NULL_VALUES
+from interhat_tf.preprocessing.kinds import form_of
 
 
-def kinds(path, folder, **options):
-    shutil.rmtree(folder / "log", ignore_errors=True)
-    schema = prepare_click_log(path, name="log", data_dir=folder, **options).schema
-    return {field.name: field.kind for field in schema.fields}
-
-
-def write_column(folder, values):
-    """Writes a log whose field `x` has the values in turn."""
-    path = folder / "log.csv"
-    rows = [{"y": str(row % 2), "x": values[row % len(values)]} for row in range(120)]
-    path.write_bytes(csv_text(rows))
-    return path
+def form(values, name="x"):
+    column = values if isinstance(values, pa.Array) else pa.array(values)
+    return form_of(pa.chunked_array([column]), name, NULL_VALUES)
 
 
 @pytest.mark.parametrize(
-    ("values", "kind"),
+    ("values", "expected"),
     [
-        (["1", "-2", "", "+3"], "categorical"),
-        (["18446744073709551615", "3"], "categorical"),
-        (["1", "2.5", ""], "numerical"),
-        ([" .5", "-1.", "2e-3", "1E5"], "numerical"),
-        (["0.5", "N/A"], "categorical"),
-        (["1.2", "1.2.3"], "categorical"),
-        (["True", "False"], "categorical"),
-        (["2024-01-31", "soon"], "categorical"),
+        (["1", "-2", "", "+3"], "whole number"),
+        (["007", "12"], "whole number"),
+        (["18446744073709551615", "3"], "whole number"),
+        (["17.0", "", "8.0"], "whole number"),  # a gap: pandas wrote ids so
+        (["17.0", "NA"], "whole number"),
+        (["17.0", "8"], "whole number"),
+        (["17.0", "8.0"], "number"),
+        (["1", "2.5", ""], "number"),
+        ([" .5", "-1.", "2e-3", "1E5"], "number"),
+        (["0.5", *NULL_VALUES, "1"], "number"),
+        (["1e300", "1e-300", "0.1"], "number"),
+        (["0.5", "free"], "text"),
+        (["1.2", "1.2.3"], "text"),
+        (["True", "FALSE", "true", "NA"], "true or false"),
+        (["y", "N"], "true or false"),
+        (["n", "f"], "text"),  # of two spellings, half each
+        (["yes", "no", "maybe"], "text"),
+        (["NA", ""], "text"),
+        (["2024-01-31", ""], "time"),
+        (["2014-10-21 03:00:00", "NA"], "time"),
+        (["2024-01-31T10:00:00.5Z"], "time"),
+        (["2024-01-31", "soon"], "text"),
+        (["1/2/2024"], "dates or times"),
+        (["9:15"], "dates or times"),
+        (["T", " "], "text"),
+        (["1.5e17", "1e18"], "whole numbers beyond 2^53 as floats, whose last digits are lost"),
     ],
 )
-def test_inferred_kind_of_text(tmp_path, values, kind):
-    assert kinds(write_column(tmp_path, values), tmp_path) == {"x": kind}
+def test_form_of_text(values, expected):
+    assert form(values) == expected
 
 
 @pytest.mark.parametrize(
-    "values",
+    ("column", "expected"),
     [
-        ["2024-01-31", ""],
-        ["2014-10-21 03:00:00"],
-        ["1/2/2024"],
-        ["2024-01-31T10:00:00.5Z"],
-        ["9:15"],
-    ],
-)
-def test_dates_are_not_inferred(tmp_path, values):
-    path = write_column(tmp_path, values)
-    message = rf"^{path}: column 'x' is dates or times, .*categorical= and numerical=$"
-    with pytest.raises(ValueError, match=message):
-        prepare_click_log(path, name="log", data_dir=tmp_path)
-    assert kinds(path, tmp_path, categorical=["x"]) == {"x": "categorical"}
-
-
-@pytest.mark.parametrize(
-    ("column", "kind"),
-    [
-        (pa.array([1, 2], pa.uint64()), "categorical"),
-        (pa.array(["a", "b"], pa.large_string()), "categorical"),
-        (pa.array([1, 2]).dictionary_encode(), "categorical"),
-        (pa.array([1.5, None], pa.float32()), "numerical"),
-        (pa.array([decimal.Decimal("1.50"), None]), "numerical"),
-    ],
-)
-def test_inferred_kind_of_parquet(tmp_path, column, kind):
-    # A dot in the name does not make it a part of a struct.
-    table = pa.table({"Target": [0.0, 1.0] * 60, "a.x": pa.concat_arrays([column] * 60)})
-    pq.write_table(table, tmp_path / "log.parquet")
-    assert kinds(tmp_path / "log.parquet", tmp_path) == {"a.x": kind}
-
-
-@pytest.mark.parametrize(
-    ("column", "kind"),
-    [
-        (pa.array([datetime.date(2024, 1, 31)]), "of type date32[day]"),
-        (pa.array([datetime.datetime(2024, 1, 31)]), "of type timestamp[us]"),
-        (pa.array([[1]]), "of type list"),
+        (pa.array([1, 2], pa.uint64()), "whole number"),
+        (pa.array(["a", "b"], pa.large_string()), "text"),
+        (pa.array([1, 2]).dictionary_encode(), "whole number"),
+        (pa.array([1.5, None], pa.float32()), "number"),
+        (pa.array([17.0, None]), "whole number"),
+        (pa.array([17.0, np.nan]), "whole number"),
+        (pa.array([17.0, 8.0]), "number"),
+        (pa.array([np.inf, 8.0, None]), "whole number"),
+        (pa.array([np.nan, None]), "number"),
+        (pa.array([decimal.Decimal("1.50"), None]), "number"),
+        (pa.array([decimal.Decimal("150")]), "whole number"),
+        (pa.array([True, None]), "true or false"),
+        (pa.array([datetime.date(2024, 1, 31)]), "time"),
+        (pa.array([datetime.datetime(2024, 1, 31)]), "time"),
+        (pa.array([None]), "text"),
+        (pa.array([[1]]), "of type list<item: int64>"),
         (pa.array([b"a"]), "of type binary"),
-        (pa.array([None]), "of type null"),
     ],
 )
-def test_not_inferred_of_parquet(tmp_path, column, kind):
-    path = tmp_path / "log.parquet"
-    pq.write_table(pa.table({"y": [0, 1] * 60, "x": pa.concat_arrays([column] * 120)}), path)
-    with pytest.raises(ValueError) as error:
-        prepare_click_log(path, name="log", data_dir=tmp_path)
-    assert str(error.value).startswith(f"{path}: column 'x' is {kind}")
-    if "list" in kind:
-        with pytest.raises(ValueError, match=rf"^{path}: column 'x' of type list.* categorical "):
-            prepare_click_log(path, name="log", data_dir=tmp_path, categorical=["x"])
-    else:
-        assert kinds(path, tmp_path, categorical=["x"]) == {"x": "categorical"}
+def test_form_of_types(column, expected):
+    assert form(column) == expected
+
+
+@pytest.mark.parametrize(
+    "name", ["time", "timestamp", "event_ts", "date", "hour", "createdAt", "created_at", "ts"]
+)
+def test_the_name_says_that_numbers_are_times(name):
+    for values in (["1414000000"], [1414000000], [1414000000123], [1414000000.0]):
+        assert form(values, name) == "time"
+        assert form(values, "user") != "time"
+
+
+def test_a_name_alone_makes_no_time():
+    assert form(["14102100", "14102101"], "hour") == "whole number"  # Avazu's
+    assert form([3, 12], "update_count") == "whole number"
+    assert form(["0.5"], "time") == "number"

@@ -13,10 +13,10 @@ def test_wrong_label_names_its_row(tmp_path, monkeypatch, label):
     monkeypatch.setattr(parquet_log, "CHUNK_ROWS", 40)
     labels = [0.0, 1.0] * 60
     labels[100] = label
-    pq.write_table(pa.table({"y": [0] * 9, "x": ["a"] * 9}), tmp_path / "1.parquet")
-    pq.write_table(pa.table({"y": labels, "x": ["a"] * 120}), tmp_path / "2.parquet")
+    pq.write_table(pa.table({"y": [0] * 9, "x": list("abcabcabc")}), tmp_path / "1.parquet")
+    pq.write_table(pa.table({"y": labels, "x": ["a", "b"] * 60}), tmp_path / "2.parquet")
     paths = [tmp_path / "1.parquet", tmp_path / "2.parquet"]
-    with pytest.raises(ValueError, match=rf"^{paths[1]}:101: y is .*; a label is 0 or 1"):
+    with pytest.raises(ValueError, match=rf"^{paths[1]}:101: y is .*; a label is '0' or '1'"):
         prepare_click_log(paths, name="log", data_dir=tmp_path)
 
 

@@ -1,0 +1,113 @@
+"""The tfds builder of a click log of a user's own."""
+
+import functools
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+import tensorflow_datasets as tfds
+from etils import epath
+
+from interhat_tf.preprocessing.builder import ClickLogBuilder
+from interhat_tf.preprocessing.checks import check_values
+from interhat_tf.preprocessing.column_forms import RULES, read_source
+from interhat_tf.preprocessing.fields import RawField
+from interhat_tf.preprocessing.log_formats import Log
+from interhat_tf.preprocessing.log_plan import LogPlan
+from interhat_tf.preprocessing.plan_report import write_plan
+from interhat_tf.preprocessing.rows import Rows, chronological_splits, random_splits
+
+
+class OwnLogBuilder(ClickLogBuilder, skip_registration=True):
+    """The tfds builder of a log.
+
+    Args:
+        name: The set's name.
+        log: The log.
+        plan: What becomes of its columns.
+        chronological: Whether the rows are split by their order in the log.
+        data_dir: Folder of the prepared sets.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def __init__(
+        self,
+        name: str,
+        log: Log,
+        plan: LogPlan,
+        chronological: bool,
+        data_dir: str | os.PathLike,
+    ):
+        self.name = name  # tfds has one for each class
+        self.log, self.plan, self.chronological = log, plan, chronological
+        super().__init__(data_dir=data_dir)
+        # What tfds makes the builder from after it was sent to a cluster's worker.
+        self._original_state = {
+            "name": name,
+            "log": log,
+            "plan": plan,
+            "chronological": chronological,
+            "data_dir": data_dir,
+        }
+
+    @property
+    def fields(self) -> Sequence[RawField]:
+        """The fields that were named or inferred."""
+        return self.plan.fields
+
+    @functools.cached_property
+    def origin(self) -> dict[str, Any]:
+        """What the prepared set depends on, as its metadata keeps it."""
+        label = self.plan.label
+        made_from = {
+            "files": self.log.identity,
+            "label": label.column,
+            "label_values": [label.negative, label.positive],
+            "fields": [str(field) for field in self.fields],
+            "chronological": self.chronological,
+        }
+        return {"made_from": made_from, "reading": self.plan.reading.to_dict()}
+
+    def check_origin(self) -> None:
+        """Raises an error if the prepared set was made from something else."""
+        metadata = tfds.builder_from_directory(self.data_path).info.metadata
+        found = {"files": [], **metadata.get("made_from", {})}
+        if "reading" in metadata:
+            found["reading"] = metadata["reading"]
+        expected = {**self.origin["made_from"], "reading": self.origin["reading"]}
+        # A set of an earlier version says less: there was nothing to choose.
+        differences = [key for key in expected if key in found and found[key] != expected[key]]
+        if differences:
+            raise ValueError(
+                f"{self.data_path} holds a prepared set that differs in: "
+                f"{', '.join(differences)}; give another name, or remove the folder"
+            )
+
+    def _shard_iterators_per_split(self, dl_manager):
+        origin = self.origin  # the files' sizes before they are read
+        iterators = super()._shard_iterators_per_split(dl_manager)
+        self.info.metadata.update(origin)
+        write_plan(self.plan, epath.Path(self.data_path))
+        return iterators
+
+    def _chunks(self, dl_manager):
+        if self.chronological:
+            self.log.rows  # noqa: B018 - counted here, not by each thread or worker
+        return self.log.chunks
+
+    def _read_chunk(self, chunk: Any) -> Rows:
+        table = self.log.read(chunk, self.plan.label.column, self.plan.reading)
+        labels = self.plan.label.read(table[self.plan.label.column], chunk)
+        values = {}
+        for field, source in self.plan.reading.sources.items():
+            column = table[source.column]
+            null_values = self.plan.reading.null_values
+            values[field], right = read_source(column, source, null_values, chunk.path)
+            check_values(right, column, chunk, source.column, RULES.get(source.form, ""))
+        if self.chronological:
+            splits = chronological_splits(chunk.first_row, chunk.rows, self.log.rows)
+        else:
+            splits = random_splits(chunk.first_row, chunk.rows)
+        return Rows(pa.table(values), labels, splits, chunk.path, chunk.first_line, chunk.first_row)

@@ -1,0 +1,160 @@
+"""What is to become of a column of a click log, decided from some of its rows."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from interhat_tf.preprocessing.column_forms import (
+    DAYS,
+    FORMS,
+    HOUR,
+    NUMBER,
+    TEXT,
+    WEEKDAY,
+    WHOLE,
+    Source,
+    read_source,
+    value_type,
+)
+from interhat_tf.preprocessing.fields import NUMBER as NUMBER_TEXT
+from interhat_tf.preprocessing.fields import Categorical, Column, as_text, parse_numbers
+from interhat_tf.preprocessing.kinds import TIME_PARTS, form_of, is_text
+from interhat_tf.schema import CATEGORICAL, NUMERICAL
+
+LABEL, TIME, LEFT_OUT, UNKNOWN = "label", "time", "left out", "unknown"
+
+MIN_ROWS = 100
+"""Rows from which on a value of its own in each of them makes an id of the row."""
+
+MOSTLY = 0.9
+"""Share of numbers among the values of a text column from which on it is worth a word."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ColumnPlan:
+    """What becomes of a column; its figures are those of the rows that were looked at.
+
+    Args:
+        column: The column's name.
+        kind: `"label"`, `"categorical"`, `"numerical"`, `"time"` or `"left out"`.
+        forms: The form of each field that it becomes, by the field's name.
+        values: Number of values, the missing one apart.
+        missing: Share of the rows without a value.
+        rare: Of a categorical field, the share of the rows whose value no other
+            row has. About as many new records would have an unknown value (Good
+            and Turing's estimate).
+        example: A value.
+        note: What else there is to say.
+    """
+
+    column: str
+    kind: str
+    forms: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    values: int = 0
+    missing: float = 0.0
+    rare: float | None = None
+    example: str = ""
+    note: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class ColumnPlanner:
+    """Decides what becomes of a column.
+
+    Args:
+        where: The log's first file, for messages.
+        null_values: Words that stand for a missing value.
+    """
+
+    where: str
+    null_values: tuple[str, ...]
+
+    def plan(self, column: Column, name: str, kind: str | None) -> ColumnPlan:
+        """Returns the plan of a column; its kind is `None` where none was named."""
+        form = form_of(column, name, self.null_values)
+        if kind == CATEGORICAL:
+            named = form if FORMS.get(form) is Categorical else TEXT
+            return self._field(column, name, named)
+        if kind == NUMERICAL:
+            dates = form == TIME_PARTS and not parse_numbers(column)[1].all()
+            return self._field(column, name, DAYS if dates else NUMBER)
+        if form == TIME_PARTS:
+            return self._time(column, name)
+        if form not in FORMS:
+            return ColumnPlan(name, UNKNOWN, note=form)
+        plan = self._field(column, name, form)
+        reason = _reason_to_leave_out(plan, form, len(column))
+        return dataclasses.replace(plan, kind=LEFT_OUT, forms={}, note=reason) if reason else plan
+
+    def _field(self, column, name, form):
+        values, _ = read_source(column, Source(name, form), self.null_values, self.where)
+        counts, missing = _count(values)
+        kind, rare = NUMERICAL, None
+        if FORMS[form] is Categorical:
+            kind = CATEGORICAL
+            rare = np.count_nonzero(np.asarray(counts["counts"]) == 1) / len(column)
+        note = _note(column, form, self.null_values)
+        forms = {name: form}
+        return ColumnPlan(name, kind, forms, len(counts), missing, rare, _example(values), note)
+
+    def _time(self, column, name):
+        """Plans a field for the hour and the day of the week, where they differ."""
+        forms = {}
+        for part in (HOUR, WEEKDAY):
+            source = Source(name, part)
+            values, _ = read_source(column, source, self.null_values, self.where)
+            counts, missing = _count(values)
+            if len(counts) > 1:
+                forms[f"{name}_{part}"] = part
+        values = as_text(column)
+        note = f"as {', '.join(forms)}" if forms else "always in one hour of one weekday"
+        kind = TIME if forms else LEFT_OUT
+        different = len(pc.unique(values))
+        return ColumnPlan(name, kind, forms, different, missing, None, _example(values), note)
+
+
+def _count(values):
+    """Returns a table of `values` and `counts` without the missing, and the missing ones' share."""
+    missing = pc.is_null(values) if not is_text(values.type) else pc.equal(values, "")
+    counted = pc.value_counts(values.filter(pc.invert(missing)))
+    table = pa.table({"values": counted.field("values"), "counts": counted.field("counts")})
+    return table, pc.mean(missing).as_py() or 0.0
+
+
+def _reason_to_leave_out(plan, form, rows):
+    if plan.values == 0:
+        return "empty"
+    if plan.values == 1 and plan.missing == 0:
+        return f"always {plan.example}"
+    present = round(rows * (1 - plan.missing))
+    if form in (TEXT, WHOLE) and MIN_ROWS <= present == plan.values:
+        return "one value a row"
+    return ""
+
+
+def _note(column, form, null_values):
+    """Says which words were taken for a missing value, or are all that is not a number."""
+    if not is_text(value_type(column)):
+        return ""
+    values = pc.unique(as_text(column))
+    if form != TEXT:
+        words = values.filter(pc.is_in(values, pa.array(null_values, pa.string())))
+        return f"missing: {_shown(words)}" if len(words) else ""
+    numbers = pc.match_substring_regex(values, NUMBER_TEXT)
+    others = values.filter(pc.invert(pc.or_(numbers, pc.equal(values, ""))))
+    if len(others) and pc.mean(numbers).as_py() > MOSTLY:
+        return f"numbers but for {_shown(others)}; null_values= makes them missing"
+    return ""
+
+
+def _shown(values):
+    return ", ".join(map(repr, values[:3].to_pylist())) + ", …" * (len(values) > 3)
+
+
+def _example(values):
+    text = as_text(values)
+    present = text.filter(pc.not_equal(text, ""))
+    return present[0].as_py() if len(present) else ""

@@ -1,0 +1,118 @@
+"""Which kind of log it is that a user gives: files of text, of JSON, of Parquet, or a table."""
+
+import os
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import pyarrow as pa
+from etils import epath
+
+from interhat_tf.preprocessing.column_forms import Reading
+from interhat_tf.preprocessing.log_files import COMPRESSIONS, part_files
+from interhat_tf.preprocessing.parquet_log import ParquetLog
+from interhat_tf.preprocessing.text_log import TextLog
+
+TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
+
+Path = str | os.PathLike
+"""A file or a folder."""
+
+
+class Log(Protocol):
+    """Rows of columns, to be read in chunks."""
+
+    @property
+    def paths(self) -> list[str]:
+        """The files, or what messages call them."""
+
+    @property
+    def identity(self) -> list[list[Any]]:
+        """What another log would not have: each file's path and size, or a digest."""
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns' names."""
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+
+    @property
+    def chunks(self) -> Iterable[Any]:
+        """The `FileChunk`s."""
+
+    def sample(self) -> pa.Table:
+        """Returns some rows, all columns as they are."""
+
+    def read(self, chunk: Any, label: str, reading: Reading) -> pa.Table:
+        """Returns the columns of a chunk that are read."""
+
+
+def find_log(data: Any, delimiter: str | None = None, encoding: str | None = None) -> Log:
+    """Returns the log that files, folders or a table hold.
+
+    Args:
+        data: See `interhat_tf.prepare_click_log`.
+        delimiter: The character between two values of a text file; `None` as it
+            follows from the file's name.
+        encoding: A text file's encoding; `None` for UTF-8.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the files are of no known kind, or of several, or the
+            encoding is none that is read.
+    """
+    if encoding:
+        _check_encoding(encoding)
+    paths = [data] if isinstance(data, str | os.PathLike) else list(data)
+    files = [file for path in paths for file in _files(epath.Path(path).expanduser())]
+    if not files:
+        raise FileNotFoundError("a click log needs at least one file; none was given")
+    suffixes = [_suffix(path) for path in files]
+    names = [str(path) for path in files]
+    if set(suffixes) == {".parquet"}:
+        return ParquetLog(names)
+    if set(suffixes) <= set(TEXT_SUFFIXES):
+        separator = delimiter or ("\t" if suffixes[0] == ".tsv" else ",")
+        return TextLog(names, separator, encoding)
+    wrong = next(
+        (file for file, suffix in zip(names, suffixes, strict=True) if suffix != suffixes[0]),
+        names[0],
+    )
+    raise ValueError(
+        f"{wrong}: a log is files of text ({', '.join(TEXT_SUFFIXES)}), each plain "
+        f" or compressed ({', '.join(COMPRESSIONS)}), "
+        f"or of Parquet (.parquet), of one kind alone; rename the file"
+    )
+
+
+def _check_encoding(encoding):
+    try:
+        plain = "\n,".encode(encoding) == b"\n,"
+    except LookupError:
+        plain = False
+    if not plain:
+        raise ValueError(
+            f"encoding is {encoding!r}; one is read that has ASCII in it, as latin-1, cp1252 or "
+            f"shift_jis; convert the file to UTF-8"
+        )
+
+
+def _files(path):
+    """Returns a file, or the parts in a folder but for hidden files and those Spark adds."""
+    path = path.resolve()
+    if path.is_dir():
+        parts = part_files(path)
+        if not parts:
+            raise FileNotFoundError(f"{path} is a folder without files; give a click log")
+        return parts
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{path} is missing; a set prepared earlier opens with "
+            f"interhat_tf.input_pipeline.prepared_dataset"
+        )
+    return [path]
+
+
+def _suffix(path):
+    return (path.with_suffix("") if path.suffix in COMPRESSIONS else path).suffix

@@ -1,0 +1,154 @@
+"""What is to become of a click log: its label, its fields, and why, decided from some rows."""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from interhat_tf.preprocessing.column_forms import FORMS, NULL_VALUES, Reading, Source
+from interhat_tf.preprocessing.column_plan import (
+    LABEL,
+    LEFT_OUT,
+    UNKNOWN,
+    ColumnPlan,
+    ColumnPlanner,
+)
+from interhat_tf.preprocessing.fields import Categorical, Numerical, RawField, as_text
+from interhat_tf.preprocessing.labels import Label, find_label_values
+from interhat_tf.schema import CATEGORICAL, NUMERICAL
+
+NOT_ASKED_FOR = "not asked for"
+
+
+@dataclasses.dataclass(frozen=True)
+class LogPlan:
+    """What is to become of a log.
+
+    Args:
+        label: The label.
+        fields: The `Categorical` and `Numerical` fields.
+        reading: How their values are read.
+        columns: What becomes of each column, in the log's order.
+        rows: Number of rows that were looked at.
+    """
+
+    label: Label
+    fields: tuple[RawField, ...]
+    reading: Reading
+    columns: tuple[ColumnPlan, ...]
+    rows: int
+
+
+def plan_log(
+    sample: pa.Table,
+    where: str,
+    label: str,
+    *,
+    positive: str | int | bool | None = None,
+    categorical: Sequence[str] | None = None,
+    numerical: Sequence[str] | None = None,
+    exclude: Sequence[str] = (),
+    min_count: int = 1,
+    null_values: Iterable[str] = NULL_VALUES,
+) -> LogPlan:
+    """Decides what becomes of each column.
+
+    Args:
+        sample: Rows of the log, all columns as they are.
+        where: The log's first file, for messages.
+        label: The column of labels.
+        positive: This and the following as in `interhat_tf.prepare_click_log`: the
+            value of a click.
+        categorical: Columns that become categorical fields.
+        numerical: Columns that become numerical fields.
+        exclude: Columns that are left out.
+        min_count: Training rows that a categorical value needs for an id.
+        null_values: Words that stand for a missing value.
+
+    Raises:
+        ValueError: If a column does not exist or is named twice, its form cannot
+            be told, the labels are not two, or no column is left.
+
+    Example:
+
+    >>> rows = pa.table({"click": [0, 1] * 60, "app": ["a", "b"] * 60, "id": range(120)})
+    >>> plan = plan_log(rows, "log.parquet", "click")
+    >>> plan.fields
+    (Categorical(name='app', min_count=1),)
+    >>> plan.columns[2].note
+    'one value a row'
+    """
+    kinds = _asked_kinds(sample.column_names, label, categorical, numerical, exclude)
+    found = find_label_values(sample[label], label, positive)
+    planner = ColumnPlanner(where, tuple(null_values))
+    plans = {column: planner.plan(sample[column], column, kind) for column, kind in kinds.items()}
+    sources = {
+        field: Source(column, form)
+        for column, plan in plans.items()
+        for field, form in plan.forms.items()
+    }
+    _check(plans, sources, where)
+    fields = tuple(
+        Categorical(field, min_count) if FORMS[source.form] is Categorical else Numerical(field)
+        for field, source in sources.items()
+    )
+    plans[label] = _plan_label(sample[label], found)
+    columns = tuple(
+        plans.get(column) or ColumnPlan(column, LEFT_OUT, note=NOT_ASKED_FOR)
+        for column in sample.column_names
+    )
+    return LogPlan(found, fields, Reading(sources, planner.null_values), columns, len(sample))
+
+
+def _asked_kinds(columns, label, categorical, numerical, exclude):
+    """Returns the columns that may become fields and their kinds, `None` where none is named."""
+    inferred = categorical is None and numerical is None
+    categorical, numerical = categorical or (), numerical or ()
+    named = [*categorical, *numerical, *exclude]
+    for column in named:
+        if column not in columns:
+            raise ValueError(f"there is no column {column!r}; there are {', '.join(columns)}")
+        if column == label:
+            raise ValueError(f"column {column!r} is the label and cannot be a field as well")
+        if named.count(column) > 1:
+            raise ValueError(f"column {column!r} is named twice; a field has one kind")
+    if inferred:
+        return {column: None for column in columns if column != label and column not in exclude}
+    if not (categorical or numerical):
+        raise ValueError("categorical and numerical are both empty; name a column")
+    return dict.fromkeys(categorical, CATEGORICAL) | dict.fromkeys(numerical, NUMERICAL)
+
+
+def _check(plans, sources, where):
+    """Raises an error if a column cannot become a field, two become the same, or none does."""
+    problems = [
+        f"column {column!r} is {plan.note}" if column else "a column has no name"
+        for column, plan in plans.items()
+        if plan.kind == UNKNOWN or not column
+    ]
+    if problems:
+        raise ValueError(
+            f"{where}: {', '.join(problems)}, so that fields cannot be inferred; leave columns out "
+            f"with exclude=, or name those to use with categorical= and numerical="
+        )
+    for column, plan in plans.items():
+        for field in plan.forms:
+            if field != column and field in plans:
+                raise ValueError(
+                    f"{where}: column {column!r} becomes a field {field!r}, and so does the column "
+                    f"of that name; leave one out with exclude="
+                )
+    if not sources:
+        reasons = [f"{column!r} ({plan.note})" for column, plan in plans.items()]
+        raise ValueError(
+            f"{where}: there is no column but the label"
+            + (f" and those that are left out: {', '.join(reasons)}" if reasons else "")
+        )
+
+
+def _plan_label(column, label):
+    texts = as_text(column)
+    missing = pc.mean(pc.equal(texts, "")).as_py()
+    note = f"{label.positive!r} is a click, {label.negative!r} none"
+    return ColumnPlan(label.column, LABEL, {}, 2, missing, None, label.positive, note)
