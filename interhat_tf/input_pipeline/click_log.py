@@ -15,18 +15,21 @@ from interhat_tf.preprocessing.labels import find_label
 from interhat_tf.preprocessing.log_formats import Path, find_log
 from interhat_tf.preprocessing.log_plan import plan_log
 from interhat_tf.preprocessing.plan_report import plan_markdown, warn_of_columns_left_out
+from interhat_tf.preprocessing.table_log import is_table
 
 LogData: TypeAlias = Path | Iterable[Path] | Any
 """A file, a folder, a list of them, or a table."""
 
 
 @overload
-def prepare_click_log(paths: LogData, *, dry_run: Literal[True], **options: Any) -> None: ...
+def prepare_click_log(
+    paths: LogData, *, name: str, dry_run: Literal[True], **options: Any
+) -> None: ...
 
 
 @overload
 def prepare_click_log(
-    paths: LogData, *, dry_run: Literal[False] = False, **options: Any
+    paths: LogData, *, name: str, dry_run: Literal[False] = False, **options: Any
 ) -> PreparedDataset: ...
 
 
@@ -155,6 +158,8 @@ def prepare_click_log(
     check_arguments(download_config, prepare_click_log)
     _check_name(name)
     log = find_log(paths, delimiter, encoding)
+    if is_table(paths) and {"beam_runner", "beam_options"} & set(download_config):
+        raise ValueError("a table is prepared on this machine; store it as Parquet files for Beam")
     label = find_label(log.columns, label)  # before values that a wrong delimiter may damage
     plan = plan_log(
         log.sample(),

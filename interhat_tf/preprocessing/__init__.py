@@ -3,9 +3,11 @@
 In the order in which a log passes through them:
 
 - `rows`, `fields`: what a row of a log is, and the kinds of its fields;
-- `log_files`, `text_chunks`, `text_parsing`, `text_log`, `parquet_log`: reading a
-  log in chunks; `checks` and `kinds`: what its values may be, and which kind of
-  field a column is;
+- `log_files`, `text_chunks`, `text_parsing`, `text_log`, `json_log`, `parquet_log`,
+  `table_log`: reading a log in chunks; `log_formats`: which of them a user's log needs;
+  `checks`: what its values may be;
+- `column_forms`, `times`, `labels`: what a column's values mean; `kinds`, `column_plan`,
+  `log_plan`, `plan_report`: what becomes of the columns of a log that nobody described;
 - `vocabulary`, `value_tables`: counting values;
 - `encoding`: values as ids and numbers;
 - `shuffle`: the random order of the rows;

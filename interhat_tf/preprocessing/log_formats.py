@@ -8,11 +8,14 @@ import pyarrow as pa
 from etils import epath
 
 from interhat_tf.preprocessing.column_forms import Reading
+from interhat_tf.preprocessing.json_log import JsonLog
 from interhat_tf.preprocessing.log_files import COMPRESSIONS, part_files
 from interhat_tf.preprocessing.parquet_log import ParquetLog
+from interhat_tf.preprocessing.table_log import TableLog, as_table, is_table
 from interhat_tf.preprocessing.text_log import TextLog
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
+JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
 
 Path = str | os.PathLike
 """A file or a folder."""
@@ -64,6 +67,8 @@ def find_log(data: Any, delimiter: str | None = None, encoding: str | None = Non
     """
     if encoding:
         _check_encoding(encoding)
+    if is_table(data):
+        return TableLog(as_table(data))
     paths = [data] if isinstance(data, str | os.PathLike) else list(data)
     files = [file for path in paths for file in _files(epath.Path(path).expanduser())]
     if not files:
@@ -72,6 +77,8 @@ def find_log(data: Any, delimiter: str | None = None, encoding: str | None = Non
     names = [str(path) for path in files]
     if set(suffixes) == {".parquet"}:
         return ParquetLog(names)
+    if set(suffixes) <= set(JSON_SUFFIXES):
+        return JsonLog(names)
     if set(suffixes) <= set(TEXT_SUFFIXES):
         separator = delimiter or ("\t" if suffixes[0] == ".tsv" else ",")
         return TextLog(names, separator, encoding)
@@ -80,8 +87,8 @@ def find_log(data: Any, delimiter: str | None = None, encoding: str | None = Non
         names[0],
     )
     raise ValueError(
-        f"{wrong}: a log is files of text ({', '.join(TEXT_SUFFIXES)}), each plain "
-        f" or compressed ({', '.join(COMPRESSIONS)}), "
+        f"{wrong}: a log is files of text ({', '.join(TEXT_SUFFIXES)}), of JSON lines "
+        f"({', '.join(JSON_SUFFIXES)}), each plain or compressed ({', '.join(COMPRESSIONS)}), "
         f"or of Parquet (.parquet), of one kind alone; rename the file"
     )
 

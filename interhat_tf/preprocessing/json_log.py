@@ -1,0 +1,114 @@
+"""A click log of JSON lines: a record a line."""
+
+import dataclasses
+import functools
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import json as arrow_json
+
+from interhat_tf.preprocessing.column_forms import NUMBER, Reading
+from interhat_tf.preprocessing.log_files import file_sizes
+from interhat_tf.preprocessing.text_chunks import (
+    MAX_LINE_BYTES,
+    TextChunk,
+    line_ends,
+    log_chunks,
+    text_chunks,
+)
+from interhat_tf.preprocessing.text_log import SAMPLE_BYTES
+from interhat_tf.preprocessing.text_parsing import first_wrong_row
+
+
+@dataclasses.dataclass(frozen=True)
+class JsonLog:
+    """A log of JSON lines. Names that are in none of the first lines are no columns.
+
+    Args:
+        paths: The files, in order.
+    """
+
+    paths: list[str]
+
+    @property
+    def identity(self) -> list[list[Any]]:
+        """Each file's path and size."""
+        return file_sizes(self.paths)
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns' names."""
+        return self._first_rows.column_names
+
+    @functools.cached_property
+    def chunks(self) -> Iterable[TextChunk]:
+        """The log's chunks."""
+        return log_chunks(self.paths)
+
+    @functools.cached_property
+    def rows(self) -> int:
+        """Number of rows."""
+        return sum(chunk.rows for chunk in self.chunks)
+
+    def sample(self) -> pa.Table:
+        """Returns the first rows; times are text, as they are written."""
+        return self._first_rows
+
+    def read(self, chunk: TextChunk, label: str, reading: Reading) -> pa.Table:
+        """Returns the columns of a chunk that are read.
+
+        Raises:
+            ValueError: If a line is no record, or a value not of its column's
+                type. The message names file and line.
+        """
+        types = {
+            name: self._first_rows.schema.field(name).type for name in (label, *reading.columns)
+        }
+        # A price that is whole in the first lines need not be so later.
+        types |= {
+            source.column: pa.float64()
+            for source in reading.sources.values()
+            if source.form == NUMBER and not pa.types.is_string(types[source.column])
+        }
+        return _parse(chunk, types)
+
+    @functools.cached_property
+    def _first_rows(self) -> pa.Table:
+        chunk = next(text_chunks(self.paths[:1], chunk_bytes=SAMPLE_BYTES))
+        if chunk.read().lstrip()[:1] == b"[":
+            raise ValueError(
+                f"{chunk.path}: a JSON array; write a record a line, as pandas does with "
+                f"to_json(orient='records', lines=True)"
+            )
+        found = _parse(chunk, {}, unexpected="infer")
+        names = found.column_names
+        times = [field.name for field in found.schema if pa.types.is_timestamp(field.type)]
+        found = _parse(chunk, dict.fromkeys(times, pa.string()), unexpected="infer")
+        return found.select(names)
+
+
+def _parse(
+    chunk: TextChunk, types: Mapping[str, pa.DataType], unexpected: str = "ignore"
+) -> pa.Table:
+    def read(data: bytes, rows: int) -> pa.Table:
+        table = arrow_json.read_json(
+            pa.py_buffer(data),
+            arrow_json.ReadOptions(use_threads=False, block_size=MAX_LINE_BYTES),
+            arrow_json.ParseOptions(
+                explicit_schema=pa.schema(list(types.items())),
+                unexpected_field_behavior=unexpected,
+            ),
+        )
+        if len(table) != rows:
+            raise pa.ArrowInvalid("the line holds no record, or more than one")
+        return table
+
+    data = chunk.read()
+    try:
+        return read(data, chunk.rows)
+    except pa.ArrowInvalid as error:
+        ends = line_ends(data)
+        row = first_wrong_row(data, ends, read)
+        problem = " ".join(str(error).split()).partition(" in row ")[0]
+        raise ValueError(f"{chunk.path}:{chunk.first_line + row}: {problem}") from error

@@ -1,0 +1,120 @@
+"""A click log in memory: a pandas, polars or Arrow table."""
+
+import dataclasses
+import functools
+import hashlib
+from typing import Any
+
+import pyarrow as pa
+
+from interhat_tf.preprocessing.column_forms import Reading
+
+CHUNK_ROWS = 1 << 17
+"""Rows that are read at once, at most."""
+
+NAME = "the table"
+"""What messages call it."""
+
+
+def is_table(data: Any) -> bool:
+    """Returns whether data is a table that `as_table` takes."""
+    return isinstance(data, pa.Table) or hasattr(data, "__arrow_c_stream__")
+
+
+def as_table(data: Any) -> pa.Table:
+    """Returns a pandas, polars or any other table with `__arrow_c_stream__` as an Arrow one.
+
+    Raises:
+        ValueError: If a column holds what Arrow has no type for.
+    """
+    try:
+        if type(data).__module__.startswith("pandas"):
+            return pa.Table.from_pandas(data, preserve_index=False).replace_schema_metadata()
+        return pa.table(data).replace_schema_metadata()
+    except (pa.ArrowException, TypeError) as error:
+        raise ValueError(
+            f"{NAME}: not to be read as Arrow ({' '.join(str(error).split())}); "
+            f"convert the column to text or numbers"
+        ) from error
+
+
+@dataclasses.dataclass(frozen=True)
+class TableChunk:
+    """Consecutive rows of a table.
+
+    Args:
+        first_row: Number of the first row in the table, from 0.
+        values: The rows.
+    """
+
+    first_row: int
+    values: pa.Table
+    path: str = NAME
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return len(self.values)
+
+    @property
+    def first_line(self) -> int:
+        """Number of the first row, from 1."""
+        return self.first_row + 1
+
+
+@dataclasses.dataclass(frozen=True)
+class TableLog:
+    """A log that is a table in memory.
+
+    Args:
+        table: The table.
+    """
+
+    table: pa.Table
+
+    @property
+    def paths(self) -> list[str]:
+        """What messages call the table."""
+        return [NAME]
+
+    @functools.cached_property
+    def identity(self) -> list[list[Any]]:
+        """The table's digest."""
+        digest = hashlib.blake2b(digest_size=16)
+        digest.update(str(self.table.schema).encode())
+        for chunk in self.chunks:
+            # Of one piece, so that it does not matter in which pieces the table came.
+            for batch in chunk.values.combine_chunks().to_batches():
+                digest.update(memoryview(batch.serialize()))
+        return [[NAME, digest.hexdigest()]]
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns' names."""
+        return self.table.column_names
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return len(self.table)
+
+    @property
+    def chunks(self) -> list[TableChunk]:
+        """The log's chunks."""
+        starts = range(0, len(self.table), CHUNK_ROWS)
+        return [TableChunk(start, self.table.slice(start, CHUNK_ROWS)) for start in starts]
+
+    def sample(self) -> pa.Table:
+        """Returns the first and the last rows.
+
+        Raises:
+            ValueError: If there are none.
+        """
+        if not self.chunks:
+            raise ValueError(f"{NAME}: the log has no rows")
+        ends = [self.chunks[0], self.chunks[-1]] if len(self.chunks) > 1 else self.chunks
+        return pa.concat_tables([chunk.values for chunk in ends])
+
+    def read(self, chunk: TableChunk, label: str, reading: Reading) -> pa.Table:
+        """Returns the columns of a chunk that are read, as they are."""
+        return chunk.values.select([label, *reading.columns])
