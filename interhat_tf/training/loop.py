@@ -20,30 +20,20 @@ from interhat_tf.training.distribution import (
     naming_lost_workers,
 )
 from interhat_tf.training.early_stopping import CRITERIA
-from interhat_tf.training.evaluation import (
-    EVALUATION_BATCH_SIZE,
-    compile_prediction,
-    evaluate,
-    evaluate_batches,
-)
-from interhat_tf.training.microbatch import check_microbatches
+from interhat_tf.training.evaluation import compile_prediction, evaluate
+from interhat_tf.training.records import adapt_and_diagnose, check_schema, check_training
 from interhat_tf.training.run_folder import (
     architecture,
     check_config,
     load_best_weights,
     save_model,
 )
-from interhat_tf.training.self_distillation import check_self_distillation
 from interhat_tf.training.settings import TrainingSettings
 from interhat_tf.training.step import compile_steps
 from interhat_tf.utils.files import read_json, write_json
 from interhat_tf.utils.provenance import versions
 
 STEPS_PER_CALL = 16
-ADAPT_BATCHES = 8
-"""Batches of 8,192 training records that a model takes averages of: those err by sd / 256."""
-DIAGNOSE_BATCHES = 32
-"""Batches of 8,192 validation records that a model is diagnosed on, which reads them four times."""
 
 
 def train(
@@ -101,9 +91,10 @@ def train(
         ValueError: If the run in `output_dir` has another configuration or is of
             another model, or the model's schema is not the data set's, or a
             record does not follow it, or the model cannot be trained in
-            microbatches or with self-distillation as the settings ask, or the
-            checkpoint is damaged, or the data cannot be distributed to the devices,
-            or several devices are to average weights with `"lazy_adam"`.
+            microbatches, with self-distillation or with aligned attention as the
+            settings ask, or the checkpoint is damaged, or the data cannot be
+            distributed to the devices, or several devices are to average weights
+            with `"lazy_adam"`.
         ConnectionError: If another worker is lost.
     """
     folder = pathlib.Path(output_dir)
@@ -117,17 +108,12 @@ def train(
         "training": dataclasses.asdict(settings),
     }
     check_config(folder, config, resume)
-    if model.schema.record_fields != data.schema.record_fields:  # the model makes the crosses
-        raise ValueError(f"the model's schema is not that of the data set {data.name}")
+    check_schema(model, data)
     if (folder / "report.json").exists():
         load_best_weights(model, folder)
         return read_json(folder / "report.json")
-    if settings.microbatch_size:
-        check_microbatches(model, settings.jit_compile)
-    if settings.self_distillation:
-        check_self_distillation(model)
-    for split in ("train", "validation", "test") if test else ("train", "validation"):
-        data.check(split)
+    splits = ("train", "validation", "test") if test else ("train", "validation")
+    check_training(model, data, settings, splits)
 
     model.drop_effects()  # they are of the weights that it has now
     loop = _Loop(model, data, settings, folder)
@@ -167,10 +153,12 @@ class _Loop:
         self.optimizer = settings.make_optimizer(model)
         self.averaged = settings.make_average(model)
         averages = self.averaged.variables if self.averaged else []
+        self.alignment = settings.make_alignment(model)
+        effects = self.alignment.variables if self.alignment else []
         self.loss_sum = tf.Variable(0.0, dtype=tf.float64, trainable=False)
         self.checkpoint = Checkpoint(
             folder / "checkpoint.npz",
-            [*model.variables, *self.optimizer.variables, *averages, self.loss_sum],
+            [*model.variables, *self.optimizer.variables, *averages, *effects, self.loss_sum],
             _weights(model),
         )
         self.predict = compile_prediction(model, settings.microbatch_size)
@@ -200,6 +188,7 @@ class _Loop:
             microbatch_size=settings.microbatch_size,
             averaged=self.averaged,
             self_distillation=settings.self_distillation,
+            alignment=self.alignment,
         )
         writer = (
             tf.summary.create_file_writer(str(self.folder / "tensorboard"))
@@ -280,6 +269,8 @@ class _Loop:
         else:
             rate = logs["learning_rate"] * settings.learning_rate_factor
             self.optimizer.learning_rate = rate
+            if self.alignment:
+                self.alignment.follow_learning_rate(rate / settings.learning_rate)
         state.epoch, state.step = state.epoch + 1, 0
         state.finished = (
             state.epochs_without_gain >= settings.patience or state.epoch >= settings.max_epochs
@@ -288,11 +279,7 @@ class _Loop:
     def take_best_weights(self) -> None:
         """Gives the model the best weights, and what it takes from records and says of itself."""
         self.model.set_weights(self.checkpoint.best_weights)
-        self.model.adapt(self._records("train", ADAPT_BATCHES))
-        self.model.diagnose(self._records("validation", DIAGNOSE_BATCHES), evaluate_batches)
-
-    def _records(self, split: str, batches: int) -> tf.data.Dataset:
-        return self.data.evaluation_batches(split, EVALUATION_BATCH_SIZE).take(batches)
+        adapt_and_diagnose(self.model, self.data)
 
     def report(self, config: Mapping[str, Any], test: bool) -> dict[str, Any]:
         """Returns the record of the finished run, read off the model's present weights."""

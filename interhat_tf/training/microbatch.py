@@ -28,9 +28,14 @@ def check_microbatches(model: keras.Model, jit_compile: bool = False) -> None:
     """
     if jit_compile:
         raise ValueError("microbatch_size and jit_compile do not go together; choose one")
-    # The variables of layers alone: what a model itself keeps, training does not change.
-    if any(layer.non_trainable_variables for layer in model.layers):
+    if needs_whole_batches(model):
         raise ValueError("microbatch_size needs a model without dropout and batch normalisation")
+
+
+def needs_whole_batches(model: keras.Model) -> bool:
+    """Returns whether a model has dropout or batch normalisation."""
+    # The variables of layers alone: what a model itself keeps, training does not change.
+    return any(layer.non_trainable_variables for layer in model.layers)
 
 
 class Microbatches:

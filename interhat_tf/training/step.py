@@ -8,10 +8,12 @@ import tensorflow as tf
 
 from interhat_tf.schema import Batch
 from interhat_tf.training.averaged_weights import AveragedWeights
+from interhat_tf.training.effect_alignment import EffectAlignment, check_alignment
 from interhat_tf.training.microbatch import check_microbatches, sum_over_microbatches
 from interhat_tf.training.self_distillation import check_self_distillation, logloss_and_pull
 
 LABELS = "labels"
+REPLACED = "replaced fields"
 
 
 def compile_steps(
@@ -22,6 +24,7 @@ def compile_steps(
     microbatch_size: int | None = None,
     averaged: AveragedWeights | None = None,
     self_distillation: float = 0.0,
+    alignment: EffectAlignment | None = None,
 ) -> Callable[[Any, tf.Tensor], None]:
     """Returns the function that trains a model for a number of steps.
 
@@ -41,33 +44,39 @@ def compile_steps(
             to none.
         self_distillation: Weight of the pull of two predictions to their mean;
             see `self_distillation`. Defaults to 0, one prediction.
+        alignment: What pulls attention weights toward effects, and learns these.
+            Defaults to none.
 
     Returns:
         A function of an iterator of batches and the number of steps, a scalar
         tensor; see `distribution.distribute_batches` for several replicas.
 
     Raises:
-        ValueError: As `check_microbatches` and `check_self_distillation`, if
-            these are asked for.
+        ValueError: As `check_microbatches`, `check_self_distillation` and
+            `check_alignment`, if these are asked for.
     """
     if microbatch_size:
         check_microbatches(model, jit_compile)
     if self_distillation:
         check_self_distillation(model)
+    if alignment is not None:
+        check_alignment(model, self_distillation)
     strategy = model.distribute_strategy
     table_l2 = getattr(optimizer, "table_l2", {})
-    objective = Objective(model, table_l2, microbatch_size, self_distillation)
-    gradients_of = objective.gradients
+    objective = Objective(model, table_l2, microbatch_size, self_distillation, alignment)
+    gradients_of, weights = objective.gradients, model.trainable_variables
 
     def train_step(inputs: Batch, labels: tf.Tensor) -> tf.Tensor:
         rows = tf.shape(labels)[0]
         if strategy.num_replicas_in_sync > 1:
             rows = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, rows)
-        loss, gradients = gradients_of(inputs, labels, rows)
+        sums, gradients = gradients_of(inputs, labels, rows)
         if averaged is not None:
-            averaged.before_step(gradients, objective.variables)
-        optimizer.apply(gradients, objective.variables)  # sums over the replicas
-        return loss
+            averaged.before_step(gradients[: len(weights)], weights)
+        optimizer.apply(gradients[: len(weights)], weights)  # sums over the replicas
+        if alignment is not None:
+            alignment.optimizer.apply(gradients[len(weights) :], alignment.head_weights)
+        return sums
 
     compiled = tf.function(jit_compile=jit_compile, reduce_retracing=True)
     if strategy.num_replicas_in_sync > 1:  # XLA compiles no exchange between replicas
@@ -78,10 +87,13 @@ def compile_steps(
     @tf.function
     def train_steps(batches: Iterator, steps: tf.Tensor) -> None:
         for _ in tf.range(steps):
-            losses = strategy.run(train_step, args=next(batches))
-            loss_sum.assign_add(strategy.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None))
+            sums = strategy.run(train_step, args=next(batches))
+            sums = strategy.reduce(tf.distribute.ReduceOp.SUM, sums, axis=None)  # (2,)
+            loss_sum.assign_add(sums[0])
             if averaged is not None:
                 averaged.after_step(optimizer.iterations.value)
+            if alignment is not None:
+                alignment.after_step(sums[1])
 
     return train_steps
 
@@ -94,6 +106,10 @@ class Objective:
         table_l2: Paths of the variables whose penalties the optimizer adds.
         microbatch_size: As for `compile_steps`.
         self_distillation: As for `compile_steps`.
+        alignment: As for `compile_steps`.
+
+    Attributes:
+        variables: The model's trainable ones, then those of the alignment's head.
     """
 
     def __init__(
@@ -102,51 +118,61 @@ class Objective:
         table_l2: dict[str, float],
         microbatch_size: int | None,
         self_distillation: float,
+        alignment: EffectAlignment | None,
     ):
         self.model, self.microbatch_size = model, microbatch_size
-        self.self_distillation = self_distillation
-        self.variables = model.trainable_variables
-        self.penalised = [v for v in self.variables if v.regularizer and v.path not in table_l2]
+        self.self_distillation, self.alignment = self_distillation, alignment
+        weights = model.trainable_variables
+        self.penalised = [v for v in weights if v.regularizer and v.path not in table_l2]
+        self.variables = [*weights, *(alignment.head_weights if alignment else [])]
 
     def gradients(
         self, inputs: Batch, labels: tf.Tensor, rows: tf.Tensor
     ) -> tuple[tf.Tensor, list[Any]]:
-        """Returns the sum of a batch's loglosses, and the gradients of the objective.
+        """Returns sums over a batch, and the gradients of the objective.
+
+        The sums, (2,), are of the records' loglosses, and of their |effects|
+        divided by `rows`.
 
         Args:
             inputs: The records, or a replica's share of them.
             labels: Their labels, (B,).
             rows: The number of records, over all replicas.
         """
+        batch = {**inputs, LABELS: labels}
+        if self.alignment is not None:
+            batch[REPLACED] = self.alignment.draw_fields(tf.shape(labels)[0])
+
+        def gradients_of(batch: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, list[Any]]:
+            return self._batch_gradients(batch, rows)
+
         if self.microbatch_size:
-
-            def of_microbatch(batch: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, list[Any]]:
-                inputs = {name: array for name, array in batch.items() if name != LABELS}
-                return self._logloss_gradients(inputs, batch[LABELS], rows)
-
-            loss, gradients = sum_over_microbatches(
-                of_microbatch, {**inputs, LABELS: labels}, self.microbatch_size
-            )
+            sums, gradients = sum_over_microbatches(gradients_of, batch, self.microbatch_size)
         else:
-            loss, gradients = self._logloss_gradients(inputs, labels, rows)
-        return loss, self._add_penalties(gradients)
+            sums, gradients = gradients_of(batch)
+        return sums, self._add_penalties(gradients)
 
-    def _logloss_gradients(self, inputs, labels, rows):
+    def _batch_gradients(self, batch, rows):
         with tf.GradientTape() as tape:
-            losses, objectives = self._losses(inputs, labels)
+            losses, objectives, effects = self._losses(dict(batch))
             objective = tf.reduce_sum(objectives) / tf.cast(rows, objectives.dtype)
         gradients = tape.gradient(objective, self.variables)
-        return tf.reduce_sum(tf.cast(losses, tf.float64)), gradients
+        sums = [tf.reduce_sum(tf.cast(values, tf.float64)) for values in (losses, effects)]
+        return tf.stack([sums[0], sums[1] / tf.cast(rows, tf.float64)]), gradients
 
-    def _losses(self, inputs, labels):
-        """Returns the records' loglosses, and what is to be minimised of each, (B,)."""
+    def _losses(self, inputs):
+        """Returns the records' loglosses, what is to be minimised of each, and |effects|, (B,)."""
+        labels, replaced = inputs.pop(LABELS), inputs.pop(REPLACED, None)
         if self.self_distillation:
             losses, pulls = logloss_and_pull(self.model, inputs, labels)
-            return losses, losses + self.self_distillation * pulls
-        logits = self.model(inputs, training=True)[:, 0]  # (B,)
-        labels = tf.cast(labels, logits.dtype)  # (B,)
-        losses = tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)  # (B,)
-        return losses, losses
+            return losses, losses + self.self_distillation * pulls, tf.zeros_like(losses)
+        if self.alignment is None:
+            logits = self.model(inputs, training=True)[:, 0]  # (B,)
+            losses = _loglosses(labels, logits)  # (B,)
+            return losses, losses, tf.zeros_like(losses)
+        logits, added, effects = self.alignment.forward(inputs, replaced)  # (B,)
+        losses = _loglosses(labels, logits)  # (B,)
+        return losses, losses + added, effects
 
     def _add_penalties(self, gradients):
         if not self.penalised:
@@ -159,6 +185,10 @@ class Objective:
             _sum(*pair)
             for pair in zip(gradients, tape.gradient(penalty, self.variables), strict=True)
         ]
+
+
+def _loglosses(labels, logits):
+    return tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(labels, logits.dtype), logits)
 
 
 def _sum(gradient, other):

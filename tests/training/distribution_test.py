@@ -20,6 +20,7 @@ from interhat_tf.training.distribution import (
     distribute_batches,
     naming_lost_workers,
 )
+from interhat_tf.training.effect_alignment import EffectAlignment
 from interhat_tf.training.evaluation import compile_prediction
 from interhat_tf.training.step import compile_steps
 from interhat_tf.utils.files import read_json
@@ -45,8 +46,17 @@ def found(tmp_path_factory):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("how", HOW)
 def test_two_replicas_take_the_steps_of_one(found, optimizer, how):
-    one = np.load(found / f"{optimizer}-one.npz")
-    two = np.load(found / f"{optimizer}-{how}.npz")
+    assert_same_steps(found, optimizer, how)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["whole", "xla"])
+def test_two_replicas_align_attention_as_one(found, how):
+    assert_same_steps(found, "Aligned", how)
+
+
+def assert_same_steps(found, name, how):
+    one, two = np.load(found / f"{name}-one.npz"), np.load(found / f"{name}-{how}.npz")
     np.testing.assert_allclose(two["loss"], one["loss"], rtol=1e-6)
     weights = [name for name in one if name.startswith("weight")]
     assert weights and weights == [name for name in two if name.startswith("weight")]
@@ -94,13 +104,19 @@ def test_a_lost_worker_is_named():
         raise tf.errors.InvalidArgumentError(None, None, "something else")
 
 
-def trained(strategy, optimizer, **how):
-    """Returns a model after a step on each batch, the sum of the loglosses, and the average."""
+def trained(strategy, optimizer, effect_weight=0.0, **how):
+    """Returns a model after a step on each batch, the sum of the loglosses, and the average.
+
+    With an effect weight both replicas' parts of a batch have the same records, so that
+    each record has the same neighbour wherever a batch is cut.
+    """
     rng = np.random.default_rng(0)
     batches = [
         (rng.integers(0, (7, 5), (rows, 2)), rng.integers(2, size=rows).astype("float32"))
         for rows in ROWS
     ]
+    if effect_weight:
+        batches = [(np.tile(ids[: len(ids) // 2], (2, 1)), labels) for ids, labels in batches]
     keras.utils.set_random_seed(3)
     with strategy.scope():
         model = InterHAt(SCHEMA, embedding_dim=4, num_heads=2, order=2, dense_l2=1e-3)
@@ -108,7 +124,8 @@ def trained(strategy, optimizer, **how):
         optimizer.build(model.trainable_variables)
     loss_sum = tf.Variable(0.0, dtype=tf.float64)
     averaged = AveragedWeights(model, 0.9)
-    steps = compile_steps(model, optimizer, loss_sum, averaged=averaged, **how)
+    alignment = EffectAlignment(model, effect_weight) if effect_weight else None
+    steps = compile_steps(model, optimizer, loss_sum, averaged=averaged, alignment=alignment, **how)
     alone = strategy.num_replicas_in_sync == 1
     given = [
         ({"categorical": ids[part]}, labels[part])
@@ -146,6 +163,7 @@ def main(folder):
             predict = compile_prediction(model, arguments.get("microbatch_size"))
             save(f"{folder}/{name}-{how}.npz", model, *rest, predict, ids)
     check_agreement(two, 1, 2)
+    align(folder, two, ids)
 
     config = RuleConfig(name="small", group=(1,), records=20_000, num_fields=4)
     data = prepare(Builder(config=config, data_dir=folder))
@@ -160,6 +178,17 @@ def main(folder):
         model = InterHAt(data.schema, embedding_dim=4, num_heads=2, order=2, value_dim=8)
     # 8,192 and 7,808 rows: the shares of the two are unequal, and both end short.
     train(model, data, f"{folder}/run", TrainingSettings(batch_size=300, max_epochs=1))
+
+
+def align(folder, two, ids):
+    """Trains with aligned attention on one device and on two."""
+    # A part's fields are those that the part has in the whole batch.
+    EffectAlignment.draw_fields = lambda self, rows: tf.range(rows) % 2
+    model, *rest = trained(tf.distribute.get_strategy(), Adam, effect_weight=5.0)
+    save(f"{folder}/Aligned-one.npz", model, *rest, model, ids)
+    for how in ("whole", "xla"):
+        model, *rest = trained(two, Adam, effect_weight=5.0, **HOW[how])
+        save(f"{folder}/Aligned-{how}.npz", model, *rest, compile_prediction(model), ids)
 
 
 if __name__ == "__main__":

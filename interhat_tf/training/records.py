@@ -1,0 +1,58 @@
+"""What a training asks of a data set's records before it begins, and after its last step."""
+
+from collections.abc import Iterable
+
+import keras
+import tensorflow as tf
+
+from interhat_tf.input_pipeline.dataset import PreparedDataset
+from interhat_tf.training.effect_alignment import check_alignment
+from interhat_tf.training.evaluation import EVALUATION_BATCH_SIZE, evaluate_batches
+from interhat_tf.training.microbatch import check_microbatches
+from interhat_tf.training.self_distillation import check_self_distillation
+from interhat_tf.training.settings import TrainingSettings
+
+ADAPT_BATCHES = 8
+"""Batches of 8,192 training records that a model takes averages of: those err by sd / 256."""
+DIAGNOSE_BATCHES = 32
+"""Batches of 8,192 validation records that a model is diagnosed on, which reads them four times."""
+
+
+def check_schema(model: keras.Model, data: PreparedDataset) -> None:
+    """Checks that a model reads the records of a data set.
+
+    Raises:
+        ValueError: If its schema is another.
+    """
+    if model.schema.record_fields != data.schema.record_fields:  # the model makes the crosses
+        raise ValueError(f"the model's schema is not that of the data set {data.name}")
+
+
+def check_training(
+    model: keras.Model, data: PreparedDataset, settings: TrainingSettings, splits: Iterable[str]
+) -> None:
+    """Checks that a model can be trained as the settings ask, and the records of some splits.
+
+    Raises:
+        ValueError: If the model cannot be trained in microbatches, with
+            self-distillation or with alignment, or a record does not follow the
+            schema.
+    """
+    if settings.microbatch_size:
+        check_microbatches(model, settings.jit_compile)
+    if settings.self_distillation:
+        check_self_distillation(model)
+    if settings.effect_weight:
+        check_alignment(model, settings.self_distillation)
+    for split in splits:
+        data.check(split)
+
+
+def adapt_and_diagnose(model: keras.Model, data: PreparedDataset) -> None:
+    """Lets a model that is trained take in averages of records, and say what it is worth."""
+    model.adapt(_records(data, "train", ADAPT_BATCHES))
+    model.diagnose(_records(data, "validation", DIAGNOSE_BATCHES), evaluate_batches)
+
+
+def _records(data: PreparedDataset, split: str, batches: int) -> tf.data.Dataset:
+    return data.evaluation_batches(split, EVALUATION_BATCH_SIZE).take(batches)
