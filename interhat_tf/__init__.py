@@ -13,6 +13,7 @@ __getattr__ = lazy_attributes(
     __name__,
     {
         "TrainingSettings": "interhat_tf.training.settings",
+        "align_attention": "interhat_tf.training.align",
         "explain_records": "interhat_tf.explanation.explanation",
         "prepare_click_log": "interhat_tf.input_pipeline.click_log",
         "prepared_dataset": "interhat_tf.input_pipeline.catalog",
@@ -30,6 +31,7 @@ __all__ = [
     "LazyAdam",
     "Schema",
     "TrainingSettings",
+    "align_attention",
     "explain_records",
     "prepare_click_log",
     "prepared_dataset",

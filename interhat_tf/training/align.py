@@ -1,0 +1,92 @@
+"""Aligns the attention of a model that is trained already."""
+
+import contextlib
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from interhat_tf.input_pipeline.dataset import PreparedDataset
+from interhat_tf.training.distribution import distribute_batches
+from interhat_tf.training.effect_alignment import EffectAlignment
+from interhat_tf.training.evaluation import compile_prediction, evaluate
+from interhat_tf.training.records import adapt_and_diagnose, check_schema, check_training
+from interhat_tf.training.settings import TrainingSettings
+from interhat_tf.training.step import compile_steps
+
+
+def align_attention(
+    model: keras.Model,
+    data: PreparedDataset,
+    weight: float = 0.05,
+    epochs: int = 3,
+    **changes: Any,
+) -> list[dict[str, float]]:
+    """Trains a model on, until its attention weights say what the fields do to its logit.
+
+    These are a few epochs with `TrainingSettings.effect_weight`, at learning rates
+    that fall from epoch to epoch by the same factor, to a tenth in the last one.
+    The model keeps what the last epoch made of it, or the average of its weights
+    if its settings have one, with a new average record and diagnosis (`adapt`,
+    `diagnose`). Effects that `fit_effects` gave it are dropped.
+
+    Args:
+        model: The model, an `InterHAt`.
+        data: The `input_pipeline.PreparedDataset` that it was trained on.
+        weight: The weight of the alignment; see `effect_alignment`. Defaults to
+            0.05.
+        epochs: Number of epochs. Defaults to 3.
+        **changes: Arguments of `TrainingSettings` that win over those of the
+            model's preset. `learning_rate` is the first epoch's and defaults to
+            1e-3.
+
+    Returns:
+        The validation split's `auc` and `logloss` before, and after each epoch.
+
+    Raises:
+        ValueError: If the model has no attention weights, its schema is not the
+            data set's, a record does not follow it, or the weight is not above 0.
+
+    Example:
+
+        model = keras.models.load_model("runs/my_clicks/model.keras")
+        align_attention(model, data)
+        model.save("aligned.keras")
+    """
+    if weight <= 0:
+        raise ValueError(f"weight, that of the alignment, must be above 0, got {weight}")
+    changes = {"learning_rate": 1e-3, **changes, "effect_weight": weight}
+    settings = TrainingSettings.of_model(model, **changes)
+    check_schema(model, data)
+    check_training(model, data, settings, ("train", "validation"))
+    model.drop_effects()  # they are of the weights that it has now
+    optimizer, averaged = settings.make_optimizer(model), settings.make_average(model)
+    alignment = EffectAlignment(model, weight, settings.seed)
+    train_steps = compile_steps(
+        model,
+        optimizer,
+        tf.Variable(0.0, dtype=tf.float64, trainable=False),
+        jit_compile=settings.jit_compile,
+        microbatch_size=settings.microbatch_size,
+        averaged=averaged,
+        alignment=alignment,
+    )
+    strategy = model.distribute_strategy
+    shards = settings.input_shards or strategy.num_replicas_in_sync
+    batches = iter(
+        distribute_batches(strategy, data, settings.batch_size, shards, seed=settings.seed)
+    )
+    predict = compile_prediction(model, settings.microbatch_size)
+    history = [evaluate(model, data, "validation", predict)]
+    for share in np.geomspace(1.0, 0.1, epochs):
+        optimizer.learning_rate = share * settings.learning_rate
+        alignment.follow_learning_rate(share)
+        for _ in range(data.num_batches(settings.batch_size, shards)):
+            train_steps(batches, tf.constant(1))
+        with averaged.in_place() if averaged else contextlib.nullcontext():
+            history.append(evaluate(model, data, "validation", predict))
+    if averaged:
+        averaged.swap_in()
+    adapt_and_diagnose(model, data)
+    return history

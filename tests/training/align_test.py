@@ -1,0 +1,33 @@
+"""Tests of aligning the attention of a trained model."""
+
+import pytest
+
+from interhat_tf.explanation.attributions import attention
+from interhat_tf.models import DNN
+from interhat_tf.training import align_attention, evaluate
+from tests.training.runs import make_model
+
+SETTINGS = {"batch_size": 100, "learning_rate": 0.01}
+
+
+@pytest.mark.slow
+def test_the_weights_come_to_name_the_fields_that_decide(rule_data):
+    model = make_model(rule_data.schema, dropout=0.0, mlp_units=(8,))
+    before = model.get_weights()
+    history = align_attention(model, rule_data, weight=0.1, epochs=6, ema_momentum=0.9, **SETTINGS)
+    assert len(history) == 7 and set(history[0]) == {"auc", "logloss"}
+    assert history[-1] == evaluate(model, rule_data, "validation")  # of the averages
+    assert any((a != b).any() for a, b in zip(before, model.get_weights(), strict=True))
+    assert "attention" in model.diagnosis
+    records, _ = next(iter(rule_data.evaluation_batches("validation", 400)))
+    rule = [rule_data.id_of("f1", "b1"), rule_data.id_of("f2", "b2")]
+    match = (records["categorical"].numpy()[:, :2] == rule).all(axis=1)
+    weights = attention(model, {"categorical": records["categorical"][match]}).mean(axis=0)
+    assert weights[:2].min() > 0.3 and weights[2:].max() < 0.15, weights
+
+
+def test_what_is_refused(rule_data):
+    with pytest.raises(ValueError, match="with attention weights, and DNN has none"):
+        align_attention(DNN(rule_data.schema), rule_data)
+    with pytest.raises(ValueError, match="weight, that of the alignment, must be above 0, got 0"):
+        align_attention(make_model(rule_data.schema), rule_data, weight=0)
