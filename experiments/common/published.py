@@ -20,6 +20,7 @@ TITLES = {
     "finalnet": "FinalNet",
     "ecn": "ECN",
     "qnn_alpha": "QNN-alpha",
+    "order_exact": "Order-exact",
     "interhat_s": "InterHAt-S",
     "interhat": "InterHAt",
 }

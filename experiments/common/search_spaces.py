@@ -71,6 +71,7 @@ _OWN: dict[str, Space] = {
     "dcn": {**_MLP, "num_cross_layers": (2, 3)},
     "ffm": {},
     "afm": {"attention_size": (8, 16, 32), "dropout": (0.0, 0.1)},
+    "order_exact": {"order": (2, 3)},
     "xdeepfm": {**_MLP, "cin_units": ([32], [64])},
     "autoint": _ATTENTION_LAYERS,
     "autoint_plus": {**_MLP, **_ATTENTION_LAYERS},

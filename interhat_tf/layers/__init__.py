@@ -2,6 +2,7 @@
 
 from interhat_tf.layers.attentional_aggregation import AttentionalAggregation
 from interhat_tf.layers.baselines.bilinear_fusion import BilinearFusion
+from interhat_tf.layers.baselines.centering import Centering
 from interhat_tf.layers.baselines.compressed_interaction_network import CompressedInteractionNetwork
 from interhat_tf.layers.baselines.cross_network import CrossNetwork
 from interhat_tf.layers.baselines.elementwise_product import ElementwiseProduct
@@ -19,6 +20,7 @@ from interhat_tf.layers.baselines.linear import Linear
 from interhat_tf.layers.baselines.mlp import MLP
 from interhat_tf.layers.baselines.outer_product import OuterProduct
 from interhat_tf.layers.baselines.quadratic_layer import QuadraticLayer
+from interhat_tf.layers.baselines.symmetric_polynomial import SymmetricPolynomial
 from interhat_tf.layers.cross_layer import CrossLayer
 from interhat_tf.layers.crossed_fields import CrossedFields
 from interhat_tf.layers.effect_head import EffectHead
@@ -31,6 +33,7 @@ __all__ = [
     "MLP",
     "AttentionalAggregation",
     "BilinearFusion",
+    "Centering",
     "CompressedInteractionNetwork",
     "CrossLayer",
     "CrossNetwork",
@@ -52,4 +55,5 @@ __all__ = [
     "MultiHeadSelfAttention",
     "OuterProduct",
     "QuadraticLayer",
+    "SymmetricPolynomial",
 ]

@@ -15,6 +15,7 @@ from interhat_tf.models.baselines.finalmlp import FinalMLP
 from interhat_tf.models.baselines.finalnet import FinalNet
 from interhat_tf.models.baselines.fm import FM
 from interhat_tf.models.baselines.lr import LR
+from interhat_tf.models.baselines.order_exact import OrderExact
 from interhat_tf.models.baselines.pnn import PNN
 from interhat_tf.models.baselines.qnn_alpha import QNNAlpha
 from interhat_tf.models.baselines.wide_and_deep import WideAndDeep
@@ -45,6 +46,7 @@ MODELS: dict[str, Callable[..., ClickModel]] = {
     "qnn_alpha": QNNAlpha,
     "afm": AFM,
     "ffm": FFM,
+    "order_exact": OrderExact,
 }
 """What builds each model from a schema and its arguments.
 
@@ -69,6 +71,7 @@ __all__ = [
     "FinalMLP",
     "FinalNet",
     "InterHAt",
+    "OrderExact",
     "QNNAlpha",
     "WideAndDeep",
     "XDeepFM",
