@@ -57,8 +57,8 @@ def prepare_click_log(
     A row of the log is an impression and whether it was clicked. The log is
 
     - CSV (`.csv`, `.tsv`, `.txt`). The first line of each file names the columns.
-      A value may be in double quotes. Nothing between two delimiters is a missing
-      value.
+      A value may be in double quotes, and hold line ends there. Nothing between
+      two delimiters is a missing value.
     - JSON lines (`.json`, `.jsonl`, `.ndjson`): a record a line.
     - Parquet (`.parquet`). A large row group is read 131,072 rows at a time, so
       that memory is bounded, but from its start each time: row groups of more

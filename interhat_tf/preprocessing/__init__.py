@@ -3,9 +3,9 @@
 In the order in which a log passes through them:
 
 - `rows`, `fields`: what a row of a log is, and the kinds of its fields;
-- `log_files`, `text_chunks`, `text_parsing`, `text_log`, `json_log`, `parquet_log`,
-  `table_log`: reading a log in chunks; `log_formats`: which of them a user's log needs;
-  `checks`: what its values may be;
+- `log_files`, `text_chunks`, `quoted_lines`, `text_parsing`, `text_log`, `json_log`,
+  `parquet_log`, `table_log`: reading a log in chunks; `log_formats`: which of them a
+  user's log needs; `checks`: what its values may be;
 - `column_forms`, `times`, `labels`: what a column's values mean; `kinds`, `column_plan`,
   `log_plan`, `plan_report`: what becomes of the columns of a log that nobody described;
 - `vocabulary`, `value_tables`: counting values;

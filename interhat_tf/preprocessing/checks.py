@@ -27,7 +27,7 @@ def check_values(
     if not right.all():
         row = int(right.argmin())
         raise ValueError(
-            f"{chunk.path}:{chunk.first_line + row}: {field} is {column[row].as_py()!r}; {rule}"
+            f"{chunk.path}:{chunk.line_of(row)}: {field} is {column[row].as_py()!r}; {rule}"
         )
 
 

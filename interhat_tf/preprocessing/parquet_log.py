@@ -40,6 +40,10 @@ class RowGroupChunk:
     group: int
     offset: int
 
+    def line_of(self, row: int) -> int:
+        """Returns the number of a row, which counts from 0 here and from 1 there."""
+        return self.first_line + row
+
 
 @dataclasses.dataclass(frozen=True)
 class ParquetLog:

@@ -39,6 +39,9 @@ class FileChunk(Chunk, Protocol):
     def first_row(self) -> int:
         """Position of the first row in the whole log, over all files, from 0."""
 
+    def line_of(self, row: int) -> int:
+        """Returns the number of a row's line; the row counts from 0, from the first row on."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Rows:

@@ -61,6 +61,10 @@ class TableChunk:
         """Number of the first row, from 1."""
         return self.first_row + 1
 
+    def line_of(self, row: int) -> int:
+        """Returns the number of a row, which counts from 0 here and from 1 there."""
+        return self.first_line + row
+
 
 @dataclasses.dataclass(frozen=True)
 class TableLog:

@@ -4,6 +4,7 @@
 thread or on another machine; `text_parsing.parse` turns it into a table.
 """
 
+import bisect
 import csv
 import dataclasses
 import os
@@ -15,6 +16,7 @@ from etils import epath
 from tqdm import tqdm
 
 from interhat_tf.preprocessing.log_files import is_compressed, open_content
+from interhat_tf.preprocessing.quoted_lines import record_ends, rows_of_more_lines
 
 CHUNK_BYTES = 32 << 20
 
@@ -22,6 +24,8 @@ MAX_LINE_BYTES = 1 << 20
 """Length of the longest line; as many bytes are parsed at once, which is faster than more."""
 
 READ_BYTES = 1 << 18
+
+NOT_CLOSED = "a double quote is not closed"
 
 LAST_BYTES = 1 << 20
 
@@ -44,11 +48,13 @@ class TextChunk:
         first_line: Number of its first line in the file, from 1.
         first_row: Number of its first row in the whole log, over all files,
             from 0. Header lines are not rows.
-        rows: Number of its rows, a line each.
+        rows: Number of its rows.
         offset: Position of its first byte in the file's content.
         length: Number of its bytes.
         data: Its bytes, where the file is compressed and cannot be read from
             the middle.
+        longer_rows: The rows whose values hold line ends, from 0, in order, each
+            once for every such. Defaults to none: a row is a line.
     """
 
     path: str
@@ -58,6 +64,11 @@ class TextChunk:
     offset: int
     length: int
     data: bytes | None = dataclasses.field(default=None, repr=False)
+    longer_rows: tuple[int, ...] = dataclasses.field(default=(), repr=False)
+
+    def line_of(self, row: int) -> int:
+        """Returns the number of a row's first line in the file; the row counts from 0."""
+        return self.first_line + row + bisect.bisect_left(self.longer_rows, row)
 
     def read(self) -> bytes:
         """Returns the bytes of the lines."""
@@ -139,8 +150,8 @@ def text_chunks(
             Defaults to `None`: the first line is a row.
         delimiter: The character between two names of the header. Defaults to a
             comma.
-        quoting: Whether the header's names may be in double quotes. Defaults
-            to `False`.
+        quoting: Whether names and values may be in double quotes, and values
+            then hold line ends. Defaults to `False`.
         encoding: The header's encoding. Defaults to `None`: UTF-8.
         chunk_bytes: A chunk ends with the first line that makes it this long.
             Defaults to 32 MiB.
@@ -160,7 +171,11 @@ def text_chunks(
                 _check_header(path, start, list(header), delimiter, quoting, encoding)
                 start, skipped = b"", len(start)
             rows_before = row
-            for chunk in _chunks_of_file(path, stream, start, skipped, chunk_bytes, row):
+            if quoting:
+                found = _records_of_file(path, stream, start, skipped, chunk_bytes, row, delimiter)
+            else:
+                found = _chunks_of_file(path, stream, start, skipped, chunk_bytes, row)
+            for chunk in found:
                 row = chunk.first_row + chunk.rows
                 yield chunk
         if row == rows_before:
@@ -261,6 +276,28 @@ def _chunks_of_file(path, stream, start, offset, chunk_bytes, row):
         data = b"".join(blocks) if blocks else None
         yield TextChunk(str(path), line, row, rows, offset, length, data)
         line, row, offset, start = line + rows, row + rows, offset + length, b""
+
+
+def _records_of_file(path, stream, start, offset, chunk_bytes, row, delimiter):
+    """Yields the chunks of an open file whose values may hold line ends; see `_chunks_of_file`."""
+    line, rest, block = (2 if offset else 1), start, b" "
+    while block:
+        block = stream.read(chunk_bytes)
+        data = rest + block
+        ends = record_ends(data, delimiter)
+        length = int(ends[-1]) if len(ends) else 0
+        rest = data[length:]
+        if len(rest) > MAX_LINE_BYTES or (b"\n" in rest and not block):
+            at = line + data.count(b"\n", 0, length)
+            closed = b"\n" not in rest
+            raise ValueError(_too_long(path, at) if closed else f"{path}:{at}: {NOT_CLOSED}")
+        if rest and not block:  # the last line of a file needs no end
+            ends, length, rest = np.append(ends, len(data)), len(data), b""
+        if length:
+            kept = data[:length] if is_compressed(path) else None
+            longer = rows_of_more_lines(data[:length], ends)
+            yield TextChunk(str(path), line, row, len(ends), offset, length, kept, longer)
+            line, row, offset = line + len(ends) + len(longer), row + len(ends), offset + length
 
 
 def _blocks(stream: BinaryIO, start: bytes, size: int) -> Iterator[bytes]:

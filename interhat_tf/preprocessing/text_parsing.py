@@ -8,8 +8,10 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
+from interhat_tf.preprocessing.quoted_lines import record_ends
 from interhat_tf.preprocessing.text_chunks import (
     MAX_LINE_BYTES,
+    NOT_CLOSED,
     TextChunk,
     line_ends,
     split_line,
@@ -38,8 +40,7 @@ def parse(
         delimiter: The character between two values.
         include: Names of the columns to read. Defaults to all; the values of
             others are counted but not looked at.
-        quoting: Whether a value may be in double quotes. It cannot hold a line
-            end then either. Defaults to `False`.
+        quoting: Whether a value may be in double quotes. Defaults to `False`.
         null_values: Words that are null in a column of numbers, as the empty
             value is. Defaults to none.
         encoding: The chunk's encoding, in which a line end is that of ASCII.
@@ -63,13 +64,15 @@ def parse(
     missing = ["", *null_values]
 
     def read(data: bytes, rows: int) -> pa.Table:
-        return _read_csv(data, rows, columns, delimiter, include, quoting, missing)
+        return _read_csv(
+            data, rows, columns, delimiter, include, quoting, missing, bool(chunk.longer_rows)
+        )
 
     data = chunk.read() if encoding is None else _read_in(encoding, chunk)
     try:
         return read(data, chunk.rows)
     except pa.ArrowInvalid as error:
-        ends = line_ends(data)
+        ends = record_ends(data, delimiter) if chunk.longer_rows else line_ends(data)
         if len(ends) != chunk.rows:
             raise ValueError(
                 f"{chunk.path}: the file has changed while it was read; start again"
@@ -79,7 +82,7 @@ def parse(
         if quoting and row and lines[row - 1].count(b'"') % 2:  # it swallowed this line
             row -= 1
         problem = _problem_of_line(lines[row], columns, delimiter, include, quoting, missing)
-        raise ValueError(f"{chunk.path}:{chunk.first_line + row}: {problem}") from error
+        raise ValueError(f"{chunk.path}:{chunk.line_of(row)}: {problem}") from error
 
 
 def first_wrong_row(data: bytes, ends: np.ndarray, read: Callable[[bytes, int], pa.Table]) -> int:
@@ -115,7 +118,7 @@ def _read_in(encoding, chunk):
         raise ValueError(f"{chunk.path}:{line}: the line is not in {encoding}") from error
 
 
-def _read_csv(data, rows, columns, delimiter, include, quoting, missing):
+def _read_csv(data, rows, columns, delimiter, include, quoting, missing, longer_rows):
     table = arrow_csv.read_csv(
         pa.py_buffer(data),
         # Chunks are read in parallel; each by a single thread.
@@ -123,7 +126,11 @@ def _read_csv(data, rows, columns, delimiter, include, quoting, missing):
             column_names=list(columns), block_size=MAX_LINE_BYTES, use_threads=False
         ),
         # Empty lines are left out, which the number of rows then shows.
-        arrow_csv.ParseOptions(delimiter=delimiter, quote_char='"' if quoting else False),
+        arrow_csv.ParseOptions(
+            delimiter=delimiter,
+            quote_char='"' if quoting else False,
+            newlines_in_values=longer_rows,
+        ),
         arrow_csv.ConvertOptions(
             column_types=columns,
             include_columns=include,
@@ -143,10 +150,10 @@ def _problem_of_line(line, columns, delimiter, include, quoting, missing):
     text = text.removesuffix("\n").removesuffix("\r")
     if not text:
         return "the line is empty; remove it"
-    if "\r" in text:
+    if "\r" in text.replace("\r\n", ""):
         return "a carriage return is within the line; lines end in \\n or \\r\\n"
     if quoting and text.count('"') % 2:
-        return "a double quote is not closed; a value cannot hold a line end"
+        return NOT_CLOSED
     values = split_line(text, delimiter, quoting)
     if len(values) != len(columns):
         return (
