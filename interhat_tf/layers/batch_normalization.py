@@ -15,6 +15,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
     none is not a number: the moving statistics stand in for it.
 
     Args:
+        momentum: Share of the moving statistics that a step keeps. Defaults to 0.9.
+        epsilon: What is added to variances. Defaults to 1e-5.
         **kwargs: Arguments of `keras.layers.BatchNormalization`.
 
     Example:
@@ -26,8 +28,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
     [0.0, 0.0, 0.0]
     """
 
-    def __init__(self, **kwargs: Any):
-        super().__init__(momentum=0.9, epsilon=1e-5, **kwargs)
+    def __init__(self, momentum: float = 0.9, epsilon: float = 1e-5, **kwargs: Any):
+        super().__init__(momentum=momentum, epsilon=epsilon, **kwargs)
 
     def _moments(self, inputs: Tensor, mask: Any) -> tuple[Tensor, Tensor]:
         mean, variance = super()._moments(inputs, mask)

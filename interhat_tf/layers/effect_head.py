@@ -9,6 +9,9 @@ from interhat_tf.layers.batch_normalization import BatchNormalization
 from interhat_tf.ops import Shape, Tensor
 from interhat_tf.utils.config import ConfigFromSignature
 
+SMALLEST_VARIANCE = 1e-12
+"""Far below that of embeddings under a strong penalty, which differ by thousandths."""
+
 
 @keras.saving.register_keras_serializable("interhat_tf")
 class EffectHead(ConfigFromSignature):
@@ -65,7 +68,11 @@ class EffectHead(ConfigFromSignature):
         _, self.count, self.dim = fields_shape
         width = self.count * self.dim + summary_shape[-1]
         self.normalization = BatchNormalization(
-            center=False, scale=False, dtype=self.dtype_policy, name="normalization"
+            epsilon=SMALLEST_VARIANCE,
+            center=False,
+            scale=False,
+            dtype=self.dtype_policy,
+            name="normalization",
         )
         self.normalization.build((None, width))
         self.hidden = self._dense(width, self.units, "hidden", activation="relu")
