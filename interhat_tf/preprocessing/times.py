@@ -4,6 +4,7 @@ The days that pass are no field of their own accord. A record that is scored
 tomorrow is later than all that trained, so that its day says nothing.
 """
 
+import contextlib
 import datetime
 
 import numpy as np
@@ -68,6 +69,12 @@ def read_times(column: Column) -> tuple[Column, np.ndarray]:
         # Through the smallest unit of both, of which a date or a timestamp may be.
         times = column.cast(pa.timestamp("us"), safe=False).cast(pa.timestamp("s"), safe=False)
         return times, np.ones(len(column), bool)
+    if not pa.types.is_primitive(column.type):
+        # Most logs write 2024-01-31 or 2024-01-31 07:30:00, which is many times as fast to read.
+        with contextlib.suppress(pa.ArrowInvalid):
+            text = as_text(column)
+            written = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
+            return written.cast(pa.timestamp("s")), np.ones(len(column), bool)
     numbers, right = parse_numbers(column)
     times = _from_epochs(numbers)
     if right.all():

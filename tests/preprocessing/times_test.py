@@ -64,6 +64,11 @@ def test_a_zoned_timestamp_is_read_as_its_clock_shows():
     assert hours_of(column)[0].to_pylist() == ["8"]
 
 
+def test_whole_numbers_that_look_like_dates_are_none():
+    times, right = read_times(pa.array(["20240131", "2024"]))
+    assert right.all() and times.cast(pa.int64()).to_pylist() == [20240131, 2024]
+
+
 @pytest.mark.parametrize("wrong", ["2024-02-31", "31.1.2024", "soon", "2024-01-31 25:00", "9:15"])
 def test_what_is_no_time(wrong):
     times, right = read_times(pa.array(["2024-01-31", wrong, ""]))
