@@ -79,7 +79,7 @@ def test_planted_fields_stand_out(run):
     assert 0.63 < float(aucs["rule_1"]) < 0.68 and 0.64 < float(aucs["rule_2_dense"]) < 0.7
     effects = dict(re.findall(r"(f\d+) .*occlusion ([+-]\d+\.\d+)", found["text"]))
     assert set(sorted(effects, key=lambda f: -float(effects[f]))[:2]) == {"f3", "f4"}
-    assert "order dominates" in found["html"][0]
+    assert "the click probability from" in found["html"][0]
 
 
 @pytest.mark.slow

@@ -64,7 +64,7 @@ def heatmap(record: Summary, title: str, name: str) -> Picture:
         marks_label="raw",
         effects=record.get("effects"),
     )
-    return picture(figure, name, f"Heat map of {title}: {record['sentence']}")
+    return picture(figure, name, f"Heat map of {title}")
 
 
 def epochs_given(training: Summary) -> str:

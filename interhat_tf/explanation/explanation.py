@@ -145,12 +145,11 @@ class Explanation:
         return label(self.field_names[field], self.values[record, field])
 
     def sentences(self) -> list[str]:
-        """Returns what each record's explanation is in plain words.
+        """Returns which values move each record's prediction most, and from where to where.
 
-        The order with the largest weight, its interaction set, and how the set
-        moves the click probability: from what the logit would be without the
-        contributions of the set's fields, in any order, to what it is. If the
-        model's attention is idle, they say so.
+        By pair effects, if there are any, otherwise by effects, otherwise by
+        contributions; see `interhat_tf.explanation.sentences`. They say nothing of
+        orders and weights, which do not tell what values do.
         """
         return sentences(self)
 

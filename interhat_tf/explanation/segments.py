@@ -29,8 +29,8 @@ class SegmentExplanation:
         contributions: Mean share of each field in the logit in each order, (k, m).
         strengths: Mean absolute share, (k, m): fields that raise as often as
             they lower do not cancel here.
-        dominating: Share of the records that each order dominates, (k,).
-        sets: For each interaction set of a record's dominating order, as
+        dominating: Share of the records in which each order has the most weight, (k,).
+        sets: For each interaction set of the order with the most weight in a record, as
             `Explanation.interaction_sets` has it, the number of its records.
     """
 
@@ -172,8 +172,8 @@ class _Sums:
             total = np.asarray(values, "float64").sum(axis=0)
             self.sums[name] = self.sums.get(name, 0) + total
         position = {name: column for column, name in enumerate(explanation.field_names)}
-        for of_record, dominating in zip(explanation.interaction_sets(), order, strict=True):
-            self.sets[tuple(sorted(of_record[dominating], key=position.__getitem__))] += 1
+        for of_record, heaviest in zip(explanation.interaction_sets(), order, strict=True):
+            self.sets[tuple(sorted(of_record[heaviest], key=position.__getitem__))] += 1
         self.records += len(explanation)
 
     def means(self, field_names: tuple[str, ...]) -> SegmentExplanation:

@@ -3,51 +3,63 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from interhat_tf.explanation.batches import probability
 
 if TYPE_CHECKING:
     from interhat_tf.explanation.explanation import Explanation
 
-ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
+FAINT = 0.05
+"""A move of the logit by less does not show in a probability of two digits."""
 
 
 def sentences(explanation: "Explanation") -> list[str]:
-    """Returns each record's dominating order, its interaction set, and what the set does.
+    """Returns which values move each record's prediction most, and from where to where.
 
-    The dominating order is the one with the largest weight. Its set moves the
-    click probability from what the logit would be without the contributions of
-    the set's fields, in any order, to what it is.
+    If there are pair effects, they are of the two fields that move the logit most
+    together: against other records' values of both, by the sum of their effects
+    less what that counts twice. If there are effects alone, of the field with the
+    largest; and without, of the field with the largest contribution.
 
     Args:
         explanation: The records' `Explanation`.
     """
-    columns = {name: column for column, name in enumerate(explanation.field_names)}
-    orders = explanation.order_weights.argmax(axis=1).tolist()
-    sets = [
-        [columns[name] for name in of_record[order]]
-        for of_record, order in zip(explanation.interaction_sets(), orders, strict=True)
+    has_pairs = explanation.pairs is not None and explanation.effects is not None
+    of = _pair if has_pairs else _field
+    strongest = [of(explanation, record) for record in range(len(explanation))]
+    moved = np.array([move for *_, move in strongest])  # (B,)
+    before, after = probability(explanation.logits - moved), explanation.probabilities  # (B,) each
+    return [
+        f"no field stands out; click probability {end:.2f}"
+        if abs(move) < FAINT
+        else f"{words} {'raise' if move > 0 else 'lower'}{verb_end} the click probability "
+        f"from {start:.2f} to {end:.2f}"
+        for (words, verb_end, move), start, end in zip(strongest, before, after, strict=True)
     ]
-    without = [
-        logit - contributions[:, fields].sum()
-        for logit, contributions, fields in zip(
-            explanation.logits, explanation.contributions, sets, strict=True
-        )
-    ]
-    before, after = probability(without), explanation.probabilities  # (B,), (B,)
-    idle = "; attention is idle" if (explanation.attention or {}).get("idle") else ""
-    found = []
-    for record, (order, fields) in enumerate(zip(orders, sets, strict=True)):
-        weight = explanation.order_weights[record, order]
-        start = f"{_ordinal(order)} order dominates ({weight:.2f})"
-        if not fields:
-            end = f", but no field stands out; click probability {after[record]:.2f}"
-        else:
-            names = " × ".join(explanation.label(record, field) for field in fields)
-            verb = "raises" if after[record] >= before[record] else "lowers"
-            moved = f"from {before[record]:.2f} to {after[record]:.2f}"
-            end = f": {names}; {verb} the click probability {moved}"
-        found.append(start + end + idle)
-    return found
+
+
+def _pair(explanation: "Explanation", record: int) -> tuple[str, str, float]:
+    """Returns the two fields that do most, the end of the verb, and by what they move the logit."""
+    effects = explanation.effects[record]  # (m,)
+    pairs = explanation.pairs[record]  # (pairs, 2)
+    together = explanation.pair_effects[record]  # (pairs,)
+    moves = effects[pairs].sum(axis=1) - together  # (pairs,)
+    best = int(np.abs(moves).argmax())
+    fields = sorted(pairs[best], key=lambda field: -abs(effects[field]))
+    names = [f"{explanation.label(record, field)} ({effects[field]:+.1f})" for field in fields]
+    words = f"{' and '.join(names)}, together {together[best]:+.1f},"
+    return words, "", float(moves[best])
+
+
+def _field(explanation: "Explanation", record: int) -> tuple[str, str, float]:
+    """Returns the field that does most, the end of the verb, and by what it moves the logit."""
+    if explanation.effects is not None:
+        moves, by = explanation.effects[record], ""  # (m,)
+    else:
+        moves, by = explanation.contributions[record].sum(axis=0), "by contributions, "  # (m,)
+    best = int(np.abs(moves).argmax())
+    return f"{by}{explanation.label(record, best)} ({moves[best]:+.1f})", "s", float(moves[best])
 
 
 def attention_note(attention: Mapping[str, Any] | None) -> str:
@@ -97,7 +109,3 @@ def label(name: str, value: object) -> str:
     ('user = 7', 'Horror', 'not Horror')
     """
     return str(value) if str(value) in (name, f"not {name}") else f"{name} = {value}"
-
-
-def _ordinal(order: int) -> str:
-    return ORDINALS[order] if order < len(ORDINALS) else f"{order + 1}th"

@@ -10,28 +10,43 @@ ALIVE = {"auc_lost": 0.00142, "logloss_lost": 0.0031, "idle": False}
 IDLE = {"auc_lost": 0.00001, "logloss_lost": -0.00002, "idle": True}
 
 
-def test_the_sentence_says_how_the_set_moves_the_probability():
-    field_weights = [[0.6, 0.1, 0.1, 0.1, 0.1], [0.05, 0.45, 0.45, 0.02, 0.03]]
-    contributions = [[0.0, 0.5, 0.0, 0.0, 0.0], [0.1, 0.5, 1.0, 0.0, -0.4]]
-    explanation = explanation_of(
-        [0.29, 0.71], field_weights, contributions, values=["1", "b", "not c", "x", "y"]
+def test_by_pair_effects_both_members_of_the_pair_that_does_most_are_named():
+    explanation = dataclasses.replace(
+        explanation_of([1.0], [[0.2] * 5], [[0.0] * 5], logit=0.9, values=list("vwxyz")),
+        effects=np.array([[0.2, 0.8, 0.0, 2.0, 1.9]]),
+        pairs=np.array([[[1, 3], [3, 4], [0, 1]]]),
+        # Replaced together, b and d move the logit by 2.0 + 0.8 - 0.6, d and e by less.
+        pair_effects=np.array([[0.6, 2.0, 0.0]]),
     )
-    # Without b and c the logit is -0.3; with them it is 1.7.
     assert explanation.sentences() == [
-        "second order dominates (0.71): b × not c; raises the click probability from 0.43 to 0.85"
+        "d = y (+2.0) and b = w (+0.8), together +0.6, raise the click probability "
+        "from 0.21 to 0.71"
     ]
-    lowered = explanation_of([0.2, 0.8], field_weights, -np.array(contributions))
+    lowered = dataclasses.replace(
+        explanation,
+        logits=-explanation.logits,
+        effects=-explanation.effects,
+        pair_effects=-explanation.pair_effects,
+    )
     assert lowered.sentences()[0].endswith(
-        "b = 1 × c = 1; lowers the click probability from 0.57 to 0.15"
+        "(-0.8), together -0.6, lower the click probability from 0.79 to 0.29"
     )
 
 
-def test_a_model_whose_attention_is_idle_says_so():
-    explanation = explanation_of([1.0], [[0.2] * 5], [[0.0] * 5])
-    (sentence,) = explanation.sentences()
-    (alive,) = dataclasses.replace(explanation, attention=ALIVE).sentences()
-    (idle,) = dataclasses.replace(explanation, attention=IDLE).sentences()
-    assert alive == sentence and idle == f"{sentence}; attention is idle"
+def test_by_effects_alone_the_field_of_the_largest():
+    explanation = explanation_of([1.0], [[0.2] * 5], [[3.0, 0, 0, 0, 0]], logit=0.9)
+    explanation = dataclasses.replace(explanation, effects=np.array([[0.2, 0.8, 0, -2.0, 1.9]]))
+    assert explanation.sentences() == [
+        "d = 1 (-2.0) lowers the click probability from 0.95 to 0.71"
+    ]
+
+
+def test_without_effects_the_field_of_the_largest_contribution_over_all_orders():
+    contributions = [[0.0, 0.5, 0.0, 0.0, 0.8], [0.1, 0.5, 0.0, 0.0, -0.4]]
+    explanation = explanation_of([0.9, 0.1], [[0.2] * 5] * 2, contributions, values=["not b"] * 5)
+    assert explanation.sentences() == [
+        "by contributions, not b (+1.0) raises the click probability from 0.62 to 0.82"
+    ]
 
 
 def test_the_note_says_what_attention_is_worth():
@@ -56,16 +71,6 @@ def test_the_note_says_how_exact_estimated_effects_are():
     assert "exact Shapley values of" in effects_note({**FIDELITY, "kind": "shapley"})
 
 
-def test_the_sentence_if_no_field_stands_out():
-    explanation = explanation_of([1.0], [[0.2] * 5], [[0.0] * 5])
-    assert explanation.sentences() == [
-        "first order dominates (1.00), but no field stands out; click probability 0.50"
-    ]
-
-
-def test_orders_beyond_the_eighth_have_a_number():
-    order_weights = np.eye(10)[9]
-    (sentence,) = explanation_of(
-        order_weights, np.full((10, 5), 0.2), np.zeros((10, 5))
-    ).sentences()
-    assert sentence.startswith("10th order dominates (1.00)")
+def test_no_field_stands_out():
+    explanation = explanation_of([1.0], [[0.2] * 5], [[0.04] + [0.0] * 4])
+    assert explanation.sentences() == ["no field stands out; click probability 0.51"]

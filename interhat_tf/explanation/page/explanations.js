@@ -144,12 +144,12 @@ function hide() {
   byId("hover").hidden = true;
 }
 
-const dominating = (record) => record.order_weights.indexOf(Math.max(...record.order_weights));
+const heaviest = (record) => record.order_weights.indexOf(Math.max(...record.order_weights));
 const ORDERS = {
   record: (a, b) => a.number - b.number,
   highest: (a, b) => b.record.probability - a.record.probability,
   lowest: (a, b) => a.record.probability - b.record.probability,
-  order: (a, b) => dominating(a.record) - dominating(b.record) || a.number - b.number,
+  order: (a, b) => heaviest(a.record) - heaviest(b.record) || a.number - b.number,
 };
 const items = records.map((record, number) => ({
   record,
