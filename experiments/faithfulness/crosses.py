@@ -45,7 +45,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "interhat": {"model": "interhat", "preset": "tuned"},
 }
 # On both sides of what each chooses on Frappe without crosses.
-PENALTIES = {"lr": (0.0, 3e-6, 1e-5, 3e-5), "interhat": (1e-1, 2.5e-2)}
+PENALTIES = {"lr": (0.0, 3e-6, 1e-5, 3e-5), "interhat": (1e-1, 2.5e-2, 1e-2, 3e-3)}
 VARIANT = flags.DEFINE_multi_string("variant", None, "variants to train; default: all")
 
 
