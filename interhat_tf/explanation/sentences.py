@@ -25,9 +25,14 @@ def sentences(explanation: "Explanation") -> list[str]:
     Args:
         explanation: The records' `Explanation`.
     """
-    has_pairs = explanation.pairs is not None and explanation.effects is not None
-    of = _pair if has_pairs else _field
-    strongest = [of(explanation, record) for record in range(len(explanation))]
+    effects, pairs, together = explanation.effects, explanation.pairs, explanation.pair_effects
+    if effects is None or pairs is None or together is None:
+        strongest = [_field(explanation, record) for record in range(len(explanation))]
+    else:
+        strongest = [
+            _pair(explanation, record, *of_record)
+            for record, of_record in enumerate(zip(effects, pairs, together, strict=True))
+        ]
     moved = np.array([move for *_, move in strongest])  # (B,)
     before, after = probability(explanation.logits - moved), explanation.probabilities  # (B,) each
     return [
@@ -39,12 +44,23 @@ def sentences(explanation: "Explanation") -> list[str]:
     ]
 
 
-def _pair(explanation: "Explanation", record: int) -> tuple[str, str, float]:
-    """Returns the two fields that do most, the end of the verb, and by what they move the logit."""
-    effects = explanation.effects[record]  # (m,)
-    pairs = explanation.pairs[record]  # (pairs, 2)
-    together = explanation.pair_effects[record]  # (pairs,)
-    moves = effects[pairs].sum(axis=1) - together  # (pairs,)
+def _pair(
+    explanation: "Explanation",
+    record: int,
+    effects: np.ndarray,
+    pairs: np.ndarray,
+    together: np.ndarray,
+) -> tuple[str, str, float]:
+    """Returns the two fields that do most, the end of the verb, and by what they move the logit.
+
+    Args:
+        explanation: The `Explanation`.
+        record: Number of the record.
+        effects: Those of its fields, (m,).
+        pairs: Pairs of its fields, (P, 2).
+        together: What each pair adds that neither of its fields does alone, (P,).
+    """
+    moves = effects[pairs].sum(axis=1) - together  # (P,)
     best = int(np.abs(moves).argmax())
     fields = sorted(pairs[best], key=lambda field: -abs(effects[field]))
     names = [f"{explanation.label(record, field)} ({effects[field]:+.1f})" for field in fields]
