@@ -5,7 +5,6 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from interhat_tf.layers import EffectHead
 from interhat_tf.schema import Batch
 from interhat_tf.training.microbatch import needs_whole_batches
 from interhat_tf.training.optimizers import Adam
@@ -70,11 +69,8 @@ class EffectAlignment:
     def __init__(self, model: keras.Model, weight: float, seed: int = 0):
         self.model, self.weight, self.seed = model, weight, seed
         self.normalise = needs_whole_batches(model)
-        shape = (None, model.num_fields, model.embedding.embedding_dim)
-        found = model.forward(keras.KerasTensor(shape, model.compute_dtype))
         with model.distribute_strategy.scope():
-            self.head = EffectHead(dtype=model.logit_dtype, name="effect_head")
-            self.head.build(*(tensor.shape for tensor in model.effect_inputs(found)))
+            self.head = model.make_effect_head({"dtype": model.logit_dtype, "name": "effect_head"})
             self.head_weights = self.head.trainable_variables
             self.optimizer = Adam(HEAD_LEARNING_RATE)
             self.optimizer.build(self.head_weights)
