@@ -27,20 +27,22 @@ def sentences(explanation: "Explanation") -> list[str]:
     """
     effects, pairs, together = explanation.effects, explanation.pairs, explanation.pair_effects
     if effects is None or pairs is None or together is None:
+        singular = "s"
         strongest = [_field(explanation, record) for record in range(len(explanation))]
     else:
+        singular = ""
         strongest = [
             _pair(explanation, record, *of_record)
             for record, of_record in enumerate(zip(effects, pairs, together, strict=True))
         ]
-    moved = np.array([move for *_, move in strongest])  # (B,)
+    moved = np.array([move for _, move in strongest])  # (B,)
     before, after = probability(explanation.logits - moved), explanation.probabilities  # (B,) each
     return [
         f"no field stands out; click probability {end:.2f}"
         if abs(move) < FAINT
-        else f"{words} {'raise' if move > 0 else 'lower'}{verb_end} the click probability "
+        else f"{words} {'raise' if move > 0 else 'lower'}{singular} the click probability "
         f"from {start:.2f} to {end:.2f}"
-        for (words, verb_end, move), start, end in zip(strongest, before, after, strict=True)
+        for (words, move), start, end in zip(strongest, before, after, strict=True)
     ]
 
 
@@ -50,8 +52,8 @@ def _pair(
     effects: np.ndarray,
     pairs: np.ndarray,
     together: np.ndarray,
-) -> tuple[str, str, float]:
-    """Returns the two fields that do most, the end of the verb, and by what they move the logit.
+) -> tuple[str, float]:
+    """Returns in words the two fields that do most, and by what they move the logit.
 
     Args:
         explanation: The `Explanation`.
@@ -65,17 +67,17 @@ def _pair(
     fields = sorted(pairs[best], key=lambda field: -abs(effects[field]))
     names = [f"{explanation.label(record, field)} ({effects[field]:+.1f})" for field in fields]
     words = f"{' and '.join(names)}, together {together[best]:+.1f},"
-    return words, "", float(moves[best])
+    return words, float(moves[best])
 
 
-def _field(explanation: "Explanation", record: int) -> tuple[str, str, float]:
-    """Returns the field that does most, the end of the verb, and by what it moves the logit."""
+def _field(explanation: "Explanation", record: int) -> tuple[str, float]:
+    """Returns in words the field that does most, and by what it moves the logit."""
     if explanation.effects is not None:
         moves, by = explanation.effects[record], ""  # (m,)
     else:
         moves, by = explanation.contributions[record].sum(axis=0), "by contributions, "  # (m,)
     best = int(np.abs(moves).argmax())
-    return f"{by}{explanation.label(record, best)} ({moves[best]:+.1f})", "s", float(moves[best])
+    return f"{by}{explanation.label(record, best)} ({moves[best]:+.1f})", float(moves[best])
 
 
 def attention_note(attention: Mapping[str, Any] | None) -> str:
