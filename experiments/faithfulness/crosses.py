@@ -44,7 +44,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "lr": {"model": "lr", "learning_rate": 1e-2, "ema_momentum": 0.995, "batch_size": 1024},
     "interhat": {"model": "interhat", "preset": "tuned"},
 }
-# On both sides of what each chooses on Frappe without crosses.
+# What each chooses on Frappe without crosses, and others: of LR on both sides, of InterHAt below,
+# since crosses bring it many more ids.
 PENALTIES = {"lr": (0.0, 3e-6, 1e-5, 3e-5), "interhat": (1e-1, 2.5e-2, 1e-2, 3e-3)}
 VARIANT = flags.DEFINE_multi_string("variant", None, "variants to train; default: all")
 

@@ -87,7 +87,7 @@ class TableLog:
         digest = hashlib.blake2b(digest_size=16)
         digest.update(str(self.table.schema).encode())
         for chunk in self.chunks:
-            # Of one piece, so that it does not matter in which pieces the table came.
+            # In one array, so that it does not matter in how many the table came.
             for batch in chunk.values.combine_chunks().to_batches():
                 digest.update(memoryview(batch.serialize()))
         return [[NAME, digest.hexdigest()]]
