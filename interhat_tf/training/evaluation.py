@@ -23,6 +23,8 @@ def evaluate(
 ) -> dict[str, float]:
     """Returns the exact `auc` and `logloss` of a model on a split of a data set.
 
+    Both are weighted if the data set has weights.
+
     Args:
         model: A model that gives logits, (B, 1).
         data: The `PreparedDataset`.
@@ -34,10 +36,16 @@ def evaluate(
     return evaluate_batches(batches, predict or model.predict_on_batch)
 
 
-def evaluate_batches(batches: Iterable[tuple[Any, Any]], predict: Predict) -> dict[str, float]:
-    """Returns the exact `auc` and `logloss` of predictions for batches of inputs and labels."""
-    labels, logits = _predict_batches(batches, predict)
-    return {"auc": metrics.auc(labels, logits), "logloss": metrics.logloss(labels, logits)}
+def evaluate_batches(batches: Iterable[tuple[Any, ...]], predict: Predict) -> dict[str, float]:
+    """Returns the exact `auc` and `logloss` of predictions for batches.
+
+    Args:
+        batches: Batches of inputs and labels, or of inputs, labels and weights: then both
+            metrics are weighted.
+        predict: A function from a batch's inputs to its logits.
+    """
+    found = _predict_batches(batches, predict)
+    return {"auc": metrics.auc(*found), "logloss": metrics.logloss(*found)}
 
 
 def predict_logits(
@@ -52,7 +60,8 @@ def predict_logits(
         predict: As for `evaluate`.
     """
     batches = data.evaluation_batches(split, EVALUATION_BATCH_SIZE)
-    return _predict_batches(batches, predict or model.predict_on_batch)
+    labels, logits, *_ = _predict_batches(batches, predict or model.predict_on_batch)
+    return labels, logits
 
 
 def compile_prediction(model: keras.Model, microbatch_size: int | None = None) -> Predict:
@@ -93,8 +102,9 @@ def compile_prediction(model: keras.Model, microbatch_size: int | None = None) -
 
 
 def _predict_batches(batches, predict):
-    labels, logits = [], []
-    for inputs, batch_labels in batches:
-        labels.append(np.asarray(batch_labels))
-        logits.append(np.asarray(predict(inputs))[:, 0])  # (B,)
-    return np.concatenate(labels), np.concatenate(logits)
+    """Returns labels, logits and, if batches have them, weights, (n,) each."""
+    parts = []
+    for inputs, labels, *weights in batches:
+        logits = np.asarray(predict(inputs))[:, 0]  # (B,)
+        parts.append((np.asarray(labels), logits, *map(np.asarray, weights)))
+    return tuple(map(np.concatenate, zip(*parts, strict=True)))

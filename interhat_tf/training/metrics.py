@@ -3,29 +3,41 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+ONE_LABEL = "AUC needs records of both labels with a weight above 0; here is one label alone"
 
-def auc(labels: ArrayLike, logits: ArrayLike) -> float:
+
+def auc(labels: ArrayLike, logits: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
     """Area under the ROC curve: the share of (positive, negative) pairs ranked rightly.
 
-    Ties count half. Computed from ranks, without thresholds.
+    Ties count half. Computed from ranks, without thresholds. With weights a pair counts
+    as much as the product of its records' weights:
+
+        sum_{i clicked, j not} w_i w_j ([z_i > z_j] + [z_i = z_j] / 2) / sum_{i, j} w_i w_j
 
     Args:
         labels: 0 or 1 for each record, (n,).
-        logits: Scores in any monotone scale, (n,).
+        logits: Scores z in any monotone scale, (n,).
+        sample_weight: The records' weights w, at least 0, (n,). Defaults to `None`: all
+            count the same.
 
     Returns:
         The AUC, a float.
 
     Raises:
-        ValueError: If only one of the two labels occurs, the sizes differ, a
-            label is neither 0 nor 1, or a logit is not finite.
+        ValueError: If only one of the two labels occurs with a weight above 0, the sizes
+            differ, a label is neither 0 nor 1, a logit is not finite, or a weight is
+            negative or not finite.
 
     Example:
 
     >>> auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
     0.75
+    >>> auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], sample_weight=[3, 1, 1, 1])
+    0.875
     """
     labels, logits = _check(labels, logits)
+    if sample_weight is not None:
+        return _weighted_auc(labels == 1, logits, _check_weights(sample_weight, labels.size))
     _, inverse, counts = np.unique(logits, return_inverse=True, return_counts=True)
     # Mean rank, from 1, of the records that share a score.
     mean_ranks = np.cumsum(counts) - (counts - 1) / 2
@@ -33,34 +45,54 @@ def auc(labels: ArrayLike, logits: ArrayLike) -> float:
     positives = int(clicked.sum())
     negatives = clicked.size - positives
     if not positives or not negatives:
-        raise ValueError("AUC needs records of both labels; all labels are the same")
+        raise ValueError(ONE_LABEL)
     rank_sum = mean_ranks[inverse[clicked]].sum()
     return float((rank_sum - positives * (positives + 1) / 2) / (positives * negatives))
 
 
-def logloss(labels: ArrayLike, logits: ArrayLike) -> float:
+def logloss(labels: ArrayLike, logits: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
     """Mean binary cross entropy, `mean(log(1 + exp(z)) - y z)`.
 
-    Computed from logits in double precision, so that no probability is clipped.
+    Computed from logits in double precision, so that no probability is clipped. With
+    weights w it is the weighted mean, `sum(w (log(1 + exp(z)) - y z)) / sum(w)`.
 
     Args:
         labels: 0 or 1 for each record, (n,).
         logits: Logits z, (n,).
+        sample_weight: The records' weights w, at least 0, (n,). Defaults to `None`: all
+            count the same.
 
     Returns:
         The logloss in nats, a float.
 
     Raises:
-        ValueError: If there is no record, the sizes differ, a label is neither
-            0 nor 1, or a logit is not finite.
+        ValueError: If there is no record with a weight above 0, the sizes differ, a label
+            is neither 0 nor 1, a logit is not finite, or a weight is negative or not
+            finite.
 
     Example:
 
     >>> round(logloss([0, 1], [0.0, 0.0]), 6)
     0.693147
+    >>> round(logloss([0, 1], [-1.0, -1.0], sample_weight=[2, 1]), 6)
+    0.646595
     """
     labels, logits = _check(labels, logits)
-    return float(np.mean(np.logaddexp(0.0, logits) - labels * logits))
+    losses = np.logaddexp(0.0, logits) - labels * logits  # (n,)
+    if sample_weight is None:
+        return float(np.mean(losses))
+    return float(np.average(losses, weights=_check_weights(sample_weight, labels.size)))
+
+
+def _weighted_auc(clicked: np.ndarray, logits: np.ndarray, weights: np.ndarray) -> float:
+    _, inverse = np.unique(logits, return_inverse=True)
+    positives = np.bincount(inverse, weights * clicked)  # the weight that shares each score
+    negatives = np.bincount(inverse, weights * ~clicked)
+    pairs = positives.sum() * negatives.sum()
+    if not pairs:
+        raise ValueError(ONE_LABEL)
+    ranked_below = np.cumsum(negatives) - negatives / 2  # ties count half
+    return float(positives @ ranked_below / pairs)
 
 
 def _check(labels: ArrayLike, logits: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -77,3 +109,18 @@ def _check(labels: ArrayLike, logits: ArrayLike) -> tuple[np.ndarray, np.ndarray
     if wrong := np.count_nonzero(~np.isfinite(logits)):
         raise ValueError(f"{wrong} of {logits.size} logits are not finite: the model has diverged")
     return labels, logits
+
+
+def _check_weights(sample_weight: ArrayLike, records: int) -> np.ndarray:
+    """Returns weights as float64 (n,)."""
+    weights = np.asarray(sample_weight, dtype="float64").ravel()
+    if weights.size != records:
+        raise ValueError(
+            f"metrics need one weight for each label, got {weights.size} weights "
+            f"and {records} labels"
+        )
+    if wrong := np.count_nonzero(~(np.isfinite(weights) & (weights >= 0))):
+        raise ValueError(f"{wrong} of {weights.size} weights are negative or not finite")
+    if not weights.any():
+        raise ValueError("all weights are 0; metrics need a record that counts")
+    return weights

@@ -6,7 +6,7 @@ import tensorflow as tf
 from sklearn.metrics import log_loss, roc_auc_score
 
 from interhat_tf import InterHAt
-from interhat_tf.training.evaluation import compile_prediction
+from interhat_tf.training.evaluation import compile_prediction, evaluate_batches
 from tests.conftest import random_batch
 from tests.training.runs import load
 
@@ -31,3 +31,17 @@ def test_predictions_in_microbatches(schema, rng):
     for rows in (1, 8, 21):
         inputs = {k: tf.constant(v) for k, v in random_batch(schema, rng, rows).items()}
         np.testing.assert_allclose(predict(inputs), model(inputs), atol=1e-6)
+
+
+def test_batches_with_weights_have_weighted_metrics(rng):
+    labels, logits = rng.integers(2, size=300), rng.normal(size=300).round(1)
+    weights = rng.exponential(size=300).astype("float32")
+    parts = [slice(0, 200), slice(200, 300)]
+    batches = [(tf.constant(logits[part]), labels[part], weights[part]) for part in parts]
+    found = evaluate_batches(batches, lambda logits: logits[:, None])
+    probabilities = 1 / (1 + np.exp(-logits))
+    expected = {
+        "auc": roc_auc_score(labels, logits, sample_weight=weights),
+        "logloss": log_loss(labels, probabilities, sample_weight=weights),
+    }
+    assert found == pytest.approx(expected, rel=0, abs=1e-9)

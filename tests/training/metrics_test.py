@@ -36,6 +36,52 @@ def test_equals_scikit_learn(case):
     assert logloss(*CASES[case]) == pytest.approx(log_loss(labels, probabilities), rel=0, abs=1e-12)
 
 
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("scale", [1.0, 1e-6, 1e6])
+def test_weighted_equals_scikit_learn(case, scale):
+    labels, logits = map(np.ravel, CASES[case])
+    weights = scale * np.random.default_rng(1).lognormal(sigma=2, size=len(labels))
+    if len(labels) > 3:
+        weights[::7] = 0.0
+    z = logits.astype("float64")
+    expected = roc_auc_score(labels, logits, sample_weight=weights)
+    assert auc(*CASES[case], weights) == pytest.approx(expected, rel=0, abs=1e-9)
+    probabilities = np.stack([1 / (1 + np.exp(z)), 1 / (1 + np.exp(-z))], axis=1)
+    expected = log_loss(labels, probabilities, sample_weight=weights)
+    assert logloss(*CASES[case], weights) == pytest.approx(expected, rel=0, abs=1e-9)
+
+
+@pytest.mark.parametrize("metric", [auc, logloss])
+def test_a_weight_is_a_number_of_equal_records(metric):
+    labels, logits = CASES["heavy_ties"]
+    times = np.random.default_rng(2).integers(0, 4, len(labels))
+    repeated = metric(np.repeat(labels, times), np.repeat(logits, times))
+    assert metric(labels, logits, times) == pytest.approx(repeated, rel=0, abs=1e-12)
+    assert metric(labels, logits, np.ones(len(labels))) == pytest.approx(
+        metric(labels, logits), rel=0, abs=1e-12
+    )
+
+
+@pytest.mark.parametrize("metric", [auc, logloss])
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1, -1, 1], "1 of 3 weights are negative or not finite"),
+        ([1, np.nan, np.inf], "2 of 3 weights are negative or not finite"),
+        ([1, 1], "2 weights and 3 labels"),
+        ([0, 0, 0], "all weights are 0"),
+    ],
+)
+def test_bad_weights_raise(metric, weights, message):
+    with pytest.raises(ValueError, match=message):
+        metric([0, 1, 1], [0.1, 0.2, 0.3], weights)
+
+
+def test_auc_of_one_label_with_a_weight_raises():
+    with pytest.raises(ValueError, match="both labels with a weight above 0"):
+        auc([0, 1, 1], [0.1, 0.2, 0.3], [0, 1, 1])
+
+
 def test_auc_is_the_share_of_pairs_ranked_rightly():
     labels, logits = CASES["heavy_ties"]
     difference = logits[labels == 1][:, None] - logits[labels == 0]
