@@ -118,6 +118,32 @@ class Schema:
         """Returns the schema of the same records with these crosses and no others."""
         return Schema(self.record_fields, crosses)
 
+    def difference(self, other: "Schema") -> str:
+        """Says where another schema's records are the first to differ, `""` if they do not.
+
+        Example:
+
+        >>> schema = Schema([Field("app", "categorical", 3), Field("price", "numerical")])
+        >>> schema.difference(Schema([Field("app", "categorical", 5)]))
+        "field 'app' has 3 ids, the other's 5"
+        >>> schema.difference(Schema([Field("app", "categorical", 3)]))
+        "the other has no field 'price'"
+        """
+        mine, others = ({f.name: f for f in schema.record_fields} for schema in (self, other))
+        for name, field in mine.items():
+            if name not in others:
+                return f"the other has no field {name!r}"
+            if field.kind != others[name].kind:
+                return f"field {name!r} is {field.kind}, the other's {others[name].kind}"
+            if field != others[name]:
+                sizes = field.vocabulary_size, others[name].vocabulary_size
+                return f"field {name!r} has {sizes[0]:,} ids, the other's {sizes[1]:,}"
+        if more := others.keys() - mine.keys():
+            return f"the other has a field {min(more)!r} more"
+        if list(mine) != list(others):
+            return f"the fields' order is {', '.join(mine)}, the other's {', '.join(others)}"
+        return ""
+
     def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, Schema)

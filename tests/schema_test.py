@@ -120,3 +120,15 @@ def test_check_is_of_the_fields_that_a_record_holds(schema, batch):
 def test_schema_rejects_bad_crosses(schema, crosses, message):
     with pytest.raises(ValueError, match=message):
         schema.with_crosses(crosses)
+
+
+def test_the_first_difference_of_two_schemas():
+    schema = Schema([Field("app", "categorical", 3), Field("price", "numerical")])
+    more = [*schema.record_fields, Field("city", "categorical", 2)]
+    assert schema.difference(Schema(more)) == "the other has a field 'city' more"
+    turned = Schema([Field("price", "categorical", 3), Field("app", "numerical")])
+    assert schema.difference(turned) == "field 'app' is categorical, the other's numerical"
+    fields = [Field(name, "numerical") for name in "ab"]
+    said = Schema(fields).difference(Schema(fields[::-1]))
+    assert said == "the fields' order is a, b, the other's b, a"
+    assert schema.difference(schema) == ""

@@ -1,6 +1,7 @@
 """Prepares a data set: a click log of your own, or a public one from its original files.
 
     interhat prepare --log=clicks.csv --dataset=my_clicks
+    interhat prepare --log=tomorrow.csv --dataset=my_clicks_2 --grow=my_clicks
     interhat prepare --dataset=criteo/all_fields --raw_dir=FOLDER
 
 Prints what it takes each column of a log for, and the set's statistics; with
@@ -15,12 +16,14 @@ from absl import flags
 
 from interhat_tf.commands.data_flags import define_data_flags, open_data
 from interhat_tf.commands.signature_flags import given
+from interhat_tf.input_pipeline.catalog import prepared_dataset
 from interhat_tf.input_pipeline.click_log import prepare_click_log
 
 REQUIRED = ("dataset",)
 LOG_FLAGS = (
     *("label", "positive", "categorical", "numerical", "exclude", "null_values"),
     *("min_count", "delimiter", "encoding", "chronological", "dry_run"),
+    *("drop_after", "drop_below"),
 )
 
 
@@ -45,10 +48,25 @@ def define_flags() -> flags.FlagValues:
     flags.DEFINE_bool(
         "chronological", None, "validate and test on the log's last rows, not random ones", values
     )
+    _define_growth_flags(values)
     flags.DEFINE_list(
         "beam_pipeline_options", None, "prepare with Apache Beam and these NAME=VALUE", values
     )
     return values
+
+
+def _define_growth_flags(values: flags.FlagValues) -> None:
+    flags.DEFINE_string(
+        "grow", None, "prepared set that the log is read like; its vocabularies grow", values
+    )
+    flags.DEFINE_integer(
+        *("drop_after", None, "with --grow: sets in a row without a value that drop it", 1),
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        *("drop_below", None, "with --grow: rows of all sets that an old value needs to stay", 1),
+        flag_values=values,
+    )
 
 
 def main(values: flags.FlagValues) -> None:
@@ -60,6 +78,8 @@ def main(values: flags.FlagValues) -> None:
         options = [f"--{option}" for option in values.beam_pipeline_options]
         config["beam_options"] = PipelineOptions(options)
     about_log = given(values, LOG_FLAGS)
+    if values.grow:
+        about_log["grow"] = prepared_dataset(values.grow, values.data_dir)
     if values.log:
         data = prepare_click_log(
             values.log, name=values.dataset, data_dir=values.data_dir, **about_log, **config

@@ -9,6 +9,12 @@ from typing import Any, Literal, TypeAlias, overload
 from interhat_tf.crosses import Cross
 from interhat_tf.input_pipeline.catalog import check_arguments, dataset_names, prepare
 from interhat_tf.input_pipeline.dataset import PreparedDataset
+from interhat_tf.input_pipeline.grown_log import (
+    ancestor,
+    check_growing,
+    new_log,
+    plan_new_log,
+)
 from interhat_tf.input_pipeline.own_log_builder import OwnLogBuilder
 from interhat_tf.preprocessing.column_forms import NULL_VALUES
 from interhat_tf.preprocessing.labels import find_label
@@ -49,6 +55,9 @@ def prepare_click_log(
     encoding: str | None = None,
     chronological: bool = False,
     crosses: Iterable[Cross | Sequence[str]] = (),
+    grow: PreparedDataset | None = None,
+    drop_after: int | None = None,
+    drop_below: int | None = None,
     dry_run: bool = False,
     **download_config: Any,
 ) -> PreparedDataset | None:
@@ -121,6 +130,17 @@ def prepare_click_log(
         crosses: Crosses of two or three categorical fields, such as
             `[("user", "app")]`; see `PreparedDataset.with_crosses`. Defaults to
             none. They are no part of the prepared files: the set opens with any.
+        grow: The prepared set that this log is read like, say yesterday's. What becomes of columns,
+            the label and its values, `min_count` and all that concerns numbers are that set's;
+            its values keep their ids, and values that are new in the training rows get ids
+            behind them. Files that are in that set already, or in those that it grew from, are
+            left out: `paths` may be a folder to which a file is added each day. Defaults to
+            `None`.
+        drop_after: With `grow`: sets in a row, this one included, whose training
+            rows do not have a value, after which it is dropped. The ids of others
+            then close up. Defaults to `None`: never.
+        drop_below: With `grow`: training rows, in all sets together, below which a
+            value of the earlier set is dropped. Defaults to `None`: none is.
         dry_run: Whether only to print what would become of the columns, on
             standard output. Defaults to `False`.
         **download_config: Further arguments of `tfds.download.DownloadConfig`,
@@ -133,7 +153,8 @@ def prepare_click_log(
         FileNotFoundError: If there is no such file.
         ValueError: If a column is not there or cannot be read, a value is not of
             its kind, a set of this name has been prepared from another log or
-            with other arguments, or a cross is wrong. For a value, the message
+            with other arguments, a cross is wrong, a file that the set to grow from has
+            read was changed, or none is new. For a value, the message
             names the file and the line, or of a Parquet file the row, counted
             from 1.
         TypeError: If there is no such argument.
@@ -160,22 +181,32 @@ def prepare_click_log(
     log = find_log(paths, delimiter, encoding)
     if is_table(paths) and {"beam_runner", "beam_options"} & set(download_config):
         raise ValueError("a table is prepared on this machine; store it as Parquet files for Beam")
-    label = find_label(log.columns, label)  # before values that a wrong delimiter may damage
-    plan = plan_log(
-        log.sample(),
-        log.paths[0],
-        label,
-        positive=positive,
-        categorical=None if categorical is None else _as_list(categorical),
-        numerical=None if numerical is None else _as_list(numerical),
-        exclude=_as_list(exclude),
-        min_count=min_count,
-        null_values=null_values,
-    )
+    if grow is not None:
+        decided = {"label": label, "positive": positive, "categorical": categorical}
+        decided |= {"numerical": numerical, "exclude": exclude, "min_count": min_count > 1}
+        check_growing(grow, {**decided, "null_values": null_values != NULL_VALUES})
+        log = new_log(log, grow, delimiter, encoding)
+        plan = plan_new_log(log, grow)
+    elif drop_after is not None or drop_below is not None:
+        raise ValueError("drop_after and drop_below need grow=, the set whose values are dropped")
+    else:
+        plan = plan_log(
+            log.sample(),
+            log.paths[0],
+            # Before values that a wrong delimiter may damage.
+            find_label(log.columns, label),
+            positive=positive,
+            categorical=None if categorical is None else _as_list(categorical),
+            numerical=None if numerical is None else _as_list(numerical),
+            exclude=_as_list(exclude),
+            min_count=min_count,
+            null_values=null_values,
+        )
     if dry_run:
         print(plan_markdown(plan))
         return None
-    builder = OwnLogBuilder(name, log, plan, chronological, data_dir)
+    parent = None if grow is None else ancestor(grow, drop_after, drop_below)
+    builder = OwnLogBuilder(name, log, plan, chronological, data_dir, parent)
     if not builder.data_path.exists():
         print(plan_markdown(plan), file=sys.stderr)
         warn_of_columns_left_out(plan)

@@ -33,6 +33,7 @@ from interhat_tf.input_pipeline.shuffled_batches import (
 )
 from interhat_tf.preprocessing.column_forms import Reading
 from interhat_tf.preprocessing.encoding import Encoding
+from interhat_tf.preprocessing.growth import Growth
 from interhat_tf.schema import Schema
 
 
@@ -109,6 +110,17 @@ class PreparedDataset:
         if config := self._info.metadata.get("reading"):
             return Reading.from_dict(config)
         return Reading.plain(self.encoding.fields)
+
+    @functools.cached_property
+    def growth(self) -> Growth | None:
+        """How the set's vocabularies grew from another set's, if they did."""
+        config = self._info.metadata.get("growth")
+        return config and Growth.from_dict(config)
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """What preparation noted of the set, as plain data."""
+        return self._info.metadata
 
     def encode(self, records: Records, *, max_unknown: float = 0.5) -> dict[str, np.ndarray]:
         """Turns raw records into a model's inputs, as preparation did.

@@ -13,10 +13,13 @@ from interhat_tf.preprocessing.builder import ClickLogBuilder
 from interhat_tf.preprocessing.checks import check_values
 from interhat_tf.preprocessing.column_forms import RULES, read_source
 from interhat_tf.preprocessing.fields import RawField
+from interhat_tf.preprocessing.growth import Ancestor
 from interhat_tf.preprocessing.log_formats import Log
+from interhat_tf.preprocessing.log_parts import describe_parts
 from interhat_tf.preprocessing.log_plan import LogPlan
 from interhat_tf.preprocessing.plan_report import write_plan
 from interhat_tf.preprocessing.rows import Rows, chronological_splits, random_splits
+from interhat_tf.preprocessing.table_log import TableLog
 
 
 class OwnLogBuilder(ClickLogBuilder, skip_registration=True):
@@ -28,6 +31,7 @@ class OwnLogBuilder(ClickLogBuilder, skip_registration=True):
         plan: What becomes of its columns.
         chronological: Whether the rows are split by their order in the log.
         data_dir: Folder of the prepared sets.
+        ancestor: The set that this one grows from. Defaults to `None`: there is none.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -39,9 +43,11 @@ class OwnLogBuilder(ClickLogBuilder, skip_registration=True):
         plan: LogPlan,
         chronological: bool,
         data_dir: str | os.PathLike,
+        ancestor: Ancestor | None = None,
     ):
         self.name = name  # tfds has one for each class
         self.log, self.plan, self.chronological = log, plan, chronological
+        self.ancestor = ancestor
         super().__init__(data_dir=data_dir)
         # What tfds makes the builder from after it was sent to a cluster's worker.
         self._original_state = {
@@ -50,6 +56,7 @@ class OwnLogBuilder(ClickLogBuilder, skip_registration=True):
             "plan": plan,
             "chronological": chronological,
             "data_dir": data_dir,
+            "ancestor": ancestor,
         }
 
     @property
@@ -67,13 +74,14 @@ class OwnLogBuilder(ClickLogBuilder, skip_registration=True):
             "label_values": [label.negative, label.positive],
             "fields": [str(field) for field in self.fields],
             "chronological": self.chronological,
+            "grown_from": self.ancestor and self.ancestor.identity,
         }
         return {"made_from": made_from, "reading": self.plan.reading.to_dict()}
 
     def check_origin(self) -> None:
         """Raises an error if the prepared set was made from something else."""
         metadata = tfds.builder_from_directory(self.data_path).info.metadata
-        found = {"files": [], **metadata.get("made_from", {})}
+        found = {"files": [], "grown_from": None, **metadata.get("made_from", {})}
         if "reading" in metadata:
             found["reading"] = metadata["reading"]
         expected = {**self.origin["made_from"], "reading": self.origin["reading"]}
@@ -87,10 +95,19 @@ class OwnLogBuilder(ClickLogBuilder, skip_registration=True):
 
     def _shard_iterators_per_split(self, dl_manager):
         origin = self.origin  # the files' sizes before they are read
+        parts = [] if isinstance(self.log, TableLog) else describe_parts(self.log.paths)
         iterators = super()._shard_iterators_per_split(dl_manager)
-        self.info.metadata.update(origin)
+        known = self.ancestor.parts if self.ancestor else ()
+        self.info.metadata.update(origin, parts=[*known, *parts])
         write_plan(self.plan, epath.Path(self.data_path))
         return iterators
+
+    def _fit(self, values, ranges):
+        if self.ancestor is None:
+            return super()._fit(values, ranges)
+        encoding, growth = self.ancestor.grow(values)
+        self.info.metadata["growth"] = growth.to_dict()
+        return encoding
 
     def _chunks(self, dl_manager):
         if self.chronological:

@@ -11,7 +11,7 @@ bounded however long the log is.
 import abc
 import dataclasses
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -23,7 +23,7 @@ from interhat_tf.preprocessing.fields import RawField
 from interhat_tf.preprocessing.local_runner import LocalRunner
 from interhat_tf.preprocessing.rows import SPLITS, Chunk, Rows
 from interhat_tf.preprocessing.shuffle import Partitions
-from interhat_tf.preprocessing.vocabulary import statistics
+from interhat_tf.preprocessing.vocabulary import ValueCounts, statistics
 
 
 class ClickLogBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
@@ -94,7 +94,7 @@ class ClickLogBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # t
         for split, rows in zip(SPLITS, counts.rows, strict=True):
             if rows == 0:
                 raise ValueError(f"{self.info.full_name}: the {split} split has no rows")
-        encoding = Encoding.fit(fields, values, counts.ranges)
+        encoding = self._fit(values, counts.ranges)
         self.info.metadata.update(
             schema=encoding.schema().to_dict(),
             encoding=encoding.to_dict(),
@@ -104,6 +104,12 @@ class ClickLogBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # t
         partitions = Partitions.of_rows(self._folder("partitions"), counts.rows)
         runner.encode(chunks, read, encoding, partitions)
         return partitions.files(fields)
+
+    def _fit(
+        self, values: Mapping[str, ValueCounts], ranges: Mapping[str, tuple[float, float]]
+    ) -> Encoding:
+        """Returns the encoding that follows from counts; see `Encoding.fit`."""
+        return Encoding.fit(self.fields, values, ranges)
 
     def _example_writer(self):
         return _FixedOrderWriter(super()._example_writer())

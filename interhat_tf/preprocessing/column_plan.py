@@ -89,6 +89,15 @@ class ColumnPlanner:
         reason = _reason_to_leave_out(plan, form, len(column))
         return dataclasses.replace(plan, kind=LEFT_OUT, forms={}, note=reason) if reason else plan
 
+    def follow(self, column: Column, name: str, forms: Mapping[str, str]) -> ColumnPlan:
+        """Returns the plan of a column whose forms were decided for an earlier log, by field."""
+        plan = self._field(column, name, next(iter(forms.values())))
+        if list(forms) == [name]:
+            return plan
+        return dataclasses.replace(
+            plan, kind=TIME, forms=dict(forms), rare=None, note=f"as {', '.join(forms)}"
+        )
+
     def _field(self, column, name, form):
         values, _ = read_source(column, Source(name, form), self.null_values, self.where)
         counts, missing = _count(values)

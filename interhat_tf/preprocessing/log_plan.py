@@ -101,6 +101,46 @@ def plan_log(
     return LogPlan(found, fields, Reading(sources, planner.null_values), columns, len(sample))
 
 
+def follow_plan(
+    sample: pa.Table,
+    where: str,
+    label: Label,
+    fields: Sequence[RawField],
+    reading: Reading,
+    name: str,
+) -> LogPlan:
+    """Returns the plan of a log that is read as an earlier one was.
+
+    Args:
+        sample: Rows of the log, all columns as they are.
+        where: The log's first file, for messages.
+        label: The earlier log's label.
+        fields: Its fields.
+        reading: How its values were read.
+        name: The set that was prepared from it.
+
+    Raises:
+        ValueError: If a column that is read does not exist, or cannot be read so.
+    """
+    for column in (label.column, *reading.columns):
+        if column not in sample.column_names:
+            raise ValueError(
+                f"{where}: there is no column {column!r}, which {name} was prepared from; "
+                f"there are {', '.join(sample.column_names)}"
+            )
+    planner = ColumnPlanner(where, reading.null_values)
+    forms: dict[str, dict[str, str]] = {}
+    for field, source in reading.sources.items():
+        forms.setdefault(source.column, {})[field] = source.form
+    plans = {column: planner.follow(sample[column], column, forms[column]) for column in forms}
+    plans[label.column] = _plan_label(sample[label.column], label)
+    columns = tuple(
+        plans.get(column) or ColumnPlan(column, LEFT_OUT, note=f"not in {name}")
+        for column in sample.column_names
+    )
+    return LogPlan(label, tuple(fields), reading, columns, len(sample))
+
+
 def _asked_kinds(columns, label, categorical, numerical, exclude):
     """Returns the columns that may become fields and their kinds, `None` where none is named."""
     inferred = categorical is None and numerical is None

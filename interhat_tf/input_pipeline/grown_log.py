@@ -1,0 +1,105 @@
+"""A log that is read as that of an earlier set was, whose vocabulary grows with it."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from interhat_tf.input_pipeline.dataset import PreparedDataset
+from interhat_tf.preprocessing.fields import Categorical
+from interhat_tf.preprocessing.growth import Ancestor
+from interhat_tf.preprocessing.labels import Label
+from interhat_tf.preprocessing.log_formats import Log, find_log
+from interhat_tf.preprocessing.log_parts import new_parts
+from interhat_tf.preprocessing.log_plan import LogPlan, follow_plan
+from interhat_tf.preprocessing.table_log import TableLog
+from interhat_tf.schema import CATEGORICAL
+
+COUNTED_ROWS = 8192
+
+
+def check_growing(data: PreparedDataset, chosen: Mapping[str, Any]) -> None:
+    """Checks that a log can be read as a set's was.
+
+    Args:
+        data: The set.
+        chosen: Arguments that the set has decided already and their values, which
+            are to be empty.
+
+    Raises:
+        ValueError: If it cannot, or an argument was given.
+    """
+    if "made_from" not in data.metadata:
+        raise ValueError(
+            f"{data.name} was not prepared by prepare_click_log: no log can grow from it"
+        )
+    if given := [name for name, value in chosen.items() if value]:
+        raise ValueError(
+            f"{', '.join(given)}: with grow= this is as it was for {data.name}; leave it out"
+        )
+
+
+def new_log(log: Log, data: PreparedDataset, delimiter: str | None, encoding: str | None) -> Log:
+    """Returns those files of a log that are neither in a set nor in those it grew from.
+
+    Raises:
+        ValueError: If there are none, or one of the set's has changed.
+    """
+    if isinstance(log, TableLog):
+        return log
+    files = new_parts(log.paths, _parts(data), data.name)
+    return log if files == log.paths else find_log(files, delimiter, encoding)
+
+
+def plan_new_log(log: Log, data: PreparedDataset) -> LogPlan:
+    """Returns the plan by which a log is read as a set's was; see `follow_plan`."""
+    made_from = data.metadata["made_from"]
+    label = Label(made_from["label"], *made_from.get("label_values", ("0", "1")))
+    # All values are counted, those of the earlier set too, however rare they are today.
+    fields = [
+        dataclasses.replace(field, min_count=1) if isinstance(field, Categorical) else field
+        for field in data.encoding.fields
+    ]
+    return follow_plan(log.sample(), log.paths[0], label, fields, data.reading, data.name)
+
+
+def ancestor(
+    data: PreparedDataset, drop_after: int | None = None, drop_below: int | None = None
+) -> Ancestor:
+    """Returns what a set that grows from another one needs of it.
+
+    The training rows are read once, but of a set that grew itself.
+
+    Args:
+        data: The set that is grown from.
+        drop_after: As for `Ancestor`.
+        drop_below: As for `Ancestor`.
+
+    Raises:
+        ValueError: As `Ancestor` does.
+    """
+    if data.growth:
+        unseen, counts = data.growth.unseen, data.growth.counts
+    else:
+        counts = _count_values(data)
+        unseen = {name: [0] * len(rows) for name, rows in counts.items()}
+    return Ancestor(data.name, data.encoding, unseen, counts, _parts(data), drop_after, drop_below)
+
+
+def _parts(data):
+    if "parts" in data.metadata:
+        return data.metadata["parts"]
+    # A set of an earlier version; a table has a digest in place of a size.
+    files = data.metadata["made_from"].get("files", ())
+    return [{"path": path, "size": size} for path, size in files if isinstance(size, int)]
+
+
+def _count_values(data):
+    """Returns the training rows of each value, in the order of the ids, by field."""
+    fields = data.schema.categorical
+    counts = [np.zeros(field.vocabulary_size, np.int64) for field in fields]
+    for inputs, _ in data.evaluation_batches("train", COUNTED_ROWS).as_numpy_iterator():
+        for total, ids in zip(counts, inputs.get(CATEGORICAL, np.empty((0, 0))).T, strict=True):
+            total += np.bincount(ids, minlength=len(total))
+    return {field.name: rows[1:].tolist() for field, rows in zip(fields, counts, strict=True)}

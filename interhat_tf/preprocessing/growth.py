@@ -1,0 +1,164 @@
+"""A vocabulary that grows: the values of a new log behind those of a set before it."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from interhat_tf.preprocessing.encoding import Encoding
+from interhat_tf.preprocessing.fields import Categorical
+from interhat_tf.preprocessing.vocabulary import ValueCounts
+
+NEW = -1
+"""What `Growth.sources` has for an id that the earlier set did not have."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Growth:
+    """What a set's ids were in the set that it grew from, and what is known of its values.
+
+    Args:
+        origin: Name of the set that it grew from.
+        sizes: That set's vocabulary sizes, id 0 included, by field.
+        dropped: Its ids, from 1 on, whose values were dropped, in order, by field.
+        unseen: For each value, in the order of its ids, the number of sets in a
+            row, up to this one, whose training rows do not have it, by field.
+        counts: For each value the training rows of all sets that have it, by field.
+
+    Example:
+
+    >>> growth = Growth("day1/1.0.0", {"app": 4}, {"app": [2]}, {"app": [0, 1, 0]}, {})
+    >>> growth.sources("app", 4).tolist()  # of ids 0 to 3
+    [0, 1, 3, -1]
+    """
+
+    origin: str
+    sizes: Mapping[str, int]
+    dropped: Mapping[str, list[int]]
+    unseen: Mapping[str, list[int]]
+    counts: Mapping[str, list[int]]
+
+    def sources(self, field: str, size: int) -> np.ndarray:
+        """Returns the earlier set's id of each id of a field, `NEW` where it had none.
+
+        Args:
+            field: The field.
+            size: Number of its ids now, id 0 included.
+
+        Returns:
+            (size,) int64.
+        """
+        kept = np.delete(np.arange(self.sizes[field]), self.dropped.get(field, []))
+        return np.concatenate([kept, np.full(size - len(kept), NEW)])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the growth as what JSON can hold; `from_dict` is the inverse."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, config: Mapping[str, Any]) -> Self:
+        """Returns the growth that `to_dict` wrote."""
+        return cls(**config)
+
+
+@dataclasses.dataclass(frozen=True)
+class Ancestor:
+    """A prepared set that another one grows from.
+
+    Args:
+        name: The set's name.
+        encoding: Its `Encoding`.
+        unseen: As `Growth.unseen`, of that set.
+        counts: As `Growth.counts`, of that set.
+        parts: The files that it and those before it were prepared from, as
+            `describe_parts` gives them.
+        drop_after: Sets in a row without a value, the new one included, after
+            which it is dropped. Defaults to `None`: none is.
+        drop_below: Training rows, of all sets together, below which a value of the
+            earlier set is dropped. Defaults to `None`: none is.
+
+    Raises:
+        ValueError: If `drop_after` or `drop_below` is less than 1.
+    """
+
+    name: str
+    encoding: Encoding
+    unseen: Mapping[str, list[int]]
+    counts: Mapping[str, list[int]]
+    parts: Sequence[Mapping[str, Any]] = ()
+    drop_after: int | None = None
+    drop_below: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("drop_after", "drop_below"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a set that grew from another one, or dropped others, would not have."""
+        text = json.dumps(self.encoding.to_dict(), sort_keys=True)
+        return {
+            "set": self.name,
+            "encoding": hashlib.sha256(text.encode()).hexdigest(),
+            "drop_after": self.drop_after,
+            "drop_below": self.drop_below,
+        }
+
+    def grow(self, values: Mapping[str, ValueCounts]) -> tuple[Encoding, Growth]:
+        """Returns the encoding with a new log's values, and how it came about.
+
+        Values that are kept keep their order, and unless others are dropped their
+        ids; the new ones follow by falling frequency. All that concerns numbers
+        stays as it is.
+
+        Args:
+            values: For each field that becomes a category, the `ValueCounts` of
+                the new log, of all its values.
+        """
+        sizes = {name: len(known) + 1 for name, known in self.encoding.vocabularies.items()}
+        vocabularies, found = dict(self.encoding.vocabularies), []
+        for field in self.encoding.fields:
+            if isinstance(field, Categorical):
+                vocabularies[field.name], *more = self._grow_field(field, values[field.name])
+                found.append((field.name, *more))
+        names, dropped, unseen, counts = zip(*found, strict=True) if found else ((),) * 4
+        growth = Growth(
+            self.name,
+            sizes,
+            *(dict(zip(names, lists, strict=True)) for lists in (dropped, unseen, counts)),
+        )
+        return dataclasses.replace(self.encoding, vocabularies=vocabularies), growth
+
+    def _grow_field(self, field: Categorical, values: ValueCounts) -> tuple[Any, ...]:
+        """Returns the vocabulary, the dropped ids, and what is known of each value."""
+        known = self.encoding.vocabularies[field.name]
+        texts, rows = values.table["value"].combine_chunks(), values.table["train"]
+        places = pc.index_in(known, value_set=texts)
+        today = np.asarray(pc.fill_null(pc.take(rows.combine_chunks(), places), 0))
+        unseen = np.where(today > 0, 0, np.array(self.unseen[field.name], np.int64) + 1)
+        counts = np.array(self.counts[field.name], np.int64) + today
+        stale = np.zeros(len(known), bool)
+        if self.drop_after is not None:
+            stale |= unseen >= self.drop_after
+        if self.drop_below is not None:
+            stale |= counts < self.drop_below
+
+        is_new = pc.invert(pc.is_in(values.table["value"], value_set=known))
+        frequent = pc.greater_equal(rows, max(field.min_count, 1))
+        new = ValueCounts(values.table.filter(pc.and_(is_new, frequent)), 0)
+        by_value = dict(zip(*new.table.to_pydict().values(), strict=True))
+        added = new.by_frequency()
+        vocabulary = pa.concat_arrays([known.filter(pa.array(~stale)), added])
+        return (
+            vocabulary,
+            (np.flatnonzero(stale) + 1).tolist(),
+            [*unseen[~stale].tolist(), *[0] * len(added)],
+            [*counts[~stale].tolist(), *(by_value[value] for value in added.to_pylist())],
+        )
