@@ -23,6 +23,7 @@ from interhat_tf.training.early_stopping import CRITERIA
 from interhat_tf.training.evaluation import compile_prediction, evaluate
 from interhat_tf.training.records import adapt_and_diagnose, check_schema, check_training
 from interhat_tf.training.run_folder import (
+    alone_in,
     architecture,
     check_config,
     load_best_weights,
@@ -87,7 +88,8 @@ def train(
         The report, as `report.json` holds it.
 
     Raises:
-        FileExistsError: If `output_dir` holds a run and `resume` is not set.
+        FileExistsError: If `output_dir` holds a run and `resume` is not set, or
+            another process is training into it.
         ValueError: If the run in `output_dir` has another configuration or is of
             another model, or the model's schema is not the data set's, or a
             record does not follow it, or the model cannot be trained in
@@ -117,20 +119,34 @@ def train(
 
     model.drop_effects()  # they are of the weights that it has now
     loop = _Loop(model, data, settings, folder)
-    if resume:
-        loop.checkpoint.restore()
-    check_agreement(strategy, loop.state.epoch, loop.state.step)
     # What is refused above leaves the folder as it was.
-    if loop.is_chief:
-        write_json(folder / "config.json", config)
+    with alone_in(folder) if loop.is_chief else contextlib.nullcontext():
+        if loop.is_chief:
+            check_config(folder, config, resume)  # another may have begun since the first look
+        if resume:
+            loop.checkpoint.restore()
+        check_agreement(strategy, loop.state.epoch, loop.state.step)
+        if loop.is_chief:
+            write_json(folder / "config.json", config)
+        return _finish(loop, config, callbacks, test)
+
+
+def _finish(
+    loop: "_Loop",
+    config: Mapping[str, Any],
+    callbacks: Iterable[keras.callbacks.Callback],
+    test: bool,
+) -> dict[str, Any]:
+    """Trains to the end, saves the model and returns the report."""
+    model, folder = loop.model, loop.folder
     called = keras.callbacks.CallbackList(list(callbacks) if loop.is_chief else [], model=model)
     with naming_lost_workers():
         called.on_train_begin()
         loop.run(called)
         loop.take_best_weights()
-        called.on_train_end()
         if loop.is_chief:
-            save_model(model, folder)
+            save_model(model, folder)  # before callbacks, whose failure must not lose it
+        called.on_train_end()
         report = loop.report(config, test)
     if loop.is_chief:
         write_json(folder / "report.json", report)

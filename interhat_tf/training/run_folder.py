@@ -1,5 +1,6 @@
 """What a run's folder says of itself: its configuration, and the model of a finished run.
 
+.lock             held by the process that trains, and has its number
 config.json       what was asked for
 checkpoint.npz    the whole state of the training; overwritten as it goes on
 tensorboard/      the history, for TensorBoard
@@ -7,9 +8,12 @@ model.keras       the model with its best weights
 report.json       config, versions, history and final metrics; written last
 """
 
+import contextlib
+import fcntl
 import json
 import os
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -17,6 +21,34 @@ import keras
 from interhat_tf.utils.files import read_json
 
 LONGEST_VALUE = 200
+
+
+@contextlib.contextmanager
+def alone_in(folder: pathlib.Path) -> Iterator[None]:
+    """Keeps other processes from training into a folder.
+
+    The lock ends with the process, however that ends; a file that a killed one has left
+    does not matter. It holds on one machine, and on others where their file system has locks.
+
+    Args:
+        folder: The folder; it is made if need be.
+
+    Raises:
+        FileExistsError: If another training is at work in it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            raise FileExistsError(
+                f"{folder}: process {file.read() or 'of another run'} is training into it; "
+                f"wait for it, or choose another output folder"
+            ) from error
+        file.truncate(0)
+        print(os.getpid(), end="", file=file, flush=True)
+        yield
 
 
 def check_config(folder: pathlib.Path, config: dict[str, Any], resume: bool) -> None:

@@ -68,7 +68,7 @@ def test_a_run_may_be_resumed_again_and_again(rule_data, unbroken, tmp_path, mon
 def test_what_a_killed_checkpoint_left_is_removed(rule_data, tmp_path, monkeypatch):
     (tmp_path / ".checkpoint.npz.abc").touch()
     interrupt(monkeypatch, rule_data, tmp_path, at=0, resume=True)
-    assert sorted(os.listdir(tmp_path)) == ["config.json", "tensorboard"]
+    assert sorted(os.listdir(tmp_path)) == [".lock", "config.json", "tensorboard"]
 
 
 HOW = [

@@ -1,14 +1,16 @@
 """Tests of the folder of a run: what it refuses, and what a finished run gives."""
 
 import json
+import os
 import shutil
 
+import keras
 import numpy as np
 import pytest
 
 from interhat_tf.models import DeepFM
 from interhat_tf.training import loop
-from interhat_tf.training.run_folder import check_config
+from interhat_tf.training.run_folder import alone_in, check_config
 from interhat_tf.utils.files import write_json
 from tests.training.runs import assert_equal_weights, load, make_model, run
 
@@ -21,6 +23,48 @@ def test_a_folder_in_use_is_refused(rule_data, unbroken):
         f"{folder} already holds a run: resume it, or choose another output folder"
     )
     assert json.loads((folder / "report.json").read_text()) == report
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_folder_that_another_training_is_at_work_in_is_refused(rule_data, tmp_path, resume):
+    def run_another(epoch, logs):
+        with pytest.raises(FileExistsError) as error:
+            with alone_in(tmp_path):
+                pass
+        refused.append(str(error.value))
+        with pytest.raises(FileExistsError):
+            run(rule_data, tmp_path, max_epochs=1, test=False, resume=resume)
+
+    refused = []
+    (tmp_path / ".lock").write_text("1234567")  # of a process that was killed
+    callback = keras.callbacks.LambdaCallback(on_epoch_end=run_another)
+    model = make_model(rule_data.schema, seed=3)
+    run(rule_data, tmp_path, model, max_epochs=1, test=False, callbacks=[callback])
+    assert refused == [
+        f"{tmp_path}: process {os.getpid()} is training into it; "
+        f"wait for it, or choose another output folder"
+    ]
+    assert_equal_weights(model, load(tmp_path))
+    with alone_in(tmp_path):  # which is free again
+        pass
+
+
+def test_a_run_that_began_since_the_first_look_is_refused(rule_data, tmp_path, monkeypatch):
+    def begin_another(*_):
+        write_json(tmp_path / "config.json", {"training": {"seed": 7}})
+
+    monkeypatch.setattr(loop, "check_training", begin_another)
+    with pytest.raises(FileExistsError, match="already holds a run"):
+        run(rule_data, tmp_path)
+    assert not (tmp_path / "checkpoint.npz").exists()
+
+
+def test_a_callback_that_fails_at_the_end_loses_no_model(rule_data, tmp_path):
+    callback = keras.callbacks.LambdaCallback(on_train_end=lambda logs: 1 / 0)
+    model = make_model(rule_data.schema)
+    with pytest.raises(ZeroDivisionError):
+        run(rule_data, tmp_path, model, max_epochs=1, test=False, callbacks=[callback])
+    assert_equal_weights(model, load(tmp_path))
 
 
 def test_a_finished_run_is_not_trained_again(rule_data, unbroken, monkeypatch):
