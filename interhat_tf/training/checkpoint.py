@@ -11,6 +11,7 @@ import numpy as np
 
 from interhat_tf.training.early_stopping import BestEpoch
 from interhat_tf.utils.files import atomic_write
+from interhat_tf.utils.threads import threads_an_operation
 
 
 @dataclasses.dataclass
@@ -23,6 +24,7 @@ class TrainingState(BestEpoch):
     seconds: float = 0.0
     epoch_seconds: list[float] = dataclasses.field(default_factory=list)
     history: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    threads: int | None = None
 
 
 class Checkpoint:
@@ -51,6 +53,7 @@ class Checkpoint:
 
     def save(self) -> None:
         """Writes the file."""
+        self.state.threads = threads_an_operation()
         with atomic_write(self.path) as file:
             state = json.dumps(dataclasses.asdict(self.state))
             np.savez(file, state=state, **self._arrays())
@@ -59,8 +62,9 @@ class Checkpoint:
         """Takes up the state that the file holds, if there is one.
 
         Raises:
-            ValueError: If the file is damaged or of another model. Nothing was
-                changed then.
+            ValueError: If the file is damaged or of another model, or was made with
+                another number of threads, with which sums come out differently in their last
+                bits. Nothing was changed then.
         """
         for leftover in self.path.parent.glob(f".{self.path.name}.*"):  # of a run killed in `save`
             leftover.unlink()
@@ -74,6 +78,13 @@ class Checkpoint:
         state = TrainingState(**json.loads(str(arrays.pop("state"))))
         if _shapes(arrays) != _shapes(self._arrays()):
             raise ValueError(f"{self.path} is a checkpoint of another model; nothing was changed")
+        threads = threads_an_operation()
+        if None not in (threads, state.threads) and state.threads != threads:
+            raise ValueError(
+                f"{self.path} was made with {state.threads} threads an operation, and there are "
+                f"{threads} now, which would give other weights in their last bits; set "
+                f"TF_NUM_INTRAOP_THREADS={state.threads}"
+            )
         for i, variable in enumerate(self.variables):
             variable.assign(arrays[f"variable_{i}"])
         self.best_weights = [arrays[f"best_{i}"] for i in range(len(self.best_weights))]

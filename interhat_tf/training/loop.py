@@ -62,8 +62,9 @@ def train(
     weights; the training itself goes on from the last ones.
 
     A run that was killed at any moment goes on with `resume=True` and ends, on
-    a CPU, with the very weights and report of an unbroken run. One that was
-    finished gives its report, and the model its best weights.
+    a CPU, with the very weights and report of an unbroken run; for that, it goes on
+    with the number of threads that it was begun with alone. One that was finished gives
+    its report, and the model its best weights.
 
     A model that was built in the scope of a `tf.distribute.Strategy` is trained
     on all of its devices. Several workers all call this, and share the run's
@@ -94,7 +95,8 @@ def train(
             another model, or the model's schema is not the data set's, or a
             record does not follow it, or the model cannot be trained in
             microbatches, with self-distillation or with aligned attention as the
-            settings ask, or the checkpoint is damaged, or the data cannot be
+            settings ask, or the checkpoint is damaged or was made with another number of
+            threads, or the data cannot be
             distributed to the devices, or several devices are to average weights
             with `"lazy_adam"`.
         ConnectionError: If another worker is lost.

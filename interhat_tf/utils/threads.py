@@ -8,6 +8,22 @@ def number_of_threads() -> int:
     return int(os.environ.get("TF_NUM_INTRAOP_THREADS") or os.cpu_count() or 1)
 
 
+def threads_an_operation() -> int | None:
+    """Returns the number of threads that a CPU's operation is split between; `None` for a GPU.
+
+    Sums over a batch are made of a part for each, so that their last bits depend on it.
+    """
+    import tensorflow as tf
+
+    if tf.config.list_physical_devices("GPU"):
+        return None
+    chosen = tf.config.threading.get_intra_op_parallelism_threads()
+    chosen = chosen or int(os.environ.get("TF_NUM_INTRAOP_THREADS") or 0)
+    if chosen or not hasattr(os, "sched_getaffinity"):
+        return chosen or os.cpu_count() or 1
+    return len(os.sched_getaffinity(0))
+
+
 def use_one_thread_an_operation() -> None:
     """Lets TensorFlow's threads work on different operations instead of parts of one.
 

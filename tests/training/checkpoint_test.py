@@ -5,6 +5,8 @@ import shutil
 
 import pytest
 
+from interhat_tf.training import checkpoint
+from interhat_tf.utils.threads import threads_an_operation
 from tests.training.runs import (
     assert_equal_weights,
     interrupt,
@@ -26,6 +28,13 @@ def test_a_damaged_checkpoint_is_named(rule_data, stopped, tmp_path):
         with pytest.raises(ValueError) as error:
             run(rule_data, tmp_path, resume=True)
         assert str(error.value) == f"{path} is damaged; remove it to start the run again"
+
+
+def test_another_number_of_threads_is_refused(rule_data, stopped, monkeypatch):
+    had = threads_an_operation()
+    monkeypatch.setattr(checkpoint, "threads_an_operation", lambda: had + 1)
+    with pytest.raises(ValueError, match=f"made with {had} threads.*TF_NUM_INTRAOP_THREADS={had}$"):
+        run(rule_data, stopped, resume=True)
 
 
 # An epoch has four checkpoints, an evaluation and another checkpoint.

@@ -28,9 +28,8 @@ def test_a_folder_in_use_is_refused(rule_data, unbroken):
 @pytest.mark.parametrize("resume", [False, True])
 def test_a_folder_that_another_training_is_at_work_in_is_refused(rule_data, tmp_path, resume):
     def run_another(epoch, logs):
-        with pytest.raises(FileExistsError) as error:
-            with alone_in(tmp_path):
-                pass
+        with pytest.raises(FileExistsError) as error, alone_in(tmp_path):
+            pass
         refused.append(str(error.value))
         with pytest.raises(FileExistsError):
             run(rule_data, tmp_path, max_epochs=1, test=False, resume=resume)
