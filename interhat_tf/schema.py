@@ -18,6 +18,9 @@ Batch = Mapping[str, Any]
 OUT_OF_VOCABULARY = 0
 """Id of every value that a categorical field's vocabulary does not hold."""
 
+MISSING = "(missing)"
+"""What a missing value is called where values are shown."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Field:
@@ -28,14 +31,17 @@ class Field:
         kind: `"categorical"` or `"numerical"`.
         vocabulary_size: Number of ids of a categorical field, id 0 (out of
             vocabulary) included; 0 for a numerical field.
+        may_be_missing: Whether a numerical field's NaN is a missing number, which
+            models embed as a value of its own. Defaults to `False`: it is an error.
 
     Raises:
-        ValueError: If the kind is unknown or the vocabulary size does not fit it.
+        ValueError: If the kind is unknown or the others do not fit it.
     """
 
     name: str
     kind: str
     vocabulary_size: int = 0
+    may_be_missing: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in (CATEGORICAL, NUMERICAL):
@@ -50,16 +56,28 @@ class Field:
                 f"(its out-of-vocabulary id), a numerical field has none; "
                 f"got {self.vocabulary_size} for a {self.kind} field"
             )
+        if self.may_be_missing and self.kind == CATEGORICAL:
+            raise ValueError(
+                f"field {self.name!r}: may_be_missing is of numerical fields; a missing "
+                f"category is a value like any other"
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the field's arguments."""
+        data = dataclasses.asdict(self)
+        if not self.may_be_missing:
+            del data["may_be_missing"]  # as files have it that know nothing of it
+        return data
 
 
 class Schema:
     """The fields of a record, in the order in which a model sees them.
 
     A batch of records is a dictionary: `categorical`, (B, C) int32 ids counted
-    from 0 within each field, and `numerical`, (B, N) float32. A kind without
-    fields has no entry. The model's m fields are the categorical ones first, then
-    the crosses, which it computes itself, then the numerical ones, each in the
-    order given.
+    from 0 within each field, and `numerical`, (B, N) float32, NaN where a number is
+    missing of a field that may be. A kind without fields has no entry. The model's m
+    fields are the categorical ones first, then the crosses, which it computes itself,
+    then the numerical ones, each in the order given.
 
     Args:
         fields: The fields of a record; they are stored categorical fields first.
@@ -114,6 +132,11 @@ class Schema:
         crosses = (cross.vocabulary_size for cross in self.crosses)
         return (*(field.vocabulary_size for field in self.categorical), *crosses)
 
+    @property
+    def missing_numbers(self) -> bool:
+        """Whether a numerical field may be missing."""
+        return any(field.may_be_missing for field in self.numerical)
+
     def with_crosses(self, crosses: Iterable[CrossedField]) -> "Schema":
         """Returns the schema of the same records with these crosses and no others."""
         return Schema(self.record_fields, crosses)
@@ -135,6 +158,9 @@ class Schema:
                 return f"the other has no field {name!r}"
             if field.kind != others[name].kind:
                 return f"field {name!r} is {field.kind}, the other's {others[name].kind}"
+            if field.may_be_missing != others[name].may_be_missing:
+                may, other_may = ("may", "may not")[:: 1 if field.may_be_missing else -1]
+                return f"field {name!r} {may} be missing, the other's {other_may}"
             if field != others[name]:
                 sizes = field.vocabulary_size, others[name].vocabulary_size
                 return f"field {name!r} has {sizes[0]:,} ids, the other's {sizes[1]:,}"
@@ -160,7 +186,7 @@ class Schema:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the schema as JSON-serialisable data, for `from_dict`."""
-        data = {"fields": [dataclasses.asdict(field) for field in self.record_fields]}
+        data = {"fields": [field.to_dict() for field in self.record_fields]}
         crosses = [cross.to_dict() for cross in self.crosses]
         return {**data, "crosses": crosses} if crosses else data
 
@@ -186,9 +212,9 @@ class Schema:
 
         Raises:
             ValueError: If an entry is missing or of the wrong width, ids are not
-                integers, an id is outside its field's vocabulary, or a number
-                is not finite. For the last two, the message names the field
-                and the row.
+                integers, an id is outside its field's vocabulary, or a number is
+                infinite, or missing of a field that may not be. For the last two, the
+                message names the field and the row.
         """
         where = f"{where}: " if where else ""
         expected = {CATEGORICAL: self.categorical, NUMERICAL: self.numerical}
@@ -206,7 +232,7 @@ class Schema:
                 raise ValueError(
                     f"{where}{kind!r} must have shape (rows, {len(fields)}), got {values.shape}"
                 )
-            wrong = _out_of_range(values, fields) if kind == CATEGORICAL else ~np.isfinite(values)
+            wrong = (_out_of_range if kind == CATEGORICAL else _not_finite)(values, fields)
             if wrong.any():
                 row, column = np.argwhere(wrong)[0]
                 field, value = fields[column], values[row, column]
@@ -236,6 +262,11 @@ class Schema:
                     else f"cross {cross.name!r}: there is no field {name!r}; the categorical "
                     f"ones are {', '.join(sorted(categorical)) or 'none'}"
                 )
+
+
+def _not_finite(numbers: np.ndarray, fields: Sequence[Field]) -> np.ndarray:
+    may_be_missing = np.array([field.may_be_missing for field in fields])
+    return ~np.isfinite(numbers) & ~(np.isnan(numbers) & may_be_missing)
 
 
 def _out_of_range(ids: np.ndarray, fields: Sequence[Field]) -> np.ndarray:

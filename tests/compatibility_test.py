@@ -56,6 +56,12 @@ def test_a_prepared_set_opens(data, expected):
     np.testing.assert_allclose(encoded["numerical"], inputs["numerical"], atol=1e-5)
 
 
+def test_a_missing_number_is_the_minimum_as_it_was(data):
+    records = {name: [""] for name in data.reading.columns}
+    assert not data.schema.missing_numbers
+    assert (data.encode(records, max_unknown=1.0)["numerical"] == 0).all()
+
+
 def resume(data, folder, settings):
     keras.utils.set_random_seed(1)  # the weights are to come from the folder
     sizes = {"embedding_dim": 8, "num_heads": 2, "attention_size": 4, "order": 2}

@@ -79,7 +79,11 @@ def field_embedding(inputs, weights, vocabulary_sizes):
         fields.append(weights["table"][offset : offset + size][inputs["categorical"][:, column]])
         offset += size
     for column, vector in enumerate(weights.get("numerical_table", [])):
-        fields.append(inputs["numerical"][:, column, None] * vector)
+        numbers = inputs["numerical"][:, column, None]
+        fields.append(numbers * vector)
+        if "missing_table" in weights:
+            missing = np.isnan(numbers)
+            fields[-1] = np.where(missing, weights["missing_table"][column], fields[-1])
     return np.stack(fields, axis=1)
 
 

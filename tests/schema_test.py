@@ -46,6 +46,26 @@ def test_schema_rejects_bad_fields(fields, message):
         Schema(fields)
 
 
+def test_a_number_may_be_missing(schema, batch):
+    price = Field("price", "numerical", may_be_missing=True)
+    missing = Schema([*schema.categorical, price, Field("age", "numerical")])
+    assert missing.missing_numbers and not schema.missing_numbers
+    assert Schema.from_dict(json.dumps(missing.to_dict())) == missing != schema
+    assert missing.difference(schema) == "field 'price' may be missing, the other's may not"
+    assert schema.difference(missing) == "field 'price' may not be missing, the other's may"
+    assert "may_be_missing" not in json.dumps(schema.to_dict())  # as version 0.1 wrote it
+    batch["numerical"][3, 0] = np.nan
+    missing.check(batch)
+    batch["numerical"][3, 0] = np.inf
+    with pytest.raises(ValueError, match="field 'price', row 3: the number is inf"):
+        missing.check(batch)
+    batch["numerical"][3] = 0, np.nan
+    with pytest.raises(ValueError, match="field 'age', row 3: the number is nan"):
+        missing.check(batch)
+    with pytest.raises(ValueError, match="'app': may_be_missing is of numerical fields"):
+        Field("app", "categorical", 3, may_be_missing=True)
+
+
 def test_check_accepts_good_batches(schema, batch):
     schema.check(batch)
     schema.check({name: values[:0] for name, values in batch.items()})

@@ -21,7 +21,7 @@ from interhat_tf.explanation.json_data import json_data
 from interhat_tf.explanation.sentences import attention_note, effects_note, label, sentences
 from interhat_tf.explanation.tables import frame, html_table
 from interhat_tf.layers import CrossedFields
-from interhat_tf.schema import CATEGORICAL, NUMERICAL, Batch, Schema
+from interhat_tf.schema import CATEGORICAL, MISSING, NUMERICAL, Batch, Schema
 from interhat_tf.utils.files import atomic_write
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class Explanation:
         return ranked(self.field_names, self.pairs, self.pair_effects)
 
     def label(self, record: int, field: int) -> str:
-        """Returns a field and its value in a record, `user = 7`; one of the two if they agree.
+        """Returns a field and its value in a record: `user = 7`, or `age unknown`.
 
         Args:
             record: Number of the record.
@@ -314,7 +314,7 @@ def with_crossed_values(schema: Schema, inputs: Batch, values: np.ndarray) -> np
 
 def _plain_values(inputs: Batch) -> np.ndarray:
     columns = [
-        [f"{value:g}" for value in column]
+        [MISSING if np.isnan(value) else f"{value:g}" for value in column]
         for kind in (CATEGORICAL, NUMERICAL)
         if kind in inputs
         for column in inputs[kind].T

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interhat_tf.explanation.batches import probability
+from interhat_tf.schema import MISSING
 
 if TYPE_CHECKING:
     from interhat_tf.explanation.explanation import Explanation
@@ -125,5 +126,9 @@ def label(name: str, value: object) -> str:
 
     >>> label("user", 7), label("Horror", "Horror"), label("Horror", "not Horror")
     ('user = 7', 'Horror', 'not Horror')
+    >>> label("age", "(missing)")
+    'age unknown'
     """
+    if value == MISSING:
+        return f"{name} unknown"
     return str(value) if str(value) in (name, f"not {name}") else f"{name} = {value}"

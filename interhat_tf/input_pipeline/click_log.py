@@ -173,8 +173,8 @@ def prepare_click_log(
     {'app': ['mail', 'maps', 'chat']}
     >>> data.encode({"app": ["mail", "news"], "price": [100, None]})
     {'categorical': array([[1],
-           [0]], dtype=int32), 'numerical': array([[1.],
-           [0.]], dtype=float32)}
+           [0]], dtype=int32), 'numerical': array([[ 1.],
+           [nan]], dtype=float32)}
     """
     check_arguments(download_config, prepare_click_log)
     _check_name(name)

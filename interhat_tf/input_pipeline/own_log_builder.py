@@ -12,7 +12,7 @@ from etils import epath
 from interhat_tf.preprocessing.builder import ClickLogBuilder
 from interhat_tf.preprocessing.checks import check_values
 from interhat_tf.preprocessing.column_forms import RULES, read_source
-from interhat_tf.preprocessing.fields import RawField
+from interhat_tf.preprocessing.fields import RawField, first_description
 from interhat_tf.preprocessing.growth import Ancestor
 from interhat_tf.preprocessing.log_formats import Log
 from interhat_tf.preprocessing.log_parts import describe_parts
@@ -72,7 +72,7 @@ class OwnLogBuilder(ClickLogBuilder, skip_registration=True):
             "files": self.log.identity,
             "label": label.column,
             "label_values": [label.negative, label.positive],
-            "fields": [str(field) for field in self.fields],
+            "fields": [first_description(field) for field in self.fields],
             "chronological": self.chronological,
             "grown_from": self.ancestor and self.ancestor.identity,
         }

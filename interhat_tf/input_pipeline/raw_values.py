@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from interhat_tf.preprocessing.column_forms import NUMBER, RULES, Reading, Source, read_form
 from interhat_tf.preprocessing.encoding import Encoding, encode_values
 from interhat_tf.preprocessing.fields import Column
-from interhat_tf.schema import CATEGORICAL, NUMERICAL, Schema
+from interhat_tf.schema import CATEGORICAL, MISSING, NUMERICAL, Schema
 
 Records: TypeAlias = Any
 """Raw records: a dictionary of lists, or a pandas, polars or Arrow table."""
@@ -87,13 +87,15 @@ def decode_inputs(
     for field, ids in zip(
         schema.categorical, np.asarray(inputs.get(CATEGORICAL, ())).T, strict=True
     ):
-        names = ["(other)", *(name or "(missing)" for name in vocabularies[field.name])]
+        names = ["(other)", *(name or MISSING for name in vocabularies[field.name])]
         columns.append(np.array(names, object)[ids])
     for field, numbers in zip(
         schema.numerical, np.asarray(inputs.get(NUMERICAL, ())).T, strict=True
     ):
         low, high = ranges[field.name]
-        columns.append([f"{low + float(v) * (high - low):.6g}" for v in numbers])
+        columns.append(
+            [MISSING if np.isnan(v) else f"{low + float(v) * (high - low):.6g}" for v in numbers]
+        )
     return np.array(columns, object).T  # (B, m)
 
 

@@ -20,7 +20,8 @@ class FieldEmbedding(ConfigFromSignature):
     A categorical field's value v has its own trained vector; all fields
     share one table, in which each field's rows start at its offset. A
     numerical field f with value v_f is `x_num = v_f * x_num_0`, with one
-    trained vector `x_num_0` for the field.
+    trained vector `x_num_0` for the field; where numbers may be missing, a missing
+    one, NaN, has another trained vector of the field.
 
     Id 0 of each categorical field is its out-of-vocabulary id: values that are
     unseen or rarer than the data set's threshold share its row, which is
@@ -30,10 +31,11 @@ class FieldEmbedding(ConfigFromSignature):
         vocabulary_sizes: Number of ids of each categorical field, id 0 included;
             crosses are the last ones.
         num_numerical: Number of numerical fields. Defaults to 0.
+        missing_numbers: Whether numbers may be missing. Defaults to `False`.
         embedding_dim: Embedding size d.
-        embeddings_initializer: Initializer of both tables. Defaults to
+        embeddings_initializer: Initializer of all tables. Defaults to
             `"glorot_uniform"`.
-        embeddings_regularizer: Regularizer of both tables. Defaults to `None`.
+        embeddings_regularizer: Regularizer of all tables. Defaults to `None`.
         crossing: The `CrossedFields` that makes the ids of the last categorical
             fields, which the inputs do not hold. Defaults to `None`: there are none.
         **kwargs: Arguments of `keras.layers.Layer`.
@@ -62,6 +64,7 @@ class FieldEmbedding(ConfigFromSignature):
         vocabulary_sizes: Sequence[int],
         num_numerical: int = 0,
         *,
+        missing_numbers: bool = False,
         embedding_dim: int,
         embeddings_initializer: Initializer = "glorot_uniform",
         embeddings_regularizer: Regularizer = None,
@@ -71,6 +74,7 @@ class FieldEmbedding(ConfigFromSignature):
         super().__init__(**kwargs)
         self.vocabulary_sizes = tuple(int(size) for size in vocabulary_sizes)
         self.num_numerical = int(num_numerical)
+        self.missing_numbers = missing_numbers
         if not self.vocabulary_sizes and not self.num_numerical:
             raise ValueError("FieldEmbedding needs at least one categorical or numerical field")
         if any(size < 1 for size in self.vocabulary_sizes):
@@ -84,12 +88,14 @@ class FieldEmbedding(ConfigFromSignature):
         self.offsets = np.concatenate([[0], np.cumsum(self.vocabulary_sizes)[:-1]]).astype("int32")
 
     def build(self, input_shape: Mapping[str, Shape] | None = None) -> None:
-        """Creates the tables: (sum of vocabulary sizes, d) and (N, d)."""
+        """Creates the tables: (sum of vocabulary sizes, d), (N, d) and, of the missing, (N, d)."""
         if self.vocabulary_sizes:
             # Cast row by row: a table may be larger than all that a step computes.
             self.table = self._add_table("table", sum(self.vocabulary_sizes), autocast=False)
         if self.num_numerical:
             self.numerical_table = self._add_table("numerical_table", self.num_numerical)
+            if self.missing_numbers:
+                self.missing_table = self._add_table("missing_table", self.num_numerical)
         self.built = True
 
     def _add_table(self, name: str, rows: int, autocast: bool = True) -> keras.Variable:
@@ -109,9 +115,17 @@ class FieldEmbedding(ConfigFromSignature):
             ids = (self.crossing(ids) if self.crossing else ids) + self.offsets  # (B, C)
             parts.append(ops.cast(take_rows(self.table, ids), self.compute_dtype))  # (B, C, d)
         if self.num_numerical:
-            values = ops.cast(inputs[NUMERICAL], self.compute_dtype)  # (B, N)
-            parts.append(ops.expand_dims(values, -1) * self.numerical_table)  # (B, N, d)
+            parts.append(self._embed_numbers(inputs[NUMERICAL]))  # (B, N, d)
         return ops.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]  # (B, m, d)
+
+    def _embed_numbers(self, numbers: Tensor) -> Tensor:
+        numbers = ops.expand_dims(ops.cast(numbers, self.compute_dtype), -1)  # (B, N, 1)
+        if not self.missing_numbers:
+            return numbers * self.numerical_table  # (B, N, d)
+        missing = ops.isnan(numbers)
+        # A product with NaN would have gradients of NaN, also where it is not taken.
+        numbers = ops.where(missing, ops.zeros_like(numbers), numbers)
+        return ops.where(missing, self.missing_table, numbers * self.numerical_table)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the layer."""

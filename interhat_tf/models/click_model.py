@@ -145,6 +145,7 @@ class ClickModel(EffectsModel):
         return Linear(
             self.schema.vocabulary_sizes,
             len(self.schema.numerical),
+            missing_numbers=self.schema.missing_numbers,
             use_bias=use_bias,
             weights_regularizer=l2(l2_strength),
             crossing=self.crossing,
@@ -158,6 +159,7 @@ class ClickModel(EffectsModel):
         return FieldEmbedding(
             self.schema.vocabulary_sizes,
             len(self.schema.numerical),
+            missing_numbers=self.schema.missing_numbers,
             embedding_dim=embedding_dim,
             embeddings_initializer=initializer,
             embeddings_regularizer=l2(l2_strength),

@@ -24,6 +24,7 @@ from interhat_tf.preprocessing.fields import (
     as_numbers,
     as_text,
     bucket_of,
+    field_config,
     scale,
 )
 from interhat_tf.preprocessing.rows import Rows
@@ -80,15 +81,13 @@ class Encoding:
         numerical = [field for field in self.fields if isinstance(field, Numerical)]
         return Schema(
             [Field(name, CATEGORICAL, len(ids) + 1) for name, ids in self.vocabularies.items()]
-            + [Field(field.name, NUMERICAL) for field in numerical]
+            + [Field(f.name, NUMERICAL, may_be_missing=f.may_be_missing) for f in numerical]
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the encoding as what JSON can hold; `from_dict` is the inverse."""
         return {
-            "fields": [
-                {"kind": type(field).__name__, **dataclasses.asdict(field)} for field in self.fields
-            ],
+            "fields": [field_config(field) for field in self.fields],
             "vocabularies": {name: ids.to_pylist() for name, ids in self.vocabularies.items()},
             "ranges": {name: list(range_) for name, range_ in self.ranges.items()},
             "buckets": {name: numbers.tolist() for name, numbers in self.buckets.items()},
@@ -154,7 +153,8 @@ def encode_values(values: pa.Table, encoding: Encoding) -> dict[str, np.ndarray]
         else:
             numbers, missing = as_numbers(column)
             scaled = scale(numbers, *encoding.ranges[field.name])
-            columns[NUMERICAL].append(np.where(missing, 0, scaled).astype(np.float32))
+            missing_number = np.nan if field.may_be_missing else 0
+            columns[NUMERICAL].append(np.where(missing, missing_number, scaled).astype(np.float32))
     # Each (fields, rows).
     return {kind: np.stack(arrays) for kind, arrays in columns.items() if arrays}
 

@@ -1,7 +1,7 @@
 """The fields of a raw log, and how their values read as text, as numbers and as buckets."""
 
 import dataclasses
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +11,9 @@ MISSING_BUCKET = -1
 
 NUMBER = r"(?i)^\s*[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|inf|infinity)\s*$"
 """What pyarrow reads as a number."""
+
+NEW_ARGUMENTS = ("may_be_missing",)
+"""Arguments of fields that version 0.1 does not know."""
 
 Column: TypeAlias = pa.Array | pa.ChunkedArray
 """A column of raw values."""
@@ -39,14 +42,17 @@ class Numerical:
     """A raw field whose values are numbers.
 
     It is scaled to [0, 1] by the training rows' minimum and maximum; other
-    rows' values beyond them are clipped. A missing value, and every value of a
-    field that is constant in the training rows, is 0.
+    rows' values beyond them are clipped. Every value of a field that is constant in
+    the training rows is 0.
 
     Args:
         name: The field's name.
+        may_be_missing: Whether a missing value is a state of its own, NaN. Defaults
+            to `False`: it is 0, as the minimum is.
     """
 
     name: str
+    may_be_missing: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +76,35 @@ class Bucketed:
 
 RawField = Categorical | Numerical | Bucketed
 """A field of a raw log."""
+
+
+def field_config(field: RawField) -> dict[str, Any]:
+    """Returns a field's kind and arguments, as a prepared set keeps them.
+
+    Sets of version 0.1 do without the `NEW_ARGUMENTS`; others where they are the defaults.
+
+    Example:
+
+    >>> field_config(Numerical("age"))
+    {'kind': 'Numerical', 'name': 'age'}
+    """
+    arguments = {
+        argument.name: getattr(field, argument.name)
+        for argument in dataclasses.fields(field)
+        if argument.name not in NEW_ARGUMENTS or getattr(field, argument.name) != argument.default
+    }
+    return {"kind": type(field).__name__, **arguments}
+
+
+def first_description(field: RawField) -> str:
+    """Returns a field as version 0.1 described it.
+
+    >>> first_description(Numerical("age", may_be_missing=True))
+    "Numerical(name='age')"
+    """
+    config = field_config(field)
+    arguments = [f"{k}={v!r}" for k, v in config.items() if k not in ("kind", *NEW_ARGUMENTS)]
+    return f"{config['kind']}({', '.join(arguments)})"
 
 
 def as_text(column: Column) -> Column:

@@ -90,7 +90,9 @@ def plan_log(
     }
     _check(plans, sources, where)
     fields = tuple(
-        Categorical(field, min_count) if FORMS[source.form] is Categorical else Numerical(field)
+        Categorical(field, min_count)
+        if FORMS[source.form] is Categorical
+        else Numerical(field, may_be_missing=True)
         for field, source in sources.items()
     )
     plans[label] = _plan_label(sample[label], found)

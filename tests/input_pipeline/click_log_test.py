@@ -39,14 +39,19 @@ def encode(rows, splits, categorical, numerical, min_count=1):
         ranges[name] = min(numbers), max(numbers)
 
     def scale(text, low, high):
-        return min(max((float(text) - low) / (high - low), 0), 1) if text else 0
+        return min(max((float(text) - low) / (high - low), 0), 1) if text else np.nan
 
     encoded = {split: [] for split in SPLITS}
     for row, split in zip(rows, splits, strict=True):
         values = [ids[name].get(row[name], 0) for name in categorical]
         values += [scale(row[name], *ranges[name]) for name in numerical]
         encoded[split].append([*values, int(row["click"])])
-    return {split: np.array(sorted(rows)) for split, rows in encoded.items()}
+    return {split: in_order(np.array(rows)) for split, rows in encoded.items()}
+
+
+def in_order(rows):
+    """Rows sorted; NaN, a missing number, comes before the others."""
+    return rows[np.lexsort(np.nan_to_num(rows, nan=-1).round(6).T)]
 
 
 def stored(data, split):
@@ -55,7 +60,7 @@ def stored(data, split):
         np.column_stack([*inputs.values(), labels])
         for inputs, labels in data.evaluation_batches(split, 128).as_numpy_iterator()
     ]
-    return np.array(sorted(np.concatenate(rows).tolist()))
+    return in_order(np.concatenate(rows))
 
 
 def assert_prepared(data, rows, splits, categorical, numerical, **options):
@@ -361,9 +366,9 @@ def test_a_log_as_pandas_writes_it(tmp_path):
     table = pa.table({"user": [3.0, None], "day": ["2024-01-01"] * 2, "price": [None, 12.0]})
     texts = data.encode({name: list(map(str, values)) for name, values in records.items()})
     assert len(set(texts["categorical"][:, 0])) == 1
-    np.testing.assert_array_equal(texts["numerical"][:, 0], [0, 0, 1, 1])
-    decoded = data.decode(data.encode(table))
-    assert decoded[:, :2].tolist() == [["3", "Monday"], ["(missing)", "Monday"]]
+    np.testing.assert_array_equal(texts["numerical"][:, 0], [np.nan, np.nan, 1, 1])
+    decoded = data.decode(data.encode(table)).tolist()
+    assert decoded == [["3", "Monday", "(missing)"], ["(missing)", "Monday", "12"]]
     with pytest.raises(ValueError, match=r"^field 'day', row 1: 'soon'; expected a date as 2024"):
         data.encode({"user": ["1"] * 2, "day": ["2024-01-01", "soon"], "price": [1, 2]})
 

@@ -50,7 +50,7 @@ def test_raw_records(tmp_path, log):
     few = {"user": [None], "city": [None], "paid": ["?"], "price": [""]}
     missing = data.vocabularies["city"].index("") + 1
     np.testing.assert_array_equal(data.encode(few)["categorical"], [[0, missing, 0]])
-    np.testing.assert_array_equal(data.encode(few)["numerical"], [[0]])
+    np.testing.assert_array_equal(data.encode(few)["numerical"], [[np.nan]])
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from interhat_tf.layers import FieldEmbedding
 from tests.layers.contract import check_layer_contract
@@ -9,7 +10,7 @@ from tests.numpy_reference import field_embedding, randomise, weights_of
 KINDS = {"mixed": ((3, 1, 5), 2), "categorical": ((3, 1, 5), 0), "numerical": ((), 2)}
 
 
-def make(kind, **arguments):
+def make(kind, missing=False, **arguments):
     sizes, num_numerical = KINDS[kind]
     rng = np.random.default_rng(1)
     inputs = {}
@@ -17,21 +18,36 @@ def make(kind, **arguments):
         inputs["categorical"] = rng.integers(0, sizes, (6, len(sizes)))
     if num_numerical:
         inputs["numerical"] = rng.normal(size=(6, num_numerical)).astype("float32")
-    layer = FieldEmbedding(sizes, num_numerical, embedding_dim=4, **arguments)
+        if missing:
+            inputs["numerical"][[0, 2, 3], [0, 0, 1]] = np.nan
+    arguments = {"embedding_dim": 4, "missing_numbers": missing, **arguments}
+    layer = FieldEmbedding(sizes, num_numerical, **arguments)
     layer(inputs)
     return randomise(layer), inputs
 
 
+@pytest.mark.parametrize("missing", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
-def test_equals_numpy(kind):
-    layer, inputs = make(kind)
+def test_equals_numpy(kind, missing):
+    layer, inputs = make(kind, missing)
     expected = field_embedding(inputs, weights_of(layer), layer.vocabulary_sizes)
     np.testing.assert_allclose(layer(inputs), expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("missing", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
-def test_follows_the_layer_contract(kind):
-    check_layer_contract(*make(kind, embeddings_regularizer=keras.regularizers.L1(0.1)))
+def test_follows_the_layer_contract(kind, missing):
+    check_layer_contract(*make(kind, missing, embeddings_regularizer=keras.regularizers.L1(0.1)))
+
+
+def test_a_missing_number_trains_its_own_vector():
+    layer, inputs = make("numerical", missing=True)
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(layer(inputs))
+    of_numbers, of_missing = tape.gradient(total, layer.trainable_variables)
+    numbers = np.nansum(inputs["numerical"], axis=0)
+    np.testing.assert_allclose(of_numbers, np.tile(numbers[:, None], 4), rtol=1e-5)
+    np.testing.assert_array_equal(of_missing, np.tile([[2], [1]], 4))
 
 
 def test_fields_with_equal_ids_do_not_share_rows():

@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 import pytest
 
-from interhat_tf import CrossedField, Schema
+from interhat_tf import CrossedField, Field, Schema
 from interhat_tf.models import MODELS
 from tests.conftest import run_python
 from tests.models.baselines.contract import ModelContract
@@ -39,6 +39,25 @@ def build_small(case, schema):
     known = inspect.signature(MODELS[name]).parameters
     sizes = {argument: size for argument, size in SMALL.items() if argument in known}
     return randomise(MODELS[name](schema, **{**sizes, **arguments}))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_missing_number_is_a_value_of_its_own(case, schema, batch):
+    """Where its vectors are those of the number 0.5, a model predicts what it does for 0.5."""
+    numerical = [Field(f.name, f.kind, may_be_missing=True) for f in schema.numerical]
+    model = build_small(case, Schema([*schema.categorical, *numerical]))
+    numbers = np.where(np.arange(32).reshape(16, 2) % 3, batch["numerical"], np.nan)
+    missing = {**batch, "numerical": numbers.astype("float32")}
+    half = {**batch, "numerical": np.nan_to_num(missing["numerical"], nan=0.5)}
+    differences = np.abs(model.predict_on_batch(missing) - model.predict_on_batch(half))
+    assert (differences[np.isnan(numbers).any(axis=1)] > 1e-5).mean() > 0.5
+    tables = {w.path: w for w in model.weights if w.path.endswith("/numerical_table")}
+    for path, table in tables.items():
+        (own,) = (w for w in model.weights if w.path == path.replace("numerical", "missing"))
+        own.assign(0.5 * table)
+    np.testing.assert_allclose(
+        model.predict_on_batch(missing), model.predict_on_batch(half), rtol=1e-5, atol=1e-6
+    )
 
 
 def contracts(cls):

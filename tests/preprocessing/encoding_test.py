@@ -306,6 +306,17 @@ def test_dictionary_round_trip_without_values():
         np.testing.assert_array_equal(columns, encode_values(table, encoding)[kind])
 
 
+def test_a_missing_number_is_a_state_of_its_own():
+    rows = make_rows({"n": pa.array([2.0, None, 6.0]), "m": pa.array([2.0, None, 6.0])})
+    fields = [Numerical("n", may_be_missing=True), Numerical("m")]
+    encoding = fit(fields, rows)
+    again = Encoding.from_dict(json.loads(json.dumps(encoding.to_dict())))
+    assert again.fields == tuple(fields)
+    expected = [[0, 0], [np.nan, 0], [1, 1]]
+    np.testing.assert_array_equal(encode_rows(rows, again)["numerical"], expected)
+    assert [field.may_be_missing for field in again.schema().numerical] == [True, False]
+
+
 def test_numbers_that_no_training_row_has_are_json():
     rows = Rows(
         pa.table({"n": pa.array([None, 5.0]), "b": pa.array([None, 5.0])}),

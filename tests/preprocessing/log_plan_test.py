@@ -11,6 +11,8 @@ from interhat_tf.preprocessing.log_plan import plan_log
 
 ROWS = 120
 
+PRICE = Numerical("price", may_be_missing=True)
+
 
 def plan(options=(), **columns):
     lists = {
@@ -26,7 +28,11 @@ def left_out(plan):
 
 def test_fields_follow_from_the_values():
     found = plan(user=["17.0", "", "8.0"], price=["0.5", "NA", "2"], paid=["T", "f"])
-    assert found.fields == (Categorical("user"), Numerical("price"), Categorical("paid"))
+    assert found.fields == (
+        Categorical("user"),
+        PRICE,
+        Categorical("paid"),
+    )
     assert {name: source.form for name, source in found.reading.sources.items()} == {
         "user": "whole number",
         "price": "number",
@@ -75,7 +81,7 @@ def test_columns_that_say_nothing_are_left_out():
     few = plan_log(pa.table({"y": [0, 1], "id": ["a", "b"]}), "log.csv", "y")
     assert few.fields == (Categorical("id"),)
     numbers = plan(price=[row / 7 for row in range(ROWS)])
-    assert numbers.fields == (Numerical("price"),)
+    assert numbers.fields == (PRICE,)
 
 
 def test_named_columns_are_kept():
@@ -124,4 +130,4 @@ def test_a_word_among_numbers_is_mentioned():
     note = plan(price=list(map(str, prices))).columns[1].note
     assert note == "numbers but for 'free'; null_values= makes them missing"
     options = {"null_values": ["free"]}
-    assert plan(options, price=list(map(str, prices))).fields == (Numerical("price"),)
+    assert plan(options, price=list(map(str, prices))).fields == (PRICE,)

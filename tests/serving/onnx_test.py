@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from interhat_tf import CrossedField, InterHAt
+from interhat_tf import CrossedField, Field, InterHAt, Schema
 from interhat_tf.models import LR
 from interhat_tf.serving import export_onnx
 from tests.conftest import random_batch
@@ -33,6 +33,18 @@ def test_onnx_gives_the_models_own_explanation(schema, tmp_path, rng, preset, ar
     for rows in (1, 50):
         batch = random_batch(schema, rng, rows)
         assert_same(run_onnx(tmp_path / "model.onnx", batch), expected(model, batch))
+
+
+def test_onnx_takes_missing_numbers(tmp_path, rng):
+    schema = Schema(
+        [Field("app", "categorical", 4), Field("price", "numerical", may_be_missing=True)]
+    )
+    model, batch = make_model(schema), random_batch(schema, rng)
+    batch["numerical"][::3] = np.nan
+    export_onnx(model, tmp_path / "model.onnx")
+    outputs = run_onnx(tmp_path / "model.onnx", batch)
+    assert np.isfinite(outputs["probability"]).all()
+    assert_same(outputs, expected(model, batch))
 
 
 def test_onnx_of_effects(schema, tmp_path, rng):

@@ -157,6 +157,14 @@ def test_numerical_fields_alone(tmp_path):
     assert_same(outputs, expected(model, {"numerical": np.float32([[0.1, 0.5], [1, -2]])}))
 
 
+def test_missing_numbers(tmp_path):
+    model = make_model(Schema([Field("price", "numerical", may_be_missing=True)]))
+    export_saved_model(model, tmp_path / "model")
+    outputs = serve(tmp_path / "model", price=np.float32([0.1, np.nan]))
+    assert np.isfinite(outputs["probability"]).all()
+    assert_same(outputs, expected(model, {"numerical": np.float32([[0.1], [np.nan]])}))
+
+
 def test_a_vocabulary_of_another_size_is_refused(schema, tmp_path):
     message = "field 'app': the vocabulary has 2 values, the schema has room for 6"
     with pytest.raises(ValueError, match=message):

@@ -7,6 +7,7 @@ const LARGEST = 12;
 // A field and its value; one of the two if they agree.
 function label(record, field) {
   const value = record.values[field];
+  if (value === "(missing)") return `${field} unknown`;
   return value === field || value === `not ${field}` ? value : `${field} = ${value}`;
 }
 
@@ -62,7 +63,7 @@ function heatMap(record) {
   head.append(make("th", "order (weight)"));
   for (const field of fields) {
     const cell = make("th");
-    cell.title = `${field} = ${record.values[field]}`;
+    cell.title = label(record, field);
     cell.append(make("span", field), make("span", record.values[field], "value"));
     head.append(cell);
   }
@@ -155,7 +156,7 @@ const items = records.map((record, number) => ({
   record,
   number,
   element: listed(record, number),
-  words: [record.sentence, ...Object.entries(record.values).map(([f, v]) => `${f} = ${v}`)]
+  words: [record.sentence, ...fields.map((field) => `${field} = ${record.values[field]}`)]
     .join("\n")
     .toLowerCase(),
 }));

@@ -20,12 +20,13 @@ class Linear(ConfigFromSignature):
         y = w_0 + sum_i w_i x_i
 
     x_i is 1 for the value that a categorical field has and 0 for its others, and
-    the number itself for a numerical field. The weights are a `FieldEmbedding`
-    of size 1.
+    the number itself for a numerical field; a missing number has a weight of its own.
+    The weights are a `FieldEmbedding` of size 1.
 
     Args:
         vocabulary_sizes: Number of ids of each categorical field, id 0 included.
         num_numerical: Number of numerical fields. Defaults to 0.
+        missing_numbers: As for `FieldEmbedding`.
         use_bias: Whether w_0 is there. Defaults to `True`.
         weights_initializer: Initializer of w. Defaults to `"zeros"`, as in libFM.
         weights_regularizer: Regularizer of w, not of w_0. Defaults to `None`.
@@ -51,6 +52,7 @@ class Linear(ConfigFromSignature):
         vocabulary_sizes: Sequence[int],
         num_numerical: int = 0,
         *,
+        missing_numbers: bool = False,
         use_bias: bool = True,
         weights_initializer: Initializer = "zeros",
         weights_regularizer: Regularizer = None,
@@ -64,6 +66,7 @@ class Linear(ConfigFromSignature):
         self.embedding = FieldEmbedding(
             vocabulary_sizes,
             num_numerical,
+            missing_numbers=missing_numbers,
             embedding_dim=1,
             embeddings_initializer=self.weights_initializer,
             embeddings_regularizer=self.weights_regularizer,
