@@ -40,6 +40,8 @@ setup(
         "numpy>=2",
         "pandas>=2",
         "pyarrow>=18",
+        # Platt scaling and isotonic regression.
+        "scikit-learn>=1.5",
         # `train` writes the history for it; TensorFlow's wheel no longer brings it along.
         "tensorboard>=2.20",
         "tensorflow>=2.20",
@@ -71,7 +73,6 @@ setup(
             "pytest>=8",
             "pytest-xdist>=3.7",
             "ruff>=0.8",
-            "scikit-learn>=1.5",
             "scipy>=1.13",
             "setuptools>=68",
             "shap>=0.48",

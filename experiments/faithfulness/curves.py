@@ -26,8 +26,9 @@ from experiments.common.studies import open_data, runs_of, study_record, summary
 from experiments.faithfulness.methods import METHODS, attributions, magnitudes
 from experiments.faithfulness.models import background_of, explained_runs
 from experiments.paper.sensitivity import PRESET
+from interhat_tf.calibration import probability
 from interhat_tf.commands.conditions import first_records
-from interhat_tf.explanation.batches import predict, probability
+from interhat_tf.explanation.batches import predict
 from interhat_tf.schema import CATEGORICAL, NUMERICAL
 
 RECORDS = flags.DEFINE_integer("explained", 300, "test records that are explained")

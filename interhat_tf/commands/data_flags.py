@@ -1,7 +1,9 @@
-"""The flags that name a prepared data set."""
+"""The flags that name a prepared data set, and the model of a run on it."""
 
+import pathlib
 from typing import Any
 
+import keras
 from absl import flags
 
 from interhat_tf.input_pipeline.catalog import prepared_dataset
@@ -20,3 +22,22 @@ def define_data_flags(values: flags.FlagValues) -> tuple[flags.FlagHolder, ...]:
 def open_data(values: flags.FlagValues, **config: Any) -> PreparedDataset:
     """Opens the data set that the flags name, and prepares it first if need be."""
     return prepared_dataset(values.dataset, values.data_dir, values.raw_dir, **config)
+
+
+def open_model(path: pathlib.Path, data: PreparedDataset) -> keras.Model:
+    """Returns the model of a run.
+
+    Args:
+        path: The run's `model.keras`.
+        data: The `PreparedDataset` whose records it reads.
+
+    Raises:
+        FileNotFoundError: If there is no such model.
+        ValueError: If it reads other fields.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is missing: train a model first, by interhat train")
+    model = keras.saving.load_model(path)
+    if model.schema.record_fields != data.schema.record_fields:  # the model makes the crosses
+        raise ValueError(f"{path} was not trained on {data.name}: its fields are others")
+    return model

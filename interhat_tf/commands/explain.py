@@ -12,14 +12,12 @@ search and sort.
 
 import pathlib
 
-import keras
 from absl import flags
 
 from interhat_tf.commands.conditions import first_records
-from interhat_tf.commands.data_flags import define_data_flags, open_data
+from interhat_tf.commands.data_flags import define_data_flags, open_data, open_model
 from interhat_tf.explanation.explanation import explain_records
 from interhat_tf.preprocessing.rows import SPLITS
-from interhat_tf.schema import Schema
 
 REQUIRED = ("dataset", "run")
 
@@ -50,7 +48,9 @@ def main(values: flags.FlagValues) -> None:
     """Writes the page."""
     data = open_data(values)
     path = pathlib.Path(values.run) / "model.keras"
-    model = load_model(path, data.schema, data.name)
+    model = open_model(path, data)
+    if not hasattr(model, "explain"):
+        raise ValueError(f"{path} is a {type(model).__name__}, which does not explain itself")
     inputs = first_records(data, values.split, values.records, values.where)
     background = None
     if values.compared_with:
@@ -62,22 +62,6 @@ def main(values: flags.FlagValues) -> None:
     if values.json:
         explanation.to_json(values.json)
     print(f"{values.output}: {len(explanation):,} records")
-    for note in filter(None, (explanation.attention_note(), explanation.effects_note())):
+    notes = explanation.calibration_note(), explanation.attention_note(), explanation.effects_note()
+    for note in filter(None, notes):
         print(note)
-
-
-def load_model(path: pathlib.Path, schema: Schema, data_name: str) -> keras.Model:
-    """Returns the model of a run, which has to explain itself and to be of the data's schema.
-
-    Raises:
-        FileNotFoundError: If there is no such model.
-        ValueError: If it cannot explain records of the data set.
-    """
-    if not path.exists():
-        raise FileNotFoundError(f"{path} is missing: train a model first, by interhat train")
-    model = keras.saving.load_model(path)
-    if not hasattr(model, "explain"):
-        raise ValueError(f"{path} is a {type(model).__name__}, which does not explain itself")
-    if model.schema.record_fields != schema.record_fields:  # the model makes the crosses
-        raise ValueError(f"{path} was not trained on {data_name}: its fields are others")
-    return model

@@ -8,7 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from interhat_tf.explanation.batches import explain_batches, probability
+from interhat_tf.calibration import model_probability
+from interhat_tf.explanation.batches import explain_batches
 from interhat_tf.explanation.selection import Condition
 from interhat_tf.utils.files import atomic_write
 
@@ -21,7 +22,7 @@ class Attention:
         field_names: Names of the m fields in the model's order.
         field_weights: Mean alpha_1 ... alpha_k of Equation 2, (k, m).
         order_weights: Mean alpha_f of Equation 5, (k,).
-        probability: Mean predicted probability of a click.
+        probability: Mean predicted probability of a click, calibrated if the model is.
         field_weights_std: Standard deviation of the field weights, (k, m).
         order_weights_std: Standard deviation of the order weights, (k,).
         probability_std: Standard deviation of the probability.
@@ -87,7 +88,7 @@ def mean_attention(
         quantities = {
             "field_weights": explanation["field_weights"].astype("float64"),  # (B, k, m)
             "order_weights": explanation["order_weights"].astype("float64"),  # (B, k)
-            "probability": probability(explanation["logits"]),  # (B,)
+            "probability": model_probability(model, explanation["logits"]),  # (B,)
         }
         for name, values in quantities.items():
             sums[name] = sums.get(name, 0) + values.sum(axis=0)

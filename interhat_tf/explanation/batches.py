@@ -18,11 +18,6 @@ ROWS = 8192
 """Records that go through a model at a time."""
 
 
-def probability(logits: Any) -> np.ndarray:
-    """Returns the probabilities that belong to logits, of any size, in double precision."""
-    return (1 + np.tanh(np.asarray(logits, "float64") / 2)) / 2  # a sigmoid that cannot overflow
-
-
 def check_base(logits: np.ndarray, bias: np.ndarray) -> None:
     """Checks that contributions have a base.
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from interhat_tf.calibration import Calibration, probability
 from interhat_tf.crosses import name_of
 from interhat_tf.explanation.attributions import occlusion
-from interhat_tf.explanation.batches import check_base, explain_inputs, probability
+from interhat_tf.explanation.batches import check_base, explain_inputs
 from interhat_tf.explanation.html_page import write_page
 from interhat_tf.explanation.interaction_sets import interaction_sets
 from interhat_tf.explanation.interactions import Interaction, pair_positions, pairs_within, ranked
@@ -27,6 +28,10 @@ from interhat_tf.utils.files import atomic_write
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+
+_OF_ALL = ("field_names", "attention", "effect_fidelity", "calibration")
+"""What an explanation says of all its records."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -62,6 +67,8 @@ class Explanation:
             `None` if the model was not diagnosed.
         effect_fidelity: What `fit_effects` has found of the model's effects, if
             `effects` are these; `None` for exact ones.
+        calibration: How the model's logits become probabilities; `None` if it was
+            not calibrated: by a sigmoid.
 
     Raises:
         ValueError: If contributions are against an average record that the model
@@ -92,6 +99,7 @@ class Explanation:
     pair_effects: np.ndarray | None = None
     attention: Mapping[str, Any] | None = None
     effect_fidelity: Mapping[str, Any] | None = None
+    calibration: Calibration | None = None
 
     def __post_init__(self) -> None:
         check_base(self.logits, self.bias)
@@ -107,14 +115,22 @@ class Explanation:
         if isinstance(records, (int, np.integer)):
             records = [records]
         parts = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        of_all = {name: parts.pop(name) for name in ("field_names", "attention", "effect_fidelity")}
+        of_all = {name: parts.pop(name) for name in _OF_ALL}
         parts = {name: None if part is None else part[records] for name, part in parts.items()}
         return Explanation(**of_all, **parts)
 
     @functools.cached_property
     def probabilities(self) -> np.ndarray:
-        """Predicted probabilities of a click, (B,)."""
-        return probability(self.logits)
+        """Predicted probabilities of a click, (B,), calibrated if the model is."""
+        return self.probability_of(self.logits)
+
+    def probability_of(self, logits: np.ndarray) -> np.ndarray:
+        """Returns the probabilities that logits of this model stand for, calibrated if it is.
+
+        Args:
+            logits: Logits, (B,).
+        """
+        return self.calibration.probability(logits) if self.calibration else probability(logits)
 
     def interaction_sets(self) -> list[list[tuple[str, ...]]]:
         """Returns for each record and order the names of the fields that outweigh the rest.
@@ -160,6 +176,10 @@ class Explanation:
     def effects_note(self) -> str:
         """Returns in plain words how well estimated effects agree with exact ones, or nothing."""
         return effects_note(self.effect_fidelity)
+
+    def calibration_note(self) -> str:
+        """Returns in plain words how probabilities were calibrated, or nothing if they were not."""
+        return f"Probabilities are {self.calibration}." if self.calibration else ""
 
     def to_frame(self) -> "pd.DataFrame":
         """Returns a `pandas.DataFrame` with a row for each record, order and field."""
@@ -270,6 +290,7 @@ def explain_records(
         raise ValueError(f"values must be {(rows, len(schema.record_fields))}, got {values.shape}")
     joined: dict[str, Any] = explain_inputs(model, inputs, batch_size, return_heads=heads)
     joined["attention"] = getattr(model, "diagnosis", {}).get("attention")
+    joined["calibration"] = getattr(model, "calibration", None)
     if background is not None:
         joined |= _exact_effects(model, inputs, background, interactions)
     elif interactions and "pair_effects" not in joined:

@@ -28,7 +28,8 @@ def write_page(
     to be searched and sorted; opened, a record shows its heat map, with the
     numbers of a cell where the pointer is, and its contributions as a
     waterfall from the bias to the logit. Above them stands what attention is
-    worth to the model, and how exact its effects are if it estimates them.
+    worth to the model, how exact its effects are if it estimates them, and how its
+    probabilities were calibrated if they were.
     Values of the log stay text: none is ever taken for HTML.
 
     Args:
@@ -37,7 +38,11 @@ def write_page(
         title: Title of the page.
         about: A line under it, say of the model and the data.
     """
-    notes = [explanation.attention_note(), explanation.effects_note()]
+    notes = [
+        explanation.calibration_note(),
+        explanation.attention_note(),
+        explanation.effects_note(),
+    ]
     data = json.dumps(json_data(explanation), ensure_ascii=False, separators=(",", ":"))
     page = (_FOLDER / "explanations.html").read_text()
     parts = {

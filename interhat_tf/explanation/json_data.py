@@ -13,7 +13,8 @@ DECIMALS = 6
 def json_data(explanation: "Explanation") -> dict[str, Any]:
     """Returns `field_names`, `attention` and `records`, a dictionary for each record.
 
-    For effects that the model estimates there is `effect_fidelity` as well.
+    For effects that the model estimates there is `effect_fidelity` as well, and of a
+    calibrated model `calibration`, a text.
 
     Weights, contributions and effects are rounded to 6 decimals.
 
@@ -44,9 +45,11 @@ def json_data(explanation: "Explanation") -> dict[str, Any]:
             for pairs in explanation.interactions()
         ]
     records = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    of_model = {"field_names": list(names), "attention": explanation.attention}
+    of_model: dict[str, Any] = {"field_names": list(names), "attention": explanation.attention}
     if explanation.effect_fidelity:
         of_model["effect_fidelity"] = explanation.effect_fidelity
+    if explanation.calibration:
+        of_model["calibration"] = str(explanation.calibration)
     return {**of_model, "records": records}
 
 

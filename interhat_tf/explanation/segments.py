@@ -23,7 +23,7 @@ class SegmentExplanation:
     Args:
         field_names: Names of the m fields in the model's order.
         records: Number of records.
-        probability: Mean predicted probability of a click.
+        probability: Mean predicted probability of a click, calibrated if the model is.
         order_weights: Mean alpha_f, (k,).
         field_weights: Mean alpha_1 ... alpha_k, (k, m).
         contributions: Mean share of each field in the logit in each order, (k, m).
@@ -111,7 +111,7 @@ def explain_globally(
     for inputs, explained in explain_batches(model, batches):
         rows = len(explained["logits"])
         values = np.empty((rows, len(model.schema.fields)), object)
-        parts: dict[str, Any] = explained
+        parts: dict[str, Any] = {**explained, "calibration": getattr(model, "calibration", None)}
         explanation = Explanation(model.schema.field_names, values, **parts)
         for name, condition in segments.items():
             if condition is None:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interhat_tf.explanation.batches import probability
 from interhat_tf.schema import MISSING
 
 if TYPE_CHECKING:
@@ -37,7 +36,8 @@ def sentences(explanation: "Explanation") -> list[str]:
             for record, of_record in enumerate(zip(effects, pairs, together, strict=True))
         ]
     moved = np.array([move for _, move in strongest])  # (B,)
-    before, after = probability(explanation.logits - moved), explanation.probabilities  # (B,) each
+    before = explanation.probability_of(explanation.logits - moved)  # (B,)
+    after = explanation.probabilities  # (B,)
     return [
         f"no field stands out; click probability {end:.2f}"
         if abs(move) < FAINT

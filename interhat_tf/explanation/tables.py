@@ -62,7 +62,11 @@ def html_table(explanation: "Explanation") -> str:
         )
     left = len(explanation) - len(shown)
     more = f"<p>… and {left:,} more records</p>" if left else ""
-    notes = [explanation.effects_note(), explanation.attention_note()]
+    notes = [
+        explanation.calibration_note(),
+        explanation.effects_note(),
+        explanation.attention_note(),
+    ]
     below = "".join(f"<p>{html.escape(note)}</p>" for note in notes if note)
     return (
         "<table><thead><tr><th></th><th>probability</th><th>in words</th>"

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import keras
 from keras import ops
 
+from interhat_tf.calibration import Calibration
 from interhat_tf.layers import MLP, CrossedFields, FieldEmbedding, Linear
 from interhat_tf.models.effects_model import EffectsModel
 from interhat_tf.ops import cpu_kernels
@@ -16,6 +17,8 @@ from interhat_tf.utils.files import read_json, write_json
 
 _ASSETS = ("training_settings", "diagnosis")
 """What is saved with a model beside its configuration and its weights."""
+
+_CALIBRATION = "calibration.json"
 
 
 class ClickModel(EffectsModel):
@@ -50,6 +53,8 @@ class ClickModel(EffectsModel):
         self.crossing = CrossedFields(self.schema, name="crossing") if crosses else None
         self.training_settings = {}
         self.diagnosis = {}
+        self.calibration: Calibration | None = None
+        """How logits become probabilities; saved with the model. `None`: by a sigmoid."""
 
     @property
     def training_settings(self) -> dict[str, Any]:
@@ -128,18 +133,22 @@ class ClickModel(EffectsModel):
         return {**super().get_config(), "schema": self.schema.to_dict()}
 
     def save_assets(self, dir_path: str) -> None:
-        """Writes the training settings and the diagnosis, for Keras' `save`."""
+        """Writes training settings, diagnosis and calibration, for Keras' `save`."""
         super().save_assets(dir_path)
         for name in _ASSETS:
             if content := getattr(self, name):
                 write_json(pathlib.Path(dir_path) / f"{name}.json", content)
+        if self.calibration:
+            write_json(pathlib.Path(dir_path) / _CALIBRATION, self.calibration.to_dict())
 
     def load_assets(self, dir_path: str | None) -> None:
-        """Reads the training settings and the diagnosis, for Keras' `load_model`."""
+        """Reads training settings, diagnosis and calibration, for Keras' `load_model`."""
         super().load_assets(dir_path)
         for name in _ASSETS:
             if dir_path and (path := pathlib.Path(dir_path) / f"{name}.json").exists():
                 setattr(self, name, read_json(path))
+        if dir_path and (path := pathlib.Path(dir_path) / _CALIBRATION).exists():
+            self.calibration = Calibration.from_dict(read_json(path))
 
     def _make_linear(self, l2_strength: float, use_bias: bool) -> Linear:
         return Linear(

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from interhat_tf.schema import CATEGORICAL, NUMERICAL
-from interhat_tf.serving.outputs import explained, predicted
+from interhat_tf.serving.outputs import calibration_of, explained, predicted
 from interhat_tf.utils.files import atomic_write
 
 
@@ -17,8 +17,9 @@ def export_onnx(model: Any, path: str | os.PathLike, explain: bool = True) -> No
     Its inputs are the model's own, `categorical`, (B, C) int32 ids, and
     `numerical`, (B, N) floats, as far as the schema has such fields; its outputs
     are those of `export_saved_model`. It has no vocabularies: the ids are what
-    `PreparedDataset.encode` returns, and must be in their ranges. An ONNX file
-    holds at most 2 GB.
+    `PreparedDataset.encode` returns, and must be in their ranges. Its metadata says
+    under `calibration` how probabilities were calibrated. An ONNX file holds at most
+    2 GB.
 
     Args:
         model: A model with `schema`, and with `explain` or effects, unless reasons are
@@ -55,5 +56,6 @@ def export_onnx(model: Any, path: str | os.PathLike, explain: bool = True) -> No
         return explained(model, inputs) if explain else predicted(model, inputs)
 
     graph, _ = tf2onnx.convert.from_function(serve, input_signature=specs, opset=17)
+    graph.metadata_props.add(key="calibration", value=calibration_of(model))
     with atomic_write(path) as file:
         file.write(graph.SerializeToString())

@@ -11,7 +11,7 @@ REASONS = ("order_weights", "field_weights", "effects", "pair_effects")
 
 
 def explained(model: Any, inputs: Batch) -> dict[str, tf.Tensor]:
-    """Returns the probability, (B,), and the `REASONS` that the model gives for it.
+    """Returns the probability, (B,), calibrated if the model is, and the `REASONS` for it.
 
     Args:
         model: A model with `explain`, or one with `explain_effects`.
@@ -20,14 +20,28 @@ def explained(model: Any, inputs: Batch) -> dict[str, tf.Tensor]:
     explain = model.explain if hasattr(model, "explain") else model.explain_effects
     explanation = explain(inputs)
     reasons = {name: explanation[name] for name in REASONS if name in explanation}
-    return {"probability": tf.sigmoid(explanation["logits"]), **reasons}
+    return {"probability": _probability(model, explanation["logits"]), **reasons}
 
 
 def predicted(model: Any, inputs: Batch) -> dict[str, tf.Tensor]:
-    """Returns the probability, (B,), at a lower cost.
+    """Returns the probability, (B,), calibrated if the model is, at a lower cost.
 
     Args:
         model: Any model that returns logits, (B, 1).
         inputs: As for `explained`.
     """
-    return {"probability": tf.sigmoid(model(inputs)[:, 0])}
+    return {"probability": _probability(model, model(inputs)[:, 0])}
+
+
+def calibration_of(model: Any) -> str:
+    """Returns what an exported file says of its probabilities.
+
+    Args:
+        model: Any model.
+    """
+    return str(getattr(model, "calibration", None) or "not calibrated")
+
+
+def _probability(model, logits):
+    calibration = getattr(model, "calibration", None)
+    return calibration.probability_tensor(logits) if calibration else tf.sigmoid(logits)

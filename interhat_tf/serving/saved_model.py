@@ -12,7 +12,7 @@ from typing import Any
 import tensorflow as tf
 
 from interhat_tf.schema import CATEGORICAL, NUMERICAL, OUT_OF_VOCABULARY, Field, Schema
-from interhat_tf.serving.outputs import explained, predicted
+from interhat_tf.serving.outputs import calibration_of, explained, predicted
 
 
 def export_saved_model(
@@ -33,7 +33,8 @@ def export_saved_model(
     (B, k, m), as `model.explain` defines them, and, of a model that `fit_effects`
     gave them, `effects`, (B, m), and `pair_effects`, (B, pairs). A model without
     attention has no weights. The signature `predict` takes the same and returns
-    `probability` alone, at a lower cost.
+    `probability` alone, at a lower cost. The probability is calibrated if the model
+    is; the file `assets.extra/calibration.txt` says how.
 
     Args:
         model: A model with `schema`, and with `explain` or effects.
@@ -63,6 +64,9 @@ def export_saved_model(
                 "predict": server.signature(server.predict),
             },
         )
+        extra = pathlib.Path(unfinished, "assets.extra")  # TensorFlow's place for files of users
+        extra.mkdir()
+        (extra / "calibration.txt").write_text(f"{calibration_of(model)}\n")
         os.chmod(unfinished, 0o755)
         os.replace(unfinished, path)
     except BaseException:

@@ -29,7 +29,7 @@ def align_attention(
     that fall from epoch to epoch by the same factor, to a tenth in the last one.
     The model keeps what the last epoch made of it, or the average of its weights
     if its settings have one, with a new average record and diagnosis (`adapt`,
-    `diagnose`). Effects that `fit_effects` gave it are dropped.
+    `diagnose`). Effects that `fit_effects` gave it, and its calibration, are dropped.
 
     Args:
         model: The model, an `InterHAt`.
@@ -61,6 +61,7 @@ def align_attention(
     check_schema(model, data)
     check_training(model, data, settings, ("train", "validation"))
     model.drop_effects()  # they are of the weights that it has now
+    model.calibration = None  # as this is
     optimizer, averaged = settings.make_optimizer(model), settings.make_average(model)
     alignment = EffectAlignment(model, weight, settings.seed)
     train_steps = compile_steps(

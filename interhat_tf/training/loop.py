@@ -120,6 +120,7 @@ def train(
     check_training(model, data, settings, splits)
 
     model.drop_effects()  # they are of the weights that it has now
+    model.calibration = None  # as this is
     loop = _Loop(model, data, settings, folder)
     # What is refused above leaves the folder as it was.
     with alone_in(folder) if loop.is_chief else contextlib.nullcontext():

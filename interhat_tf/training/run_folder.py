@@ -104,7 +104,7 @@ def load_best_weights(model: keras.Model, folder: pathlib.Path) -> None:
     if changed := _differences(architecture(saved), architecture(model), "architecture."):
         raise ValueError(f"{path} is another model: {changed}")
     model.set_weights(saved.get_weights())
-    model.diagnosis = saved.diagnosis
+    model.diagnosis, model.calibration = saved.diagnosis, saved.calibration
     model.drop_effects()
 
 

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from interhat_tf import CrossedField, Field, InterHAt, Schema
+from interhat_tf.calibration import Calibration, probability
 from interhat_tf.explanation import explanation as explanation_module
-from interhat_tf.explanation import sentences as sentences_module
 from interhat_tf.explanation.attention_maps import mean_attention
 from interhat_tf.explanation.attributions import contributions, occlusion
-from interhat_tf.explanation.batches import probability
 from interhat_tf.explanation.explanation import explain_records
 from interhat_tf.explanation.interactions import field_groups, pair_effects
 from interhat_tf.explanation.segments import explain_globally
@@ -125,8 +124,7 @@ def test_the_work_grows_with_the_records_and_no_faster(tmp_path, monkeypatch, me
         computed.append(np.size(logits))
         return probability(logits)
 
-    for module in (explanation_module, sentences_module):
-        monkeypatch.setattr(module, "probability", counting)
+    monkeypatch.setattr(explanation_module, "probability", counting)
     arguments = [tmp_path / "page.html"] if method == "to_html" else []
     # The first call imports what it needs.
     work = [calls(getattr(equal_records(records), method), *arguments) for records in (1, 200, 400)]
@@ -263,3 +261,27 @@ def test_values_and_effects_of_a_cross(rng):
     explained = explain_records(InterHAt(model.schema, order=2), inputs, values)
     assert explained.field_names == ("user", "app", "user x app", "price")
     assert explained.values.tolist() == crossed.tolist()
+
+
+@pytest.mark.parametrize("with_background", [False, True])
+def test_a_calibrated_models_probabilities(inputs, tmp_path, with_background):
+    model = InterHAt(SCHEMA, order=2)
+    background = {kind: values[:2] for kind, values in inputs.items()} if with_background else None
+    plain = explain_records(model, inputs, background=background)
+    assert plain.calibration_note() == ""
+    model.calibration = Calibration("platt", 4321, slope=0.5, intercept=-2.0)
+    found = explain_records(model, inputs, background=background)
+    np.testing.assert_array_equal(found.logits, plain.logits)
+    np.testing.assert_allclose(found.probabilities, probability(0.5 * found.logits - 2))
+    note = "Probabilities are calibrated by Platt scaling on 4,321 validation records."
+    assert found[3:4].calibration_note() == note
+    assert note in found._repr_html_()
+    found.to_html(tmp_path / "page.html")
+    assert note in (tmp_path / "page.html").read_text()
+    data = found.to_dict()
+    assert data["calibration"] == note[len("Probabilities are ") : -1]
+    assert data["records"][0]["probability"] == found.probabilities[0]
+    assert f"{found.probabilities[0]:.2f}" in found.sentences()[0]
+    (segment,) = explain_globally(model, [inputs]).values()
+    assert segment.probability == pytest.approx(found.probabilities.mean())
+    assert mean_attention(model, [inputs]).probability == pytest.approx(segment.probability)

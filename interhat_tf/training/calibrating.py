@@ -1,0 +1,88 @@
+"""Mends a model's probabilities on validation records."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from interhat_tf.calibration import METHODS, Calibration, probability
+from interhat_tf.input_pipeline.dataset import PreparedDataset
+from interhat_tf.training.evaluation import predict_logits
+from interhat_tf.training.observed_rates import Reliability
+from interhat_tf.training.records import check_schema
+
+if TYPE_CHECKING:
+    from interhat_tf.models import ClickModel
+
+FOLDS = 5
+NONE = "none"
+
+
+def calibrate(
+    model: "ClickModel", data: PreparedDataset, method: str | None = None
+) -> dict[str, Any]:
+    """Fits a trained model's `calibration` to the validation split.
+
+    From then on `Explanation.probabilities`, `score`, exported models and the pages have
+    calibrated probabilities. Logits stay as they are, so that `predict`, AUC and
+    what explanations say of logits do not change. `model.save` saves it; training
+    the model drops it.
+
+    Args:
+        model: The model, of any kind.
+        data: The `PreparedDataset` that it was trained on.
+        method: `"platt"`, `"isotonic"`, or `"none"` to drop a calibration. Defaults
+            to `None`: the one of the three with the least logloss on validation
+            records that it was not fitted to (five folds).
+
+    Returns:
+        Dictionary of the `method`, the number of `records`, and for each of
+        `"none"`, `"platt"` and `"isotonic"` the `logloss`, the
+        `expected_calibration_error` and the `ratio` of predicted to observed
+        clicks, each of a fold's records by what was fitted to the other folds.
+
+    Raises:
+        ValueError: If there is no such method, the model's schema is not the data
+            set's, or the validation split cannot be fitted; see `Calibration.fit`.
+
+    Example:
+
+        found = calibrate(model, data)
+        print(found["none"]["ratio"], found[found["method"]]["ratio"])
+        model.save("calibrated.keras")
+    """
+    if method not in (None, NONE, *METHODS):
+        raise ValueError(f"method must be one of {', '.join((NONE, *METHODS))}, got {method!r}")
+    check_schema(model, data)
+    labels, logits = predict_logits(model, data, "validation")
+    found = {name: _out_of_fold(labels, logits, name) for name in (NONE, *METHODS)}
+    chosen = method or min(found, key=lambda name: found[name]["logloss"])
+    model.calibration = None if chosen == NONE else Calibration.fit(labels, logits, chosen)
+    return {"method": chosen, "records": len(labels), **found}
+
+
+def calibration_figures(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+    """Returns the `logloss`, `expected_calibration_error` and `ratio` of probabilities.
+
+    Args:
+        labels: 0 or 1 of each record, (n,).
+        probabilities: Probabilities, (n,).
+    """
+    found = Reliability.of(labels, probabilities)
+    right = np.where(np.asarray(labels) == 1, probabilities, 1 - probabilities)
+    return {
+        "logloss": float(-np.log(np.maximum(right, 1e-15)).mean()),
+        "expected_calibration_error": found.expected_calibration_error,
+        "ratio": found.ratio,
+    }
+
+
+def _out_of_fold(labels: np.ndarray, logits: np.ndarray, method: str) -> dict[str, float]:
+    if method == NONE:
+        return calibration_figures(labels, probability(logits))
+    folds = np.random.default_rng(0).permutation(len(labels)) % FOLDS
+    predicted = np.empty(len(labels))
+    for fold in range(FOLDS):
+        left_out = folds == fold
+        fitted = Calibration.fit(labels[~left_out], logits[~left_out], method)
+        predicted[left_out] = fitted.probability(logits[left_out])
+    return calibration_figures(labels, predicted)

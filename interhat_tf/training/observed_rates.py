@@ -1,0 +1,247 @@
+"""Whether probabilities come true as often as they say: over all records, and by field value."""
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+from numpy.typing import ArrayLike
+
+from interhat_tf.calibration import model_probability
+from interhat_tf.input_pipeline.dataset import PreparedDataset
+from interhat_tf.schema import CATEGORICAL
+from interhat_tf.training.evaluation import EVALUATION_BATCH_SIZE, predict_logits
+from interhat_tf.utils.files import atomic_write
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+BINS = 20
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Reliability:
+    """What probabilities say and what comes of it, in bins of equally many records.
+
+    Args:
+        predicted: Mean probability of each bin, (bins,), the lowest first.
+        observed: Share of each bin's records that were clicked on, (bins,).
+        records: Number of each bin's records, (bins,).
+    """
+
+    predicted: np.ndarray
+    observed: np.ndarray
+    records: np.ndarray
+
+    @classmethod
+    def of(cls, labels: ArrayLike, probabilities: ArrayLike, bins: int = BINS) -> "Reliability":
+        """Returns the reliability of probabilities.
+
+        Args:
+            labels: 0 or 1 of each record, (n,).
+            probabilities: The probabilities, (n,).
+            bins: Number of bins, fewer if there are fewer records. Defaults to 20.
+
+        Raises:
+            ValueError: If there is no record, the sizes differ, a label is neither 0
+                nor 1, or a probability is not in [0, 1].
+
+        Example:
+
+        >>> found = Reliability.of([0, 0, 0, 1], [0.1, 0.1, 0.4, 0.6], bins=2)
+        >>> found.observed.tolist(), found.predicted.tolist()
+        ([0.0, 0.5], [0.1, 0.5])
+        >>> round(found.expected_calibration_error, 3), round(found.ratio, 3)
+        (0.05, 1.2)
+        """
+        y, p = np.asarray(labels, "float64").ravel(), np.asarray(probabilities, "float64").ravel()
+        if len(y) != len(p) or not len(y):
+            raise ValueError(f"needs a probability for each label, got {len(p)} and {len(y)}")
+        if not np.isin(y, (0, 1)).all():
+            raise ValueError("labels must be 0 or 1")
+        if not ((p >= 0) & (p <= 1)).all():
+            raise ValueError("a probability must be in [0, 1]")
+        order = np.argsort(p, kind="stable")
+        parts = np.array_split(order, min(bins, len(p)))
+        return cls(
+            np.array([p[part].mean() for part in parts]),
+            np.array([y[part].mean() for part in parts]),
+            np.array([len(part) for part in parts]),
+        )
+
+    @property
+    def expected_calibration_error(self) -> float:
+        """The mean of |predicted - observed| over the bins, weighted by their records."""
+        difference = np.abs(self.predicted - self.observed)
+        return float(np.average(difference, weights=self.records))
+
+    @property
+    def ratio(self) -> float:
+        """Predicted over observed clicks: above 1 if too many are predicted; infinite for none."""
+        clicks = float(self.records @ self.observed)
+        return float(self.records @ self.predicted) / clicks if clicks else float("inf")
+
+    @property
+    def base_rate(self) -> float:
+        """Share of all records that were clicked on."""
+        return float(np.average(self.observed, weights=self.records))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the figures and the bins as what JSON can hold."""
+        return {
+            "expected_calibration_error": self.expected_calibration_error,
+            "ratio": self.ratio,
+            "base_rate": self.base_rate,
+            **{name: values.tolist() for name, values in dataclasses.asdict(self).items()},
+        }
+
+    def plot(self, path: str | os.PathLike | None = None, title: str = "") -> "Figure":
+        """Draws observed against predicted shares, with 95% intervals; see `plot_reliability`.
+
+        Args:
+            path: A PNG file to write as well. Defaults to `None`: none.
+            title: Title of the picture.
+        """
+        return plot_reliability({"": self}, path, title)
+
+
+def plot_reliability(
+    found: dict[str, Reliability], path: str | os.PathLike | None = None, title: str = ""
+) -> "Figure":
+    """Draws observed against predicted shares of several predictions of the same records.
+
+    What lies on the diagonal comes true as often as it says. Bars are 95%
+    intervals of the observed share (Wilson's). Both axes are logarithmic, since
+    clicks are rare; a bin without a click has its interval alone.
+
+    Args:
+        found: The `Reliability` of each, by the name it has in the legend.
+        path: A PNG file to write as well. Defaults to `None`: none.
+        title: Title of the picture.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+    """
+    from matplotlib.figure import Figure  # slow to import
+
+    figure = Figure(figsize=(4.6, 4.4), layout="constrained")
+    axes = figure.subplots()
+    ends = []
+    for (name, one), marker in zip(found.items(), "osD^v", strict=False):
+        low, high = wilson_interval(one.observed, one.records)
+        label = f"{name}  " * bool(name) + f"ECE {one.expected_calibration_error:.4f}"
+        (points,) = axes.plot(one.predicted, one.observed, marker, markersize=4, label=label)
+        axes.vlines(one.predicted, low, high, color=points.get_color(), linewidth=1, alpha=0.6)
+        ends += [one.predicted.min(), one.predicted.max(), low[low > 0].min(initial=1), high.max()]
+    limits = (max(min(ends) / 1.5, 1e-6), min(max(ends) * 1.5, 1.0))
+    axes.plot(limits, limits, color="0.6", linewidth=1, zorder=0)
+    axes.set(xscale="log", yscale="log", xlim=limits, ylim=limits, aspect="equal")
+    axes.set(xlabel="predicted probability", ylabel="observed share of clicks", title=title)
+    axes.legend(frameon=False, loc="upper left")
+    if path is not None:
+        with atomic_write(path) as file:
+            figure.savefig(file, format="png", dpi=150)
+    return figure
+
+
+def wilson_interval(share: np.ndarray, records: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the ends of Wilson's 95% intervals of observed shares.
+
+    Args:
+        share: Shares, (n,).
+        records: Number of records of each, (n,).
+
+    Example:
+
+    >>> low, high = wilson_interval(np.array([0.0]), np.array([100]))
+    >>> round(float(low[0]), 3), round(float(high[0]), 3)
+    (0.0, 0.037)
+    """
+    z = 1.96
+    middle = (share + z**2 / (2 * records)) / (1 + z**2 / records)
+    half = z * np.sqrt(share * (1 - share) / records + (z / (2 * records)) ** 2)
+    half /= 1 + z**2 / records
+    return np.maximum(middle - half, 0), np.minimum(middle + half, 1)
+
+
+def reliability(
+    model: keras.Model, data: PreparedDataset, split: str, bins: int = BINS
+) -> Reliability:
+    """Returns whether a model's probabilities, calibrated if it is, come true on a split.
+
+    Args:
+        model: A model that gives logits, (B, 1).
+        data: The `PreparedDataset`.
+        split: The split.
+        bins: As for `Reliability.of`. Defaults to 20.
+
+    Example:
+
+        reliability(model, data, "test").plot("reliability.png")
+    """
+    labels, logits = predict_logits(model, data, split)
+    return Reliability.of(labels, model_probability(model, logits), bins)
+
+
+def reliability_by_value(
+    model: keras.Model,
+    data: PreparedDataset,
+    split: str,
+    fields: Sequence[str] | None = None,
+    min_records: int = 100,
+) -> "pd.DataFrame":
+    """Returns the field values whose clicks a model predicts worst, of those that are frequent.
+
+    The split is read once, and sums alone are kept.
+
+    Args:
+        model: A model that gives logits, (B, 1).
+        data: The `PreparedDataset`.
+        split: The split.
+        fields: Names of categorical fields. Defaults to `None`: all.
+        min_records: Records that a value needs to be listed. Defaults to 100.
+
+    Returns:
+        A `pandas.DataFrame` with a row for each value: `field`, `value`, `records`,
+        `predicted`, the mean probability, `observed`, the share of clicks, `ratio`,
+        the former over the latter, and `deviations`, by how many standard
+        deviations of its number of clicks they differ, the largest first.
+
+    Raises:
+        ValueError: If a field is not a categorical field of the data set.
+    """
+    import pandas as pd  # slow to import
+
+    places = {field.name: place for place, field in enumerate(data.schema.categorical)}
+    for name in fields or ():
+        if name not in places:
+            raise ValueError(f"{data.name} has no categorical field {name!r}")
+    chosen = [places[name] for name in fields or places]
+    sums = {place: np.zeros((4, data.schema.vocabulary_sizes[place])) for place in chosen}
+    for inputs, labels in data.evaluation_batches(split, EVALUATION_BATCH_SIZE):
+        p = model_probability(model, np.asarray(model.predict_on_batch(inputs))[:, 0])
+        of_record = [np.ones_like(p), p, np.asarray(labels), p * (1 - p)]
+        for place, sum_ in sums.items():
+            ids = np.asarray(inputs[CATEGORICAL])[:, place]
+            for row, weights in zip(sum_, of_record, strict=True):
+                row += np.bincount(ids, weights, len(row))
+    tables = []
+    for place, (records, predicted, clicks, variance) in sums.items():
+        name = data.schema.categorical[place].name
+        values = ["(other)", *(value or "(missing)" for value in data.vocabularies[name])]
+        kept = np.flatnonzero(records >= max(min_records, 1))
+        table = pd.DataFrame({"field": name, "value": [values[i] for i in kept]})
+        table["records"] = records[kept].astype(int)
+        table["predicted"] = predicted[kept] / records[kept]
+        table["observed"] = clicks[kept] / records[kept]
+        table["ratio"] = np.divide(
+            predicted[kept], clicks[kept], np.full(len(kept), np.inf), where=clicks[kept] > 0
+        )
+        difference, deviation = (predicted - clicks)[kept], np.sqrt(variance[kept])
+        table["deviations"] = difference / np.maximum(deviation, 1e-12)
+        tables.append(table)
+    found = pd.concat(tables, ignore_index=True)
+    return found.sort_values("deviations", key=np.abs, ascending=False, ignore_index=True)
