@@ -101,8 +101,11 @@ class Builder(ClickLogBuilder):
         names = config.columns + (("weekday", "weekend") if config.split_hour else ())
         return [Categorical(name, config.min_count) for name in names]
 
+    def _files(self, folder):
+        return log_files(folder, FILE_NAMES, SOURCE)
+
     def _chunks(self, dl_manager):
-        paths = log_files(manual_folder(dl_manager), FILE_NAMES, SOURCE)
+        paths = self._files(manual_folder(dl_manager))
         return log_chunks(paths, share=self.builder_config.share, header=COLUMNS, delimiter=",")
 
     def _read_chunk(self, chunk: TextChunk) -> Rows:

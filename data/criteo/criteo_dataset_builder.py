@@ -110,8 +110,11 @@ class Builder(ClickLogBuilder):
 
         return [field(name) for name in config.columns]
 
+    def _files(self, folder):
+        return log_files(folder, FILE_NAMES, SOURCE)
+
     def _chunks(self, dl_manager):
-        paths = log_files(manual_folder(dl_manager), FILE_NAMES, SOURCE)
+        paths = self._files(manual_folder(dl_manager))
         return log_chunks(paths, share=self.builder_config.share)
 
     def _read_chunk(self, chunk: TextChunk) -> Rows:

@@ -265,3 +265,15 @@ def test_bad_line(rows, tmp_path, change, problem):
 def test_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"train.txt is missing: get it from https://www"):
         prepared_dataset("criteo", tmp_path / "prepared", tmp_path)
+
+
+def test_a_prepared_set_is_not_that_of_other_files(rows, raw_dir, tmp_path):
+    first = prepared_dataset("criteo", tmp_path, raw_dir)
+    assert prepared_dataset("criteo", tmp_path, tmp_path / "none").name == first.name
+    assert prepared_dataset("criteo", tmp_path).name == first.name
+    log = tmp_path / "train.txt"
+    log.write_text(text(rows))
+    assert prepared_dataset("criteo", tmp_path, log).name == first.name
+    log.write_text(text([{**row, "label": "01"[row["label"] == "0"]} for row in rows]))
+    with pytest.raises(ValueError, match=r"was prepared from other files than those in .*train.tx"):
+        prepared_dataset("criteo", tmp_path, log)

@@ -61,10 +61,17 @@ class Builder(ClickLogBuilder):
         """The ten fields of all configurations."""
         return [Categorical(name) for name in FIELDS]
 
+    def _files(self, folder):
+        if self.builder_config.name != "nfm":
+            return log_files(folder, ["frappe.csv"], LOG_SOURCE)
+        return [*_nfm_files(folder), *filter(None, [_index_map(folder)])]
+
     def _chunks(self, dl_manager):
         folder = manual_folder(dl_manager)
         config = self.builder_config.name
-        return _nfm_chunks(folder) if config == "nfm" else _usage_log(folder, DRAWS[config])
+        if config == "nfm":
+            return _nfm_chunks(_nfm_files(folder), _index_map(folder))
+        return _usage_log(self._files(folder), DRAWS[config])
 
     def _read_chunk(self, chunk: "NfmChunk | UsageLog") -> Rows:
         return chunk.read()
@@ -103,21 +110,31 @@ class NfmChunk:
         return Rows(pa.table(values), labels, splits, lines.path, lines.first_line, lines.first_row)
 
 
-def _nfm_chunks(folder):
+def _nfm_files(folder):
+    """Returns the NFM files and the split of each."""
+    return {
+        path: split
+        for split, name in enumerate(SPLITS)
+        for path in log_files(_in_folder(folder), [f"frappe.{name}.libfm"], NFM_SOURCE)
+    }
+
+
+def _index_map(folder):
+    """Returns the file of the map, if there is one."""
+    path = _in_folder(folder) / "index_map.csv"
+    return str(path) if path.exists() else None
+
+
+def _in_folder(folder):
+    return folder.parent if folder.is_file() else folder
+
+
+def _nfm_chunks(splits, index_map):
     """Returns the chunks of the NFM files.
 
     Without a map, an index belongs to the column in which it is first seen.
     That is checked here, where all chunks are at hand.
     """
-    if folder.is_file():
-        folder = folder.parent
-    splits = {
-        path: split
-        for split, name in enumerate(SPLITS)
-        for path in log_files(folder, [f"frappe.{name}.libfm"], NFM_SOURCE)
-    }
-    index_map = folder / "index_map.csv"
-    index_map = str(index_map) if index_map.exists() else None
     found = [NfmChunk(lines, splits[lines.path], index_map) for lines in log_chunks(list(splits))]
     if index_map is None:
         owners = {}
@@ -223,8 +240,7 @@ class UsageLog:
         return Rows(rows, labels, np.repeat(splits, 3), self.path)
 
 
-def _usage_log(folder, draw):
-    paths = log_files(folder, ["frappe.csv"], LOG_SOURCE)
+def _usage_log(paths, draw):
     found = tuple(log_chunks(paths, header=LOG_COLUMNS, delimiter="\t"))
     return [UsageLog(paths[0], found, 3 * sum(chunk.rows for chunk in found), draw)]
 

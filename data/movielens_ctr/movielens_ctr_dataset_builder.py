@@ -13,6 +13,7 @@ from interhat_tf.preprocessing.log_files import log_files, manual_folder
 from interhat_tf.preprocessing.rows import Rows, random_splits
 
 SOURCE = "https://grouplens.org/datasets/movielens/1m/"
+FILES = ("users", "movies", "ratings")
 URL = "https://files.grouplens.org/datasets/movielens/ml-1m.zip"
 SEED = 0
 CHUNK_ROWS = 1 << 17
@@ -94,13 +95,16 @@ class Builder(ClickLogBuilder):
         """User, movie, what is known of both, and a field for each genre."""
         return [Categorical(name) for name in FIELDS]
 
+    def _files(self, folder):
+        if not folder.exists():  # they are downloaded
+            return []
+        return [log_files(folder, [f"{name}.dat"], SOURCE)[0] for name in FILES]
+
     def _chunks(self, dl_manager):
         folder = manual_folder(dl_manager)
         if not folder.exists():
             folder = _download(dl_manager)
-        paths = {}
-        for name in ("users", "movies", "ratings"):
-            (paths[name],) = log_files(folder, [f"{name}.dat"], SOURCE)
+        paths = dict(zip(FILES, self._files(folder), strict=True))
         users, movies = read_users(paths["users"]), read_movies(paths["movies"])
         ratings = read_ratings(paths["ratings"], users, movies)
         pairs, labels = with_negatives(ratings, paths["ratings"])

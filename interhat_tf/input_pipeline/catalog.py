@@ -45,8 +45,8 @@ def prepared_dataset(
             the name of a set that `prepare_click_log` prepared.
         data_dir: Folder of the prepared sets.
         raw_dir: Folder of the original files, for sets that cannot be
-            downloaded. Defaults to `None`, for sets that need none. A set that
-            is already prepared is not compared with them.
+            downloaded. Defaults to `None`, for sets that need none. Where the set is
+            prepared already, they are read and compared with what it was made from.
         crosses: The crosses of its schema; see `PreparedDataset.with_crosses`.
             Defaults to none. They are no part of the prepared files: one set
             opens with any.
@@ -58,7 +58,7 @@ def prepared_dataset(
 
     Raises:
         ValueError: If there is no data set of this name, an original file is
-            damaged, or a cross is wrong.
+            damaged or was changed since the set was prepared, or a cross is wrong.
         FileNotFoundError: If an original file is missing.
         TypeError: If there is no such argument.
     """
@@ -124,7 +124,13 @@ def prepare(
                 tfds.disable_progress_bar()
                 with contextlib.redirect_stdout(io.StringIO()), _unseeded_random():
                     builder.download_and_prepare(download_config=config)
-    return PreparedDataset(tfds.builder_from_directory(builder.data_path))
+    data = PreparedDataset(tfds.builder_from_directory(builder.data_path))
+    if raw_dir is not None and not builder.is_of(raw_dir, data.metadata):
+        raise ValueError(
+            f"{builder.data_path} was prepared from other files than those in {raw_dir}; remove "
+            f"the folder to prepare the set again, or give another data_dir"
+        )
+    return data
 
 
 @contextlib.contextmanager

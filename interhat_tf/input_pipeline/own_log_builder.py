@@ -15,7 +15,7 @@ from interhat_tf.preprocessing.column_forms import RULES, read_source
 from interhat_tf.preprocessing.fields import RawField, first_description
 from interhat_tf.preprocessing.growth import Ancestor
 from interhat_tf.preprocessing.log_formats import Log
-from interhat_tf.preprocessing.log_parts import describe_parts
+from interhat_tf.preprocessing.log_parts import have_changed
 from interhat_tf.preprocessing.log_plan import LogPlan
 from interhat_tf.preprocessing.plan_report import write_plan
 from interhat_tf.preprocessing.rows import Rows, chronological_splits, random_splits
@@ -85,6 +85,11 @@ class OwnLogBuilder(ClickLogBuilder, skip_registration=True):
         if "reading" in metadata:
             found["reading"] = metadata["reading"]
         expected = {**self.origin["made_from"], "reading": self.origin["reading"]}
+        known = metadata.get("parts", [])[-len(found["files"]) :]  # before them, the ancestor's
+        if known and known[0]["digest"] and not isinstance(self.log, TableLog):
+            # What files hold counts, not how they are called and how long they are.
+            changed = not self.parts and have_changed(self.log.paths, known)
+            found["files"] = None if changed else expected["files"]
         # A set of an earlier version says less: there was nothing to choose.
         differences = [key for key in expected if key in found and found[key] != expected[key]]
         if differences:
@@ -95,12 +100,14 @@ class OwnLogBuilder(ClickLogBuilder, skip_registration=True):
 
     def _shard_iterators_per_split(self, dl_manager):
         origin = self.origin  # the files' sizes before they are read
-        parts = [] if isinstance(self.log, TableLog) else describe_parts(self.log.paths)
         iterators = super()._shard_iterators_per_split(dl_manager)
         known = self.ancestor.parts if self.ancestor else ()
-        self.info.metadata.update(origin, parts=[*known, *parts])
+        self.info.metadata.update(origin, parts=[*known, *self.info.metadata["parts"]])
         write_plan(self.plan, epath.Path(self.data_path))
         return iterators
+
+    def _files(self, folder):
+        return [] if isinstance(self.log, TableLog) else self.log.paths
 
     def _fit(self, values, ranges):
         if self.ancestor is None:

@@ -10,6 +10,7 @@ bounded however long the log is.
 
 import abc
 import dataclasses
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -21,6 +22,13 @@ from etils import epath
 from interhat_tf.preprocessing.encoding import Encoding, row_dtype
 from interhat_tf.preprocessing.fields import RawField
 from interhat_tf.preprocessing.local_runner import LocalRunner
+from interhat_tf.preprocessing.log_files import manual_folder
+from interhat_tf.preprocessing.log_parts import (
+    Part,
+    check_unwritten,
+    describing_parts,
+    have_changed,
+)
 from interhat_tf.preprocessing.rows import SPLITS, Chunk, Rows
 from interhat_tf.preprocessing.shuffle import Partitions
 from interhat_tf.preprocessing.vocabulary import ValueCounts, statistics
@@ -32,8 +40,13 @@ class ClickLogBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # t
     One example of the prepared set is a row block of up to `shuffle.BLOCK_ROWS`
     rows. The rows of a split are in a random order that depends on their
     position in the log alone. The metadata holds `schema` (`Schema.to_dict`),
-    `encoding` (`Encoding.to_dict`) and `statistics`.
+    `encoding` (`Encoding.to_dict`), `statistics`, and `parts`, the log's files.
+
+    Attributes:
+        parts: The `log_parts.Part`s of the log's files, once they were read.
     """
+
+    parts: Sequence[Part] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -47,6 +60,34 @@ class ClickLogBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # t
     @abc.abstractmethod
     def fields(self) -> Sequence[RawField]:
         """The log's `Categorical`, `Numerical` and `Bucketed` fields, in order."""
+
+    def _files(self, folder: epath.Path) -> Sequence[str]:
+        """Returns the log's files; a log that has none, or downloads them, returns nothing.
+
+        Args:
+            folder: The folder of the original files, or the one that was given.
+
+        Raises:
+            FileNotFoundError: If one is missing.
+        """
+        return ()
+
+    def is_of(self, raw_dir: str | os.PathLike, metadata: Mapping[str, Any]) -> bool:
+        """Returns whether the files in a folder are what a prepared set was made from.
+
+        Without the files there is nothing to compare, and a set of an earlier
+        version does not say; either counts as the same.
+
+        Args:
+            raw_dir: The folder of the original files.
+            metadata: The set's metadata.
+        """
+        try:
+            files = self._files(epath.Path(raw_dir))
+        except FileNotFoundError:
+            return True
+        just_read = bool(self.parts)
+        return just_read or not have_changed(files, metadata.get("parts", ()))
 
     @abc.abstractmethod
     def _chunks(self, dl_manager: tfds.download.DownloadManager) -> Iterable[Chunk]:
@@ -89,8 +130,10 @@ class ClickLogBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # t
 
     def _shard_iterators_per_split(self, dl_manager):
         runner, fields, read = self._runner, self.fields, self._read_chunk
-        chunks = self._chunks(dl_manager)
-        counts, values = runner.count(chunks, read, fields, self._folder("counts"))
+        with describing_parts(self._files(manual_folder(dl_manager))) as parts:
+            chunks = self._chunks(dl_manager)
+            counts, values = runner.count(chunks, read, fields, self._folder("counts"))
+            self.parts = parts()
         for split, rows in zip(SPLITS, counts.rows, strict=True):
             if rows == 0:
                 raise ValueError(f"{self.info.full_name}: the {split} split has no rows")
@@ -99,10 +142,12 @@ class ClickLogBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # t
             schema=encoding.schema().to_dict(),
             encoding=encoding.to_dict(),
             statistics=statistics(counts, values, fields),
+            parts=[dataclasses.asdict(part) for part in self.parts],
         )
         del values
         partitions = Partitions.of_rows(self._folder("partitions"), counts.rows)
         runner.encode(chunks, read, encoding, partitions)
+        check_unwritten(self.parts)
         return partitions.files(fields)
 
     def _fit(

@@ -21,7 +21,8 @@ def manual_folder(dl_manager: tfds.download.DownloadManager) -> epath.Path:
     """
     try:
         return dl_manager.manual_dir
-    except (AssertionError, NotADirectoryError):  # no folder, an empty one, or a file
+    # No folder, an empty one, a file, or a log that needs none.
+    except (AssertionError, NotADirectoryError, ValueError):
         return epath.Path(getattr(dl_manager, "_manual_dir", None) or "<manual_dir>")
 
 

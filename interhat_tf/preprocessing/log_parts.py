@@ -1,9 +1,11 @@
-"""The parts of a growing log: which files are in a prepared set already, and which are new."""
+"""The files of a log: what they held when a set was prepared, and which of them are new."""
 
+import concurrent.futures
+import contextlib
 import dataclasses
 import hashlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from etils import epath
@@ -29,10 +31,72 @@ class Part:
 
 def describe_parts(paths: Sequence[str]) -> list[dict[str, Any]]:
     """Returns a `Part` for each file, as JSON has it; reads the files once."""
-    return [
-        dataclasses.asdict(Part(path, _size(path), _modified(path), _digest(path)))
-        for path in paths
-    ]
+    with describing_parts(paths) as parts:
+        return [dataclasses.asdict(part) for part in parts()]
+
+
+@contextlib.contextmanager
+def describing_parts(paths: Sequence[str]) -> Iterator[Callable[[], list[Part]]]:
+    """Computes the digests of a log's files while they are read for something else.
+
+    Args:
+        paths: The files. One on object storage gets no digest.
+
+    Yields:
+        A function that waits for the digests and returns a `Part` for each file.
+    """
+    found = [Part(path, _size(path), _modified(path)) for path in paths]
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        digests = [pool.submit(_digest, path) for path in paths]
+
+        def parts() -> list[Part]:
+            return [
+                dataclasses.replace(part, digest=digest.result())
+                for part, digest in zip(found, digests, strict=True)
+            ]
+
+        try:
+            yield parts
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def check_unwritten(parts: Iterable[Part]) -> None:
+    """Checks that no file was written to since it was described.
+
+    Raises:
+        ValueError: If one was. The message names it.
+    """
+    for part in parts:
+        if (_size(part.path), _modified(part.path)) != (part.size, part.modified):
+            raise ValueError(f"{part.path}: the file has changed while it was read; start again")
+
+
+def have_changed(paths: Sequence[str], parts: Sequence[Mapping[str, Any]]) -> bool:
+    r"""Returns whether a log's files hold something else than a set's parts did.
+
+    Names and places do not matter. Sets of an earlier version have no digests; their
+    parts count as unchanged. The files are read.
+
+    Args:
+        paths: The log's files.
+        parts: The set's own parts, as `describe_parts` gave them.
+
+    Example:
+
+    >>> import pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     log = pathlib.Path(folder, "log.csv")
+    ...     _ = log.write_text("click,app\n1,maps\n")
+    ...     known = describe_parts([str(log)])
+    ...     _ = log.write_text("click,app\n0,maps\n")
+    ...     have_changed([str(log)], known)
+    True
+    """
+    known = [part["digest"] for part in parts]
+    if not known or None in known:
+        return False
+    return len(paths) != len(known) or any(map(_differs, paths, parts))
 
 
 def new_parts(paths: Sequence[str], known: Iterable[Mapping[str, Any]], name: str) -> list[str]:
@@ -79,7 +143,7 @@ def _check_unchanged(part: Part, name: str) -> None:
     if size == part.size:
         if part.digest is None or _modified(part.path) == part.modified:
             return
-        if _digest(part.path) == part.digest:
+        if not _differs(part.path, dataclasses.asdict(part)):
             return
     raise ValueError(
         f"{part.path} has changed since {name} was prepared from it ({part.size:,} bytes then, "
@@ -97,7 +161,13 @@ def _modified(path: str) -> int:
     return int(epath.Path(path).stat().mtime) if "://" in path else os.stat(path).st_mtime_ns
 
 
-def _digest(path: str) -> str:
+def _differs(path: str, part: Mapping[str, Any]) -> bool:
+    return _size(path) != part["size"] or _digest(path) != part["digest"]
+
+
+def _digest(path: str) -> str | None:
+    if "://" in path:  # all of it would have to come to this machine
+        return None
     digest = hashlib.sha256()
     with epath.Path(path).open("rb") as file:
         while block := file.read(1 << 22):

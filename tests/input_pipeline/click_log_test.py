@@ -2,6 +2,7 @@
 
 import collections
 import json
+import os
 import pickle
 import shutil
 from unittest import mock
@@ -19,9 +20,11 @@ from interhat_tf.input_pipeline.catalog import prepared_dataset
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.preprocessing import parquet_log
 from interhat_tf.preprocessing.builder import ClickLogBuilder
+from interhat_tf.preprocessing.local_runner import LocalRunner
 from interhat_tf.preprocessing.rows import SPLITS, random_splits
 from interhat_tf.training import TrainingSettings, train
 from tests.input_pipeline.click_logs import CITIES, ROWS, csv_text, log_rows, write
+from tests.preprocessing.logs import assert_nothing_finished
 
 
 def encode(rows, splits, categorical, numerical, min_count=1):
@@ -294,15 +297,38 @@ def test_other_arguments_are_refused(tmp_path, log, options, difference):
         prepare_click_log(log, name="log", data_dir=tmp_path, **options)
 
 
-def test_other_files_are_refused(tmp_path, log):
+def test_what_files_hold_counts_and_not_their_names(tmp_path, log):
     prepare_click_log(log, name="log", data_dir=tmp_path)
-    shutil.copy(log, tmp_path / "copy.csv")
+    copy = tmp_path / "copy.csv"
+    shutil.copy(log, copy)
+    prepare_click_log(copy, name="log", data_dir=tmp_path)
+    content, times = copy.read_bytes(), (log.stat().st_atime_ns, log.stat().st_mtime_ns)
+    for changed in (
+        content + b"1,1,a,true,2.5\r\n",
+        content.replace(b"\n1,", b"\n2,").replace(b"\n0,", b"\n1,").replace(b"\n2,", b"\n0,"),
+    ):
+        log.write_bytes(changed)
+        os.utime(log, ns=times)
+        with pytest.raises(ValueError, match="differs in: files; give another name"):
+            prepare_click_log(log, name="log", data_dir=tmp_path)
     with pytest.raises(ValueError, match="differs in: files; give another name"):
-        prepare_click_log(tmp_path / "copy.csv", name="log", data_dir=tmp_path)
-    with open(log, "ab") as file:
-        file.write(b"1,1,a,true,2.5\r\n")
-    with pytest.raises(ValueError, match="differs in: files; give another name"):
-        prepare_click_log(log, name="log", data_dir=tmp_path)
+        prepare_click_log([copy, copy], name="log", data_dir=tmp_path)
+
+
+@pytest.mark.parametrize("form", ["csv", "csv.gz", "parquet"])
+def test_a_log_that_changes_between_the_passes_is_refused(tmp_path, monkeypatch, form):
+    path = write(tmp_path, form, log_rows())
+    others = [{**row, "click": str(1 - int(row["click"]))} for row in log_rows()]
+    encode = LocalRunner.encode
+
+    def rewrite_and_encode(*arguments):
+        write(tmp_path, form, others)
+        encode(*arguments)
+
+    monkeypatch.setattr(LocalRunner, "encode", rewrite_and_encode)
+    with pytest.raises(ValueError, match=r"log\..*: the file has changed while it was read; start"):
+        prepare_click_log(path, name="log", data_dir=tmp_path / "prepared")
+    assert_nothing_finished(tmp_path / "prepared")
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
@@ -394,12 +420,16 @@ def test_a_set_of_an_earlier_version_is_the_same(tmp_path, log):
     prepare_click_log(log, name="log", data_dir=tmp_path)
     path = tmp_path / "log/1.0.0/metadata.json"
     metadata = json.loads(path.read_text())
-    del metadata["reading"], metadata["made_from"]["label_values"]
+    del metadata["reading"], metadata["parts"], metadata["made_from"]["label_values"]
     path.write_text(json.dumps(metadata))
     data = prepare_click_log(log, name="log", data_dir=tmp_path)
     assert data.encode({"user": ["001"], "city": [""], "paid": ["true"], "price": ["1"]})
     with pytest.raises(ValueError, match="differs in: fields; give"):
         prepare_click_log(log, name="log", data_dir=tmp_path, exclude=["paid"])
+    with open(log, "ab") as file:
+        file.write(b"1,1,a,true,2.5\r\n")
+    with pytest.raises(ValueError, match="differs in: files; give"):
+        prepare_click_log(log, name="log", data_dir=tmp_path)
 
 
 def test_public_name():
