@@ -14,6 +14,7 @@ __getattr__ = lazy_attributes(
     {
         "TrainingSettings": "interhat_tf.training.settings",
         "align_attention": "interhat_tf.training.align",
+        "grow_model": "interhat_tf.training.growth",
         "explain_records": "interhat_tf.explanation.explanation",
         "prepare_click_log": "interhat_tf.input_pipeline.click_log",
         "prepared_dataset": "interhat_tf.input_pipeline.catalog",
@@ -33,6 +34,7 @@ __all__ = [
     "TrainingSettings",
     "align_attention",
     "explain_records",
+    "grow_model",
     "prepare_click_log",
     "prepared_dataset",
     "suggest_crosses",

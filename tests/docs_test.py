@@ -24,6 +24,7 @@ def test_pages_have_examples():
 def test_the_examples_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_click_log(tmp_path / "clicks.csv")
+    write_click_log(tmp_path / "clicks_2.csv", first_user=5)
     names = {"__name__": page}
     for _, code in PAGES[page]:
         exec(textwrap.dedent(code), names)

@@ -5,7 +5,12 @@ r"""Trains one model on one data set.
 
 Prepares a public data set if need be, trains, keeps the weights that are best on
 validation, and writes the run's folder (see `interhat_tf/training/run_folder.py`).
-`--resume` goes on with a run that was stopped. All hyperparameters default to
+`--resume` goes on with a run that was stopped. `--start_from` goes on from a finished
+one, with its model and its settings, on the same set or on one that grew from it:
+
+    interhat train --dataset=day2 --start_from=runs/day1 --output_dir=runs/day2
+
+Otherwise all hyperparameters default to
 the preset's and, where the paper gives them, to its Table 2 for the data set.
 """
 
@@ -25,6 +30,7 @@ from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.models import MODELS, PRESETS
 from interhat_tf.models.presets import hyperparameters, needs_whole_batches
 from interhat_tf.preprocessing.rows import SPLITS
+from interhat_tf.training.continuation import EarlierRun
 from interhat_tf.training.distribution import STRATEGIES
 from interhat_tf.training.evaluation import EVALUATION_BATCH_SIZE
 from interhat_tf.training.loop import train
@@ -47,6 +53,7 @@ def define_flags() -> flags.FlagValues:
         "seed", 0, "seed of the weights, the records' order and dropout", flag_values=values
     )
     flags.DEFINE_bool("resume", False, "go on with the run in output_dir, if any", values)
+    flags.DEFINE_string("start_from", None, "folder of an earlier run to go on from", values)
     flags.DEFINE_bool("test", True, "evaluate the test split after training", values)
     _define_cross_flags(values)
     _define_heatmap_flags(values)
@@ -101,39 +108,62 @@ def main(values: flags.FlagValues) -> None:
     """Trains the model and prints its figures."""
     if values.deterministic:
         tf.config.experimental.enable_op_determinism()
-    if settings(values)[1].get("microbatch_size"):
+    earlier = EarlierRun(values.start_from) if values.start_from else None
+    if continued(values, earlier).microbatch_size if earlier else _has_microbatches(values):
         use_one_thread_an_operation()  # before TensorFlow works
     strategy = STRATEGIES[values.strategy]()
     crossed = crosses(values)
     data = open_data(values, crosses=crossed)
-    arguments, training = settings(values, data.num_rows("train"))
-
     keras.utils.set_random_seed(values.seed)
-    with strategy.scope():
-        model = MODELS[values.model](data.schema, dtype=values.dtype, **arguments)
+    if earlier:
+        training = continued(values, earlier)
+        with strategy.scope():
+            model = earlier.load_model(data)
+        config = {"dataset": values.dataset}
+    else:
+        arguments, changed = settings(values, data.num_rows("train"))
+        training = TrainingSettings(seed=values.seed, **changed)
+        with strategy.scope():
+            model = MODELS[values.model](data.schema, dtype=values.dtype, **arguments)
+        config = {name: values[name].value for name in ("dataset", "model", "preset")}
+        config |= {"arguments": arguments, "dtype": values.dtype}
     if values.heatmap_where and not hasattr(model, "explain"):
         raise ValueError(f"{values.model} has no attention that a heat map could show")
-    config = {
-        **{name: values[name].value for name in ("dataset", "model", "preset")},
-        "arguments": arguments,
-        "dtype": values.dtype,
-        "deterministic": values.deterministic,
-        **({"crosses": [dataclasses.asdict(cross) for cross in crossed]} if crossed else {}),
-    }
+    config["deterministic"] = values.deterministic
+    if crossed:
+        config["crosses"] = [dataclasses.asdict(cross) for cross in crossed]
     report = train(
         model,
         data,
         values.output_dir,
-        TrainingSettings(seed=values.seed, **training),
+        training,
         config=config,
         callbacks=[heatmaps(data, values)] if hasattr(model, "explain") else [],
         resume=values.resume,
+        start_from=values.start_from,
         test=values.test,
     )
     for split in ("validation", "test"):
         if split in report:
             auc, logloss = report[split]["auc"], report[split]["logloss"]
             print(f"{split}: auc {auc:.5f}, logloss {logloss:.5f}")
+
+
+def continued(values: flags.FlagValues, earlier: EarlierRun) -> TrainingSettings:
+    """Returns the settings of a run that goes on from an earlier one: that one's, then the flags'.
+
+    Raises:
+        ValueError: If a flag is about the model, which is the earlier run's.
+    """
+    about_model = given(values, arguments_of(MODELS.values(), NO_FLAGS))
+    if of_model := sorted({*about_model, *(f for f in ("model", "preset") if values[f].present)}):
+        raise ValueError(f"--{of_model[0]} does not go with --start_from: the model is that run's")
+    changes = given(values, arguments_of([TrainingSettings], NO_FLAGS))
+    return dataclasses.replace(earlier.settings, seed=values.seed, **changes)
+
+
+def _has_microbatches(values: flags.FlagValues) -> bool:
+    return bool(settings(values)[1].get("microbatch_size"))
 
 
 def settings(

@@ -130,7 +130,8 @@ def prepare_click_log(
         crosses: Crosses of two or three categorical fields, such as
             `[("user", "app")]`; see `PreparedDataset.with_crosses`. Defaults to
             none. They are no part of the prepared files: the set opens with any.
-        grow: The prepared set that this log is read like, say yesterday's. What becomes of columns,
+        grow: The prepared set that this log is read like, so that a model that was
+            trained on it can be trained on, by `grow_model`. What becomes of columns,
             the label and its values, `min_count` and all that concerns numbers are that set's;
             its values keep their ids, and values that are new in the training rows get ids
             behind them. Files that are in that set already, or in those that it grew from, are
@@ -138,7 +139,7 @@ def prepare_click_log(
             `None`.
         drop_after: With `grow`: sets in a row, this one included, whose training
             rows do not have a value, after which it is dropped. The ids of others
-            then close up. Defaults to `None`: never.
+            then close up, and `grow_model` follows. Defaults to `None`: never.
         drop_below: With `grow`: training rows, in all sets together, below which a
             value of the earlier set is dropped. Defaults to `None`: none is.
         dry_run: Whether only to print what would become of the columns, on

@@ -97,6 +97,13 @@ class ClickModel(EffectsModel):
         """The type of the logits: float32, or float64 if the model computes in that."""
         return "float64" if self.compute_dtype == "float64" else "float32"
 
+    def columns_of(self, layer: FieldEmbedding) -> Sequence[int]:
+        """Returns which categorical fields and crosses a table has rows for, by their positions.
+
+        Most models' tables are of all. `training.grow_model` asks.
+        """
+        return range(len(self.schema.vocabulary_sizes))
+
     def build(self, input_shape: Any = None) -> None:
         """Creates all weights by a call without values; their shapes follow from the schema."""
         self.call(self.symbolic_inputs())

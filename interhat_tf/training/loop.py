@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.training.checkpoint import Checkpoint, TrainingState
+from interhat_tf.training.continuation import EarlierRun, Trained
 from interhat_tf.training.distribution import (
     check_agreement,
     distribute_batches,
@@ -46,6 +47,7 @@ def train(
     config: Mapping[str, Any] | None = None,
     callbacks: Iterable[keras.callbacks.Callback] = (),
     resume: bool = False,
+    start_from: str | pathlib.Path | None = None,
     test: bool = True,
 ) -> dict[str, Any]:
     """Trains a model, keeps the weights that are best on validation, and reports.
@@ -75,14 +77,20 @@ def train(
         model: A model that gives logits, (B, 1).
         data: The `input_pipeline.PreparedDataset` to train on.
         output_dir: The run's folder; `run_folder` says what it holds.
-        settings: `TrainingSettings`. Defaults to those of the model's preset,
-            `TrainingSettings.of_model(model)`.
+        settings: `TrainingSettings`. Defaults to those of the run to start from,
+            otherwise of the model's preset, `TrainingSettings.of_model(model)`.
         config: JSON-serialisable record of what was asked for, kept in the
             report; a resumed run must have the same.
         callbacks: Keras callbacks; `on_train_begin`, `on_epoch_begin`,
             `on_epoch_end` and `on_train_end` are called, the last with the best
             weights in place. Of several workers the chief calls them.
         resume: Whether to go on with the run in `output_dir`, if there is one.
+        start_from: Folder of an earlier run, from whose best epoch this one goes on:
+            with its weights (before averaging, if there was any), its optimizer's
+            moments and count of steps and its averages, but this run's learning
+            rate. It was on the same data set, or on the one that it grew from; the
+            model is then what `grow_model` made of its model. New values start with the
+            weights of the unknown one and without moments. Defaults to `None`.
         test: Whether the test split is evaluated.
 
     Returns:
@@ -91,23 +99,27 @@ def train(
     Raises:
         FileExistsError: If `output_dir` holds a run and `resume` is not set, or
             another process is training into it.
+        FileNotFoundError: If there is no run to start from.
         ValueError: If the run in `output_dir` has another configuration or is of
             another model, or the model's schema is not the data set's, or a
             record does not follow it, or the model cannot be trained in
             microbatches, with self-distillation or with aligned attention as the
             settings ask, or the checkpoint is damaged or was made with another number of
-            threads, or the data cannot be
-            distributed to the devices, or several devices are to average weights
-            with `"lazy_adam"`.
+            threads, or the data cannot be distributed to the devices, or the run to
+            start from is of another set or model, or its state does not go with the
+            settings, or several devices are to average weights with `"lazy_adam"`.
         ConnectionError: If another worker is lost.
     """
     folder = pathlib.Path(output_dir)
     strategy = model.distribute_strategy
-    settings = settings or TrainingSettings.of_model(model)
+    earlier = None if start_from is None else EarlierRun(start_from)
+    if settings is None:
+        settings = earlier.settings if earlier else TrainingSettings.of_model(model)
     if settings.input_shards is None:
         settings = dataclasses.replace(settings, input_shards=strategy.num_replicas_in_sync)
     config = {
         **(config or {}),
+        **({"start_from": str(start_from)} if earlier else {}),
         "architecture": architecture(model),
         "training": dataclasses.asdict(settings),
     }
@@ -118,10 +130,15 @@ def train(
         return read_json(folder / "report.json")
     splits = ("train", "validation", "test") if test else ("train", "validation")
     check_training(model, data, settings, splits)
+    if earlier:
+        earlier.check(model, data, settings)
 
     model.drop_effects()  # they are of the weights that it has now
     model.calibration = None  # as this is
     loop = _Loop(model, data, settings, folder)
+    if earlier:
+        earlier.restore(loop.trained, data)
+        loop.checkpoint.best_weights = _weights(model)
     # What is refused above leaves the folder as it was.
     with alone_in(folder) if loop.is_chief else contextlib.nullcontext():
         if loop.is_chief:
@@ -173,6 +190,7 @@ class _Loop:
         self.averaged = settings.make_average(model)
         averages = self.averaged.variables if self.averaged else []
         self.alignment = settings.make_alignment(model)
+        self.trained = Trained(model, self.optimizer, self.averaged, self.alignment)
         effects = self.alignment.variables if self.alignment else []
         self.loss_sum = tf.Variable(0.0, dtype=tf.float64, trainable=False)
         self.checkpoint = Checkpoint(
@@ -222,6 +240,8 @@ class _Loop:
                 self._log(writer, logs)
                 self._close_epoch(logs)
                 callbacks.on_epoch_end(state.epoch - 1, logs)
+            if self.is_chief and not state.epochs_without_gain:
+                self.trained.save(self.folder, self.data)
             # After the last epoch the report follows; a run that is killed
             # before it is there repeats that epoch, its callbacks included.
             if not state.finished:

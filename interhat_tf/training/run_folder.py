@@ -4,6 +4,7 @@
 config.json       what was asked for
 checkpoint.npz    the whole state of the training; overwritten as it goes on
 tensorboard/      the history, for TensorBoard
+best_state.npz    what a run that starts from this one goes on from
 model.keras       the model with its best weights
 report.json       config, versions, history and final metrics; written last
 """
@@ -76,7 +77,7 @@ def check_config(folder: pathlib.Path, config: dict[str, Any], resume: bool) -> 
     if "piece_rows" in earlier["training"]:  # of version 0.1 as well
         earlier["training"]["microbatch_size"] = earlier["training"].pop("piece_rows")
     earlier["training"].setdefault("criterion", "auc - logloss")  # there was no other
-    if changed := _differences(earlier, now):
+    if changed := differences(earlier, now):
         raise ValueError(f"{folder} holds a run of another configuration: {changed}")
 
 
@@ -101,18 +102,19 @@ def load_best_weights(model: keras.Model, folder: pathlib.Path) -> None:
     """
     path = folder / "model.keras"
     saved = keras.models.load_model(path)
-    if changed := _differences(architecture(saved), architecture(model), "architecture."):
+    if changed := differences(architecture(saved), architecture(model), "architecture."):
         raise ValueError(f"{path} is another model: {changed}")
     model.set_weights(saved.get_weights())
     model.diagnosis, model.calibration = saved.diagnosis, saved.calibration
     model.drop_effects()
 
 
-def _differences(earlier, now, prefix=""):
+def differences(earlier: Any, now: Any, prefix: str = "") -> str:
+    """Says what differs between two configurations, as JSON has them; `""` if nothing does."""
     if isinstance(earlier, dict) and isinstance(now, dict):
         # An option that an earlier version did not have was off.
         keys = sorted(earlier.keys() | {key for key in now if now[key] or key in earlier})
-        parts = [_differences(earlier.get(key), now.get(key), f"{prefix}{key}.") for key in keys]
+        parts = [differences(earlier.get(key), now.get(key), f"{prefix}{key}.") for key in keys]
         return "; ".join(part for part in parts if part)
     return "" if earlier == now else f"{prefix[:-1]} was {_shown(earlier)}, is {_shown(now)}"
 

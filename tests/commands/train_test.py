@@ -17,6 +17,7 @@ from interhat_tf.explanation.attention_maps import Attention
 from interhat_tf.models import MODELS
 from interhat_tf.training.settings import TrainingSettings
 from interhat_tf.utils.files import read_json
+from tests.input_pipeline.growing_logs import prepare_days
 
 SMALL = ("--embedding_dim=4", "--num_heads=2", "--order=2", "--batch_size=64", "--max_epochs=2")
 
@@ -309,3 +310,19 @@ def test_crosses_are_made_at_training_and_explained_afterwards(run, prepared, tm
 def test_crosses_that_cannot_be(run, prepared):
     assert "there is no field 'shop'" in run(*prepared, "--crosses=user,shop")
     assert "two or three different fields" in run(*prepared, "--crosses=user")
+
+
+def test_goes_on_from_a_run_on_a_set_that_grew(run, tmp_path):
+    prepare_days(tmp_path, 2)
+    where, first = f"--data_dir={tmp_path}/prepared", f"{tmp_path}/first"
+    settings = ["--batch_size=50", "--ema_momentum=0.9", "--max_epochs=1"]
+    sizes = ["--embedding_dim=4", "--num_heads=2", "--attention_size=4"]
+    arguments = (where, *sizes, *settings, f"--output_dir={first}")
+    assert run(*arguments, dataset="day1") is None
+    goes_on = [where, f"--start_from={first}", f"--output_dir={tmp_path}/second"]
+    assert "--order does not go with --start_from" in run(*goes_on, "--order=2", dataset="day2")
+    assert run(*goes_on, "--learning_rate=0.01", dataset="day2") is None
+    config = read_json(tmp_path / "second" / "config.json")
+    assert config["training"]["batch_size"] == 50
+    assert config["training"]["learning_rate"] == 0.01
+    assert config["start_from"] == first

@@ -122,7 +122,8 @@ def test_report_is_complete_and_on_disk(rule_data, unbroken):
         timings["epochs"] * 3_200 / timings["seconds"]
     )
     assert sorted(os.listdir(folder)) == [
-        *("checkpoint.npz", "config.json", "model.keras", "report.json", "tensorboard")
+        *("best_state.npz", "checkpoint.npz", "config.json", "model.keras", "report.json"),
+        "tensorboard",
     ]
 
 

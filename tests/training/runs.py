@@ -19,10 +19,13 @@ def make_model(schema, seed=0, **arguments):
     return InterHAt(schema, **{**sizes, "dropout": 0.2, **arguments})
 
 
-def run(data, folder, model=None, *, resume=False, test=True, callbacks=(), **settings):
+def run(
+    data, folder, model=None, *, resume=False, start_from=None, test=True, callbacks=(), **settings
+):
     settings = TrainingSettings(**{**SETTINGS, **settings})
     model = model or make_model(data.schema)
-    return train(model, data, folder, settings, resume=resume, test=test, callbacks=callbacks)
+    options = {"resume": resume, "start_from": start_from, "test": test, "callbacks": callbacks}
+    return train(model, data, folder, settings, **options)
 
 
 def load(folder):

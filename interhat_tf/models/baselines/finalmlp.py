@@ -102,6 +102,11 @@ class FinalMLP(DeepModel):
             name=f"{stream}_context",
         )
 
+    def columns_of(self, layer: FieldEmbedding) -> Sequence[int]:
+        """Returns which categorical fields and crosses a table has rows for: a gate's is of one."""
+        of_gates = [c for s, c in self.gate_columns.items() if self.contexts[s] is layer]
+        return of_gates or super().columns_of(layer)
+
     def call(self, inputs: Batch, training: bool = False) -> keras.KerasTensor:
         """Returns logits, (B, 1)."""
         flat = self._flatten(self.embedding(inputs))  # (B, m * d)

@@ -1,0 +1,193 @@
+"""Goes on from an earlier run: from its last weights, its optimizer's moments, its averages."""
+
+import dataclasses
+import pathlib
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from interhat_tf.input_pipeline.dataset import PreparedDataset
+from interhat_tf.schema import Schema
+from interhat_tf.training.averaged_weights import AveragedWeights
+from interhat_tf.training.effect_alignment import EffectAlignment
+from interhat_tf.training.growth import TableRows, grow_model, grow_schema, rows_of_tables
+from interhat_tf.training.run_folder import architecture, differences
+from interhat_tf.training.settings import TrainingSettings
+from interhat_tf.utils.files import atomic_write, read_json
+
+FILE = "best_state.npz"
+SAME = ("optimizer", "ema_momentum", "effect_weight")
+"""Settings that decide what a state holds: which one, or whether there is any."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """What a training changes.
+
+    Args:
+        model: The model.
+        optimizer: The optimizer, built.
+        averaged: The average of the weights, if there is one.
+        alignment: What aligns the model's attention, if anything does.
+    """
+
+    model: keras.Model
+    optimizer: keras.optimizers.Optimizer
+    averaged: AveragedWeights | None
+    alignment: EffectAlignment | None
+
+    def variables(self) -> "Iterator[_Entry]":
+        """Yields all variables, in an order that is the same in every run alike."""
+        for weight in self.model.variables:
+            yield _Entry(weight, weight.path)
+        weights = self.model.trainable_variables
+        pairs = zip(weights, self.optimizer._momentums, self.optimizer._velocities, strict=True)
+        paths = {id(moment): weight.path for weight, *both in pairs for moment in both}
+        for variable in self.optimizer.variables:
+            yield _Entry(variable, paths.get(id(variable)), is_moment=True)
+        if self.averaged:
+            yield _Entry(self.averaged.log_decay)
+            for path, average in self.averaged.averages.items():
+                yield _Entry(average, path)
+            for path, table in self.averaged.tables.items():
+                yield from (_Entry(variable, path) for variable in table.variables)
+        for variable in self.alignment.variables if self.alignment else ():
+            yield _Entry(variable)
+
+    def save(self, folder: pathlib.Path, data: PreparedDataset) -> None:
+        """Writes the present state into a run's folder, for a run that starts from it.
+
+        Args:
+            folder: The folder.
+            data: The data set that the model is trained on.
+        """
+        with atomic_write(folder / FILE) as file:
+            arrays: dict[str, Any] = {
+                f"variable_{i}": np.asarray(entry.variable)
+                for i, entry in enumerate(self.variables())
+            }
+            np.savez(file, set=data.name, **arrays)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Entry:
+    """A variable, the path of the weight that it is of, and whether it is a moment of it."""
+
+    variable: keras.Variable | tf.Variable
+    path: str | None = None
+    is_moment: bool = False
+
+    def assign(self, array: np.ndarray, rows: dict[str, TableRows]) -> None:
+        """Takes in what an earlier run had here."""
+        if table := rows.get(self.path or ""):
+            array = table.grow_moments(array) if self.is_moment else table.grow_weights(array)
+        self.variable.assign(array)
+
+
+class EarlierRun:
+    """A run that another one goes on from.
+
+    Args:
+        folder: Its folder.
+
+    Attributes:
+        config: Its configuration, as `config.json` has it.
+        settings: Its `TrainingSettings`.
+        set_name: Name of the data set that it is on.
+
+    Raises:
+        FileNotFoundError: If there is no run, or none that had an epoch.
+        ValueError: If its state is damaged.
+    """
+
+    def __init__(self, folder: str | pathlib.Path):
+        self.folder = pathlib.Path(folder)
+        self.path = self.folder / FILE
+        for path in (self.folder / "config.json", self.path):
+            if not path.exists():
+                raise FileNotFoundError(
+                    f"{path} is missing: start_from needs the folder of a run of train"
+                )
+        self.config: dict[str, Any] = read_json(self.folder / "config.json")
+        self.settings = TrainingSettings(**self.config["training"])
+        self._architecture = self.config["architecture"]
+        self.schema = Schema.from_dict(self._architecture["schema"])
+        try:
+            with np.load(self.path) as file:
+                self._arrays = dict(file)
+        except (zipfile.BadZipFile, ValueError, EOFError) as error:
+            raise ValueError(f"{self.path} is damaged; start from another run") from error
+        self.set_name = str(self._arrays["set"])
+
+    def load_model(self, data: PreparedDataset) -> keras.Model:
+        """Returns the run's model, grown if its data set is not `data` but what that grew from.
+
+        Raises:
+            FileNotFoundError: If the run is not finished.
+            ValueError: As `grow_model` does.
+        """
+        path = self.folder / "model.keras"
+        if not path.exists():
+            raise FileNotFoundError(f"{path} is missing: finish the run first, with resume")
+        model = keras.models.load_model(path)
+        return model if self.set_name == data.name else grow_model(model, data)
+
+    def check(self, model: keras.Model, data: PreparedDataset, settings: TrainingSettings) -> None:
+        """Checks that a training can go on from the run.
+
+        Args:
+            model: The model that is trained; grown, if the data set is.
+            data: The data set.
+            settings: How it is trained.
+
+        Raises:
+            ValueError: If the run's set is neither the data set nor what that grew
+                from, its model is another, or the settings do not go with its state.
+        """
+        name = self.set_name
+        if name != data.name and (data.growth is None or data.growth.origin != name):
+            raise ValueError(
+                f"{self.folder} is a run on {name}, and {data.name} did not grow from it: prepare "
+                f"it with grow=, or start from a run on {data.growth.origin}"
+                if data.growth
+                else f"{self.folder} is a run on {name}, and {data.name} did not grow from it: "
+                f"prepare it with grow="
+            )
+        schema = self.schema if name == data.name else grow_schema(self.schema, data)
+        earlier, now = ({**a, "schema": None} for a in (self._architecture, architecture(model)))
+        changed = differences(earlier, now) or schema.difference(model.schema)
+        if changed or schema != model.schema:
+            raise ValueError(
+                f"{self.folder} is a run of another model: {changed or 'its crosses are others'}; "
+                f"load its model.keras, and if the set grew, grow_model(model, data)"
+            )
+        for name in SAME:
+            then, today = getattr(self.settings, name), getattr(settings, name)
+            if (then != today) if name == "optimizer" else (bool(then) != bool(today)):
+                raise ValueError(
+                    f"{name} was {then} in {self.folder} and is {today}: a run that starts from "
+                    f"another one has it alike"
+                )
+
+    def restore(self, trained: Trained, data: PreparedDataset) -> None:
+        """Gives a training the state that the run had after its best epoch.
+
+        Tables get rows for new ids: weights and their averages those of the unknown
+        value, moments zeros. Learning rates stay as they are.
+
+        Args:
+            trained: What is trained.
+            data: The data set that it is trained on.
+        """
+        growth = None if self.set_name == data.name else data.growth
+        rows = rows_of_tables(trained.model, self.schema, growth)
+        learning_rate = float(trained.optimizer.learning_rate)
+        for i, entry in enumerate(trained.variables()):
+            entry.assign(self._arrays[f"variable_{i}"], rows)
+        trained.optimizer.learning_rate = learning_rate
+        if trained.alignment:
+            trained.alignment.follow_learning_rate(1.0)

@@ -1,0 +1,134 @@
+"""Tests of runs that start from earlier ones: nothing of a training's state is lost."""
+
+import keras
+import numpy as np
+import pytest
+
+from interhat_tf.training import TrainingSettings, grow_model, loop, train
+from interhat_tf.training.continuation import FILE, EarlierRun
+from interhat_tf.training.growth import rows_of_tables
+from tests.input_pipeline.growing_logs import prepare_days
+from tests.training.loop_test import script
+from tests.training.runs import assert_equal_weights, interrupt, load, make_model, run
+
+
+@pytest.fixture(scope="module")
+def days(tmp_path_factory):
+    return prepare_days(tmp_path_factory.mktemp("days"), 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"ema_momentum": 0.9},
+        {"optimizer": "lazy_adam", "ema_momentum": 0.9},
+        {"effect_weight": 0.05},
+        {"microbatch_size": 10},
+    ],
+    ids=str,
+)
+def test_an_epoch_after_another_run_is_that_of_an_unbroken_run(
+    rule_data, tmp_path, monkeypatch, settings
+):
+    arguments = {"dropout": 0.0 if "microbatch_size" in settings else 0.2}
+    script(monkeypatch, 0.6, 0.7)
+    unbroken = make_model(rule_data.schema, **arguments)
+    run(rule_data, tmp_path / "unbroken", unbroken, max_epochs=2, test=False, **settings)
+
+    script(monkeypatch, 0.6, 0.7, 0.7)  # the report has the best epoch's too
+    first = make_model(rule_data.schema, **arguments)
+    run(rule_data, tmp_path / "first", first, max_epochs=1, test=False, **settings)
+    batches = loop.distribute_batches
+    monkeypatch.setattr(
+        loop,
+        "distribute_batches",
+        lambda *a, first_epoch, **order: batches(*a, first_epoch=first_epoch + 1, **order),
+    )
+    second = make_model(rule_data.schema, seed=1, **arguments)
+    script(monkeypatch, 0.7)
+    run(rule_data, tmp_path / "second", second, start_from=tmp_path / "first", max_epochs=1,
+        test=False, **settings)  # fmt: skip
+    assert_equal_weights(second, unbroken)
+
+
+def test_rows_of_new_values_join_the_state(days, tmp_path):
+    first, second = days
+    settings = TrainingSettings(batch_size=50, ema_momentum=0.9, max_epochs=1, input_shards=1)
+    model = make_model(first.schema, name="model")
+    train(model, first, tmp_path / "first", settings, test=False)
+    arrays = np.load(tmp_path / "first" / FILE)
+    grown = grow_model(model, second)
+    rows = rows_of_tables(grown, first.schema, second.growth)["model/embedding/table"]
+    table_loop = loop._Loop(grown, second, settings, tmp_path / "second")
+    EarlierRun(tmp_path / "first").restore(table_loop.trained, second)
+    found = {"weights": 0, "moments": 0, "same": 0}
+    for i, entry in enumerate(table_loop.trained.variables()):
+        earlier, now = arrays[f"variable_{i}"], np.asarray(entry.variable)
+        if entry.path != "model/embedding/table":
+            np.testing.assert_array_equal(now, earlier)
+            found["same"] += 1
+        else:
+            grow = rows.grow_moments if entry.is_moment else rows.grow_weights
+            np.testing.assert_array_equal(now, grow(earlier))
+            assert len(now) > len(earlier)
+            found["moments" if entry.is_moment else "weights"] += 1
+    assert found["weights"] == 2 and found["moments"] == 2  # the table and its average
+    assert table_loop.optimizer.iterations == first.num_batches(50)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("at", [1, 3])
+def test_a_run_that_started_from_another_resumes_exactly(days, tmp_path, monkeypatch, at):
+    first, second = days
+    model = make_model(first.schema)
+    run(first, tmp_path / "first", model, max_epochs=2, ema_momentum=0.9)
+    grown = {"start_from": tmp_path / "first", "max_epochs": 2, "ema_momentum": 0.9}
+    expected = grow_model(load(tmp_path / "first"), second)
+    run(second, tmp_path / "unbroken", expected, **grown)
+    again = grow_model(load(tmp_path / "first"), second)
+    interrupt(monkeypatch, second, tmp_path / "broken", at, model=again, **grown)
+    again = grow_model(load(tmp_path / "first"), second)
+    run(second, tmp_path / "broken", again, resume=True, **grown)
+    assert_equal_weights(again, expected)
+
+
+def test_settings_are_those_of_the_earlier_run_and_the_rate_begins_anew(days, tmp_path):
+    first, second = days
+    settings = TrainingSettings(batch_size=60, max_epochs=2, learning_rate=0.01, patience=1)
+    model = make_model(first.schema)
+    train(model, first, tmp_path / "first", settings, test=False)
+    grown = grow_model(load(tmp_path / "first"), second)
+    report = train(grown, second, tmp_path / "second", start_from=tmp_path / "first", test=False)
+    assert report["config"]["training"]["batch_size"] == 60
+    assert report["config"]["start_from"] == str(tmp_path / "first")
+    assert report["history"][0]["learning_rate"] == pytest.approx(0.01)
+
+
+def test_what_cannot_be_gone_on_from(days, rule_data, tmp_path):
+    first, second = days
+    settings = TrainingSettings(batch_size=50, max_epochs=1)
+    model = make_model(first.schema)
+    train(model, first, tmp_path / "first", settings, test=False)
+    grown = grow_model(model, second)
+
+    def refused(message, model=grown, data=second, start_from="first", **changes):
+        changed = TrainingSettings(**{"batch_size": 50, "max_epochs": 1, **changes})
+        with pytest.raises((ValueError, FileNotFoundError), match=message):
+            train(model, data, tmp_path / "no", changed, start_from=tmp_path / start_from)
+        assert not (tmp_path / "no").exists()
+
+    refused("config.json is missing: start_from needs the folder", start_from="none")
+    refused("ema_momentum was None in .* and is 0.9", ema_momentum=0.9)
+    refused("optimizer was adam in .* and is lazy_adam", optimizer="lazy_adam")
+    refused(
+        r"is a run on day1/1.0.0, and .*did not grow from it: prepare it with grow=",
+        model=make_model(rule_data.schema),
+        data=rule_data,
+    )
+    other = make_model(second.schema, embedding_dim=6)
+    refused("is a run of another model: embedding_dim was 4, is 6; mlp_units", model=other)
+    keras.utils.set_random_seed(0)
+    (tmp_path / "first" / FILE).write_bytes(b"PK")
+    refused("best_state.npz is damaged; start from another run")
