@@ -33,11 +33,14 @@ def open_model(path: pathlib.Path, data: PreparedDataset) -> keras.Model:
 
     Raises:
         FileNotFoundError: If there is no such model.
-        ValueError: If it reads other fields.
+        ValueError: If it reads other fields, or was trained on a set whose ids stand
+            for other values.
     """
     if not path.exists():
         raise FileNotFoundError(f"{path} is missing: train a model first, by interhat train")
     model = keras.saving.load_model(path)
-    if model.schema.record_fields != data.schema.record_fields:  # the model makes the crosses
-        raise ValueError(f"{path} was not trained on {data.name}: its fields are others")
+    try:
+        data.check_model(model)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
     return model

@@ -125,8 +125,7 @@ def _check(model: "ClickModel", data: "PreparedDataset", kind: str, pairs: bool)
         raise ValueError("effects of pairs are second differences: pairs=True needs 'occlusion'")
     if pairs and not field_groups(model.schema, 2):
         raise ValueError("pairs=True needs records of two fields or more")
-    if model.schema.record_fields != data.schema.record_fields:
-        raise ValueError(f"the model's fields are not those of the data set {data.name}")
+    data.check_model(model)
     for split, needed in (("train", BATCH_SIZE), ("validation", 1)):
         if (rows := data.num_rows(split)) < needed:
             raise ValueError(

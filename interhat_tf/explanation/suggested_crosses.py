@@ -78,8 +78,7 @@ def suggest_crosses(
     ...     print(cross)
     >>> data = data.with_crosses([cross.fields])  # doctest: +SKIP
     """
-    if model.schema.record_fields != data.schema.record_fields:
-        raise ValueError(f"the model's fields are not those of the data set {data.name}")
+    data.check_model(model)
     categorical = {field.name for field in model.schema.categorical}
     there = {frozenset(cross.fields) for cross in model.schema.crosses}
     pairs = [

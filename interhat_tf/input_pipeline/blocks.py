@@ -1,7 +1,6 @@
 """The row blocks of a prepared set: found in its TFRecord files, read, and made into batches."""
 
-import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -40,15 +39,7 @@ def find_blocks(paths: Sequence[str], schema: Schema) -> list[list[Block]]:
     """
     files = []
     for path in paths:
-        blocks = []
-        offset, end = 0, tf.io.gfile.stat(path).length
-        with tf.io.gfile.GFile(path, "rb") as file:
-            while offset < end:
-                file.seek(offset)
-                (length,) = struct.unpack("<Q", file.read(8))
-                blocks.append(Block(path, offset, BLOCK_ROWS))
-                # A TFRecord is the length, its checksum, the data, their checksum.
-                offset += 8 + 4 + length + 4
+        blocks = [Block(path, offset, BLOCK_ROWS) for offset, _, _ in find_records(path)]
         if blocks:
             # All but a file's last block are full.
             record = tf.data.Dataset.from_tensors(blocks[-1][:2]).flat_map(read_record)
@@ -56,6 +47,32 @@ def find_blocks(paths: Sequence[str], schema: Schema) -> list[list[Block]]:
             blocks[-1] = blocks[-1]._replace(rows=len(last["label"]))
             files.append(blocks)
     return files
+
+
+def find_records(path: str) -> Iterator[tuple[int, int, bytes]]:
+    """Finds the records of a TFRecord file, without reading what they hold.
+
+    Args:
+        path: The file.
+
+    Yields:
+        Of each record the position of its first byte, its data's length and checksum.
+
+    Raises:
+        ValueError: If the file is cut off or no TFRecord file. The message names it.
+    """
+    offset, end = 0, tf.io.gfile.stat(path).length
+    with tf.io.gfile.GFile(path, "rb") as file:
+        while offset < end:
+            file.seek(offset)
+            # A TFRecord is the length, its checksum, the data, their checksum.
+            length = int.from_bytes(file.read(8), "little")
+            checksum = offset + 8 + 4 + length
+            if checksum + 4 > end:
+                raise ValueError(f"{path}: the file is cut off or damaged; prepare the set again")
+            file.seek(checksum)
+            yield offset, length, file.read(4)
+            offset = checksum + 4
 
 
 def read_record(path: tf.Tensor, offset: tf.Tensor) -> tf.data.Dataset:

@@ -14,6 +14,7 @@ from interhat_tf.input_pipeline.blocks import (
     Block,
     decode_blocks,
     find_blocks,
+    find_records,
     inputs_and_labels,
     pipeline_options,
 )
@@ -35,6 +36,7 @@ from interhat_tf.preprocessing.column_forms import Reading
 from interhat_tf.preprocessing.encoding import Encoding
 from interhat_tf.preprocessing.growth import Growth
 from interhat_tf.schema import Schema
+from interhat_tf.utils.digests import content_digest
 
 
 class PreparedDataset:
@@ -121,6 +123,57 @@ class PreparedDataset:
     def metadata(self) -> Mapping[str, Any]:
         """What preparation noted of the set, as plain data."""
         return self._info.metadata
+
+    @functools.cached_property
+    def digests(self) -> dict[str, str]:
+        """What the set is, whatever its name: digests of what it holds, as plain data.
+
+        `vocabulary` is that of what ids stand for, `numbers` of how numbers were scaled,
+        and `records` of the rows of all splits, of which the files' checksums are read.
+        """
+        encoding = {k: v for k, v in self._info.metadata["encoding"].items() if v}
+        encoding.pop("fields")
+        checksums = [
+            [split, *([length, checksum.hex()] for _, length, checksum in find_records(path))]
+            for split in sorted(self._info.splits)
+            for path in self.files(split)
+        ]
+        return {
+            "vocabulary": content_digest(encoding.pop("vocabularies", {})),
+            "numbers": content_digest(encoding),
+            "records": content_digest(checksums),
+        }
+
+    def check_model(self, model: Any) -> None:
+        """Raises an error if a model reads other records than the set's.
+
+        Args:
+            model: A model with `schema`; its `trained_on`, if it has one, says which set's
+                ids and numbers it learnt.
+
+        Raises:
+            ValueError: If its fields are others, or its ids stand for other values. The
+                message names the first field that differs, and what to do.
+        """
+        if difference := model.schema.difference(self.schema):  # the model makes the crosses
+            advice = (
+                "grow_model(model, data) grows it"
+                if self.growth
+                else "build the model from data.schema; or, to train a model on with new values, "
+                "prepare these with grow= the set that it was trained on, and train "
+                "grow_model(model, data)"
+            )
+            raise ValueError(
+                f"the model's schema is not that of the data set {self.name}, the other: "
+                f"{difference}; {advice}"
+            )
+        trained_on = getattr(model, "trained_on", {})
+        for part, what in (("vocabulary", "ids stand"), ("numbers", "scaled numbers stand")):
+            if trained_on and trained_on[part] != self.digests[part]:
+                raise ValueError(
+                    f"the model was trained on another set than {self.name}: its {what} for "
+                    f"other values there; give the set {trained_on['name']} that it was trained on"
+                )
 
     def encode(self, records: Records, *, max_unknown: float = 0.5) -> dict[str, np.ndarray]:
         """Turns raw records into a model's inputs, as preparation did.

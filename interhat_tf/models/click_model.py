@@ -15,7 +15,7 @@ from interhat_tf.schema import CATEGORICAL, NUMERICAL, Schema
 from interhat_tf.utils.config import Initializer
 from interhat_tf.utils.files import read_json, write_json
 
-_ASSETS = ("training_settings", "diagnosis")
+_ASSETS = ("training_settings", "diagnosis", "trained_on")
 """What is saved with a model beside its configuration and its weights."""
 
 _CALIBRATION = "calibration.json"
@@ -53,6 +53,7 @@ class ClickModel(EffectsModel):
         self.crossing = CrossedFields(self.schema, name="crossing") if crosses else None
         self.training_settings = {}
         self.diagnosis = {}
+        self.trained_on = {}
         self.calibration: Calibration | None = None
         """How logits become probabilities; saved with the model. `None`: by a sigmoid."""
 
@@ -79,6 +80,18 @@ class ClickModel(EffectsModel):
     @diagnosis.setter
     def diagnosis(self, diagnosis: Mapping[str, Any]) -> None:
         object.__setattr__(self, "_diagnosis", dict(diagnosis))
+
+    @property
+    def trained_on(self) -> dict[str, str]:
+        """Name and `PreparedDataset.digests` of the set that the model was trained on.
+
+        `training.train` notes it; it is saved with the model. Empty where it is not known.
+        """
+        return self._trained_on
+
+    @trained_on.setter
+    def trained_on(self, trained_on: Mapping[str, str]) -> None:
+        object.__setattr__(self, "_trained_on", dict(trained_on))
 
     def adapt(self, batches: Iterable[Any]) -> None:
         """Takes in what explanations need of training records; most models need nothing."""

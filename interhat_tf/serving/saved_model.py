@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from interhat_tf.schema import CATEGORICAL, NUMERICAL, OUT_OF_VOCABULARY, Field, Schema
 from interhat_tf.serving.outputs import calibration_of, explained, predicted
+from interhat_tf.utils.digests import content_digest
 
 
 def export_saved_model(
@@ -45,14 +46,15 @@ def export_saved_model(
 
     Raises:
         FileExistsError: If `path` exists.
-        ValueError: If a vocabulary does not have the size that the schema says,
-            or two fields would get the same input name, or the model has neither
-            attention nor effects.
+        ValueError: If a vocabulary does not have the size that the schema says, or
+            they are not those that the model was trained with, or two fields would
+            get the same input name, or the model has neither attention nor effects.
     """
     path = pathlib.Path(path)
     if path.exists():
         raise FileExistsError(f"{path} exists; choose another folder for the exported model")
     server = _Server(model, vocabularies or {})
+    _check_vocabularies(model, vocabularies or {})
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent)
     try:
@@ -109,6 +111,24 @@ def input_names(schema: Schema) -> dict[str, str]:
             )
         names[field] = name
     return names
+
+
+def _check_vocabularies(model: Any, vocabularies: Mapping[str, Sequence[str]]) -> None:
+    given = {
+        field.name: list(vocabularies[field.name])
+        for field in model.schema.categorical
+        if field.name in vocabularies
+    }
+    trained_on = getattr(model, "trained_on", {})
+    if (
+        trained_on
+        and len(given) == len(model.schema.categorical)
+        and content_digest(given) != trained_on["vocabulary"]
+    ):
+        raise ValueError(
+            f"the vocabularies are not those of {trained_on['name']}, which the model was trained "
+            f"on: its ids stand for other values there; give that set's vocabularies"
+        )
 
 
 class _Server(tf.Module):

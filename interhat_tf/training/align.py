@@ -11,7 +11,7 @@ from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.training.distribution import distribute_batches
 from interhat_tf.training.effect_alignment import EffectAlignment
 from interhat_tf.training.evaluation import compile_prediction, evaluate
-from interhat_tf.training.records import adapt_and_diagnose, check_schema, check_training
+from interhat_tf.training.records import adapt_and_diagnose, check_training
 from interhat_tf.training.settings import TrainingSettings
 from interhat_tf.training.step import compile_steps
 
@@ -58,7 +58,7 @@ def align_attention(
         raise ValueError(f"weight, that of the alignment, must be above 0, got {weight}")
     changes = {"learning_rate": 1e-3, **changes, "effect_weight": weight}
     settings = TrainingSettings.of_model(model, **changes)
-    check_schema(model, data)
+    data.check_model(model)
     check_training(model, data, settings, ("train", "validation"))
     model.drop_effects()  # they are of the weights that it has now
     model.calibration = None  # as this is

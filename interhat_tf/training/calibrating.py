@@ -8,7 +8,6 @@ from interhat_tf.calibration import METHODS, Calibration, probability
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.training.evaluation import predict_logits
 from interhat_tf.training.observed_rates import Reliability
-from interhat_tf.training.records import check_schema
 
 if TYPE_CHECKING:
     from interhat_tf.models import ClickModel
@@ -52,7 +51,7 @@ def calibrate(
     """
     if method not in (None, NONE, *METHODS):
         raise ValueError(f"method must be one of {', '.join((NONE, *METHODS))}, got {method!r}")
-    check_schema(model, data)
+    data.check_model(model)
     labels, logits = predict_logits(model, data, "validation")
     found = {name: _out_of_fold(labels, logits, name) for name in (NONE, *METHODS)}
     chosen = method or min(found, key=lambda name: found[name]["logloss"])

@@ -22,7 +22,7 @@ from interhat_tf.training.distribution import (
 )
 from interhat_tf.training.early_stopping import CRITERIA
 from interhat_tf.training.evaluation import compile_prediction, evaluate
-from interhat_tf.training.records import adapt_and_diagnose, check_schema, check_training
+from interhat_tf.training.records import adapt_and_diagnose, check_training
 from interhat_tf.training.run_folder import (
     alone_in,
     architecture,
@@ -101,8 +101,8 @@ def train(
             another process is training into it.
         FileNotFoundError: If there is no run to start from.
         ValueError: If the run in `output_dir` has another configuration or is of
-            another model, or the model's schema is not the data set's, or a
-            record does not follow it, or the model cannot be trained in
+            another model, or the data set is another than the run's or the
+            model's, or a record does not follow it, or the model cannot be trained in
             microbatches, with self-distillation or with aligned attention as the
             settings ask, or the checkpoint is damaged or was made with another number of
             threads, or the data cannot be distributed to the devices, or the run to
@@ -122,9 +122,10 @@ def train(
         **({"start_from": str(start_from)} if earlier else {}),
         "architecture": architecture(model),
         "training": dataclasses.asdict(settings),
+        "data": data.digests,
     }
     check_config(folder, config, resume)
-    check_schema(model, data)
+    data.check_model(model)
     if (folder / "report.json").exists():
         load_best_weights(model, folder)
         return read_json(folder / "report.json")
@@ -318,6 +319,7 @@ class _Loop:
     def take_best_weights(self) -> None:
         """Gives the model the best weights, and what it takes from records and says of itself."""
         self.model.set_weights(self.checkpoint.best_weights)
+        self.model.trained_on = {"name": self.data.name, **self.data.digests}
         adapt_and_diagnose(self.model, self.data)
 
     def report(self, config: Mapping[str, Any], test: bool) -> dict[str, Any]:

@@ -18,27 +18,6 @@ DIAGNOSE_BATCHES = 32
 """Batches of 8,192 validation records that a model is diagnosed on, which reads them four times."""
 
 
-def check_schema(model: keras.Model, data: PreparedDataset) -> None:
-    """Checks that a model reads the records of a data set.
-
-    Raises:
-        ValueError: If its schema is another. The message names the first field that
-            differs, and what to do.
-    """
-    if difference := model.schema.difference(data.schema):  # the model makes the crosses
-        advice = (
-            "grow_model(model, data) grows it"
-            if data.growth
-            else "build the model from data.schema; or, to train a model on with new values, "
-            "prepare these with grow= the set that it was trained on, and train "
-            "grow_model(model, data)"
-        )
-        raise ValueError(
-            f"the model's schema is not that of the data set {data.name}, the other: "
-            f"{difference}; {advice}"
-        )
-
-
 def check_training(
     model: keras.Model, data: PreparedDataset, settings: TrainingSettings, splits: Iterable[str]
 ) -> None:

@@ -72,8 +72,8 @@ def check_config(folder: pathlib.Path, config: dict[str, Any], resume: bool) -> 
             f"{folder} already holds a run: resume it, or choose another output folder"
         )
     earlier, now = read_json(path), json.loads(json.dumps(config))
-    if "architecture" not in earlier:  # a run of version 0.1, which did not note it
-        del now["architecture"]
+    for later in {"architecture", "data"} - earlier.keys():  # which version 0.1 did not note
+        now.pop(later, None)
     if "piece_rows" in earlier["training"]:  # of version 0.1 as well
         earlier["training"]["microbatch_size"] = earlier["training"].pop("piece_rows")
     earlier["training"].setdefault("criterion", "auc - logloss")  # there was no other
@@ -106,6 +106,7 @@ def load_best_weights(model: keras.Model, folder: pathlib.Path) -> None:
         raise ValueError(f"{path} is another model: {changed}")
     model.set_weights(saved.get_weights())
     model.diagnosis, model.calibration = saved.diagnosis, saved.calibration
+    model.trained_on = saved.trained_on
     model.drop_effects()
 
 

@@ -1,9 +1,17 @@
 """Tests of the row blocks of a prepared set."""
 
+import pathlib
+
 import numpy as np
+import pytest
 import tensorflow as tf
 
-from interhat_tf.input_pipeline.blocks import decode_blocks, find_blocks, read_record
+from interhat_tf.input_pipeline.blocks import (
+    decode_blocks,
+    find_blocks,
+    find_records,
+    read_record,
+)
 from interhat_tf.schema import Schema
 
 
@@ -25,3 +33,12 @@ def test_a_kind_without_fields_is_left_out(several_files):
     schema = Schema(several_files.schema.categorical)
     records = tf.data.TFRecordDataset(several_files.files("test"))
     assert set(decode_blocks(records, schema).element_spec) == {"categorical", "label"}
+
+
+@pytest.mark.parametrize("cut", [3, 12, -1])
+def test_a_file_that_is_cut_off_is_named(several_files, tmp_path, cut):
+    (path, *_) = several_files.files("test")
+    damaged = tmp_path / "damaged"
+    damaged.write_bytes(pathlib.Path(path).read_bytes()[:cut])
+    with pytest.raises(ValueError, match=f"^{damaged}: the file is cut off or damaged; prepare"):
+        list(find_records(str(damaged)))

@@ -122,8 +122,8 @@ def test_report_is_complete_and_on_disk(rule_data, unbroken):
         timings["epochs"] * 3_200 / timings["seconds"]
     )
     assert sorted(os.listdir(folder)) == [
-        *("best_state.npz", "checkpoint.npz", "config.json", "model.keras", "report.json"),
-        "tensorboard",
+        *(".lock", "best_state.npz", "checkpoint.npz", "config.json", "model.keras"),
+        *("report.json", "tensorboard"),
     ]
 
 

@@ -7,8 +7,12 @@ import shutil
 import keras
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 
+from data.synthetic_rules.synthetic_rules_dataset_builder import Builder, RuleConfig
+from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.models import DeepFM
+from interhat_tf.serving import export_saved_model
 from interhat_tf.training import loop
 from interhat_tf.training.run_folder import alone_in, check_config
 from interhat_tf.utils.files import write_json
@@ -115,6 +119,56 @@ def test_a_checkpoint_of_another_model_is_refused(rule_data, stopped, arguments)
     )
     for weight, before in zip(model.get_weights(), weights, strict=True):
         np.testing.assert_array_equal(weight, before)
+
+
+def test_another_set_of_the_same_name_and_sizes_is_refused(rule_data, stopped, tmp_path):
+    """A set of the same rule whose records are others, or whose ids stand for other values."""
+    model = make_model(rule_data.schema)
+    model.trained_on = {"name": "small", **rule_data.digests}
+    with pytest.raises(ValueError, match=r"configuration: data\.records was '.*', is '"):
+        run(set_like(rule_data, tmp_path / "records", seed=5), stopped, resume=True)
+    swapped = set_like(rule_data, tmp_path / "ids")
+    assert swapped.digests == rule_data.digests  # it was prepared at another place
+    path = tmp_path / "ids" / swapped.name / "metadata.json"
+    metadata = json.loads(path.read_text())
+    metadata["encoding"]["vocabularies"]["f1"].reverse()
+    path.write_text(json.dumps(metadata))
+    swapped = PreparedDataset(tfds.builder_from_directory(path.parent))
+    with pytest.raises(ValueError, match=r"configuration: data\.vocabulary was '.*', is '"):
+        run(swapped, stopped, resume=True)
+    with pytest.raises(ValueError, match=r"another set than .*: its ids stand for other values"):
+        run(swapped, tmp_path / "run", model)
+
+
+def test_a_model_carries_the_digests_of_its_set(rule_data, unbroken, tmp_path):
+    noted = {"name": rule_data.name, **rule_data.digests}
+    assert load(unbroken[0]).trained_on == noted
+    again = make_model(rule_data.schema, seed=1)
+    run(rule_data, unbroken[0], again, resume=True)
+    assert again.trained_on == noted
+    other = {**rule_data.vocabularies, "f1": rule_data.vocabularies["f1"][::-1]}
+    with pytest.raises(ValueError, match="vocabularies are not those of synthetic_rules/small"):
+        export_saved_model(again, tmp_path / "saved", other)
+
+
+def test_a_run_of_an_earlier_version_does_not_say_its_set(rule_data, unbroken, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(unbroken[0], folder)
+    config = json.loads((folder / "config.json").read_text())
+    del config["data"]
+    (folder / "config.json").write_text(json.dumps(config))
+    assert run(rule_data, folder, resume=True) == unbroken[1]
+
+
+def set_like(data, folder, seed=0):
+    config = RuleConfig(
+        name="small", group=(1, 2), records=4_000, num_fields=4, num_values=4, seed=seed
+    )
+    builder = Builder(config=config, data_dir=folder)
+    builder.download_and_prepare()
+    found = PreparedDataset(builder)
+    assert found.name == data.name and found.schema == data.schema
+    return found
 
 
 def test_options_of_later_versions_had_their_defaults(rule_data, unbroken, tmp_path):
