@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from interhat_tf import InterHAt
+from interhat_tf import InterHAt, prepare_click_log
 from interhat_tf.input_pipeline import prepared_dataset
 from interhat_tf.training import TrainingSettings, train
 
@@ -60,6 +60,19 @@ def test_a_missing_number_is_the_minimum_as_it_was(data):
     records = {name: [""] for name in data.reading.columns}
     assert not data.schema.missing_numbers
     assert (data.encode(records, max_unknown=1.0)["numerical"] == 0).all()
+
+
+def test_a_log_opens_its_set_as_it_is_but_for_another_scale(tmp_path):
+    folder = shutil.copytree(OLD / "prepared", tmp_path / "prepared")
+    metadata = folder / "clicks/1.0.0/metadata.json"
+    path = str(OLD / "clicks.csv")
+    metadata.write_text(metadata.read_text().replace('[["clicks.csv"', f"[[{json.dumps(path)}"))
+    options = {"name": "clicks", "data_dir": folder}
+    for scaling in (None, "min-max"):
+        data = prepare_click_log(path, scaling=scaling, **options)
+        assert not data.encoding.scales and not data.schema.missing_numbers
+    with pytest.raises(ValueError, match="holds a prepared set that differs in: scaling; give"):
+        prepare_click_log(path, scaling="quantiles", **options)
 
 
 def resume(data, folder, settings):

@@ -22,7 +22,7 @@ from interhat_tf.input_pipeline.click_log import prepare_click_log
 REQUIRED = ("dataset",)
 LOG_FLAGS = (
     *("label", "positive", "categorical", "numerical", "exclude", "null_values"),
-    *("min_count", "delimiter", "encoding", "chronological", "dry_run"),
+    *("scaling", "min_count", "delimiter", "encoding", "chronological", "dry_run"),
     *("drop_after", "drop_below"),
 )
 
@@ -38,6 +38,8 @@ def define_flags() -> flags.FlagValues:
     flags.DEFINE_list("numerical", None, "its numerical columns; default: inferred", values)
     flags.DEFINE_list("exclude", None, "its columns that are left out", values)
     flags.DEFINE_list("null_values", None, "words for a missing value, but in text", values)
+    about = "scale of its numbers: log, quantiles, min-max, buckets; or COLUMN=SCALE,…"
+    flags.DEFINE_list("scaling", None, about, values)
     flags.DEFINE_bool("dry_run", None, "only print what becomes of the log's columns", values)
     flags.DEFINE_integer(
         *("min_count", None, "training rows that a value needs, or it is out of vocabulary", 1),
@@ -78,6 +80,8 @@ def main(values: flags.FlagValues) -> None:
         options = [f"--{option}" for option in values.beam_pipeline_options]
         config["beam_options"] = PipelineOptions(options)
     about_log = given(values, LOG_FLAGS)
+    if "scaling" in about_log:
+        about_log["scaling"] = choice_by_column("scaling", about_log["scaling"])
     if values.grow:
         about_log["grow"] = prepared_dataset(values.grow, values.data_dir)
     if values.log:
@@ -93,3 +97,26 @@ def main(values: flags.FlagValues) -> None:
     else:
         data = open_data(values, **config)
     print(json.dumps(data.statistics, indent=2))
+
+
+def choice_by_column(flag: str, parts: list[str]) -> str | dict[str, str]:
+    """Returns what a flag chooses: one thing for all columns, or one for each that it names.
+
+    Args:
+        flag: The flag, for messages.
+        parts: What stands between its commas.
+
+    Raises:
+        ValueError: If only some of the parts name a column.
+
+    Example:
+
+    >>> choice_by_column("scaling", ["price=log", "age=buckets"])
+    {'price': 'log', 'age': 'buckets'}
+    """
+    if len(parts) == 1 and "=" not in parts[0]:
+        return parts[0]
+    pairs = [part.rpartition("=") for part in parts]
+    if wrong := [value for column, _, value in pairs if not column]:
+        raise ValueError(f"--{flag}: {wrong[0]!r} has no column; write COLUMN={wrong[0]}")
+    return {column: value for column, _, value in pairs}

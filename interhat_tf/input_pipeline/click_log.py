@@ -17,6 +17,7 @@ from interhat_tf.input_pipeline.grown_log import (
 )
 from interhat_tf.input_pipeline.own_log_builder import OwnLogBuilder
 from interhat_tf.preprocessing.column_forms import NULL_VALUES
+from interhat_tf.preprocessing.field_choices import Scalings
 from interhat_tf.preprocessing.labels import find_label
 from interhat_tf.preprocessing.log_formats import Path, find_log
 from interhat_tf.preprocessing.log_plan import plan_log
@@ -50,6 +51,7 @@ def prepare_click_log(
     exclude: str | Iterable[str] = (),
     positive: str | int | bool | None = None,
     null_values: Iterable[str] = NULL_VALUES,
+    scaling: Scalings = None,
     min_count: int = 1,
     delimiter: str | None = None,
     encoding: str | None = None,
@@ -118,6 +120,11 @@ def prepare_click_log(
         exclude: Names of columns that are left out. Defaults to none.
         null_values: Words that stand for a missing value, but in columns of text.
             Defaults to `NULL_VALUES`: NA, N/A, null, None, -, ? and such.
+        scaling: How numbers are scaled, for all numerical fields or by the name of the
+            column, which then becomes a numerical field: `"log"`, `"quantiles"`,
+            `"min-max"`, or `"buckets"`, which makes a categorical field of 32 buckets of
+            about as many rows each. Defaults to `None`: `"log"` for all. See
+            `preprocessing.scaling`.
         min_count: Categorical values in fewer training rows than this are out
             of vocabulary. Defaults to 1: none is.
         delimiter: The character between two values of a text file. Defaults to
@@ -172,10 +179,9 @@ def prepare_click_log(
     ...     data = prepare_click_log(path, name="my_log", data_dir=folder)
     >>> data.vocabularies
     {'app': ['mail', 'maps', 'chat']}
-    >>> data.encode({"app": ["mail", "news"], "price": [100, None]})
-    {'categorical': array([[1],
-           [0]], dtype=int32), 'numerical': array([[ 1.],
-           [nan]], dtype=float32)}
+    >>> inputs = data.encode({"app": ["mail", "news"], "price": [2.5, None]})
+    >>> inputs["categorical"].tolist(), data.decode(inputs).tolist()
+    ([[1], [0]], [['mail', '2.5'], ['(other)', '(missing)']])
     """
     check_arguments(download_config, prepare_click_log)
     _check_name(name)
@@ -185,6 +191,7 @@ def prepare_click_log(
     if grow is not None:
         decided = {"label": label, "positive": positive, "categorical": categorical}
         decided |= {"numerical": numerical, "exclude": exclude, "min_count": min_count > 1}
+        decided |= {"scaling": scaling}
         check_growing(grow, {**decided, "null_values": null_values != NULL_VALUES})
         log = new_log(log, grow, delimiter, encoding)
         plan = plan_new_log(log, grow)
@@ -200,6 +207,7 @@ def prepare_click_log(
             categorical=None if categorical is None else _as_list(categorical),
             numerical=None if numerical is None else _as_list(numerical),
             exclude=_as_list(exclude),
+            scaling=scaling,
             min_count=min_count,
             null_values=null_values,
         )

@@ -222,8 +222,7 @@ class PreparedDataset:
             `(missing)` for the empty text; a number in the log's own units,
             clipped to the training rows' range.
         """
-        ranges = self._info.metadata["encoding"]["ranges"]
-        return decode_inputs(inputs, self.schema, self.vocabularies, ranges)
+        return decode_inputs(inputs, self.schema, self.vocabularies, self.encoding)
 
     def num_rows(self, split: str) -> int:
         """Returns the number of rows of a split."""

@@ -12,13 +12,15 @@ from etils import epath
 from interhat_tf.preprocessing.builder import ClickLogBuilder
 from interhat_tf.preprocessing.checks import check_values
 from interhat_tf.preprocessing.column_forms import RULES, read_source
-from interhat_tf.preprocessing.fields import RawField, first_description
+from interhat_tf.preprocessing.field_choices import DEFAULT_SCALING
+from interhat_tf.preprocessing.fields import Numerical, RawField, first_description
 from interhat_tf.preprocessing.growth import Ancestor
 from interhat_tf.preprocessing.log_formats import Log
 from interhat_tf.preprocessing.log_parts import have_changed
 from interhat_tf.preprocessing.log_plan import LogPlan
 from interhat_tf.preprocessing.plan_report import write_plan
 from interhat_tf.preprocessing.rows import Rows, chronological_splits, random_splits
+from interhat_tf.preprocessing.scaling import MinMax
 from interhat_tf.preprocessing.table_log import TableLog
 
 
@@ -73,6 +75,7 @@ class OwnLogBuilder(ClickLogBuilder, skip_registration=True):
             "label": label.column,
             "label_values": [label.negative, label.positive],
             "fields": [first_description(field) for field in self.fields],
+            "scaling": {f.name: f.scaling for f in self.fields if isinstance(f, Numerical)},
             "chronological": self.chronological,
             "grown_from": self.ancestor and self.ancestor.identity,
         }
@@ -90,7 +93,13 @@ class OwnLogBuilder(ClickLogBuilder, skip_registration=True):
             # What files hold counts, not how they are called and how long they are.
             changed = not self.parts and have_changed(self.log.paths, known)
             found["files"] = None if changed else expected["files"]
-        # A set of an earlier version says less: there was nothing to choose.
+        # A set of an earlier version says less: there was nothing to choose. Its scale opens
+        # also where none is asked for.
+        if "scaling" not in found:
+            found["scaling"] = {
+                name: scaling if scaling == DEFAULT_SCALING else MinMax.name
+                for name, scaling in expected["scaling"].items()
+            }
         differences = [key for key in expected if key in found and found[key] != expected[key]]
         if differences:
             raise ValueError(
@@ -109,9 +118,9 @@ class OwnLogBuilder(ClickLogBuilder, skip_registration=True):
     def _files(self, folder):
         return [] if isinstance(self.log, TableLog) else self.log.paths
 
-    def _fit(self, values, ranges):
+    def _fit(self, values, counts):
         if self.ancestor is None:
-            return super()._fit(values, ranges)
+            return super()._fit(values, counts)
         encoding, growth = self.ancestor.grow(values)
         self.info.metadata["growth"] = growth.to_dict()
         return encoding

@@ -70,7 +70,7 @@ def decode_inputs(
     inputs: Mapping[str, Any],
     schema: Schema,
     vocabularies: Mapping[str, Sequence[str]],
-    ranges: Mapping[str, Sequence[float]],
+    encoding: Encoding,
 ) -> np.ndarray:
     """Returns the readable values of a model's inputs; see `PreparedDataset.decode`.
 
@@ -78,7 +78,7 @@ def decode_inputs(
         inputs: Dictionary of `categorical`, (B, C), and `numerical`, (B, N).
         schema: The inputs' `Schema`.
         vocabularies: For each categorical field, the values of ids 1, 2, ….
-        ranges: For each numerical field, the training rows' minimum and maximum.
+        encoding: The set's `Encoding`, for the scales of numbers.
 
     Returns:
         (B, C + N) texts in the order of the schema's `record_fields`.
@@ -92,10 +92,9 @@ def decode_inputs(
     for field, numbers in zip(
         schema.numerical, np.asarray(inputs.get(NUMERICAL, ())).T, strict=True
     ):
-        low, high = ranges[field.name]
-        columns.append(
-            [MISSING if np.isnan(v) else f"{low + float(v) * (high - low):.6g}" for v in numbers]
-        )
+        scale = encoding.scale_of(field.name)
+        raw = scale.invert(numbers.astype("float64"))  # (B,)
+        columns.append([MISSING if np.isnan(v) else f"{v:.{scale.digits}g}" for v in raw])
     return np.array(columns, object).T  # (B, m)
 
 

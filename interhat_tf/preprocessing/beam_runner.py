@@ -6,7 +6,6 @@ rows. The result is the same, byte for byte. All workers must see the raw files
 and the folder of the prepared set.
 """
 
-import dataclasses
 import json
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,7 +17,7 @@ from apache_beam.options.pipeline_options import PipelineOptions, StandardOption
 from etils import epath
 
 from interhat_tf.preprocessing.encoding import Encoding
-from interhat_tf.preprocessing.fields import Numerical, RawField
+from interhat_tf.preprocessing.fields import COUNTED, RawField
 from interhat_tf.preprocessing.rows import Chunk, Rows
 from interhat_tf.preprocessing.shuffle import Partitions
 from interhat_tf.preprocessing.value_tables import (
@@ -70,7 +69,7 @@ class BeamRunner:
             )
             _ = (
                 counts
-                | "DropValues" >> beam.Map(lambda counts: dataclasses.replace(counts, values={}))
+                | "DropValues" >> beam.Map(lambda counts: counts.without_values())
                 | "AddTotals" >> beam.CombineGlobally(_add_totals).without_defaults()
                 | "WriteTotals"
                 >> beam.Map(lambda counts: _write_bytes(folder / "totals", pickle.dumps(counts)))
@@ -84,7 +83,7 @@ class BeamRunner:
         values = {
             field.name: _read_values(folder, position)
             for position, field in enumerate(fields)
-            if not isinstance(field, Numerical)
+            if isinstance(field, COUNTED)
         }
         return pickle.loads((folder / "totals").read_bytes()), values
 
@@ -146,7 +145,7 @@ def _check_plain(chunks):
 
 def _add_totals(counts):
     first, *others = counts
-    total = dataclasses.replace(first, ranges=dict(first.ranges))
+    total = first.without_values()
     for other in others:
         total.add_totals(other)
     return total

@@ -31,7 +31,7 @@ from interhat_tf.preprocessing.log_parts import (
 )
 from interhat_tf.preprocessing.rows import SPLITS, Chunk, Rows
 from interhat_tf.preprocessing.shuffle import Partitions
-from interhat_tf.preprocessing.vocabulary import ValueCounts, statistics
+from interhat_tf.preprocessing.vocabulary import Counts, ValueCounts, statistics
 
 
 class ClickLogBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
@@ -137,7 +137,7 @@ class ClickLogBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # t
         for split, rows in zip(SPLITS, counts.rows, strict=True):
             if rows == 0:
                 raise ValueError(f"{self.info.full_name}: the {split} split has no rows")
-        encoding = self._fit(values, counts.ranges)
+        encoding = self._fit(values, counts)
         self.info.metadata.update(
             schema=encoding.schema().to_dict(),
             encoding=encoding.to_dict(),
@@ -150,11 +150,9 @@ class ClickLogBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # t
         check_unwritten(self.parts)
         return partitions.files(fields)
 
-    def _fit(
-        self, values: Mapping[str, ValueCounts], ranges: Mapping[str, tuple[float, float]]
-    ) -> Encoding:
+    def _fit(self, values: Mapping[str, ValueCounts], counts: Counts) -> Encoding:
         """Returns the encoding that follows from counts; see `Encoding.fit`."""
-        return Encoding.fit(self.fields, values, ranges)
+        return Encoding.fit(self.fields, values, counts.ranges, counts.samples)
 
     def _example_writer(self):
         return _FixedOrderWriter(super()._example_writer())

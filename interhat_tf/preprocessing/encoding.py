@@ -7,6 +7,7 @@ workers as well.
 """
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,14 +21,23 @@ from interhat_tf.preprocessing.fields import (
     Bucketed,
     Categorical,
     Numerical,
+    QuantileBuckets,
     RawField,
     as_numbers,
     as_text,
     bucket_of,
     field_config,
-    scale,
 )
 from interhat_tf.preprocessing.rows import Rows
+from interhat_tf.preprocessing.scaling import (
+    MinMax,
+    NumberSample,
+    Scale,
+    fit_scale,
+    quantile_edges,
+    scale_from_dict,
+    scale_to_dict,
+)
 from interhat_tf.preprocessing.vocabulary import ValueCounts
 from interhat_tf.schema import CATEGORICAL, NUMERICAL, Field, Schema
 
@@ -37,17 +47,27 @@ class Encoding:
     """How raw values become ids and numbers; fitted on training rows.
 
     Args:
-        fields: The log's `Categorical`, `Numerical` and `Bucketed` fields.
+        fields: The log's fields.
         vocabularies: For each field that becomes a category, the readable
             values of ids 1, 2, …, a string array.
         ranges: For each field of numbers, minimum and maximum.
         buckets: For each `Bucketed` field, the buckets of ids 1, 2, …, an array.
+        scales: For each `Numerical` field whose scale is not its range's, the `Scale`.
+            Defaults to none.
+        edges: For each `QuantileBuckets` field, where the buckets of ids 1, 2, …
+            begin, an array. Defaults to none.
     """
 
     fields: tuple[RawField, ...]
     vocabularies: dict[str, pa.Array]
     ranges: dict[str, tuple[float, float]]
     buckets: dict[str, np.ndarray]
+    scales: dict[str, Scale] = dataclasses.field(default_factory=dict)
+    edges: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+
+    def scale_of(self, field: str) -> Scale:
+        """Returns the scale of a numerical field."""
+        return self.scales.get(field) or MinMax(*self.ranges[field])
 
     @classmethod
     def fit(
@@ -55,6 +75,7 @@ class Encoding:
         fields: Sequence[RawField],
         values: Mapping[str, ValueCounts],
         ranges: Mapping[str, tuple[float, float]],
+        samples: Mapping[str, NumberSample] | None = None,
     ) -> "Encoding":
         """Returns the encoding that follows from counts.
 
@@ -63,9 +84,12 @@ class Encoding:
             values: For each field that becomes a category, its `ValueCounts`.
             ranges: For each field of numbers, the training rows' minimum and
                 maximum; of a field that is missing in all of them, infinities.
+            samples: For each field of which `needs_sample` says so, a sample of them.
+                Defaults to none.
         """
         ranges = {name: r if np.isfinite(r).all() else (0.0, 0.0) for name, r in ranges.items()}
-        vocabularies, buckets = {}, {}
+        numbers = {name: sample.in_order() for name, sample in (samples or {}).items()}
+        vocabularies, buckets, scales, edges = {}, {}, {}, {}
         for field in fields:
             if isinstance(field, Categorical):
                 vocabularies[field.name] = values[field.name].by_frequency()
@@ -74,7 +98,14 @@ class Encoding:
                 seen = np.unique(bucket_of(texts, field, *ranges[field.name]))
                 buckets[field.name] = seen
                 vocabularies[field.name] = _bucket_names(seen, field, *ranges[field.name])
-        return cls(tuple(fields), vocabularies, ranges, buckets)
+            elif isinstance(field, QuantileBuckets):
+                name, (low, high) = field.name, ranges[field.name]
+                edges[name] = quantile_edges(low, numbers[name], field.buckets)
+                vocabularies[name] = _names_between(edges[name], high)
+            elif field.name in numbers:
+                sample = numbers[field.name]
+                scales[field.name] = fit_scale(field.scaling, *ranges[field.name], sample)
+        return cls(tuple(fields), vocabularies, ranges, buckets, scales, edges)
 
     def schema(self) -> Schema:
         """Returns the `Schema` of the encoded rows: categorical fields, then numerical ones."""
@@ -86,7 +117,11 @@ class Encoding:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the encoding as what JSON can hold; `from_dict` is the inverse."""
+        scales = {name: scale_to_dict(scale) for name, scale in self.scales.items()}
+        edges = {name: numbers.tolist() for name, numbers in self.edges.items()}
         return {
+            **({"scales": scales} if scales else {}),
+            **({"edges": edges} if edges else {}),
             "fields": [field_config(field) for field in self.fields],
             "vocabularies": {name: ids.to_pylist() for name, ids in self.vocabularies.items()},
             "ranges": {name: list(range_) for name, range_ in self.ranges.items()},
@@ -96,7 +131,8 @@ class Encoding:
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> "Encoding":
         """Returns the encoding that `to_dict` wrote."""
-        kinds = {kind.__name__: kind for kind in (Categorical, Numerical, Bucketed)}
+        classes = (Categorical, Numerical, Bucketed, QuantileBuckets)
+        kinds = {kind.__name__: kind for kind in classes}
         return cls(
             tuple(
                 kinds[field["kind"]](**{key: field[key] for key in field if key != "kind"})
@@ -105,6 +141,8 @@ class Encoding:
             {name: pa.array(ids, pa.string()) for name, ids in config["vocabularies"].items()},
             {name: tuple(range_) for name, range_ in config["ranges"].items()},
             {name: np.array(numbers, np.int64) for name, numbers in config["buckets"].items()},
+            {name: scale_from_dict(scale) for name, scale in config.get("scales", {}).items()},
+            {name: np.array(edges) for name, edges in config.get("edges", {}).items()},
         )
 
 
@@ -150,9 +188,14 @@ def encode_values(values: pa.Table, encoding: Encoding) -> dict[str, np.ndarray]
             ids[seen - MISSING_BUCKET] = np.arange(1, len(seen) + 1)
             buckets = bucket_of(column, field, *encoding.ranges[field.name])
             columns[CATEGORICAL].append(ids[buckets - MISSING_BUCKET])
+        elif isinstance(field, QuantileBuckets):
+            numbers, missing = as_numbers(column)
+            edges = encoding.edges[field.name]
+            ids = np.searchsorted(edges, numbers, side="right").clip(1)
+            columns[CATEGORICAL].append(np.where(missing, len(edges) + 1, ids).astype(np.int32))
         else:
             numbers, missing = as_numbers(column)
-            scaled = scale(numbers, *encoding.ranges[field.name])
+            scaled = encoding.scale_of(field.name).apply(numbers)
             missing_number = np.nan if field.may_be_missing else 0
             columns[NUMERICAL].append(np.where(missing, missing_number, scaled).astype(np.float32))
     # Each (fields, rows).
@@ -167,6 +210,17 @@ def row_dtype(fields: Sequence[RawField]) -> np.dtype:
         (NUMERICAL, np.float32, (numerical,)),
     ]
     return np.dtype([kind for kind in kinds if kind[2] != (0,)] + [("label", np.uint8)])
+
+
+def _names_between(edges, high):
+    """Names buckets by where they begin and where the next does; the missing ones' is `""`."""
+    for digits in range(6, 18):  # as many as tell the edges apart
+        texts = [f"{edge:.{digits}g}" for edge in edges]
+        if len(set(texts)) == len(texts):
+            break
+    names = [f"{start} to {end}" for start, end in itertools.pairwise(texts)]
+    last = texts[-1] if edges[-1] >= high else f"{texts[-1]} to {high:.{digits}g}"
+    return pa.array([*names, last, ""], pa.string())
 
 
 def _bucket_names(buckets, field, low, high):

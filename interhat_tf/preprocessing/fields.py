@@ -12,7 +12,7 @@ MISSING_BUCKET = -1
 NUMBER = r"(?i)^\s*[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|inf|infinity)\s*$"
 """What pyarrow reads as a number."""
 
-NEW_ARGUMENTS = ("may_be_missing",)
+NEW_ARGUMENTS = ("scaling", "may_be_missing")
 """Arguments of fields that version 0.1 does not know."""
 
 Column: TypeAlias = pa.Array | pa.ChunkedArray
@@ -41,17 +41,19 @@ class Categorical:
 class Numerical:
     """A raw field whose values are numbers.
 
-    It is scaled to [0, 1] by the training rows' minimum and maximum; other
-    rows' values beyond them are clipped. Every value of a field that is constant in
-    the training rows is 0.
+    They are scaled as the training rows ask for; other rows' values beyond theirs are
+    clipped. Every value of a field that is constant in the training rows is 0.
 
     Args:
         name: The field's name.
+        scaling: The name of a scale of `scaling.SCALES`. Defaults to `"min-max"`: from
+            0, the training rows' minimum, to 1, their maximum.
         may_be_missing: Whether a missing value is a state of its own, NaN. Defaults
             to `False`: it is 0, as the minimum is.
     """
 
     name: str
+    scaling: str = "min-max"
     may_be_missing: bool = False
 
 
@@ -74,8 +76,35 @@ class Bucketed:
     buckets: int
 
 
-RawField = Categorical | Numerical | Bucketed
+@dataclasses.dataclass(frozen=True)
+class QuantileBuckets:
+    """A raw field whose values are numbers that become categories of about as many rows each.
+
+    Buckets begin at quantiles of the training rows, and have ids from low to high;
+    numbers below the first are in it. Missing values share one more, the last.
+
+    Args:
+        name: The field's name.
+        buckets: Number of buckets; fewer if the quantiles are not all different.
+            Defaults to 32.
+    """
+
+    name: str
+    buckets: int = 32
+
+
+RawField = Categorical | Numerical | Bucketed | QuantileBuckets
 """A field of a raw log."""
+
+COUNTED = (Categorical, Bucketed)
+"""The fields whose values are counted; of the others a range and a sample are enough."""
+
+
+def needs_sample(field: RawField) -> bool:
+    """Returns whether an encoding is fitted to a sample of a field's numbers."""
+    if isinstance(field, Numerical):
+        return field.scaling != "min-max"
+    return isinstance(field, QuantileBuckets)
 
 
 def field_config(field: RawField) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What is to become of a click log: its label, its fields, and why, decided from some rows."""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,6 +13,12 @@ from interhat_tf.preprocessing.column_plan import (
     UNKNOWN,
     ColumnPlan,
     ColumnPlanner,
+)
+from interhat_tf.preprocessing.field_choices import (
+    Scalings,
+    check_names,
+    describe_scale,
+    number_fields,
 )
 from interhat_tf.preprocessing.fields import Categorical, Numerical, RawField, as_text
 from interhat_tf.preprocessing.labels import Label, find_label_values
@@ -49,6 +55,7 @@ def plan_log(
     categorical: Sequence[str] | None = None,
     numerical: Sequence[str] | None = None,
     exclude: Sequence[str] = (),
+    scaling: Scalings = None,
     min_count: int = 1,
     null_values: Iterable[str] = NULL_VALUES,
 ) -> LogPlan:
@@ -63,12 +70,13 @@ def plan_log(
         categorical: Columns that become categorical fields.
         numerical: Columns that become numerical fields.
         exclude: Columns that are left out.
+        scaling: The scale of all numerical fields, or of those that are named.
         min_count: Training rows that a categorical value needs for an id.
         null_values: Words that stand for a missing value.
 
     Raises:
         ValueError: If a column does not exist or is named twice, its form cannot
-            be told, the labels are not two, or no column is left.
+            be told, the labels are not two, no column is left, or there is no such scale.
 
     Example:
 
@@ -79,7 +87,8 @@ def plan_log(
     >>> plan.columns[2].note
     'one value a row'
     """
-    kinds = _asked_kinds(sample.column_names, label, categorical, numerical, exclude)
+    scaled = scaling if isinstance(scaling, Mapping) else ()
+    kinds = _asked_kinds(sample.column_names, label, categorical, numerical, exclude, scaled)
     found = find_label_values(sample[label], label, positive)
     planner = ColumnPlanner(where, tuple(null_values))
     plans = {column: planner.plan(sample[column], column, kind) for column, kind in kinds.items()}
@@ -89,12 +98,11 @@ def plan_log(
         for field, form in plan.forms.items()
     }
     _check(plans, sources, where)
-    fields = tuple(
-        Categorical(field, min_count)
-        if FORMS[source.form] is Categorical
-        else Numerical(field, may_be_missing=True)
-        for field, source in sources.items()
-    )
+    numbers = number_fields(scaling, [f for f, s in sources.items() if FORMS[s.form] is Numerical])
+    fields = tuple(numbers.get(field) or Categorical(field, min_count) for field in sources)
+    for name, field in numbers.items():
+        note = "; ".join(filter(None, (describe_scale(field), plans[name].note)))
+        plans[name] = dataclasses.replace(plans[name], note=note)
     plans[label] = _plan_label(sample[label], found)
     columns = tuple(
         plans.get(column) or ColumnPlan(column, LEFT_OUT, note=NOT_ASKED_FOR)
@@ -143,9 +151,16 @@ def follow_plan(
     return LogPlan(label, tuple(fields), reading, columns, len(sample))
 
 
-def _asked_kinds(columns, label, categorical, numerical, exclude):
-    """Returns the columns that may become fields and their kinds, `None` where none is named."""
+def _asked_kinds(columns, label, categorical, numerical, exclude, scaled):
+    """Returns the columns that may become fields and their kinds, `None` where none is named.
+
+    Those that have a scale are numerical.
+    """
     inferred = categorical is None and numerical is None
+    if inferred:
+        candidates = [column for column in columns if column not in (label, *exclude)]
+        check_names("scaling", scaled, candidates, "column that becomes a field")
+        numerical = list(scaled)
     categorical, numerical = categorical or (), numerical or ()
     named = [*categorical, *numerical, *exclude]
     for column in named:
@@ -156,7 +171,7 @@ def _asked_kinds(columns, label, categorical, numerical, exclude):
         if named.count(column) > 1:
             raise ValueError(f"column {column!r} is named twice; a field has one kind")
     if inferred:
-        return {column: None for column in columns if column != label and column not in exclude}
+        return {column: NUMERICAL if column in scaled else None for column in candidates}
     if not (categorical or numerical):
         raise ValueError("categorical and numerical are both empty; name a column")
     return dict.fromkeys(categorical, CATEGORICAL) | dict.fromkeys(numerical, NUMERICAL)

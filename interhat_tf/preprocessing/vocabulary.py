@@ -15,16 +15,20 @@ import pyarrow.compute as pc
 from etils import epath
 
 from interhat_tf.preprocessing.fields import (
+    COUNTED,
     Bucketed,
     Categorical,
     Column,
     Numerical,
+    QuantileBuckets,
     RawField,
     as_numbers,
     as_text,
     bucket_of,
+    needs_sample,
 )
 from interhat_tf.preprocessing.rows import SPLITS, Rows
+from interhat_tf.preprocessing.scaling import NumberSample
 from interhat_tf.preprocessing.value_tables import (
     merge_tables,
     read_table,
@@ -49,15 +53,26 @@ class Counts:
         ranges: For each field of numbers, the training rows' minimum and maximum.
         rows: Number of rows of each split.
         positives: Number of rows with label 1 of each split.
+        samples: For each field whose scale is fitted to more than its range, a
+            `NumberSample` of the training rows. Defaults to none.
     """
 
     values: dict[str, pa.Table]
     ranges: dict[str, tuple[float, float]]
     rows: np.ndarray
     positives: np.ndarray
+    samples: dict[str, NumberSample] = dataclasses.field(default_factory=dict)
+
+    def without_values(self) -> "Counts":
+        """Returns a copy that has no values, and that `add_totals` may change."""
+        return dataclasses.replace(
+            self, values={}, ranges=dict(self.ranges), samples=dict(self.samples)
+        )
 
     def add_totals(self, other: "Counts") -> None:
-        """Adds another's ranges, rows and positives, but not its values."""
+        """Adds another's ranges, samples, rows and positives, but not its values."""
+        for name, sample in other.samples.items():
+            self.samples[name] = self.samples[name].merge(sample)
         for name, (low, high) in other.ranges.items():
             self.ranges[name] = min(self.ranges[name][0], low), max(self.ranges[name][1], high)
         self.rows = self.rows + other.rows
@@ -79,22 +94,25 @@ def count_rows(rows: Rows, fields: Sequence[RawField]) -> Counts:
             line and field.
     """
     train = rows.splits == SPLITS.index("train")
-    values, ranges = {}, {}
+    values, ranges, samples = {}, {}, {}
     for field in fields:
         column = rows.values[field.name]
         if not isinstance(field, Categorical):
             numbers, missing = as_numbers(column)
             _check_finite(numbers, rows, field)
-            numbers = numbers[train & ~missing]
+            chosen = train & ~missing
+            if needs_sample(field):
+                samples[field.name] = NumberSample.draw(numbers, chosen, rows.first_row)
+            numbers = numbers[chosen]
             ranges[field.name] = (
                 float(numbers.min(initial=np.inf)),
                 float(numbers.max(initial=-np.inf)),
             )
-        if not isinstance(field, Numerical):
+        if isinstance(field, COUNTED):
             values[field.name] = _count_values(column, train, isinstance(field, Bucketed))
     split_rows = np.bincount(rows.splits, minlength=len(SPLITS))
     positives = np.bincount(rows.splits[rows.labels == 1], minlength=len(SPLITS))
-    return Counts(values, ranges, split_rows, positives)
+    return Counts(values, ranges, split_rows, positives, samples)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,6 +177,8 @@ def statistics(
     for field in fields:
         if isinstance(field, Numerical):
             features[field.name] = 1
+        elif isinstance(field, QuantileBuckets):
+            features[field.name] = field.buckets
         elif isinstance(field, Bucketed):
             numbers = _null_where_empty(values[field.name].table["value"])
             features[field.name] = len(
@@ -190,7 +210,7 @@ class CountStore:
     """
 
     def __init__(self, fields: Sequence[RawField], folder: epath.Path):
-        self._fields = [field for field in fields if not isinstance(field, Numerical)]
+        self._fields = [field for field in fields if isinstance(field, COUNTED)]
         self._folder = folder
         # For each field a merged table and later ones that wait to be merged.
         self._tables = {field.name: [] for field in self._fields}
@@ -200,7 +220,7 @@ class CountStore:
     def add(self, counts: Counts) -> None:
         """Adds the `Counts` of a chunk."""
         if self.totals is None:
-            self.totals = dataclasses.replace(counts, values={}, ranges=dict(counts.ranges))
+            self.totals = counts.without_values()
         else:
             self.totals.add_totals(counts)
         for name, table in counts.values.items():

@@ -87,7 +87,9 @@ def test_every_row_has_its_values(tmp_path, monkeypatch, form, chronological):
     monkeypatch.setattr(parquet_log, "CHUNK_ROWS", 100)
     rows = log_rows()
     path = write(tmp_path, form, rows)
-    data = prepare_click_log(path, name="log", data_dir=tmp_path, chronological=chronological)
+    data = prepare_click_log(
+        path, name="log", data_dir=tmp_path, chronological=chronological, scaling="min-max"
+    )
     if form in ("parquet", "files"):
         rows = [{**row, "user": str(int(row["user"]))} for row in rows]
     if chronological:
@@ -109,6 +111,7 @@ def test_named_columns(tmp_path, form):
         label="click",
         categorical=["city"],
         numerical=["user"],
+        scaling={"user": "min-max"},
         min_count=78,
     )
     splits = [SPLITS[split] for split in random_splits(0, ROWS)]
@@ -280,11 +283,13 @@ def test_prepared_once(tmp_path, log, monkeypatch):
     ("options", "difference"),
     [
         ({"label": "paid"}, "label, label_values, fields, reading"),
-        ({"categorical": ["user"]}, "fields, reading"),
+        ({"categorical": ["user"]}, "fields, scaling, reading"),
         ({"positive": 0}, "label_values"),
         ({"null_values": []}, "reading"),
         ({"min_count": 2}, "fields"),
         ({"chronological": True}, "chronological"),
+        ({"scaling": {"price": "quantiles"}}, "scaling"),
+        ({"scaling": "buckets"}, "fields, scaling"),
     ],
 )
 def test_other_arguments_are_refused(tmp_path, log, options, difference):
@@ -392,7 +397,7 @@ def test_a_log_as_pandas_writes_it(tmp_path):
     table = pa.table({"user": [3.0, None], "day": ["2024-01-01"] * 2, "price": [None, 12.0]})
     texts = data.encode({name: list(map(str, values)) for name, values in records.items()})
     assert len(set(texts["categorical"][:, 0])) == 1
-    np.testing.assert_array_equal(texts["numerical"][:, 0], [np.nan, np.nan, 1, 1])
+    assert np.isnan(texts["numerical"][:, 0]).tolist() == [True, True, False, False]
     decoded = data.decode(data.encode(table)).tolist()
     assert decoded == [["3", "Monday", "(missing)"], ["(missing)", "Monday", "12"]]
     with pytest.raises(ValueError, match=r"^field 'day', row 1: 'soon'; expected a date as 2024"):

@@ -50,8 +50,11 @@ def test_only_the_new_file_is_read(days):
 def test_the_scale_of_numbers_stays(days):
     _, (first, second) = days
     assert second.encoding.ranges == first.encoding.ranges
-    beyond = {"user": ["u1"], "app": ["maps"], "price": [2.0]}  # day 2 has prices up to 2
-    assert second.encode(beyond)["numerical"] == first.encode(beyond)["numerical"] == 1.0
+    assert second.encoding.scales == first.encoding.scales != {}
+    prices = [2.0, first.encoding.ranges["price"][1]]  # day 2 has prices up to 2
+    largest = {"user": ["u1"] * 2, "app": ["maps"] * 2, "price": prices}
+    beyond, end = second.encode(largest)["numerical"]
+    assert beyond == end == first.encode(largest)["numerical"][0]
 
 
 def test_rows_of_the_day_are_counted_with_those_before(days):

@@ -18,7 +18,7 @@ def log(tmp_path):
 
 
 def test_raw_records(tmp_path, log):
-    data = prepare_click_log(log, name="log", data_dir=tmp_path)
+    data = prepare_click_log(log, name="log", data_dir=tmp_path, scaling="min-max")
     rows = [row for row in log_rows()[:200] if row["price"]][:20]
     columns = {name: [row[name] for row in rows] for name in ("user", "city", "paid", "price")}
     low, high = data.encoding.ranges["price"]
@@ -79,15 +79,36 @@ def test_wrong_raw_records(tmp_path, log, change, message):
         data.encode(records)
 
 
-def test_values_are_readable_again(tmp_path):
+@pytest.mark.parametrize("scaling", [None, "min-max", "quantiles"])
+def test_values_are_readable_again(tmp_path, scaling):
     rows = [f"{i % 2},u{i % 7},{['maps', 'mail', ''][i % 3]},{i / 4}" for i in range(200)]
     (tmp_path / "log.csv").write_text("\n".join(["click,user,app,price", *rows]))
-    data = prepare_click_log(tmp_path / "log.csv", name="log", data_dir=tmp_path / "prepared")
+    path = tmp_path / "log.csv"
+    data = prepare_click_log(path, name="log", data_dir=tmp_path / "prepared", scaling=scaling)
     records = {"user": ["u3", "nobody"], "app": ["mail", ""], "price": [12.5, 1e9]}
     decoded = data.decode(data.encode(records))
     assert decoded[0].tolist() == ["u3", "mail", "12.5"]
     assert decoded[1, :2].tolist() == ["(other)", "(missing)"]
     assert float(decoded[1, 2]) <= 49.75  # clipped to the training rows' range
+
+
+def test_buckets_are_readable(tmp_path):
+    prices = [f"{2.5**i:g}" if i < 10 else "" for i in range(11)]
+    rows = [f"{i % 2},{prices[i % 11]}" for i in range(440)]
+    (tmp_path / "log.csv").write_text("\n".join(["click,price", *rows]))
+    data = prepare_click_log(
+        tmp_path / "log.csv", name="log", data_dir=tmp_path, scaling={"price": "buckets"}
+    )
+    assert data.schema.field_names == ("price",) and not data.schema.numerical
+    encoded = data.encode({"price": [0.1, 2.5, 3, 1e9, None]})
+    assert data.decode(encoded)[:, 0].tolist() == [
+        "1 to 2.5",
+        "2.5 to 6.25",
+        "2.5 to 6.25",
+        "3814.7",
+        "(missing)",
+    ]
+    assert 0 not in encoded["categorical"]
 
 
 @pytest.mark.parametrize("records", [{"app": ["a"], "price": [1]}, pa.table({"app": ["a"]})])

@@ -77,9 +77,9 @@ def test_features_of_a_record_are_in_one_order(prepared):
 def test_metadata(tmp_path):
     builder = MixedLogBuilder(data_dir=tmp_path)
     dataset = prepare(builder)
-    names = ["age", "app", "city", "tail", "price"]
+    names = ["age", "size", "app", "city", "tail", "price"]
     assert list(dataset.schema.field_names) == names
-    assert list(dataset.vocabularies) == names[:3]
+    assert list(dataset.vocabularies) == names[:4]
     assert dataset.schema == dataset.encoding.schema()
     assert list(dataset.encoding.fields) == builder.fields
     assert dataset.schema.fields[0] == Field(
@@ -89,7 +89,9 @@ def test_metadata(tmp_path):
     # Of ages from 5 to 99.9, in width 4.745.
     assert dataset.vocabularies["age"][1] == "5 to 9.745"
     assert dataset.vocabularies["age"][-1] == "99.9"
-    assert dataset.statistics["numerical_fields"] == 3
+    assert len(dataset.vocabularies["size"]) == 9 and dataset.vocabularies["size"][-1] == ""
+    assert dataset.statistics["numerical_fields"] == 4
+    assert dataset.statistics["features"]["size"] == 8
     assert dataset.statistics["records"] == 3_000
     assert [dataset.num_rows(split) for split in SPLITS] == [2_400, 300, 300]
     # Nothing but the set itself is left.

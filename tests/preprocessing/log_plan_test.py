@@ -6,12 +6,12 @@ import pyarrow as pa
 import pytest
 
 from interhat_tf.preprocessing.column_forms import HOUR, WEEKDAY, Source
-from interhat_tf.preprocessing.fields import Categorical, Numerical
+from interhat_tf.preprocessing.fields import Categorical, Numerical, QuantileBuckets
 from interhat_tf.preprocessing.log_plan import plan_log
 
 ROWS = 120
 
-PRICE = Numerical("price", may_be_missing=True)
+PRICE = Numerical("price", "log", may_be_missing=True)
 
 
 def plan(options=(), **columns):
@@ -20,6 +20,49 @@ def plan(options=(), **columns):
         for name, values in {"y": [0, 1], **columns}.items()
     }
     return plan_log(pa.table(lists), "log.csv", "y", **dict(options))
+
+
+def test_scales_by_field():
+    columns = {"price": ["0.5", "NA"], "age": ["0.5", "2"], "visits": ["1", "2"]}
+    scaling = {"scaling": {"age": "quantiles", "visits": "buckets"}}
+    found = plan(scaling, **columns)
+    age = Numerical("age", "quantiles", may_be_missing=True)
+    assert found.fields == (PRICE, age, QuantileBuckets("visits"))
+    notes = ["missing: 'NA'", "quantiles scale", "in 32 buckets"]
+    assert [column.note for column in found.columns[1:]] == notes
+    (age,) = plan({"scaling": "min-max", "numerical": ["age"]}, **columns).fields
+    assert age.scaling == "min-max"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"scaling": {"pric": "log"}},
+            "scaling names 'pric', which is no column that becomes a field; did you mean 'price'?",
+        ),
+        (
+            {"scaling": {"user": "log"}, "categorical": ["user"], "numerical": ["price"]},
+            "scaling names 'user', which is no numerical field; there are price",
+        ),
+        (
+            {"scaling": {"y": "log"}},
+            "scaling names 'y', which is no column that becomes a field; there are user, price",
+        ),
+        (
+            {"scaling": {"price": "lgo"}},
+            "scaling of 'price' is 'lgo', which is no scale; did you mean 'log'?",
+        ),
+        (
+            {"scaling": "sqrt"},
+            "scaling is 'sqrt', which is no scale; there are min-max, log, quantiles, buckets",
+        ),
+    ],
+)
+def test_wrong_scales(options, message):
+    with pytest.raises(ValueError) as error:
+        plan(options, user=["a", "b"], price=["0.5", "1"])
+    assert str(error.value) == message
 
 
 def left_out(plan):

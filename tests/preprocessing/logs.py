@@ -8,7 +8,7 @@ import tensorflow_datasets as tfds
 
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.preprocessing.builder import ClickLogBuilder
-from interhat_tf.preprocessing.fields import Bucketed, Categorical, Numerical
+from interhat_tf.preprocessing.fields import Bucketed, Categorical, Numerical, QuantileBuckets
 from interhat_tf.preprocessing.rows import Rows, random_bits
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
@@ -70,7 +70,8 @@ class MixedLogBuilder(LogBuilder, skip_registration=True):
 
     @property
     def fields(self):
-        return [Bucketed("age", 20), Numerical("tail"), *super().fields]
+        tail = Numerical("tail", "quantiles", may_be_missing=True)
+        return [Bucketed("age", 20), tail, QuantileBuckets("size", 8), *super().fields]
 
     def columns(self, rows):
         ages = (draw(rows, 2) % 1_000) / 10
@@ -81,6 +82,7 @@ class MixedLogBuilder(LogBuilder, skip_registration=True):
             "city": [f"città{value}" if value else "" for value in cities],
             "age": pa.array(ages, mask=ages < 5),
             "tail": pa.array(2.0 ** (draw(rows, 3) % 30), mask=rows % 11 == 0),
+            "size": pa.array(draw(rows, 6) % 1_000, mask=rows % 13 == 0),
         }
 
 

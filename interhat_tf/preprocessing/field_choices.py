@@ -1,0 +1,84 @@
+"""What a user may choose for single fields of a log: the scales of their numbers."""
+
+import difflib
+from collections.abc import Collection, Iterable, Mapping
+
+from interhat_tf.preprocessing.fields import Numerical, QuantileBuckets, RawField
+from interhat_tf.preprocessing.scaling import SCALES
+
+BUCKETS = "buckets"
+SCALINGS = (*SCALES, BUCKETS)
+DEFAULT_SCALING = "log"
+
+Scalings = str | Mapping[str, str] | None
+"""One of `SCALINGS` for all numerical fields, or one for each that is named."""
+
+
+def check_names(what: str, names: Iterable[str], known: Collection[str], kind: str) -> None:
+    """Raises an error if a choice is for a field that there is not.
+
+    Args:
+        what: The argument, for the message.
+        names: The names it has.
+        known: Those that it may have.
+        kind: What these are, `"numerical field"`.
+
+    Example:
+
+    >>> check_names("scaling", ["pric"], ["price", "age"], "numerical field")
+    Traceback (most recent call last):
+    ValueError: scaling names 'pric', which is no numerical field; did you mean 'price'?
+    """
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            others = f"there are {', '.join(known)}" if known else "there is none"
+            advice = f"did you mean {near[0]!r}?" if near else others
+            raise ValueError(f"{what} names {name!r}, which is no {kind}; {advice}")
+
+
+def number_fields(scaling: Scalings, names: Collection[str]) -> dict[str, RawField]:
+    """Returns the numerical fields of a log, each with its scale.
+
+    Args:
+        scaling: What was chosen; `DEFAULT_SCALING` for fields that are not named.
+        names: Names of the fields.
+
+    Raises:
+        ValueError: If there is no such scale or no such numerical field.
+
+    Example:
+
+    >>> number_fields({"age": "buckets"}, ["age"])
+    {'age': QuantileBuckets(name='age', buckets=32)}
+    """
+    chosen = dict.fromkeys(names, scaling) if isinstance(scaling, str) else dict(scaling or {})
+    check_names("scaling", chosen, names, "numerical field")
+    for name, scale in [("", scaling)] if isinstance(scaling, str) else chosen.items():
+        if scale not in SCALINGS:
+            near = difflib.get_close_matches(str(scale), SCALINGS, 1)
+            advice = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(SCALINGS)}"
+            of_field = f" of {name!r}" if name else ""
+            raise ValueError(f"scaling{of_field} is {scale!r}, which is no scale; {advice}")
+    fields: dict[str, RawField] = {}
+    for name in names:
+        scale = chosen.get(name, DEFAULT_SCALING)
+        fields[name] = (
+            QuantileBuckets(name)
+            if scale == BUCKETS
+            else Numerical(name, scale, may_be_missing=True)
+        )
+    return fields
+
+
+def describe_scale(field: RawField) -> str:
+    """Returns a numerical field's scale in words, nothing of the default.
+
+    >>> describe_scale(Numerical("age", "quantiles")), describe_scale(QuantileBuckets("age"))
+    ('quantiles scale', 'in 32 buckets')
+    """
+    if isinstance(field, QuantileBuckets):
+        return f"in {field.buckets} buckets"
+    if isinstance(field, Numerical) and field.scaling != DEFAULT_SCALING:
+        return f"{field.scaling} scale"
+    return ""
