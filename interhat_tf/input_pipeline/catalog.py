@@ -157,8 +157,12 @@ def _remove_leftovers(builder):
     """
     if "://" in str(builder.data_path):
         return
-    for folder in builder.data_path.parent.glob(f"incomplete.*_{builder.data_path.name}"):
-        folder.rmtree()
+    # Not `glob`, to which brackets in the folders' names would be patterns.
+    for folder in builder.data_path.parent.iterdir():
+        if folder.name.startswith("incomplete.") and folder.name.endswith(
+            f"_{builder.data_path.name}"
+        ):
+            folder.rmtree()
 
 
 @contextlib.contextmanager
@@ -178,7 +182,10 @@ def _unseeded_random() -> Iterator[None]:
 
 def _prepared_builder(name, data_dir):
     """Returns the tfds builder of a set that is prepared but not in `dataset_names`."""
-    found = sorted(epath.Path(data_dir).glob(f"{name}/*/dataset_info.json"))
+    folder = epath.Path(data_dir) / name
+    versions = sorted(folder.iterdir()) if name not in ("", ".", "..") and folder.is_dir() else []
+    found = [path / "dataset_info.json" for path in versions if path.name[0] != "."]
+    found = [path for path in found if path.exists()]
     if not found:
         raise ValueError(
             f"there is no data set {name!r}; known ones: {', '.join(dataset_names())}, "

@@ -1,5 +1,6 @@
 """What all models have in common."""
 
+import inspect
 import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
@@ -14,6 +15,7 @@ from interhat_tf.ops import cpu_kernels
 from interhat_tf.schema import CATEGORICAL, NUMERICAL, Schema
 from interhat_tf.utils.config import Initializer
 from interhat_tf.utils.files import read_json, write_json
+from interhat_tf.utils.limits import check_limits
 
 _ASSETS = ("training_settings", "diagnosis", "trained_on")
 """What is saved with a model beside its configuration and its weights."""
@@ -35,6 +37,9 @@ class ClickModel(EffectsModel):
         schema: The record's `Schema`, or what its `to_dict` returned.
         **kwargs: Arguments of `keras.Model`.
 
+    Raises:
+        ValueError: If a number among the arguments is not what `utils.limits` allows.
+
     Call arguments:
         inputs: Dictionary of `categorical`, (B, C) ids, and `numerical`, (B, N)
             floats, as the schema has them.
@@ -48,6 +53,8 @@ class ClickModel(EffectsModel):
 
     def __init__(self, schema: Schema | Mapping[str, Any], **kwargs: Any):
         super().__init__(**kwargs)
+        parameters = inspect.signature(type(self)).parameters.values()
+        check_limits(self._arguments, {p.name: p.annotation for p in parameters})
         self.schema = schema if isinstance(schema, Schema) else Schema.from_dict(schema)
         crosses = self.schema.crosses
         self.crossing = CrossedFields(self.schema, name="crossing") if crosses else None

@@ -95,7 +95,7 @@ class InterHAt(PresetModel):
     It is called as every `ClickModel`.
 
     Raises:
-        ValueError: If `order` is less than 1, or there is no such base.
+        ValueError: If a size is less than 1, or there is no such base.
 
     Example:
 
@@ -139,10 +139,6 @@ class InterHAt(PresetModel):
         dense_l2: float = 0.0,
         **kwargs: Any,
     ):
-        if order < 1:
-            raise ValueError(
-                f"order, the highest order of interaction k, must be >= 1, got {order}"
-            )
         super().__init__(schema, **kwargs)
         self.order = int(order)
         self.self_attention = self_attention

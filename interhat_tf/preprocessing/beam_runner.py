@@ -174,7 +174,11 @@ def _write_values(item, fields, folder):
 
 
 def _read_values(folder, position):
-    tables = [read_table(path) for path in sorted(folder.glob(f"{position}-*.arrow"))]
+    tables = [
+        read_table(path)
+        for path in sorted(folder.iterdir())
+        if path.name.startswith(f"{position}-")
+    ]
     distinct = sum(int(table.schema.metadata[b"distinct"]) for table in tables)
     return ValueCounts(merge_tables(tables), distinct)
 

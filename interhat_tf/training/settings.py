@@ -11,6 +11,7 @@ from interhat_tf.training.early_stopping import check_criterion
 from interhat_tf.training.effect_alignment import EffectAlignment
 from interhat_tf.training.microbatch import check_microbatches
 from interhat_tf.training.optimizers import Adam, LazyAdam, table_penalties
+from interhat_tf.utils.limits import check_limits
 
 OPTIMIZERS = {"adam": Adam, "lazy_adam": LazyAdam}
 
@@ -53,8 +54,8 @@ class TrainingSettings:
             one after every epoch as well.
 
     Raises:
-        ValueError: If there is no such optimizer or criterion, the momentum is not between
-            0 and 1, or `effect_weight` is negative.
+        ValueError: If there is no such optimizer or criterion, or a number is not what
+            `utils.limits` allows.
 
     Example:
 
@@ -83,10 +84,11 @@ class TrainingSettings:
         if self.optimizer not in OPTIMIZERS:
             raise ValueError(f"optimizer {self.optimizer!r}: not of {', '.join(OPTIMIZERS)}")
         check_criterion(self.criterion)
-        if not 0 <= (self.ema_momentum or 0) < 1:
-            raise ValueError(f"ema_momentum must be at least 0 and below 1: {self.ema_momentum}")
-        if self.effect_weight < 0:
-            raise ValueError(f"effect_weight must be at least 0: {self.effect_weight}")
+        fields = dataclasses.fields(self)
+        check_limits(
+            {field.name: getattr(self, field.name) for field in fields},
+            {field.name: field.type for field in fields},
+        )
 
     @classmethod
     def of_model(cls, model: keras.Model, **changes: Any) -> Self:

@@ -354,6 +354,21 @@ def test_a_cluster_can_read_it(tmp_path, monkeypatch, form):
         np.testing.assert_array_equal(copied_rows.splits, rows.splits)
 
 
+def test_names_and_folders_are_no_patterns(tmp_path, log):
+    data_dir = tmp_path / "sets [1]*"
+    data = prepare_click_log(log, name="log", data_dir=data_dir)
+    opened = prepared_dataset("log", data_dir)
+    assert opened.name == data.name
+    opened.check("train")
+    for name in ("*", "l?g", "", ".", ".."):
+        with pytest.raises(ValueError, match="there is no data set"):
+            prepared_dataset(name, data_dir)
+    leftover = data_dir / "log/incomplete.ABC_1.0.0"
+    (data_dir / "log/1.0.0").rename(leftover)
+    prepare_click_log(log, name="log", data_dir=data_dir)
+    assert not leftover.exists()
+
+
 def test_a_dry_run_only_prints(tmp_path, log, capsys):
     data_dir = tmp_path / "prepared"
     options = {"name": "log", "data_dir": data_dir, "exclude": "paid"}

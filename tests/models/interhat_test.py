@@ -215,7 +215,7 @@ def test_the_default_is_released_without_penalties(schema):
 
 @pytest.mark.parametrize("order", [0, -1])
 def test_rejects_an_order_below_one(schema, order):
-    with pytest.raises(ValueError, match=f"must be >= 1, got {order}"):
+    with pytest.raises(ValueError, match=f"order must be at least 1, got {order}"):
         InterHAt(schema, order=order)
 
 

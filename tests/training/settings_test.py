@@ -2,7 +2,7 @@ import pytest
 import tensorflow as tf
 
 from interhat_tf import InterHAt
-from interhat_tf.models import DeepFM
+from interhat_tf.models import MODELS, DeepFM
 from interhat_tf.training import TrainingSettings
 
 PRESET = {"learning_rate": 3e-3, "microbatch_size": 16}
@@ -18,10 +18,53 @@ def test_an_unknown_optimizer():
         TrainingSettings(optimizer="sgd")
 
 
-@pytest.mark.parametrize("momentum", [-0.1, 1.0])
-def test_a_momentum_that_is_none(momentum):
-    with pytest.raises(ValueError, match="ema_momentum must be at least 0 and below 1"):
-        TrainingSettings(ema_momentum=momentum)
+@pytest.mark.parametrize(
+    ("name", "value", "rule"),
+    [
+        ("learning_rate", 0.0, "above 0"),
+        ("learning_rate", -1.0, "above 0"),
+        ("learning_rate", float("nan"), "above 0"),
+        ("learning_rate", float("inf"), "above 0"),
+        ("beta_2", 1, "at least 0 and below 1"),
+        ("ema_momentum", -0.1, "at least 0 and below 1"),
+        ("ema_momentum", 1.0, "at least 0 and below 1"),
+        ("max_epochs", 0, "at least 1"),
+        ("patience", -1, "at least 1"),
+        ("patience", 0, "at least 1"),
+        ("batch_size", 0, "at least 1"),
+        ("batch_size", -5, "at least 1"),
+        ("batch_size", 2.5, "a whole number"),
+        ("microbatch_size", -5, "at least 0"),
+        ("input_shards", 0, "at least 1"),
+        ("seed", -1, "at least 0"),
+        ("effect_weight", -0.1, "at least 0"),
+        ("self_distillation", -0.1, "at least 0"),
+        ("learning_rate_factor", 0.0, "above 0"),
+    ],
+)
+def test_numbers_that_settings_cannot_be(name, value, rule):
+    with pytest.raises(ValueError, match=f"^{name} must be {rule}, got {value}"):
+        TrainingSettings(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "value"),
+    [
+        *(("interhat", name, 0) for name in ("key_dim", "order_attention_size", "attention_size")),
+        *(("interhat", name, 0) for name in ("embedding_dim", "num_heads")),
+        ("interhat", "mlp_units", (8, 0)),
+        ("interhat", "dropout", 1.0),
+        ("interhat", "dense_l2", -1e-6),
+        ("interhat", "embedding_l2", float("nan")),
+        ("xdeepfm", "cin_units", (0,)),
+        ("autoint", "num_layers", 0),
+        ("dcn", "num_cross_layers", -1),
+        ("interhat", "attention_size", 2.5),
+    ],
+)
+def test_numbers_that_models_cannot_have(schema, model, name, value):
+    with pytest.raises(ValueError, match=f"^{name} must be "):
+        MODELS[model](schema, **{name: value})
 
 
 def test_settings_are_those_of_the_models_preset(schema, monkeypatch):

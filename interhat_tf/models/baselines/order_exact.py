@@ -60,8 +60,6 @@ class OrderExact(EmbeddingModel):
         dense_l2: float = 0.0,
         **kwargs: Any,
     ):
-        if order < 1:
-            raise ValueError(f"order, the highest order of interaction, must be >= 1, got {order}")
         schema = schema if isinstance(schema, Schema) else Schema.from_dict(schema)
         order = min(order, len(schema.fields))
         super().__init__(schema, embedding_dim=order * embedding_dim, **kwargs)

@@ -36,7 +36,7 @@ class TestOrderExact(ModelContract):
         assert self.build(schema, order=9).order == 4
 
     def test_an_order_of_nothing_is_refused(self, schema):
-        with pytest.raises(ValueError, match="must be >= 1, got 0"):
+        with pytest.raises(ValueError, match="order must be at least 1, got 0"):
             self.build(schema, order=0)
 
 

@@ -1,0 +1,88 @@
+"""What numbers the arguments of models and settings may be: one table for all of them."""
+
+import dataclasses
+import math
+import numbers
+import typing
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """An interval of numbers.
+
+    Args:
+        low: The lowest one.
+        below: A number that all are below. Defaults to infinity.
+        low_too: Whether `low` itself is among them. Defaults to `True`.
+    """
+
+    low: float
+    below: float = math.inf
+    low_too: bool = True
+
+    def __contains__(self, number: float) -> bool:
+        return (self.low <= number if self.low_too else self.low < number) and number < self.below
+
+    def __str__(self) -> str:
+        above = f"{'at least' if self.low_too else 'above'} {self.low:g}"
+        return above if self.below == math.inf else f"{above} and below {self.below:g}"
+
+
+COUNT = Limits(1)
+"""What a whole number may be that `LIMITS` does not name: sizes and numbers of things."""
+
+LIMITS = {
+    "seed": Limits(0),
+    "microbatch_size": Limits(0),
+    "value_dim": Limits(0),
+    "learning_rate": Limits(0, low_too=False),
+    "learning_rate_factor": Limits(0, low_too=False),
+    "beta_2": Limits(0, 1),
+    "ema_momentum": Limits(0, 1),
+    "dropout": Limits(0, 1),
+    "self_distillation": Limits(0),
+    "effect_weight": Limits(0),
+    "checkpoint_minutes": Limits(0),
+    "embedding_l2": Limits(0),
+    "aggregation_l2": Limits(0),
+    "dense_l2": Limits(0),
+}
+"""What an argument of this name may be, whichever class takes it."""
+
+
+def check_limits(arguments: Mapping[str, Any], types: Mapping[str, Any]) -> None:
+    """Checks arguments by `LIMITS`, and that whole numbers are whole.
+
+    Args:
+        arguments: The arguments by name; `None` is let through.
+        types: The type of each, an annotation. Those that are neither numbers nor
+            sequences of numbers are let through.
+
+    Raises:
+        ValueError: If one is out of its limits, or not whole.
+
+    Example:
+
+    >>> check_limits({"order": 2, "mlp_units": (8, 0)}, {"order": int, "mlp_units": tuple[int]})
+    Traceback (most recent call last):
+    ValueError: mlp_units must be at least 1, got 0
+    """
+    for name, value in arguments.items():
+        kinds = set(_kinds(types.get(name)))
+        if value is None or not kinds & {int, float}:
+            continue
+        limits = LIMITS.get(name, COUNT if int in kinds else None)
+        for number in value if isinstance(value, Iterable) else [value]:
+            if int in kinds and not isinstance(number, numbers.Integral):
+                raise ValueError(f"{name} must be a whole number, got {number!r}")
+            if limits and number not in limits:
+                raise ValueError(f"{name} must be {limits}, got {number!r}")
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    """Yields the types in an annotation: those of a union, or of a sequence's members."""
+    yield annotation
+    for part in typing.get_args(annotation):
+        yield from _kinds(part)
