@@ -39,22 +39,6 @@ def paired_difference(values: Sequence[float], others: Sequence[float]) -> dict[
     return {"mean": mean, "low": mean - margin, "high": mean + margin}
 
 
-def rank_correlations(values: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Returns Spearman's rank correlation of each row of two arrays, (B,) of (B, m).
-
-    It is 0 where all values of a row are equal.
-
-    Example:
-
-    >>> rank_correlations(np.array([[3.0, 2.0, 1.0]]), np.array([[9.0, 1.0, 4.0]]))
-    array([0.5])
-    """
-    a, b = (stats.rankdata(rows, axis=1) for rows in (values, others))  # (B, m)
-    a, b = (ranks - ranks.mean(axis=1, keepdims=True) for ranks in (a, b))
-    scale = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))  # (B,)
-    return (a * b).sum(axis=1) / np.where(scale > 0, scale, 1)
-
-
 def leads(rows: Mapping[str, dict[str, Any]], reference: str) -> dict[str, dict[str, Any]]:
     """Returns how much the reference's test figures exceed each other row's, paired by seed.
 
@@ -79,3 +63,28 @@ def leads(rows: Mapping[str, dict[str, Any]], reference: str) -> dict[str, dict[
         for name, seeds in common.items()
         if name != reference and seeds
     }
+
+
+def mean_interval(values: Sequence[float]) -> dict[str, float | None]:
+    """Returns the mean of values and its Student confidence interval; of one value there is none.
+
+    Example:
+
+    >>> mean_interval([1.0, 1.0])
+    {'mean': 1.0, 'low': 1.0, 'high': 1.0}
+    """
+    return paired_difference(values, np.zeros(len(values)).tolist())
+
+
+def share_interval(found: Sequence[bool]) -> dict[str, float]:
+    """Returns how many are true, of how many, and the Wilson confidence interval of the share.
+
+    Example:
+
+    >>> row = share_interval([True] * 19 + [False])
+    >>> row["found"], row["of"], round(row["low"], 2), round(row["high"], 2)
+    (19, 20, 0.76, 0.99)
+    """
+    wilson = stats.binomtest(sum(found), len(found)).proportion_ci(CONFIDENCE, method="wilson")
+    low, high = float(wilson.low), float(wilson.high)
+    return {"found": sum(found), "of": len(found), "low": low, "high": high}

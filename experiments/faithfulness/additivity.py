@@ -20,8 +20,8 @@ from experiments.common.seed_flags import SEEDS
 from experiments.common.studies import open_data, runs_of, study_record, summary_of
 from experiments.faithfulness.models import explained_runs
 from experiments.paper.sensitivity import PRESET
-from interhat_tf.commands.conditions import first_records
 from interhat_tf.explanation.batches import explain_batches, in_batches
+from interhat_tf.explanation.selection import first_records
 
 RECORDS = 10_000
 ROUNDS = 15

@@ -21,14 +21,15 @@ from absl import flags
 from experiments.common.results import write_result
 from experiments.common.running import run_program
 from experiments.common.seed_flags import SEEDS
-from experiments.common.statistics import mean_and_std, rank_correlations
+from experiments.common.statistics import mean_and_std
 from experiments.common.studies import open_data, result_name, runs_of, study_record
 from experiments.common.table_3_files import chosen_setting
 from experiments.faithfulness.additivity import largest_error
 from experiments.faithfulness.models import BACKGROUND, explained_runs
-from interhat_tf.commands.conditions import first_records
 from interhat_tf.explanation import attributions
 from interhat_tf.explanation.batches import explain_inputs
+from interhat_tf.explanation.rank_correlation import rank_correlations
+from interhat_tf.explanation.selection import first_records
 from interhat_tf.schema import Batch
 
 ROW = flags.DEFINE_string("row", "interhat", "row of Table 3 whose models are explained")

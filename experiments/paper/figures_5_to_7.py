@@ -19,9 +19,9 @@ from experiments.common.running import run_program
 from experiments.common.statistics import leads
 from experiments.common.studies import open_data, runs_of, study_record, train_rows
 from interhat_tf.calibration import probability
-from interhat_tf.commands.conditions import first_records
 from interhat_tf.explanation.batches import explain_inputs
 from interhat_tf.explanation.explanation import explain_records
+from interhat_tf.explanation.selection import first_records
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 
 Inputs = dict[str, np.ndarray]

@@ -14,9 +14,10 @@ import pathlib
 
 from absl import flags
 
-from interhat_tf.commands.conditions import first_records
+from interhat_tf.commands.conditions import condition
 from interhat_tf.commands.data_flags import define_data_flags, open_data, open_model
 from interhat_tf.explanation.explanation import explain_records
+from interhat_tf.explanation.selection import first_records
 from interhat_tf.preprocessing.rows import SPLITS
 
 REQUIRED = ("dataset", "run")
@@ -51,7 +52,8 @@ def main(values: flags.FlagValues) -> None:
     model = open_model(path, data)
     if not hasattr(model, "explain"):
         raise ValueError(f"{path} is a {type(model).__name__}, which does not explain itself")
-    inputs = first_records(data, values.split, values.records, values.where)
+    wanted = condition(data, values.where) if values.where else None
+    inputs = first_records(data, values.split, values.records, wanted)
     background = None
     if values.compared_with:
         background = first_records(data, "train", values.compared_with)

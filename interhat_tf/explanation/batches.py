@@ -2,7 +2,7 @@
 
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,9 +10,6 @@ import numpy as np
 from interhat_tf.explanation.selection import Condition, select_records
 from interhat_tf.ops import cpu_kernels
 from interhat_tf.schema import Batch
-
-if TYPE_CHECKING:
-    from interhat_tf.input_pipeline.dataset import PreparedDataset
 
 ROWS = 8192
 """Records that go through a model at a time."""
@@ -91,18 +88,6 @@ def predict(model: keras.Model, inputs: Batch) -> np.ndarray:
     """
     parts = [np.asarray(model.predict_on_batch(part))[:, 0] for part in in_batches(inputs, ROWS)]
     return np.concatenate(parts)
-
-
-def first_records(data: "PreparedDataset", split: str, rows: int) -> dict[str, np.ndarray]:
-    """Returns the first records of a split, which are as good as any: their order is random.
-
-    Args:
-        data: The `PreparedDataset`.
-        split: The split.
-        rows: Number of records; fewer if the split has fewer.
-    """
-    inputs, _ = next(iter(data.evaluation_batches(split, rows)))
-    return {kind: np.asarray(array) for kind, array in inputs.items()}
 
 
 def in_batches(inputs: Batch, batch_size: int) -> Iterator[Batch]:

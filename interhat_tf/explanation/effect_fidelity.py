@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interhat_tf.explanation.attributions import occlusion
-from interhat_tf.explanation.batches import first_records
 from interhat_tf.explanation.interactions import field_groups, pair_effects
+from interhat_tf.explanation.rank_correlation import rank_correlations
 from interhat_tf.explanation.sampled_shapley import sampled_shapley_values
+from interhat_tf.explanation.selection import first_records
 from interhat_tf.layers import EffectHead
 
 if TYPE_CHECKING:
@@ -65,8 +66,8 @@ def agreement(estimated: np.ndarray, exact: np.ndarray) -> dict[str, float]:
 
         r2 = 1 - mean (estimated - exact)^2 / var(exact)
 
-    over all numbers of all records, and `rank_correlation`, Spearman's of a
-    record's numbers, averaged over the records. A standard deviation of exact
+    over all numbers of all records, and `rank_correlation`, the mean of
+    `rank_correlations` over the records. A standard deviation of exact
     effects below 0.001 counts as 0.001, so that where nothing has an effect, as no
     pair has in `LR`, an estimate of almost none is right.
 
@@ -77,8 +78,5 @@ def agreement(estimated: np.ndarray, exact: np.ndarray) -> dict[str, float]:
     {'r2': 1.0, 'rank_correlation': 1.0}
     """
     r2 = 1 - np.square(estimated - exact).mean() / max(exact.var(), NO_EFFECT**2)
-    ranks, others = (np.argsort(np.argsort(v, axis=1), axis=1) for v in (estimated, exact))
-    n = exact.shape[1]
-    distance = np.square(ranks - others).sum(axis=1)  # (B,)
-    correlation = 1 - 6 * distance / max(n * (n * n - 1), 1)  # (B,), 1 of one number
-    return {"r2": float(r2), "rank_correlation": float(correlation.mean())}
+    correlation = rank_correlations(estimated, exact).mean()
+    return {"r2": float(r2), "rank_correlation": float(correlation)}

@@ -1,7 +1,7 @@
 """Sets of a record's fields: the logit with other records' values of them, and what they add."""
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import keras
 import numpy as np
@@ -80,7 +80,11 @@ def largest(amounts: np.ndarray, number: int) -> np.ndarray:
 
 
 def mean_logits(
-    model: keras.Model, inputs: Batch, donors: Batch, replaced: np.ndarray
+    model: keras.Model,
+    inputs: Batch,
+    donors: Batch,
+    replaced: np.ndarray,
+    output: Callable[[np.ndarray], np.ndarray] = np.asarray,
 ) -> np.ndarray:
     """Returns each record's mean logit with other records' values of sets of fields, (B, n).
 
@@ -97,8 +101,10 @@ def mean_logits(
         donors: The r records b: the same for all x, (r, C) and (r, N), or for each
             x its own, (B, r, C) and (B, r, N).
         replaced: Which fields are in each of the n sets, as `members` returns them.
+        output: What of the logits the mean is of, such as `batches.probability`.
+            Defaults to themselves.
     """
-    logits = predict(model, inputs).astype("float64")  # (B,)
+    logits = output(predict(model, inputs)).astype("float64")  # (B,)
     rows, draws = len(logits), next(iter(donors.values())).shape[-2]
     replaced = np.broadcast_to(replaced, (rows, *replaced.shape[1:]))  # (B, n, fields)
     split = np.split(replaced, [len(model.schema.categorical)], axis=2)
@@ -120,7 +126,7 @@ def mean_logits(
             ).reshape(-1, values.shape[1])  # (part r, fields)
             for kind, values in inputs.items()
         }
-        of_draws = predict(model, part).reshape(-1, draws)
+        of_draws = output(predict(model, part)).reshape(-1, draws)
         means[record, of_set] = of_draws.mean(axis=1, dtype="float64")
     return means
 

@@ -1,11 +1,14 @@
 """Which records of a data set are explained: those that satisfy a condition."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from interhat_tf.schema import CATEGORICAL, Batch, Schema
+
+if TYPE_CHECKING:
+    from interhat_tf.input_pipeline.dataset import PreparedDataset
 
 Condition = Callable[[Batch], np.ndarray]
 """A function of a batch's inputs, as NumPy arrays, that returns a boolean mask, (B,)."""
@@ -101,3 +104,30 @@ def where(schema: Schema, /, **ids: int) -> Condition:
     columns = [fields[name][0] for name in ids]
     wanted = list(ids.values())
     return lambda inputs: (inputs[CATEGORICAL][:, columns] == wanted).all(axis=1)  # (B,)
+
+
+def first_records(
+    data: "PreparedDataset", split: str, number: int, condition: Condition | None = None
+) -> dict[str, np.ndarray]:
+    """Returns the inputs of the first records of a split, fewer if it has fewer.
+
+    Rows lie in a random order, so that the first ones stand for the split.
+
+    Args:
+        data: The `PreparedDataset`.
+        split: The split.
+        number: Number of the records.
+        condition: The `Condition` that they satisfy. Defaults to all records.
+
+    Raises:
+        ValueError: If no record satisfies it.
+    """
+    batches, found = [], 0
+    for batch in select_records(data.schema, data.evaluation_batches(split, 8192), condition):
+        batches.append(batch)
+        found += len(next(iter(batch.values())))
+        if found >= number:
+            break
+    if not found:
+        raise ValueError(f"no record of {split} satisfies the condition")
+    return {kind: np.concatenate([b[kind] for b in batches])[:number] for kind in batches[0]}

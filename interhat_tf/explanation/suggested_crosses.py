@@ -7,8 +7,8 @@ import keras
 import numpy as np
 
 from interhat_tf.crosses import MIN_COUNT, name_of
-from interhat_tf.explanation.batches import first_records
 from interhat_tf.explanation.interactions import Group, field_groups, pair_effects
+from interhat_tf.explanation.selection import first_records
 
 if TYPE_CHECKING:
     from interhat_tf.input_pipeline.dataset import PreparedDataset

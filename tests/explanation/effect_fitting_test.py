@@ -5,10 +5,10 @@ import pytest
 from interhat_tf import InterHAt, explain_records
 from interhat_tf.explanation import effect_fitting, fit_effects
 from interhat_tf.explanation.attributions import occlusion
-from interhat_tf.explanation.batches import first_records
 from interhat_tf.explanation.effect_fidelity import agreement
 from interhat_tf.explanation.interactions import pair_effects
 from interhat_tf.explanation.sampled_shapley import sampled_shapley_values
+from interhat_tf.explanation.selection import first_records
 from interhat_tf.models import FM, LR, MODELS
 from tests.models.registry_test import build_small
 from tests.numpy_reference import randomise

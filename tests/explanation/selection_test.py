@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from interhat_tf import Field, Schema
-from interhat_tf.explanation.selection import select_records, where
+from interhat_tf.explanation.selection import first_records, select_records, where
 from tests.explanation.made import SCHEMA, cut, make_inputs
 
 
@@ -52,3 +52,30 @@ def test_where_takes_any_field_name():
     condition = where(schema, **{"schema": 1, "User ID": 2})
     mask = condition({"categorical": np.array([[1, 2], [1, 1], [2, 2]])})
     assert mask.tolist() == [True, False, False]
+
+
+class Data:
+    """Ads 1, 2, 3, 1, 2, 3, 1, in batches of two, whatever size is asked for."""
+
+    schema = Schema([Field("ad", "categorical", 5)])
+
+    def evaluation_batches(self, split, batch_size):
+        ads = np.array([[1], [2], [3], [1], [2], [3], [1]], "int32")  # (7, 1)
+        return [({"categorical": ads[i : i + 2]}, np.zeros(2)) for i in range(0, 7, 2)]
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"), [(1, [1]), (3, [1, 2, 3]), (9, [1, 2, 3] * 2 + [1])]
+)
+def test_batches_are_read_until_there_are_enough(number, expected):
+    assert first_records(Data(), "test", number)["categorical"].ravel().tolist() == expected
+
+
+def test_records_that_satisfy_a_condition_are_counted_alone():
+    wanted = where(Data.schema, ad=1)
+    assert first_records(Data(), "test", 3, wanted)["categorical"].ravel().tolist() == [1, 1, 1]
+
+
+def test_a_condition_that_no_record_satisfies_is_an_error():
+    with pytest.raises(ValueError, match="no record of test satisfies"):
+        first_records(Data(), "test", 3, where(Data.schema, ad=4))
