@@ -36,8 +36,15 @@ class RuleConfig(tfds.core.BuilderConfig):
 
         Pr(y = 1) = p1 if the record matches, else p2  (Equation 7)
 
+    With several groups the log-odds start at those of p2, and each group that matches adds
+    the distance to those of p1.
+
     Args:
         group: Numbers of the fields of the group G, counted from 1.
+        more_groups: Further groups. Defaults to none.
+        parity: Whether a group matches if the numbers of its values sum to an odd number.
+        copied: Probability that a field has the number of the field before it, else a uniform
+            one. Defaults to 0: fields are independent.
         p1: Probability of a click where the rule matches.
         p2: Probability of a click elsewhere.
         records: Number of records; 8 of 10 are for training, 1 for validation.
@@ -47,6 +54,9 @@ class RuleConfig(tfds.core.BuilderConfig):
     """
 
     group: tuple[int, ...]
+    more_groups: tuple[tuple[int, ...], ...] = ()
+    parity: bool = False
+    copied: float = 0.0
     p1: float = 0.9
     p2: float = 0.2
     records: int = 100_000
@@ -80,6 +90,48 @@ class Builder(ClickLogBuilder):
             num_values=3,
         ),
         RuleConfig(
+            name="rule_2_middle",
+            description="Second order with 5 values a field, so that 1 record in 25 matches.",
+            group=(3, 4),
+            num_values=5,
+        ),
+        RuleConfig(
+            name="rule_2_correlated",
+            description="Second order, dense; half of the values are those of the field before.",
+            group=(3, 4),
+            num_values=3,
+            copied=0.5,
+        ),
+        RuleConfig(
+            name="parity",
+            description="Two values a field; f3 and f4 decide by being different, neither alone.",
+            group=(3, 4),
+            num_values=2,
+            parity=True,
+        ),
+        RuleConfig(
+            name="mixture",
+            description="First and second order: f1, and f3 with f4, 3 values a field.",
+            group=(3, 4),
+            more_groups=((1,),),
+            num_values=3,
+        ),
+        *(
+            RuleConfig(
+                name=f"{name}_knockoffs",
+                description=f"{name} with 10 more fields, which are knockoffs of its own.",
+                group=group,
+                num_fields=20,
+                num_values=num_values,
+            )
+            for name, group, num_values in (
+                ("rule_1", (1,), 10),
+                ("rule_2", (3, 4), 10),
+                ("rule_2_dense", (3, 4), 3),
+                ("rule_3_dense", (5, 6, 7), 3),
+            )
+        ),
+        RuleConfig(
             name="wide",
             description="36 fields of 1,000 values, for timing the input pipeline.",
             group=(1,),
@@ -106,10 +158,12 @@ class Builder(ClickLogBuilder):
         # A chunk's numbers follow from its position alone, whoever draws them.
         random = np.random.Generator(np.random.PCG64((config.seed, chunk.start)))
         names = pa.array([f"b{i + 1}" for i in range(config.num_values)])
-        group = np.array(config.group) - 1
         values = random.integers(config.num_values, size=(chunk.rows, config.num_fields))
-        matches = (values[:, group] == group % config.num_values).all(axis=1)  # (rows,)
-        labels = random.random(chunk.rows) < np.where(matches, config.p1, config.p2)
+        if config.copied:
+            copies = random.random(values.shape) < config.copied
+            for field in range(1, config.num_fields):
+                values[copies[:, field], field] = values[copies[:, field], field - 1]
+        labels = random.random(chunk.rows) < _probabilities(config, values)
         rank = np.arange(chunk.start, chunk.start + chunk.rows) / config.records
         return Rows(
             pa.table({f.name: names.take(v) for f, v in zip(self.fields, values.T, strict=True)}),
@@ -120,3 +174,18 @@ class Builder(ClickLogBuilder):
             first_line=chunk.start + 1,
             first_row=chunk.start,
         )
+
+
+def _probabilities(config: RuleConfig, values: np.ndarray) -> np.ndarray:
+    """Returns each record's probability of a click, (rows,), from its values' numbers less 1."""
+    matching = np.zeros(len(values), int)  # groups that match
+    for numbers in (config.group, *config.more_groups):
+        group = np.array(numbers) - 1
+        if config.parity:
+            matching += (values[:, group] + 1).sum(axis=1) % 2
+        else:
+            matching += (values[:, group] == group % config.num_values).all(axis=1)
+    if not config.more_groups:
+        return np.where(matching, config.p1, config.p2)
+    p1, p2 = (np.log(p / (1 - p)) for p in (config.p1, config.p2))
+    return 1 / (1 + np.exp(-(p2 + matching * (p1 - p2))))

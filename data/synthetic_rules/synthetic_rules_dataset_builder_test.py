@@ -58,6 +58,33 @@ def test_labels_follow_the_rule(tmp_path, config, matching_values, share):
     assert within(labels[~matches].mean(), 0.2, (~matches).sum())
 
 
+def test_half_of_the_values_are_those_of_the_field_before(tmp_path):
+    numbers, labels = read_all(prepare("rule_2_correlated", tmp_path))
+    for field in range(1, 10):  # half, and a third of the others by chance
+        same = (numbers[:, field] == numbers[:, field - 1]).mean()
+        assert abs(same - 2 / 3) < 0.01
+    matches = (numbers[:, 2] == 3) & (numbers[:, 3] == 1)
+    assert abs(matches.mean() - 1 / 18) < 0.003 and abs(labels[matches].mean() - 0.9) < 0.02
+
+
+def test_of_a_parity_neither_field_tells_anything_alone(tmp_path):
+    numbers, labels = read_all(prepare("parity", tmp_path))
+    differ = numbers[:, 2] != numbers[:, 3]
+    assert abs(labels[differ].mean() - 0.9) < 0.01 and abs(labels[~differ].mean() - 0.2) < 0.01
+    for field in (2, 3):
+        assert abs(labels[numbers[:, field] == 1].mean() - 0.55) < 0.01
+
+
+def test_the_log_odds_of_two_groups_add_up(tmp_path):
+    numbers, labels = read_all(prepare("mixture", tmp_path))
+    one, pair = numbers[:, 0] == 1, (numbers[:, 2] == 3) & (numbers[:, 3] == 1)
+    both = 1 / (1 + np.exp(-(2 * np.log(9) - np.log(0.25))))
+    rates = {(0, 0): 0.2, (1, 0): 0.9, (0, 1): 0.9, (1, 1): both}
+    for (of_one, of_pair), rate in rates.items():
+        chosen = (one == of_one) & (pair == of_pair)
+        assert abs(labels[chosen].mean() - rate) < 0.01
+
+
 def test_fields_are_uniform_and_independent(tmp_path):
     dataset = prepare("rule_2", tmp_path)
     assert dataset.schema.field_names == tuple(f"f{i}" for i in range(1, 11))

@@ -1,6 +1,12 @@
 """The planted rules of the synthetic data: what is to be found, and how well it can be."""
 
 import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+P1, P2 = 0.9, 0.2
+"""Probability of a click where a rule matches, and elsewhere."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,6 +20,7 @@ class Rule:
         order: Highest order k of the model.
         best_auc: AUC of the true probabilities, over all records that could be.
         figure: Name of the picture that `experiments.paper.figures_8_to_10` draws, if it does.
+        groups: The planted fields that interact, where they are not one group.
     """
 
     title: str
@@ -22,32 +29,67 @@ class Rule:
     order: int
     best_auc: float
     figure: str | None = None
+    groups: tuple[tuple[int, ...], ...] = ()
+
+    def interacting(self) -> tuple[tuple[int, ...], ...]:
+        """Returns the groups of fields that the rule is made of."""
+        return self.groups or (self.group,)
 
 
-def best_auc(matches: float, p1: float = 0.9, p2: float = 0.2) -> float:
-    """Returns the AUC of the true probabilities if `matches` of all records match the rule."""
-    positive = matches * p1 / (matches * p1 + (1 - matches) * p2)
-    negative = matches * (1 - p1) / (matches * (1 - p1) + (1 - matches) * (1 - p2))
-    return 0.5 + (positive - negative) / 2
+def best_auc(shares: Sequence[float], probabilities: Sequence[float]) -> float:
+    """Returns the AUC of the true probabilities.
 
+    Args:
+        shares: Shares of the records that have each probability.
+        probabilities: Their probabilities of a click, falling.
+
+    Example:
+
+    >>> best_auc([0.5, 0.5], [1.0, 0.0])
+    1.0
+    """
+    clicks = np.multiply(shares, probabilities)
+    others = np.subtract(shares, clicks)
+    behind = others.sum() - np.cumsum(others)  # of no click, with a smaller probability
+    return float(clicks @ (behind + others / 2) / clicks.sum() / others.sum())
+
+
+def _matching(share: float) -> float:
+    """Returns the best AUC if a share of the records matches one rule."""
+    return best_auc([share, 1 - share], [P1, P2])
+
+
+# Of a record that matches both groups of the mixture the log-odds are twice as far from P2's.
+_ODDS = P1 / (1 - P1) / (P2 / (1 - P2))
+_BOTH = P1 * _ODDS / (1 - P1 + P1 * _ODDS)
+_MIXTURE = best_auc([1 / 27, 8 / 27 + 2 / 27, 16 / 27], [_BOTH, P1, P2])
 
 PLANTED_RULES = {
-    "rule_1": Rule("Rule 1, Figure 8", (1,), 10, 3, best_auc(1 / 10), "figure_8"),
-    "rule_2": Rule("Rule 2, Figure 9", (3, 4), 10, 3, best_auc(1 / 100), "figure_9"),
-    "rule_2_dense": Rule("Rule 2, dense", (3, 4), 3, 3, best_auc(1 / 9)),
-    "rule_3": Rule("Rule 3, Figure 10", (5, 6, 7), 10, 4, best_auc(1 / 1000), "figure_10"),
-    "rule_3_dense": Rule("Rule 3, dense", (5, 6, 7), 3, 4, best_auc(1 / 27), "rule_3_dense"),
+    "rule_1": Rule("Rule 1, Figure 8", (1,), 10, 3, _matching(1 / 10), "figure_8"),
+    "rule_2": Rule("Rule 2, Figure 9", (3, 4), 10, 3, _matching(1 / 100), "figure_9"),
+    "rule_2_middle": Rule("Rule 2, 1 in 25", (3, 4), 5, 3, _matching(1 / 25)),
+    "rule_2_dense": Rule("Rule 2, dense", (3, 4), 3, 3, _matching(1 / 9)),
+    "rule_2_correlated": Rule("Rule 2, correlated", (3, 4), 3, 3, _matching(1 / 18)),
+    "rule_3": Rule("Rule 3, Figure 10", (5, 6, 7), 10, 4, _matching(1 / 1000), "figure_10"),
+    "rule_3_dense": Rule("Rule 3, dense", (5, 6, 7), 3, 4, _matching(1 / 27), "rule_3_dense"),
+    "parity": Rule("Parity", (3, 4), 2, 3, _matching(1 / 2)),
+    "mixture": Rule("Orders 1 and 2", (1, 3, 4), 3, 3, _MIXTURE, groups=((1,), (3, 4))),
 }
 
-# What is tried so that attention finds more: the printed equations, and weights that a
-# penalty on the aggregations' W and b keeps from settling on single fields.
+# What is tried so that attention finds more: weights that are pulled to the effects, the printed
+# equations, and weights that a penalty on the aggregations' W and b keeps from settling on single
+# fields.
 FORMS = {
     "released": {"preset": "released"},
+    "aligned": {"preset": "released", "effect_weight": 0.05},
     "paper": {"preset": "paper"},
     "flatter": {"preset": "released", "aggregation_l2": 1e-2},
 }
 
 
 def condition(rule: Rule) -> str:
-    """Returns the condition that a record matches a rule, as `--heatmap_where` takes it."""
+    """Returns the condition that a record matches a rule, as `--heatmap_where` takes it.
+
+    Of parity it is one of the matching pairs of values.
+    """
     return ",".join(f"f{i}=b{(i - 1) % rule.num_values + 1}" for i in rule.group)
