@@ -23,9 +23,10 @@ from experiments.common.results import read_result, record, result_path, write_r
 from experiments.common.running import run_program, train_runs
 from experiments.common.seed_flags import SEEDS, WORKERS
 from experiments.report.rules_page import write_rules_page
-from interhat_tf.commands.conditions import first_records
+from interhat_tf.commands import conditions
 from interhat_tf.explanation.attention_maps import Attention
 from interhat_tf.explanation.attributions import occlusion
+from interhat_tf.explanation.selection import first_records
 from interhat_tf.input_pipeline.catalog import prepared_dataset
 from interhat_tf.preprocessing.rows import SPLITS
 
@@ -68,7 +69,7 @@ def mean_effects(run: dict[str, Any], text: str) -> list[float]:
     """Returns the mean effect of each field, [m], on test records that satisfy a condition."""
     data = prepared_dataset(run["dataset"], run["data_dir"])
     model = keras.saving.load_model(f"{run['output_dir']}/model.keras")
-    records = first_records(data, "test", RECORDS, text)
+    records = first_records(data, "test", RECORDS, conditions.condition(data, text))
     background = first_records(data, "train", BACKGROUND)
     return occlusion(model, records, background).mean(axis=0).round(4).tolist()
 
@@ -106,21 +107,32 @@ def describe(name: str, seed: int, attention: Attention, report: dict[str, Any])
 
 def with_earlier_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Adds the earlier rows of other seeds, if their configuration is that of `rows`."""
-    configs = {row["rule"]: without_seed(row["config"]) for row in rows}
+    configs = {row["rule"]: row["config"] for row in rows}
     done = {(row["rule"], row["seed"]) for row in rows}
     earlier = read_result(SUMMARY) or {"runs": []}
     kept = [
         row
         for row in earlier["runs"]
-        if (row["rule"], row["seed"]) not in done
-        and without_seed(row["config"]) == configs[row["rule"]]
+        if (row["rule"], row["seed"]) not in done and is_of(row["config"], configs[row["rule"]])
     ]
     return sorted(rows + kept, key=lambda row: (list(RULES).index(row["rule"]), row["seed"]))
 
 
-def without_seed(config: dict[str, Any]) -> dict[str, Any]:
-    """Returns a run's configuration without its seed."""
-    return {**config, "training": {**config["training"], "seed": None}}
+def is_of(earlier: dict[str, Any], config: dict[str, Any]) -> bool:
+    """Returns whether an earlier configuration is the same but for the seed.
+
+    What a configuration of today says in addition, it did not have to choose.
+
+    Example:
+
+    >>> is_of({"training": {"seed": 1}}, {"training": {"seed": 2, "ema_momentum": 0}})
+    True
+    """
+    return all(
+        is_of(value, config.get(key, {})) if isinstance(value, dict) else config.get(key) == value
+        for key, value in earlier.items()
+        if key != "seed"
+    )
 
 
 if __name__ == "__main__":

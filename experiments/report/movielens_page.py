@@ -9,6 +9,8 @@ from interhat_tf.explanation.heatmap import attention_heatmap
 from interhat_tf.training.settings import TrainingSettings
 
 COMMAND = "make reproduce-movielens MOVIELENS=<folder>"
+# Of a genre's name in the pictures.
+LETTERS = 3
 ORDINALS = {1: "first", 2: "second", 3: "third"}
 
 
@@ -52,15 +54,16 @@ def of_case(name: str, case: Summary) -> Summary:
 
 def heatmap(record: Summary, title: str, name: str) -> Picture:
     """Returns the picture of a record, in the layout of the paper's."""
-    names = record["field_names"]
-    weights = {kind: record[kind] for kind in ("field_names", "field_weights", "order_weights")}
-    # A genre's value is its name, or that it is not; the raw row says so.
-    values = ["" if v.removeprefix("not ") == n else v for n, v in record["values"].items()]
+    # A genre's value is its name, or that it is not; the raw row says so. As in the paper its name
+    # is short.
+    is_genre = {n: v.removeprefix("not ") == n for n, v in record["values"].items()}
+    names = [field[:LETTERS] if is_genre[field] else field for field in record["field_names"]]
+    weights = {kind: record[kind] for kind in ("field_weights", "order_weights")}
     figure = attention_heatmap(
-        types.SimpleNamespace(**weights),
+        types.SimpleNamespace(field_names=names, **weights),
         title=title,
-        values=values,
-        marks=[name in record["genres"] for name in names],
+        values=["" if is_genre[field] else record["values"][field] for field in is_genre],
+        marks=[field in record["genres"] for field in record["field_names"]],
         marks_label="raw",
         effects=record.get("effects"),
     )
