@@ -95,8 +95,8 @@ reproduce-movielens: $(READY)  ## MovieLens-1M, Figures 5 to 7: MOVIELENS=<folde
 	@$(MAKE) --no-print-directory page
 
 faithfulness: $(READY)  ## are the explanations true: planted rules; FRAPPE=<folder>, MOVIELENS=<folder>
-	set -e; for rule in rule_1 rule_2 rule_2_dense rule_3 rule_3_dense; do \
-	  for form in released paper flatter; do \
+	set -e; for rule in rule_1 rule_2 rule_2_middle rule_2_dense rule_2_correlated rule_3 rule_3_dense parity mixture; do \
+	  for form in released aligned lightgbm ebm; do \
 	    $(PY) -m experiments.faithfulness.planted --results_dir=$(RESULTS) --dataset=synthetic_rules/$$rule --form=$$form; \
 	  done; done
 	set -e; for measure in curves additivity; do :; \

@@ -4,13 +4,14 @@ import dataclasses
 
 import keras
 import numpy as np
-import shap
 
+from experiments.faithfulness.tree_models import TreeModel
 from interhat_tf.explanation import attributions as methods
-from interhat_tf.explanation.batches import predict
-from interhat_tf.schema import CATEGORICAL, NUMERICAL
+from interhat_tf.explanation.batches import explain_inputs
+from interhat_tf.explanation.sampled_shapley import sampled_shapley_values
 
 Inputs = dict[str, np.ndarray]
+Values = dict[str, np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,54 +26,73 @@ class Method:
 METHODS = {
     "attention": Method("attention, weighted by α_f", False, "0"),
     "rollout": Method("attention, rolled out through the heads", False, "0"),
-    "contributions": Method("signed contributions", True, "0"),
+    "contributions": Method("contributions, from zero", True, "0"),
+    "contributions_average": Method("contributions, from the average record", True, "0"),
     "gradient": Method("gradient × input", True, "1 with its gradient"),
     "integrated_gradients": Method("integrated gradients, 32 steps", True, "32 with gradients"),
     "occlusion": Method("occlusion", True, "m · b"),
-    "shap": Method("SHAP, permutations", True, "2m · b"),
+    "effects": Method("one-pass effects", True, "0"),
+    "shap": Method("SHAP, random orders", True, "m · b"),
+    "tree_shap": Method("TreeSHAP of LightGBM", True, "0"),
+    "ebm": Method("EBM's terms", True, "0"),
     "random": Method("random", False, "0"),
 }
 
 
 def attributions(
-    model: keras.Model, inputs: Inputs, background: Inputs, seed: int
-) -> dict[str, np.ndarray]:
-    """Returns the values of every method in `METHODS` for an `InterHAt`, (B, m) each.
+    model: keras.Model | TreeModel, inputs: Inputs, background: Inputs, seed: int
+) -> Values:
+    """Returns the values of each method of `METHODS` that a model has, (B, m) each.
 
     Other values of a field are taken from the background's records.
     """
-    shape = len(next(iter(inputs.values()))), len(model.schema.fields)
+    if isinstance(model, TreeModel):
+        found = {model.method: model.attributions(inputs)}
+    else:
+        found = of_interhat(model, inputs, background)
+    found["occlusion"] = methods.occlusion(model, inputs, background)
+    found["shap"] = sampled_shapley_values(model, inputs, background, seed)
+    found["random"] = np.random.default_rng(seed).random(found["occlusion"].shape)
+    return {name: found[name].astype("float64") for name in METHODS if name in found}
+
+
+def of_interhat(model: keras.Model, inputs: Inputs, background: Inputs) -> Values:
+    """Returns the values of an `InterHAt`'s own methods; of effects, if it holds an effect head."""
     found = {
         "attention": methods.attention(model, inputs),
         "rollout": methods.rolled_out_attention(model, inputs),
-        "contributions": methods.contributions(model, inputs),
+        "contributions": methods.contributions(with_base(model, "zero", background), inputs),
+        "contributions_average": methods.contributions(
+            with_base(model, "average", background), inputs
+        ),
         "gradient": methods.gradient_times_input(model, inputs),
         "integrated_gradients": methods.integrated_gradients(model, inputs, background),
-        "occlusion": methods.occlusion(model, inputs, background),
-        "shap": shap_values(model, inputs, background, seed),
-        "random": np.random.default_rng(seed).random(shape),
     }
-    return {name: found[name].astype("float64") for name in METHODS}
+    if model.effect_head is not None:
+        found["effects"] = explain_inputs(model, inputs)["effects"]
+    return found
 
 
-def shap_values(model: keras.Model, inputs: Inputs, background: Inputs, seed: int) -> np.ndarray:
-    """Returns SHAP's estimate of Shapley values from one permutation and its reverse, (B, m)."""
-    columns = len(model.schema.categorical)
+def with_base(model: keras.Model, base: str, records: Inputs) -> keras.Model:
+    """Returns an `InterHAt` of the same weights whose contributions are against a base.
 
-    def matrix(given):
-        kinds = [kind for kind in (CATEGORICAL, NUMERICAL) if kind in given]
-        return np.concatenate([given[kind] for kind in kinds], axis=1)  # (B, m)
+    Args:
+        model: The model.
+        base: `"zero"`, or `"average"`: the average of the records.
+        records: The records.
+    """
+    copy = untrained(model, contribution_base=base)
+    weights = {weight.path: weight for weight in model.weights}
+    for weight in copy.weights:
+        if weight.path in weights:  # only one of two bases has an average record
+            weight.assign(weights[weight.path])
+    copy.adapt([records])
+    return copy
 
-    def logits(rows):
-        split = {CATEGORICAL: rows[:, :columns].astype("int32"), NUMERICAL: rows[:, columns:]}
-        return predict(model, {kind: split[kind] for kind in inputs})
 
-    others = matrix(background)
-    explainer = shap.PermutationExplainer(
-        logits, shap.maskers.Independent(others, max_samples=len(others)), seed=seed
-    )
-    evaluations = 2 * others.shape[1] + 1
-    return explainer(matrix(inputs), max_evals=evaluations, silent=True).values
+def untrained(model: keras.Model, **changes: object) -> keras.Model:
+    """Returns a model of the same arguments but for the changes, with first weights of its own."""
+    return type(model).from_config({**model.get_config(), **changes})
 
 
 def magnitudes(name: str, values: np.ndarray) -> np.ndarray:

@@ -9,9 +9,12 @@ from absl import flags
 
 from experiments.common.running import train_runs
 from experiments.common.seed_flags import WORKERS
-from interhat_tf.commands.conditions import first_records
+from experiments.faithfulness.field_measures import Backgrounds
+from interhat_tf.explanation.selection import first_records
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 
+# Training records that exact effects are against.
+EXACT = 128
 BACKGROUND = flags.DEFINE_integer("background", 32, "records that other values are taken from")
 
 
@@ -21,11 +24,21 @@ def explained_runs(
     """Trains runs that are not trained yet; yields each one's seed, model and report."""
     for run, report in train_runs(runs, WORKERS.value):
         yield run["seed"], keras.saving.load_model(f"{run['output_dir']}/model.keras"), report
-        # A hundred models' compiled functions would fill the memory.
-        keras.backend.clear_session()
-        gc.collect()
+        forget_models()
 
 
-def background_of(data: PreparedDataset) -> dict[str, Any]:
-    """Returns the inputs of the first training records."""
-    return first_records(data, "train", BACKGROUND.value)
+def forget_models() -> None:
+    """Frees what is left of models that are no longer used."""
+    # A hundred models' compiled functions would fill the memory.
+    keras.backend.clear_session()
+    gc.collect()
+
+
+def backgrounds_of(data: PreparedDataset) -> Backgrounds:
+    """Returns the first training records, as what explanations and exact effects are against."""
+    size = BACKGROUND.value
+    records = first_records(data, "train", 2 * size + EXACT)
+    ends = (0, size), (size, 2 * size), (2 * size, None)
+    return Backgrounds(
+        *({kind: values[start:end] for kind, values in records.items()} for start, end in ends)
+    )

@@ -1,82 +1,155 @@
-"""Whether each method finds the fields of a planted rule.
+"""Whether each method finds the fields, pairs, triples and orders of a planted rule.
 
     python -m experiments.faithfulness.planted --dataset=synthetic_rules/rule_2 --form=released
 
-Trains a form of InterHAt with 20 seeds on a rule of `common/planted_rules.py`
-and explains test records that match the rule by every method of `methods.py`. A
-method has found the rule's group G if the |G| fields with the largest values,
-averaged over the records, are G. Writes
-`faithfulness/planted/RULE-FORM/summary.json`, for `make page`. Runs that are
-done are not run again.
+Trains a form of InterHAt, or `lightgbm` or `ebm`, with each of `--seeds` on a rule
+of `common/planted_rules.py`, and explains test records that match the rule. A
+method has found the rule's fields if as many fields as are planted, those with
+the largest values, averaged over the records, are the planted ones. What else is
+asked stands in `field_measures.py` and `group_measures.py`. Writes
+`faithfulness/planted/RULE-FORM/summary.json` after each model, for `make page`, and
+keeps the seeds that it has: a study can be stopped, and gone on with, at any one.
+Delete the file to do them again.
 """
 
-from collections.abc import Iterator, Sequence
+import pathlib
 from typing import Any
 
+import keras
 import numpy as np
 from absl import flags
-from scipy import stats
 
 from experiments.common.flags import DATASET
-from experiments.common.planted_rules import FORMS, PLANTED_RULES, condition
-from experiments.common.results import write_result
+from experiments.common.planted_rules import FORMS, PLANTED_RULES, Rule, condition
+from experiments.common.results import read_result, write_result
 from experiments.common.running import run_program
 from experiments.common.seed_flags import SEEDS
-from experiments.common.statistics import CONFIDENCE, mean_and_std
-from experiments.common.studies import open_data, runs_of, study_record
-from experiments.faithfulness.methods import METHODS, attributions, magnitudes
-from experiments.faithfulness.models import background_of, explained_runs
-from interhat_tf.commands.conditions import first_records
+from experiments.common.studies import Run, open_data, run_flags, study_record
+from experiments.faithfulness import field_measures, group_measures
+from experiments.faithfulness.field_measures import Backgrounds
+from experiments.faithfulness.methods import Inputs, magnitudes
+from experiments.faithfulness.models import (
+    BACKGROUND,
+    backgrounds_of,
+    explained_runs,
+    forget_models,
+)
+from experiments.faithfulness.tree_models import TreeModel
+from interhat_tf.commands import conditions
+from interhat_tf.calibration import probability
+from interhat_tf.explanation.batches import predict
+from interhat_tf.explanation.effect_fitting import fit_effects
+from interhat_tf.explanation.selection import first_records
+from interhat_tf.input_pipeline.dataset import PreparedDataset
+from interhat_tf.utils.provenance import versions
 
-FORM = flags.DEFINE_enum("form", "released", list(FORMS), "form of the model")
+TREES = {"lightgbm": "tree_shap", "ebm": "ebm"}
+# The form whose models are given an effect head.
+WITH_EFFECTS = "released"
+FORM = flags.DEFINE_enum("form", "released", [*FORMS, *TREES], "what is trained")
 PLANTED_RECORDS = flags.DEFINE_integer("planted_records", 50, "matching records that are explained")
-TOGETHER = flags.DEFINE_integer("together", 5, "models whose explanations are averaged")
+# Training records from which donors' values are drawn.
+DONORS = 4096
+# Records whose interactions are computed over all coalitions.
+COALITIONS = 10
 
 
 def main(_):
     rule_name = DATASET.value.partition("/")[2]
     if rule_name not in PLANTED_RULES:
         raise ValueError(f"--dataset must be synthetic_rules/…: {', '.join(PLANTED_RULES)}")
-    rule = PLANTED_RULES[rule_name]
-    data = open_data()
-    records = first_records(data, "test", PLANTED_RECORDS.value, condition(rule))
-    background = background_of(data)
-    values, aucs = {}, {}
-    runs = runs_of("interhat", order=rule.order, **FORMS[FORM.value])
-    for seed, model, report in explained_runs(runs):
-        values[seed] = attributions(model, records, background, seed)
-        aucs[seed] = report["test"]["auc"]
-    group = np.array(rule.group) - 1
-    of_methods = {
-        name: recoveries(name, [values[s][name] for s in SEEDS.value], group) for name in METHODS
-    }
-    summary = {
-        **study_record(data),
+    rule, data = PLANTED_RULES[rule_name], open_data()
+    name = f"faithfulness/planted/{rule_name}-{FORM.value}/summary.json"
+    about = {
         "rule": rule_name,
         "form": FORM.value,
-        "flags": FORMS[FORM.value],
+        "flags": FORMS.get(FORM.value, {}),
         "group": [f"f{i}" for i in rule.group],
         "best_auc": rule.best_auc,
-        "test": mean_and_std([aucs[seed] for seed in SEEDS.value]),
-        "seeds": SEEDS.value,
-        "records": len(records["categorical"]),
-        "background": len(background["categorical"]),
-        "models_together": TOGETHER.value,
-        "methods": of_methods,
+        "records": PLANTED_RECORDS.value,
+        "background": BACKGROUND.value,
     }
-    write_result(f"faithfulness/planted/{rule_name}-{FORM.value}/summary.json", summary)
-    for name, row in of_methods.items():
-        print(f"{name:22} found in {row['alone']['found']} of {len(SEEDS.value)}")
+    runs = known_runs(name, about)
+    missing = [seed for seed in SEEDS.value if str(seed) not in runs]
+    records = first_records(
+        data, "test", PLANTED_RECORDS.value, conditions.condition(data, condition(rule))
+    )
+    for seed in missing:
+        model, of_model = trained(rule, data, seed)
+        runs[str(seed)] = {
+            **of_model,
+            **explained(model, rule, data, records, seed),
+            "commit": versions()["commit"],
+        }
+        del model
+        forget_models()
+        in_order = {str(s): runs[str(s)] for s in sorted(map(int, runs))}
+        write_result(name, {**study_record(data), **about, "runs": in_order})
+        found = [m for m, row in runs[str(seed)]["fields"].items() if row["found"]]
+        print(f"{rule_name}, {FORM.value}, seed {seed}: found by {', '.join(found)}", flush=True)
 
 
-def recoveries(name: str, of_seeds: Sequence[np.ndarray], group: np.ndarray) -> dict[str, Any]:
-    """Returns how far a method points at the planted fields, one model and several.
+def known_runs(name: str, about: dict[str, Any]) -> dict[str, Any]:
+    """Returns the seeds that a file has, if they were explained in the same way."""
+    known = read_result(name) or {}
+    return known["runs"] if all(known.get(key) == about[key] for key in about) else {}
 
-    Its values are (B, m) for each seed; the group holds the fields' positions.
-    """
-    alone = [recovery(name, values, group) for values in of_seeds]
-    together = summarise_recovery([recovery(name, mean, group) for mean in averages(of_seeds)])
-    return {"alone": summarise_recovery(alone), "together": together, "seeds": alone}
+
+def trained(
+    rule: Rule, data: PreparedDataset, seed: int
+) -> tuple[keras.Model | TreeModel, dict[str, Any]]:
+    """Returns a model of the form with a seed, and its test AUC and what its effects are like."""
+    if FORM.value in TREES:
+        trees = TreeModel(TREES[FORM.value], data, seed)
+        return trees, {"test": trees.test_auc}
+    run = run_flags("interhat", seed=seed, order=rule.order, **FORMS[FORM.value])
+    ((_, model, report),) = explained_runs([run])
+    if FORM.value != WITH_EFFECTS:
+        return model, {"test": report["test"]["auc"]}
+    model = with_effects(model, data, run)
+    return model, {"test": report["test"]["auc"], "fidelity": model.diagnosis["effects"]}
+
+
+def with_effects(model: keras.Model, data: PreparedDataset, run: Run) -> keras.Model:
+    """Returns a run's model with an effect head, which is fitted once."""
+    path = pathlib.Path(run["output_dir"]) / "with_effects.keras"
+    if path.exists():
+        return keras.saving.load_model(path)
+    fit_effects(model, data, pairs=True)
+    model.save(path)
+    return model
+
+
+def explained(
+    model: keras.Model | TreeModel, rule: Rule, data: PreparedDataset, records: Inputs, seed: int
+) -> dict[str, Any]:
+    """Returns all that is asked of a model's explanations of records that match its rule."""
+    training, backgrounds = first_records(data, "train", DONORS), backgrounds_of(data)
+    of_all, of_matching = (
+        float(probability(predict(model, inputs)).mean()) for inputs in (training, records)
+    )
+    return {
+        "probability": {"matching": of_matching, "all": of_all},
+        "fields": of_fields(model, rule, records, backgrounds, seed),
+        **of_groups(model, rule, records, backgrounds.own, seed),
+        "orders": group_measures.orders_of(model, records, training),
+    }
+
+
+def of_fields(
+    model: keras.Model | TreeModel, rule: Rule, records: Inputs, backgrounds: Backgrounds, seed: int
+) -> dict[str, Any]:
+    """Returns what each method says of the fields, and whether it is true."""
+    found = field_measures.explain(model, records, backgrounds, seed)
+    group = np.array(rule.group) - 1
+    return {
+        name: {
+            **recovery(name, values, group),
+            **field_measures.measures(name, found),
+            "means": magnitudes(name, values).mean(axis=0).round(4).tolist(),
+        }
+        for name, values in found.values.items()
+    }
 
 
 def recovery(name: str, values: np.ndarray, group: np.ndarray) -> dict[str, Any]:
@@ -93,28 +166,30 @@ def recovery(name: str, values: np.ndarray, group: np.ndarray) -> dict[str, Any]
     }
 
 
-def averages(of_seeds: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
-    """Yields the values of each `TOGETHER` consecutive seeds, averaged, around in a circle.
-
-    A model whose values are all twice another's counts no more for it.
-    """
-    scaled = [values / np.abs(values).mean() for values in of_seeds]
-    for first in range(len(scaled)):
-        positions = [(first + i) % len(scaled) for i in range(TOGETHER.value)]
-        yield np.mean([scaled[position] for position in positions], axis=0)
-
-
-def summarise_recovery(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Returns in how many of the rows the group was found, and the mean share, with intervals."""
-    count, shares = sum(row["found"] for row in rows), [row["share"] for row in rows]
-    wilson = stats.binomtest(count, len(rows)).proportion_ci(CONFIDENCE, method="wilson")
-    return {
-        "found": count,
-        "of": len(rows),
-        "low": float(wilson.low),
-        "high": float(wilson.high),
-        "share": mean_and_std(shares),
+def of_groups(
+    model: keras.Model | TreeModel, rule: Rule, records: Inputs, background: Inputs, seed: int
+) -> dict[str, Any]:
+    """Returns what each method says of pairs and triples, if the rule has any."""
+    pairs = group_measures.planted_pairs(rule.interacting())
+    if not pairs:
+        return {}
+    every = list(zip(*np.triu_indices(len(model.schema.fields), 1), strict=True))
+    planted = np.array([pair in pairs for pair in every])
+    few = {kind: values[:COALITIONS] for kind, values in records.items()}
+    exact = group_measures.exact_interactions(model, few, background)
+    values = group_measures.pair_values(model, records, background, seed)
+    found = {
+        name: {
+            **group_measures.naming(of_pairs, planted),
+            **group_measures.against_coalitions(name, of_pairs[:COALITIONS], exact),
+        }
+        for name, of_pairs in values.items()
     }
+    triples = [group for group in rule.interacting() if len(group) == 3]
+    if not triples:
+        return {"pairs": found}
+    triple = group_measures.triples_found(model, records, background, triples[0])
+    return {"pairs": found, "triple": triple}
 
 
 if __name__ == "__main__":

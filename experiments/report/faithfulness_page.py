@@ -10,8 +10,10 @@ from experiments.common.markdown import interval, spread
 from experiments.common.planted_rules import FORMS, PLANTED_RULES
 from experiments.common.results import read_results
 from experiments.faithfulness.methods import METHODS
+from experiments.report import planted_tables
 from experiments.report.blocks import Table, picture, without_frame, write_pages
 from experiments.report.cells import Summary, named, table, title_of
+from experiments.report.planted_tables import ALIGNED, Planted
 from experiments.report.templates import fill
 
 # Okabe and Ito's colours; a marker each as well, for print and for readers who see no colours.
@@ -23,13 +25,15 @@ STYLES = {
     "integrated_gradients": ("#009e73", "D"),
     "occlusion": ("#000000", "P"),
     "shap": ("#e69f00", "X"),
+    "contributions_average": ("#8c510a", "h"),
+    "effects": ("#01665e", "*"),
     "random": ("#999999", "."),
 }
 METHOD_ROWS = named({name: dataclasses.asdict(method) for name, method in METHODS.items()})
-# The share of the seeds in which a reliable method finds the planted fields.
+# The forms of which nothing but planted fields was asked.
+TRIED = ("paper", "flatter")
+# The share of the models in which a reliable method finds the planted fields.
 WANTED = 0.95
-# Rules whose best possible AUC is not above this are hardly learnt, so that nothing can be found.
-LEARNABLE = 0.51
 
 
 def write_faithfulness_page(folder: pathlib.Path) -> None:
@@ -41,15 +45,18 @@ def write_faithfulness_page(folder: pathlib.Path) -> None:
     additivity = list(read_results("faithfulness/additivity/*/summary.json").values())
     if not (planted or curves or agreement or additivity):
         return
-    released = {r: planted[r, "released"] for r in PLANTED_RULES if (r, "released") in planted}
     page = fill(
         "faithfulness.md",
-        wanted=WANTED,
-        rules=[of_rule(rule, summary) for rule, summary in released.items()],
-        curves=[of_data(name, summary) for name, summary in curves.items()],
-        **advice(released),
-        **of_planted(released),
+        rules=list(planted.values()),
+        in_short=in_short(planted),
+        glance=planted_tables.fields_at_a_glance(planted),
+        by_rule=planted_tables.fields_by_rule(planted),
+        aligned=planted_tables.alignment(planted),
+        pairs=planted_tables.pairs_at_a_glance(planted),
+        triples=planted_tables.triples(planted),
+        orders=planted_tables.orders(planted),
         forms=forms(planted),
+        curves=[of_data(name, summary) for name, summary in curves.items()],
         agreement=agreement,
         agreed=agreed(agreement),
         additivity=additivity,
@@ -59,81 +66,53 @@ def write_faithfulness_page(folder: pathlib.Path) -> None:
     write_pages(folder, page)
 
 
-def advice(released: dict[str, Summary]) -> Summary:
-    """Returns how often attention can be believed, as far as planted rules tell."""
-    learnt = {rule: s for rule, s in released.items() if s["best_auc"] > LEARNABLE}
-    single = [s for rule, s in learnt.items() if len(PLANTED_RULES[rule].group) == 1]
-    several = [s for rule, s in learnt.items() if len(PLANTED_RULES[rule].group) > 1]
+def in_short(planted: Planted) -> list[Summary]:
+    """Returns what the planted rules say in short, a sentence each."""
+    if not planted_tables.of_method(planted, "released", "attention"):
+        return []
 
-    def count(summaries, kind):
-        rows = [s["methods"]["attention"][kind] for s in summaries]
-        return f"{sum(row['found'] for row in rows)} of {sum(row['of'] for row in rows)}"
+    def found(form, method):
+        return [row["found"] for row in planted_tables.of_method(planted, form, method)]
 
-    return {
-        "single": single and count(single, "alone"),
-        "several": several and count(several, "alone"),
-        "several_together": count(several, "together"),
-        "together": several and several[0]["models_together"],
-    }
+    def count(form, method):
+        return f"{sum(found(form, method))} of {len(found(form, method))}"
 
-
-def of_rule(rule: str, summary: Summary) -> Summary:
-    """Returns a rule with the methods that find its fields."""
-    alone = {name: row["alone"] for name, row in summary["methods"].items()}
-    good = [METHODS[m].title for m, row in alone.items() if row["found"] >= WANTED * row["of"]]
-    return {
-        **summary,
-        "title": PLANTED_RULES[rule].title,
-        "found_by": "; ".join(good) or "none of the methods",
-    }
-
-
-def of_planted(released: dict[str, Summary]) -> Summary:
-    """Returns the tables on which methods find planted fields."""
-    titles = {PLANTED_RULES[rule].title: summary for rule, summary in released.items()}
-
-    def found(kind):
-        def cell_of(summary):
-            return lambda method: with_share(summary["methods"][method["name"]][kind])
-
-        columns = {title: cell_of(summary) for title, summary in titles.items()}
-        return table({"method": "{title}", **columns}, METHOD_ROWS)
-
-    reached = ["test AUC", *(spread(s["test"]) for s in released.values())]
-    best = ["best possible", *(f"{s['best_auc']:.4f}" for s in released.values())]
-    return {
-        "records": max((s["records"] for s in released.values()), default=0),
-        "found_alone": found("alone"),
-        "aucs": Table(["", *titles], [reached, best]),
-        "found_together": found("together"),
-    }
+    attention = (
+        "Attention names the planted fields, and no others, in "
+        f"{count('released', 'attention')} models"
+    )
+    if found(ALIGNED, "attention"):
+        attention += f"; attention that was aligned with effects in {count(ALIGNED, 'attention')}"
+    named_by = {m: found("released", m) for m in METHODS}
+    right = [METHODS[m].title for m, f in named_by.items() if f and sum(f) >= WANTED * len(f)]
+    by = "; ".join(right) or "none of the methods"
+    said = [attention, f"In at least {WANTED:.0%} of the models they are named by: {by}"]
+    pairs = [
+        run["pairs"]["pair_effects"]["found"]
+        for run in planted_tables.runs_of(planted, "released")
+        if "pairs" in run
+    ]
+    if pairs:
+        said.append(f"Exact pair effects name the planted pairs in {sum(pairs)} of {len(pairs)}")
+    return [{"sentence": sentence} for sentence in said]
 
 
-def of_seeds(row: Summary) -> str:
-    """Returns a cell: in how many seeds, and the interval."""
-    return f"{row['found']} [{row['low']:.0%}, {row['high']:.0%}]"
-
-
-def with_share(row: Summary) -> str:
-    """Returns the same cell with the share of planted fields."""
-    return f"{of_seeds(row)}, {row['share']['mean']:.0%}"
-
-
-def forms(planted: dict[tuple[str, str], Summary]) -> Table | None:
-    """Returns the table of what was tried to make attention find more."""
-    tried = {rule for rule, form in planted if form != "released"}
+def forms(planted: Planted) -> Table | None:
+    """Returns the table of other forms that were tried to make attention find more."""
+    tried = {rule for rule, form in planted if form in TRIED}
     keys = [(rule, form) for rule in PLANTED_RULES if rule in tried for form in FORMS]
     rows = [planted[key] for key in keys if key in planted]
     if not rows:
         return None
 
     def found_by(method):
-        return lambda row: of_seeds(row["methods"][method]["alone"])
+        return lambda row: planted_tables.counted(
+            [run["fields"][method]["found"] for run in row["runs"].values()]
+        )
 
     columns = {
         "rule": lambda row: PLANTED_RULES[row["rule"]].title,
         "form": "`{form}`",
-        "test AUC": lambda row: spread(row["test"]),
         "attention": found_by("attention"),
         "rolled out": found_by("rollout"),
         "contributions": found_by("contributions"),
@@ -186,6 +165,8 @@ def curves_figure(summary: Summary) -> Figure:
     kinds = (("deletion", "lower", "removed"), ("insertion", "higher", "added"))
     for panel, (kind, better, changed) in zip(panels, kinds, strict=True):
         for method, (colour, marker) in STYLES.items():
+            if method not in summary["methods"]:
+                continue
             curve = summary["methods"][method][kind]["curve"]
             style = {"color": colour, "marker": marker, "markersize": 4, "linewidth": 1.3}
             panel.plot(np.arange(len(curve)), curve, **style, label=METHODS[method].title)

@@ -1,0 +1,250 @@
+"""What the planted rules say of explanations: the page's tables of `faithfulness/planted`."""
+
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from experiments.common.markdown import interval
+from experiments.common.planted_rules import P1, P2, PLANTED_RULES
+from experiments.common.statistics import mean_interval, paired_difference, share_interval
+from experiments.faithfulness.group_measures import PAIR_METHODS
+from experiments.faithfulness.methods import METHODS
+from experiments.report.blocks import Table
+from experiments.report.cells import Summary, table
+
+# The forms whose attention is compared, and how a table says so.
+ALIGNED = "aligned"
+SUFFIX = {"released": "", ALIGNED: ", aligned", "lightgbm": "", "ebm": ""}
+# Rules whose best possible AUC is not above this are hardly learnt, so that nothing can be found.
+LEARNABLE = 0.51
+# A model has learnt a rule if it predicts more than this where the rule matches.
+LEARNT = (P1 + P2) / 2
+
+Planted = dict[tuple[str, str], Summary]
+"""Summaries by rule and form."""
+
+
+def runs_of(planted: Planted, form: str, rules: Iterable[str] | None = None) -> list[Summary]:
+    """Returns a form's models on all rules that can be learnt, or on some, with their `rule`."""
+    of_rules = [rule for rule in rules or PLANTED_RULES if PLANTED_RULES[rule].best_auc > LEARNABLE]
+    return [
+        {**run, "rule": rule, "seed": seed}
+        for rule in of_rules
+        if (rule, form) in planted
+        for seed, run in planted[rule, form]["runs"].items()
+    ]
+
+
+def counted(found: Sequence[bool]) -> str:
+    """Returns a cell: how many of how many, and the Wilson interval of the share."""
+    if not found:
+        return "–"
+    row = share_interval(found)
+    return f"{row['found']} of {row['of']} [{row['low']:.0%}, {row['high']:.0%}]"
+
+
+def averaged(values: Sequence[float], form: str = ".2f") -> str:
+    """Returns a cell: a mean and its Student interval."""
+    if not values:
+        return "–"
+    row = mean_interval(values)
+    mean = format(row["mean"], form)
+    return mean if row["low"] is None else f"{mean} [{row['low']:{form}}, {row['high']:{form}}]"
+
+
+def fields_at_a_glance(planted: Planted) -> Table | None:
+    """Returns the table of methods and questions on single fields."""
+    rows = [
+        {"form": form, "method": method, "found": found}
+        for method in METHODS
+        for form in SUFFIX
+        if (found := of_method(planted, form, method)) and own(form, method)
+    ]
+
+    def mean(key, form=".2f"):
+        return lambda row: averaged([f[key] for f in row["found"] if key in f], form)
+
+    columns = {
+        "method": lambda row: METHODS[row["method"]].title + SUFFIX[row["form"]],
+        "planted fields named": lambda row: counted([f["found"] for f in row["found"]]),
+        "of single records": mean("share", ".0%"),
+        "insertion − deletion": lambda row: averaged(
+            [f["insertion"] - f["deletion"] for f in row["found"] if "insertion" in f]
+        ),
+        "ranks as exact effects": mean("effects"),
+        "wrong sign": mean("wrong_signs", ".1%"),
+        "other background": mean("background"),
+        "untrained model": mean("untrained"),
+        "seeds agree": lambda row: seeds_agree(planted, row["form"], row["method"]),
+    }
+    return table(columns, rows) if rows else None
+
+
+def own(form: str, method: str) -> bool:
+    """Returns whether a method has a row of its own for a form.
+
+    Alignment changes what attention says; what asks the model is listed once, of trees what only
+    they have.
+    """
+    if form in ("lightgbm", "ebm"):
+        return method in ("tree_shap", "ebm")
+    return form == "released" or method in ("attention", "contributions_average")
+
+
+def of_method(planted: Planted, form: str, method: str) -> list[Summary]:
+    """Returns what a method was found to say, of each model that has it."""
+    return [run["fields"][method] for run in runs_of(planted, form) if method in run["fields"]]
+
+
+def seeds_agree(planted: Planted, form: str, method: str) -> str:
+    """Returns the share of the top fields that two models of a rule have in common, on average."""
+    shares = []
+    for (rule, of_form), summary in planted.items():
+        if of_form != form or PLANTED_RULES[rule].best_auc <= LEARNABLE:
+            continue
+        size = len(PLANTED_RULES[rule].group)
+        tops = [
+            set(np.argsort(-np.array(run["fields"][method]["means"]))[:size])
+            for run in summary["runs"].values()
+            if "means" in run["fields"].get(method, {})
+        ]
+        shares += [len(one & other) / size for one, other in itertools.combinations(tops, 2)]
+    return f"{np.mean(shares):.0%}" if shares else "–"
+
+
+def fields_by_rule(planted: Planted) -> Table | None:
+    """Returns the table of how often each method names a rule's fields, a column a rule."""
+    rules = [rule for rule in PLANTED_RULES if (rule, "released") in planted]
+    rows = [
+        {"form": form, "method": method}
+        for method in METHODS
+        for form in SUFFIX
+        if own(form, method)
+        and any(method in run["fields"] for run in runs_of_all(planted, form, rules))
+    ]
+
+    def cell_of(rule):
+        return lambda row: counted(
+            [
+                run["fields"][row["method"]]["found"]
+                for run in runs_of_all(planted, row["form"], [rule])
+                if row["method"] in run["fields"]
+            ]
+        )
+
+    columns = {"method": lambda row: METHODS[row["method"]].title + SUFFIX[row["form"]]}
+    columns |= {PLANTED_RULES[rule].title: cell_of(rule) for rule in rules}
+    return table(columns, rows) if rows else None
+
+
+def runs_of_all(planted: Planted, form: str, rules: Iterable[str]) -> list[Summary]:
+    """Returns a form's models on rules, those that can hardly be learnt among them."""
+    return [
+        run
+        for rule in rules
+        if (rule, form) in planted
+        for run in planted[rule, form]["runs"].values()
+    ]
+
+
+def alignment(planted: Planted) -> Table | None:
+    """Returns the table of what alignment does to attention, and to AUC, rule by rule."""
+    rows = []
+    for rule in PLANTED_RULES:
+        if (rule, ALIGNED) not in planted or (rule, "released") not in planted:
+            continue
+        plain, aligned = (planted[rule, form]["runs"] for form in ("released", ALIGNED))
+        common = [s for s in aligned if "test" in plain.get(s, {})]
+        aucs = [[runs[seed]["test"] for seed in common] for runs in (aligned, plain)]
+        rows.append(
+            {
+                "title": PLANTED_RULES[rule].title,
+                "plain": [run["fields"]["attention"]["found"] for run in plain.values()],
+                "aligned": [run["fields"]["attention"]["found"] for run in aligned.values()],
+                "auc": interval(paired_difference(*aucs)) if common else "–",
+                "seeds": str(len(common)),
+            }
+        )
+    columns = {
+        "rule": "{title}",
+        "attention names its fields": lambda row: counted(row["plain"]),
+        "aligned": lambda row: counted(row["aligned"]),
+        "test AUC, aligned − plain": "{auc}",
+        "paired seeds": "{seeds}",
+    }
+    return table(columns, rows) if rows else None
+
+
+def pairs_at_a_glance(planted: Planted) -> Table | None:
+    """Returns the table of methods and questions on pairs of fields."""
+    rows = []
+    for method, form in itertools.product(PAIR_METHODS, SUFFIX):
+        if form == ALIGNED and method != "attention":
+            continue
+        if form in ("lightgbm", "ebm") and method != "ebm":
+            continue
+        found = [
+            run["pairs"][method] for run in runs_of(planted, form) if method in run.get("pairs", {})
+        ]
+        if found:
+            rows.append({"title": PAIR_METHODS[method].title + SUFFIX[form], "found": found})
+
+    def mean(key, form=".2f"):
+        return lambda row: averaged([f[key] for f in row["found"] if key in f], form)
+
+    columns = {
+        "method": "{title}",
+        "planted pairs named": lambda row: counted([f["found"] for f in row["found"]]),
+        "of single records": mean("precision", ".0%"),
+        "rank of the planted": mean("rank", ".1f"),
+        "Kendall's τ with all coalitions": mean("tau"),
+        "R² with all coalitions": mean("r2"),
+    }
+    return table(columns, rows) if rows else None
+
+
+def learnt(run: Summary) -> bool:
+    """Returns whether a model has learnt its rule."""
+    return run.get("probability", {}).get("matching", 0) > LEARNT
+
+
+def orders(planted: Planted) -> Table | None:
+    """Returns the table of which order is named, by the shares and by alpha_f."""
+    rows = []
+    for rule, of_rule in PLANTED_RULES.items():
+        runs = [run for run in runs_of(planted, "released", [rule]) if "orders" in run]
+        of_learnt = [run["orders"] for run in runs if learnt(run)]
+        if of_learnt:
+            order = len(of_rule.interacting()[0]) if len(of_rule.interacting()) == 1 else None
+            rows.append({"rule": of_rule, "order": order, "of": len(runs), "found": of_learnt})
+
+    def named(key):
+        def cell(row):
+            if row["order"] is None:
+                return "–"
+            return counted([int(np.argmax(f[key])) + 1 == row["order"] for f in row["found"]])
+
+        return cell
+
+    def mean(key):
+        return lambda row: ", ".join(
+            f"{share:.2f}" for share in np.mean([f[key] for f in row["found"]], axis=0)
+        )
+
+    columns: dict[str, str | Callable[[Summary], str]] = {
+        "rule": "{rule.title}",
+        "planted order": lambda row: str(row["order"] or "1 and 2"),
+        "learnt by": lambda row: f"{len(row['found'])} of {row['of']}",
+        "named by the shares": named("shares"),
+        "named by α_f": named("alpha_f"),
+        "mean shares": mean("shares"),
+        "mean α_f": mean("alpha_f"),
+    }
+    return table(columns, rows) if rows else None
+
+
+def triples(planted: Planted) -> str:
+    """Returns in how many models exact triple effects name the planted triple."""
+    found = [run["triple"]["found"] for run in runs_of(planted, "released") if "triple" in run]
+    return counted(found) if found else ""
