@@ -16,8 +16,8 @@ from experiments.faithfulness.methods import (
     untrained,
 )
 from experiments.faithfulness.tree_models import TreeModel
-from interhat_tf.explanation.attributions import occlusion
 from interhat_tf.calibration import probability
+from interhat_tf.explanation.attributions import occlusion
 from interhat_tf.explanation.batches import predict
 from interhat_tf.explanation.field_sets import mean_logits
 from interhat_tf.explanation.rank_correlation import rank_correlations

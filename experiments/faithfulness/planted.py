@@ -35,8 +35,8 @@ from experiments.faithfulness.models import (
     forget_models,
 )
 from experiments.faithfulness.tree_models import TreeModel
-from interhat_tf.commands import conditions
 from interhat_tf.calibration import probability
+from interhat_tf.commands import conditions
 from interhat_tf.explanation.batches import predict
 from interhat_tf.explanation.effect_fitting import fit_effects
 from interhat_tf.explanation.selection import first_records

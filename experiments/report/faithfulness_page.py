@@ -153,9 +153,13 @@ def areas(summary: Summary) -> Table:
             difference = None if method == "random" else row[kind]["against_random"]
             cells += [spread(row[kind]["area"], 3), interval(difference, 3)]
         agreement = row["agreement"]
-        rows.append([*cells, f"{agreement['correlation']:.2f}", f"{agreement['first']:.0%}"])
+        cells += [f"{agreement['correlation']:.2f}", f"{agreement['first']:.0%}"]
+        # Earlier summaries have no more than this.
+        more = ("effects", "wrong_signs", "background", "untrained")
+        rows.append([*cells, *(spread(row[key], 2) if key in row else "–" for key in more)])
     header = ["method", "deletion ↓", "minus random's", "insertion ↑", "minus random's"]
-    return Table([*header, "rank correlation", "same first field"], rows)
+    header += ["rank correlation of seeds", "same first field", "ranks as exact effects"]
+    return Table([*header, "wrong sign", "other background", "untrained model"], rows)
 
 
 def curves_figure(summary: Summary) -> Figure:

@@ -101,7 +101,7 @@ def mean_logits(
         donors: The r records b: the same for all x, (r, C) and (r, N), or for each
             x its own, (B, r, C) and (B, r, N).
         replaced: Which fields are in each of the n sets, as `members` returns them.
-        output: What of the logits the mean is of, such as `batches.probability`.
+        output: What of the logits the mean is of, such as `calibration.probability`.
             Defaults to themselves.
     """
     logits = output(predict(model, inputs)).astype("float64")  # (B,)
