@@ -2,6 +2,8 @@
 
 planted.py         are the fields, pairs, triples and orders of a planted rule named?
 curves.py          deletion and insertion, exact effects, signs and seeds, on real data
+coalitions.py      are named pairs right, against all coalitions, on real data?
+knockoffs.py       how many of the pairs that are named are false?
 agreement.py       do InterHAt's own explanations rank fields as their effects do?
 additivity.py      do contributions add up to the logit, and what does explaining cost?
 crosses.py         are the pairs that a model names worth a cross?

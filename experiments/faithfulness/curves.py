@@ -24,7 +24,7 @@ from experiments.common.statistics import mean_and_std, paired_difference
 from experiments.common.studies import open_data, runs_of, study_record, summary_of
 from experiments.faithfulness.field_measures import Explained, agreement, explain, measures
 from experiments.faithfulness.methods import METHODS, magnitudes
-from experiments.faithfulness.models import backgrounds_of, explained_runs
+from experiments.faithfulness.models import backgrounds_of, explained_runs, with_effects
 from experiments.paper.sensitivity import PRESET
 from interhat_tf.explanation.selection import first_records
 
@@ -34,8 +34,11 @@ RECORDS = flags.DEFINE_integer("explained", 300, "test records that are explaine
 def main(_):
     data = open_data()
     records, backgrounds = first_records(data, "test", RECORDS.value), backgrounds_of(data)
+    runs = runs_of("interhat", preset=PRESET)
+    folders = {run["seed"]: run["output_dir"] for run in runs}
     found, aucs = {}, {}
-    for seed, model, report in explained_runs(runs_of("interhat", preset=PRESET)):
+    for seed, model, report in explained_runs(runs):
+        model = with_effects(model, data, folders[seed])
         found[seed] = explain(model, records, backgrounds, seed)
         aucs[seed] = report["test"]["auc"]
     # Runs finish in any order.

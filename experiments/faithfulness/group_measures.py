@@ -126,6 +126,19 @@ def against_coalitions(name: str, values: np.ndarray, exact: np.ndarray) -> dict
     return found
 
 
+def precision_of_first(number: int, values: np.ndarray, exact: np.ndarray) -> float:
+    """Returns the share of a record's first pairs that are among as many exact ones, its mean.
+
+    Example:
+
+    >>> precision_of_first(2, np.array([[3.0, 0.1, -2.0]]), np.array([[1.0, -5.0, 2.0]]))
+    0.5
+    """
+    firsts = [np.argsort(-np.abs(v), axis=1, kind="stable")[:, :number] for v in (values, exact)]
+    common = [len(set(one) & set(other)) for one, other in zip(*firsts, strict=True)]
+    return float(np.mean(common) / number)
+
+
 def exact_interactions(model: keras.Model, inputs: Inputs, background: Inputs) -> np.ndarray:
     """Returns the Shapley interactions of all pairs, exact over all coalitions, (B, pairs)."""
     found = shapley_interactions(model, inputs, background)

@@ -1,6 +1,7 @@
 """The trained models that are explained, and the records they are compared with."""
 
 import gc
+import pathlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ from absl import flags
 from experiments.common.running import train_runs
 from experiments.common.seed_flags import WORKERS
 from experiments.faithfulness.field_measures import Backgrounds
+from interhat_tf.explanation.effect_fitting import fit_effects
 from interhat_tf.explanation.selection import first_records
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 
@@ -25,6 +27,22 @@ def explained_runs(
     for run, report in train_runs(runs, WORKERS.value):
         yield run["seed"], keras.saving.load_model(f"{run['output_dir']}/model.keras"), report
         forget_models()
+
+
+def with_effects(model: keras.Model, data: PreparedDataset, folder: str) -> keras.Model:
+    """Returns a run's model with an effect head, of pairs as well, which is fitted once.
+
+    Args:
+        model: The model.
+        data: What it was trained on.
+        folder: The run's folder, which keeps the model with the head.
+    """
+    path = pathlib.Path(folder) / "with_effects.keras"
+    if path.exists():
+        return keras.saving.load_model(path)
+    fit_effects(model, data, pairs=True)
+    model.save(path)
+    return model
 
 
 def forget_models() -> None:

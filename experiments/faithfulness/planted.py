@@ -12,7 +12,6 @@ keeps the seeds that it has: a study can be stopped, and gone on with, at any on
 Delete the file to do them again.
 """
 
-import pathlib
 from typing import Any
 
 import keras
@@ -24,7 +23,7 @@ from experiments.common.planted_rules import FORMS, PLANTED_RULES, Rule, conditi
 from experiments.common.results import read_result, write_result
 from experiments.common.running import run_program
 from experiments.common.seed_flags import SEEDS
-from experiments.common.studies import Run, open_data, run_flags, study_record
+from experiments.common.studies import open_data, run_flags, study_record
 from experiments.faithfulness import field_measures, group_measures
 from experiments.faithfulness.field_measures import Backgrounds
 from experiments.faithfulness.methods import Inputs, magnitudes
@@ -33,12 +32,12 @@ from experiments.faithfulness.models import (
     backgrounds_of,
     explained_runs,
     forget_models,
+    with_effects,
 )
 from experiments.faithfulness.tree_models import TreeModel
 from interhat_tf.calibration import probability
 from interhat_tf.commands import conditions
 from interhat_tf.explanation.batches import predict
-from interhat_tf.explanation.effect_fitting import fit_effects
 from interhat_tf.explanation.selection import first_records
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.utils.provenance import versions
@@ -106,18 +105,8 @@ def trained(
     ((_, model, report),) = explained_runs([run])
     if FORM.value != WITH_EFFECTS:
         return model, {"test": report["test"]["auc"]}
-    model = with_effects(model, data, run)
+    model = with_effects(model, data, run["output_dir"])
     return model, {"test": report["test"]["auc"], "fidelity": model.diagnosis["effects"]}
-
-
-def with_effects(model: keras.Model, data: PreparedDataset, run: Run) -> keras.Model:
-    """Returns a run's model with an effect head, which is fitted once."""
-    path = pathlib.Path(run["output_dir"]) / "with_effects.keras"
-    if path.exists():
-        return keras.saving.load_model(path)
-    fit_effects(model, data, pairs=True)
-    model.save(path)
-    return model
 
 
 def explained(

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from experiments.common.markdown import interval, spread
 from experiments.common.planted_rules import FORMS, PLANTED_RULES
 from experiments.common.results import read_results
+from experiments.faithfulness.group_measures import PAIR_METHODS
 from experiments.faithfulness.methods import METHODS
 from experiments.report import planted_tables
 from experiments.report.blocks import Table, picture, without_frame, write_pages
@@ -42,6 +43,8 @@ def write_faithfulness_page(folder: pathlib.Path) -> None:
     planted = {(s["rule"], s["form"]): s for s in found}
     curves = read_results("faithfulness/*/summary.json")
     agreement = list(read_results("faithfulness/agreement/*/*.json").values())
+    coalitions = list(read_results("faithfulness/coalitions/*/summary.json").values())
+    knockoffs = list(read_results("faithfulness/knockoffs/*/summary.json").values())
     additivity = list(read_results("faithfulness/additivity/*/summary.json").values())
     if not (planted or curves or agreement or additivity):
         return
@@ -57,6 +60,10 @@ def write_faithfulness_page(folder: pathlib.Path) -> None:
         orders=planted_tables.orders(planted),
         forms=forms(planted),
         curves=[of_data(name, summary) for name, summary in curves.items()],
+        coalitions=coalitions,
+        of_coalitions=[of_coalitions(summary) for summary in coalitions],
+        knockoffs=knockoffs,
+        discoveries=discoveries(knockoffs),
         agreement=agreement,
         agreed=agreed(agreement),
         additivity=additivity,
@@ -180,6 +187,39 @@ def curves_figure(summary: Summary) -> Figure:
     panels[0].set_ylabel("share of the prediction that is left")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
     return figure
+
+
+def of_coalitions(summary: Summary) -> Summary:
+    """Returns a data set's table of pairs against interactions over all coalitions."""
+
+    def cells_of(key):
+        return lambda row: spread(row[key], 2) if key in row else "–"
+
+    columns = {
+        "method": lambda row: PAIR_METHODS[row["name"]].title,
+        f"of the first {summary['first']}": cells_of("precision"),
+        "Kendall's τ": cells_of("tau"),
+        "R²": cells_of("r2"),
+    }
+    return {"summary": summary, "table": table(columns, named(summary["methods"]))}
+
+
+def discoveries(summaries: list[Summary]) -> Table:
+    """Returns the table of pairs that were named against knockoffs, and of those that are false."""
+    columns = {
+        "rule": lambda row: PLANTED_RULES[row["rule"]].title,
+        "models": lambda row: str(len(row["runs"])),
+        "planted pairs named": lambda row: planted_tables.averaged(
+            [run["right"] / run["planted"] for run in row["runs"].values() if run["planted"]], ".0%"
+        ),
+        "pairs named": lambda row: planted_tables.averaged(
+            [run["named"] for run in row["runs"].values()], ".1f"
+        ),
+        "false among them": lambda row: planted_tables.averaged(
+            [run["false"] for run in row["runs"].values()], ".0%"
+        ),
+    }
+    return table(columns, summaries)
 
 
 def agreed(summaries: list[Summary]) -> Table:

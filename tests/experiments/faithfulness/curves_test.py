@@ -1,14 +1,14 @@
 import pytest
 from absl.testing import flagsaver
 
-from experiments.faithfulness import additivity, curves
+from experiments.faithfulness import additivity, coalitions, curves
 from experiments.faithfulness.methods import METHODS
 from experiments.report import tables
 from interhat_tf.utils.files import read_json
 from tests.commands.train_test import write_raw
 
-# The methods of an InterHAt without an effect head.
-PLAIN = [name for name in METHODS if name not in ("effects", "tree_shap", "ebm")]
+# The methods that are no trees'.
+PLAIN = [name for name in METHODS if name not in ("tree_shap", "ebm")]
 
 
 @pytest.mark.slow
@@ -18,6 +18,7 @@ def test_from_raw_files_to_the_page(study_flags, runs_in_process, monkeypatch):
     given = {"raw_dir": str(raw), "epochs": 1, "seeds": [1, 2]}
     with flagsaver.flagsaver(**given, explained=8, background=4):
         curves.main(None)
+        coalitions.main(None)
         additivity.main(None)
     folder = study_flags / "results/faithfulness"
     summary = read_json(folder / "frappe/summary.json")
@@ -31,11 +32,14 @@ def test_from_raw_files_to_the_page(study_flags, runs_in_process, monkeypatch):
         assert len(deletion) == 11
         assert deletion[0] == pytest.approx(1) and deletion[-1] == pytest.approx(0, abs=1e-5)
         assert insertion[0] == pytest.approx(0, abs=1e-5) and insertion[-1] == pytest.approx(1)
+    pairs = read_json(folder / "coalitions/frappe/summary.json")["methods"]
+    assert list(pairs) == ["attention", "contributions", "pair_effects", "one_pass", "random"]
+    assert pairs["pair_effects"]["tau"]["mean"] > pairs["random"]["tau"]["mean"]
     added = read_json(folder / "additivity/frappe/summary.json")
     assert 0 < added["records"] <= 10_000 and added["rounds"] == 4
     assert added["largest_error"] < 1e-4
     tables.main(None)
     text = (folder / "README.md").read_text()
-    assert "## Contributions add up" in text
+    assert "## Contributions add up" in text and "| one-pass pair effects |" in text
     assert "## Frappe: deletion and insertion" in text
     assert (folder / "curves_frappe.png").read_bytes().startswith(b"\x89PNG")

@@ -1,0 +1,107 @@
+"""How many of the pairs that are called interactions are false, at a level that is set before.
+
+    python -m experiments.faithfulness.knockoffs --dataset=synthetic_rules/rule_2_dense_knockoffs
+
+Trains a `released` InterHAt with each of `--seeds` on a planted rule whose ten
+fields have ten knockoffs, fields of the same distribution that decide nothing.
+Pairs with a knockoff in them say how large exact pair effects are where there is
+no interaction, as in Diamond (Chen et al., 2024). A pair of the ten fields is named if its
+p-value against them is small enough for a false discovery rate of 10% by Benjamini
+and Hochberg's rule; pairs are ranked by the mean size of their effects on the
+first test records, whichever they are. Writes
+`faithfulness/knockoffs/RULE/summary.json` after each model, for `make page`, and
+keeps the seeds that it has.
+"""
+
+import itertools
+from typing import Any
+
+import keras
+import numpy as np
+from scipy import stats
+
+from experiments.common.flags import DATASET
+from experiments.common.planted_rules import PLANTED_RULES
+from experiments.common.results import read_result, write_result
+from experiments.common.running import run_program
+from experiments.common.seed_flags import SEEDS
+from experiments.common.studies import open_data, run_flags, study_record
+from experiments.faithfulness.group_measures import planted_pairs
+from experiments.faithfulness.models import backgrounds_of, explained_runs, forget_models
+from interhat_tf.explanation.interactions import pair_effects
+from interhat_tf.explanation.selection import first_records
+from interhat_tf.schema import Batch
+
+SUFFIX, FIELDS, LEVEL = "_knockoffs", 10, 0.1
+# Test records over which the sizes of effects are averaged.
+RECORDS = 50
+
+
+def main(_):
+    rule_name = DATASET.value.partition("/")[2].removesuffix(SUFFIX)
+    if not DATASET.value.endswith(SUFFIX) or rule_name not in PLANTED_RULES:
+        raise ValueError(f"--dataset must be synthetic_rules/RULE{SUFFIX}, got {DATASET.value}")
+    rule, data = PLANTED_RULES[rule_name], open_data()
+    name = f"faithfulness/knockoffs/{rule_name}/summary.json"
+    about = {"rule": rule_name, "records": RECORDS, "level": LEVEL}
+    known = read_result(name) or {}
+    runs = known["runs"] if all(known.get(key) == about[key] for key in about) else {}
+    records, background = first_records(data, "test", RECORDS), backgrounds_of(data).own
+    for seed in [seed for seed in SEEDS.value if str(seed) not in runs]:
+        run = run_flags("interhat", seed=seed, order=rule.order, preset="released")
+        ((_, model, report),) = explained_runs([run])
+        planted = planted_pairs(rule.interacting())
+        named = named_pairs(model, records, background)
+        runs[str(seed)] = {"test": report["test"]["auc"], **judged(named, planted)}
+        del model
+        forget_models()
+        in_order = {str(s): runs[str(s)] for s in sorted(map(int, runs))}
+        write_result(name, {**study_record(data), **about, "runs": in_order})
+
+
+def judged(named: set[tuple[int, int]], planted: set[tuple[int, int]]) -> dict[str, Any]:
+    """Returns how many pairs were `named`, and how many of them, and of the planted, are right.
+
+    `false` is the share of false pairs among those that were named, 0 of none.
+    """
+    right = len(named & planted)
+    false = (len(named) - right) / max(len(named), 1)
+    return {"named": len(named), "right": right, "planted": len(planted), "false": false}
+
+
+def named_pairs(model: keras.Model, records: Batch, background: Batch) -> set[tuple[int, int]]:
+    """Returns the pairs of the first ten fields that are called interactions, as positions."""
+    sizes = np.abs(pair_effects(model, records, background)).mean(axis=0)  # (pairs,)
+    pairs = list(itertools.combinations(range(2 * FIELDS), 2))
+    own = np.array([other < FIELDS for _, other in pairs])  # those of no knockoff
+    chosen = discoveries(sizes[own], sizes[~own])
+    return {pair for pair, yes in zip(itertools.compress(pairs, own), chosen, strict=True) if yes}
+
+
+def discoveries(sizes: np.ndarray, null: np.ndarray) -> np.ndarray:
+    """Returns which sizes are too large for a null, a mask, by Benjamini and Hochberg's rule.
+
+    The logarithms of the null's sizes are taken for normal: a hundred of them could show no
+    p-value that is small enough for one discovery among as many pairs.
+
+    Args:
+        sizes: Of the pairs in question, (n,).
+        null: Of pairs without an interaction.
+
+    Example:
+
+    >>> null = np.exp(np.linspace(-1, 1, 50))
+    >>> discoveries(np.array([1.0, 200.0, 2.0]), null)
+    array([False,  True, False])
+    """
+    logs = np.log(null)
+    p = stats.norm.sf((np.log(sizes) - logs.mean()) / logs.std(ddof=1))  # (n,)
+    order = np.argsort(p)
+    small = p[order] <= LEVEL * np.arange(1, len(p) + 1) / len(p)
+    chosen = np.zeros(len(p), bool)
+    chosen[order[: np.max(np.flatnonzero(small), initial=-1) + 1]] = True
+    return chosen
+
+
+if __name__ == "__main__":
+    run_program(main, required=["dataset"], seeds=list(range(1, 21)))
