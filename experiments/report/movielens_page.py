@@ -55,15 +55,16 @@ def of_case(name: str, case: Summary) -> Summary:
 def heatmap(record: Summary, title: str, name: str) -> Picture:
     """Returns the picture of a record, in the layout of the paper's."""
     # A genre's value is its name, or that it is not; the raw row says so. As in the paper its name
-    # is short.
-    is_genre = {n: v.removeprefix("not ") == n for n, v in record["values"].items()}
-    names = [field[:LETTERS] if is_genre[field] else field for field in record["field_names"]]
+    # is short. Of the user, whose values are not shown, the names stand as they are.
+    fields, values = record["field_names"], record["values"]
+    genres = {field for field in fields if values[field] == f"not {field}"} | {*record["genres"]}
+    names = [field[:LETTERS] if field in genres else field for field in fields]
     weights = {kind: record[kind] for kind in ("field_weights", "order_weights")}
     figure = attention_heatmap(
         types.SimpleNamespace(field_names=names, **weights),
         title=title,
-        values=["" if is_genre[field] else record["values"][field] for field in is_genre],
-        marks=[field in record["genres"] for field in record["field_names"]],
+        values=["" if f in genres or values[f] == f else values[f] for f in fields],
+        marks=[field in record["genres"] for field in fields],
         marks_label="raw",
         effects=record.get("effects"),
     )
