@@ -99,6 +99,11 @@ faithfulness: $(READY)  ## are the explanations true: planted rules; FRAPPE=<fol
 	  for form in released aligned lightgbm ebm; do \
 	    $(PY) -m experiments.faithfulness.planted --results_dir=$(RESULTS) --dataset=synthetic_rules/$$rule --form=$$form; \
 	  done; done
+	set -e; for rule in rule_2 rule_2_dense rule_3_dense; do \
+	  $(PY) -m experiments.faithfulness.knockoffs --results_dir=$(RESULTS) --dataset=synthetic_rules/$${rule}_knockoffs; \
+	done
+	$(if $(FRAPPE),$(PY) -m experiments.faithfulness.coalitions --results_dir=$(RESULTS) --dataset=frappe/nfm \
+	  --raw_dir="$(FRAPPE)" --note="$(NOTE)")
 	set -e; for measure in curves additivity; do :; \
 	  $(if $(FRAPPE),$(PY) -m experiments.faithfulness.$$measure --results_dir=$(RESULTS) --dataset=frappe/nfm \
 	    --raw_dir="$(FRAPPE)" --note="$(NOTE)";) \

@@ -4,6 +4,7 @@ from absl.testing import flagsaver
 from experiments.faithfulness import additivity, coalitions, curves
 from experiments.faithfulness.methods import METHODS
 from experiments.report import tables
+from interhat_tf.explanation import effect_fitting
 from interhat_tf.utils.files import read_json
 from tests.commands.train_test import write_raw
 
@@ -14,6 +15,7 @@ PLAIN = [name for name in METHODS if name not in ("tree_shap", "ebm")]
 @pytest.mark.slow
 def test_from_raw_files_to_the_page(study_flags, runs_in_process, monkeypatch):
     monkeypatch.setattr(additivity, "ROUNDS", 2)
+    monkeypatch.setattr(effect_fitting, "BATCH_SIZE", 64)  # there are few records
     raw = write_raw(study_flags / "raw")
     given = {"raw_dir": str(raw), "epochs": 1, "seeds": [1, 2]}
     with flagsaver.flagsaver(**given, explained=8, background=4):
