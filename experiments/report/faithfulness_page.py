@@ -91,7 +91,11 @@ def in_short(planted: Planted) -> list[Summary]:
     if found(ALIGNED, "attention"):
         attention += f"; attention that was aligned with effects in {count(ALIGNED, 'attention')}"
     named_by = {m: found("released", m) for m in METHODS}
-    right = [METHODS[m].title for m, f in named_by.items() if f and sum(f) >= WANTED * len(f)]
+    right = [
+        f"{METHODS[method].title} ({sum(f)} of {len(f)})"
+        for method, f in named_by.items()
+        if f and sum(f) >= WANTED * len(f)
+    ]
     by = "; ".join(right) or "none of the methods"
     said = [attention, f"In at least {WANTED:.0%} of the models they are named by: {by}"]
     pairs = [
