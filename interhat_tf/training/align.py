@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.training.distribution import distribute_batches
-from interhat_tf.training.effect_alignment import EffectAlignment
 from interhat_tf.training.evaluation import compile_prediction, evaluate
 from interhat_tf.training.records import adapt_and_diagnose, check_training
 from interhat_tf.training.settings import TrainingSettings
@@ -21,12 +20,14 @@ def align_attention(
     data: PreparedDataset,
     weight: float = 0.05,
     epochs: int = 3,
+    order_weight: float = 0.0,
     **changes: Any,
 ) -> list[dict[str, float]]:
     """Trains a model on, until its attention weights say what the fields do to its logit.
 
-    These are a few epochs with `TrainingSettings.effect_weight`, at learning rates
-    that fall from epoch to epoch by the same factor, to a tenth in the last one.
+    These are a few epochs with `TrainingSettings.effect_weight` and `order_weight`,
+    of which one may be 0, at learning rates that fall from epoch to epoch by the
+    same factor, to a tenth in the last one.
     The model keeps what the last epoch made of it, or the average of its weights
     if its settings have one, with a new average record and diagnosis (`adapt`,
     `diagnose`). Effects that `fit_effects` gave it, and its calibration, are dropped.
@@ -34,9 +35,11 @@ def align_attention(
     Args:
         model: The model, an `InterHAt`.
         data: The `input_pipeline.PreparedDataset` that it was trained on.
-        weight: The weight of the alignment; see `effect_alignment`. Defaults to
-            0.05.
+        weight: The weight of the alignment with effects; see `effect_alignment`.
+            Defaults to 0.05.
         epochs: Number of epochs. Defaults to 3.
+        order_weight: The weight of the alignment of the order weights; see
+            `order_alignment`. Defaults to 0, which leaves them alone.
         **changes: Arguments of `TrainingSettings` that win over those of the
             model's preset. `learning_rate` is the first epoch's and defaults to
             1e-3.
@@ -45,8 +48,9 @@ def align_attention(
         The validation split's `auc` and `logloss` before, and after each epoch.
 
     Raises:
-        ValueError: If the model has no attention weights, its schema is not the
-            data set's, a record does not follow it, or the weight is not above 0.
+        ValueError: If the model has no attention weights, or as `OrderAlignment`
+            asks, its schema is not the data set's, a record does not follow it, a weight
+            is negative, or both are 0.
 
     Example:
 
@@ -54,16 +58,17 @@ def align_attention(
         align_attention(model, data)
         model.save("aligned.keras")
     """
-    if weight <= 0:
-        raise ValueError(f"weight, that of the alignment, must be above 0, got {weight}")
-    changes = {"learning_rate": 1e-3, **changes, "effect_weight": weight}
+    if not weight and not order_weight:
+        raise ValueError("weight and order_weight are both 0: nothing would be aligned")
+    weights = {"effect_weight": weight, "order_weight": order_weight}
+    changes = {"learning_rate": 1e-3, **changes, **weights}
     settings = TrainingSettings.of_model(model, **changes)
     data.check_model(model)
     check_training(model, data, settings, ("train", "validation"))
     model.drop_effects()  # they are of the weights that it has now
     model.calibration = None  # as this is
     optimizer, averaged = settings.make_optimizer(model), settings.make_average(model)
-    alignment = EffectAlignment(model, weight, settings.seed)
+    alignments = settings.make_alignments(model)
     train_steps = compile_steps(
         model,
         optimizer,
@@ -71,7 +76,7 @@ def align_attention(
         jit_compile=settings.jit_compile,
         microbatch_size=settings.microbatch_size,
         averaged=averaged,
-        alignment=alignment,
+        alignments=alignments,
     )
     strategy = model.distribute_strategy
     shards = settings.input_shards or strategy.num_replicas_in_sync
@@ -82,7 +87,8 @@ def align_attention(
     history = [evaluate(model, data, "validation", predict)]
     for share in np.geomspace(1.0, 0.1, epochs):
         optimizer.learning_rate = share * settings.learning_rate
-        alignment.follow_learning_rate(share)
+        for alignment in alignments:
+            alignment.follow_learning_rate(share)
         for _ in range(data.num_batches(settings.batch_size, shards)):
             train_steps(batches, tf.constant(1))
         with averaged.in_place() if averaged else contextlib.nullcontext():

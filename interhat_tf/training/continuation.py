@@ -3,7 +3,7 @@
 import dataclasses
 import pathlib
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -12,15 +12,15 @@ import tensorflow as tf
 
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.schema import Schema
+from interhat_tf.training.alignment import Alignment
 from interhat_tf.training.averaged_weights import AveragedWeights
-from interhat_tf.training.effect_alignment import EffectAlignment
 from interhat_tf.training.growth import TableRows, grow_model, grow_schema, rows_of_tables
 from interhat_tf.training.run_folder import architecture, differences
 from interhat_tf.training.settings import TrainingSettings
 from interhat_tf.utils.files import atomic_write, read_json
 
 FILE = "best_state.npz"
-SAME = ("optimizer", "ema_momentum", "effect_weight")
+SAME = ("optimizer", "ema_momentum", "effect_weight", "order_weight")
 """Settings that decide what a state holds: which one, or whether there is any."""
 
 
@@ -32,13 +32,13 @@ class Trained:
         model: The model.
         optimizer: The optimizer, built.
         averaged: The average of the weights, if there is one.
-        alignment: What aligns the model's attention, if anything does.
+        alignments: What aligns the model's attention.
     """
 
     model: keras.Model
     optimizer: keras.optimizers.Optimizer
     averaged: AveragedWeights | None
-    alignment: EffectAlignment | None
+    alignments: Sequence[Alignment]
 
     def variables(self) -> "Iterator[_Entry]":
         """Yields all variables, in an order that is the same in every run alike."""
@@ -55,8 +55,9 @@ class Trained:
                 yield _Entry(average, path)
             for path, table in self.averaged.tables.items():
                 yield from (_Entry(variable, path) for variable in table.variables)
-        for variable in self.alignment.variables if self.alignment else ():
-            yield _Entry(variable)
+        for alignment in self.alignments:
+            for variable in alignment.variables:
+                yield _Entry(variable)
 
     def save(self, folder: pathlib.Path, data: PreparedDataset) -> None:
         """Writes the present state into a run's folder, for a run that starts from it.
@@ -189,5 +190,5 @@ class EarlierRun:
         for i, entry in enumerate(trained.variables()):
             entry.assign(self._arrays[f"variable_{i}"], rows)
         trained.optimizer.learning_rate = learning_rate
-        if trained.alignment:
-            trained.alignment.follow_learning_rate(1.0)
+        for alignment in trained.alignments:
+            alignment.follow_learning_rate(1.0)

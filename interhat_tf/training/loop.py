@@ -190,13 +190,13 @@ class _Loop:
         self.optimizer = settings.make_optimizer(model)
         self.averaged = settings.make_average(model)
         averages = self.averaged.variables if self.averaged else []
-        self.alignment = settings.make_alignment(model)
-        self.trained = Trained(model, self.optimizer, self.averaged, self.alignment)
-        effects = self.alignment.variables if self.alignment else []
+        self.alignments = settings.make_alignments(model)
+        self.trained = Trained(model, self.optimizer, self.averaged, self.alignments)
+        heads = [variable for a in self.alignments for variable in a.variables]
         self.loss_sum = tf.Variable(0.0, dtype=tf.float64, trainable=False)
         self.checkpoint = Checkpoint(
             folder / "checkpoint.npz",
-            [*model.variables, *self.optimizer.variables, *averages, *effects, self.loss_sum],
+            [*model.variables, *self.optimizer.variables, *averages, *heads, self.loss_sum],
             _weights(model),
         )
         self.predict = compile_prediction(model, settings.microbatch_size)
@@ -226,7 +226,7 @@ class _Loop:
             microbatch_size=settings.microbatch_size,
             averaged=self.averaged,
             self_distillation=settings.self_distillation,
-            alignment=self.alignment,
+            alignments=self.alignments,
         )
         writer = (
             tf.summary.create_file_writer(str(self.folder / "tensorboard"))
@@ -309,8 +309,8 @@ class _Loop:
         else:
             rate = logs["learning_rate"] * settings.learning_rate_factor
             self.optimizer.learning_rate = rate
-            if self.alignment:
-                self.alignment.follow_learning_rate(rate / settings.learning_rate)
+            for alignment in self.alignments:
+                alignment.follow_learning_rate(rate / settings.learning_rate)
         state.epoch, state.step = state.epoch + 1, 0
         state.finished = (
             state.epochs_without_gain >= settings.patience or state.epoch >= settings.max_epochs

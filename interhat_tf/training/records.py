@@ -6,9 +6,10 @@ import keras
 import tensorflow as tf
 
 from interhat_tf.input_pipeline.dataset import PreparedDataset
-from interhat_tf.training.effect_alignment import check_alignment
+from interhat_tf.training.alignment import check_alignment
 from interhat_tf.training.evaluation import EVALUATION_BATCH_SIZE, evaluate_batches
 from interhat_tf.training.microbatch import check_microbatches
+from interhat_tf.training.order_alignment import check_order_alignment
 from interhat_tf.training.self_distillation import check_self_distillation
 from interhat_tf.training.settings import TrainingSettings
 
@@ -33,7 +34,10 @@ def check_training(
     if settings.self_distillation:
         check_self_distillation(model)
     if settings.effect_weight:
-        check_alignment(model, settings.self_distillation)
+        check_alignment(model, "effect_weight", settings.self_distillation)
+    if settings.order_weight:
+        check_alignment(model, "order_weight", settings.self_distillation)
+        check_order_alignment(model)
     for split in splits:
         data.check(split)
 

@@ -6,11 +6,13 @@ from typing import Any, Self
 import keras
 import tensorflow as tf
 
+from interhat_tf.training.alignment import Alignment
 from interhat_tf.training.averaged_weights import AveragedWeights
 from interhat_tf.training.early_stopping import check_criterion
 from interhat_tf.training.effect_alignment import EffectAlignment
 from interhat_tf.training.microbatch import check_microbatches
 from interhat_tf.training.optimizers import Adam, LazyAdam, table_penalties
+from interhat_tf.training.order_alignment import OrderAlignment
 from interhat_tf.utils.limits import check_limits
 
 OPTIMIZERS = {"adam": Adam, "lazy_adam": LazyAdam}
@@ -36,6 +38,8 @@ class TrainingSettings:
         effect_weight: Weight of a pull of the attention weights to the effects of
             the fields, or 0, none. 0.05 is a good one; a step then has a second
             forward pass; see `effect_alignment`.
+        order_weight: Weight of a pull of the order weights to the orders of what
+            the fields do, or 0, none. 0.05 is a good one; see `order_alignment`.
         criterion: What makes an epoch better than another on validation:
             `"auc - logloss"`, or `"logloss"`, which noise fools less where most
             records are alike or the split is small; see `early_stopping.CRITERIA`.
@@ -70,6 +74,7 @@ class TrainingSettings:
     ema_momentum: float | None = None
     self_distillation: float = 0.0
     effect_weight: float = 0.0
+    order_weight: float = 0.0
     max_epochs: int = 100
     criterion: str = "auc - logloss"
     patience: int = 2
@@ -115,11 +120,10 @@ class TrainingSettings:
             return None
         return AveragedWeights(model, self.ema_momentum, lazy=self.optimizer == "lazy_adam")
 
-    def make_alignment(self, model: keras.Model) -> EffectAlignment | None:
-        """Returns what aligns a model's attention with effects, or `None` if none is asked for."""
-        if not self.effect_weight:
-            return None
-        return EffectAlignment(model, self.effect_weight, self.seed)
+    def make_alignments(self, model: keras.Model) -> list[Alignment]:
+        """Returns what aligns a model's attention with effects and orders, as asked for."""
+        kinds = [(EffectAlignment, self.effect_weight), (OrderAlignment, self.order_weight)]
+        return [kind(model, weight, self.seed) for kind, weight in kinds if weight]
 
     def make_optimizer(self, model: keras.Model) -> keras.optimizers.Optimizer:
         """Returns the optimizer, built for a model's variables in its strategy's scope."""

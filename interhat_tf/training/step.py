@@ -1,19 +1,19 @@
 """The training step: of whole batches, or of microbatches that stay in the cache."""
 
-from collections.abc import Callable, Iterator, Mapping
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from interhat_tf.schema import Batch
+from interhat_tf.training.alignment import Alignment, aligned_forward, check_alignment
 from interhat_tf.training.averaged_weights import AveragedWeights
-from interhat_tf.training.effect_alignment import EffectAlignment, check_alignment
 from interhat_tf.training.microbatch import check_microbatches, sum_over_microbatches
 from interhat_tf.training.self_distillation import check_self_distillation, logloss_and_pull
 
 LABELS = "labels"
-REPLACED = "replaced fields"
 
 
 def compile_steps(
@@ -24,7 +24,7 @@ def compile_steps(
     microbatch_size: int | None = None,
     averaged: AveragedWeights | None = None,
     self_distillation: float = 0.0,
-    alignment: EffectAlignment | None = None,
+    alignments: Sequence[Alignment] = (),
 ) -> Callable[[Any, tf.Tensor], None]:
     """Returns the function that trains a model for a number of steps.
 
@@ -44,7 +44,7 @@ def compile_steps(
             to none.
         self_distillation: Weight of the pull of two predictions to their mean;
             see `self_distillation`. Defaults to 0, one prediction.
-        alignment: What pulls attention weights toward effects, and learns these.
+        alignments: What pulls attention toward what fields do, and learns that.
             Defaults to none.
 
     Returns:
@@ -59,11 +59,11 @@ def compile_steps(
         check_microbatches(model, jit_compile)
     if self_distillation:
         check_self_distillation(model)
-    if alignment is not None:
-        check_alignment(model, self_distillation)
+    if alignments:
+        check_alignment(model, self_distillation=self_distillation)
     strategy = model.distribute_strategy
     table_l2 = getattr(optimizer, "table_l2", {})
-    objective = Objective(model, table_l2, microbatch_size, self_distillation, alignment)
+    objective = Objective(model, table_l2, microbatch_size, self_distillation, alignments)
     gradients_of, weights = objective.gradients, model.trainable_variables
 
     def train_step(inputs: Batch, labels: tf.Tensor) -> tf.Tensor:
@@ -74,8 +74,10 @@ def compile_steps(
         if averaged is not None:
             averaged.before_step(gradients[: len(weights)], weights)
         optimizer.apply(gradients[: len(weights)], weights)  # sums over the replicas
-        if alignment is not None:
-            alignment.optimizer.apply(gradients[len(weights) :], alignment.head_weights)
+        of_heads = iter(gradients[len(weights) :])
+        for alignment in alignments:
+            heads = alignment.head_weights
+            alignment.optimizer.apply(list(itertools.islice(of_heads, len(heads))), heads)
         return sums
 
     compiled = tf.function(jit_compile=jit_compile, reduce_retracing=True)
@@ -88,12 +90,12 @@ def compile_steps(
     def train_steps(batches: Iterator, steps: tf.Tensor) -> None:
         for _ in tf.range(steps):
             sums = strategy.run(train_step, args=next(batches))
-            sums = strategy.reduce(tf.distribute.ReduceOp.SUM, sums, axis=None)  # (2,)
+            sums = strategy.reduce(tf.distribute.ReduceOp.SUM, sums, axis=None)
             loss_sum.assign_add(sums[0])
             if averaged is not None:
                 averaged.after_step(optimizer.iterations.value)
-            if alignment is not None:
-                alignment.after_step(sums[1])
+            for i, alignment in enumerate(alignments):
+                alignment.after_step(sums[1 + i])
 
     return train_steps
 
@@ -106,10 +108,10 @@ class Objective:
         table_l2: Paths of the variables whose penalties the optimizer adds.
         microbatch_size: As for `compile_steps`.
         self_distillation: As for `compile_steps`.
-        alignment: As for `compile_steps`.
+        alignments: As for `compile_steps`.
 
     Attributes:
-        variables: The model's trainable ones, then those of the alignment's head.
+        variables: The model's trainable ones, then those of the alignments' heads.
     """
 
     def __init__(
@@ -118,20 +120,20 @@ class Objective:
         table_l2: dict[str, float],
         microbatch_size: int | None,
         self_distillation: float,
-        alignment: EffectAlignment | None,
+        alignments: Sequence[Alignment],
     ):
         self.model, self.microbatch_size = model, microbatch_size
-        self.self_distillation, self.alignment = self_distillation, alignment
+        self.self_distillation, self.alignments = self_distillation, alignments
         weights = model.trainable_variables
         self.penalised = [v for v in weights if v.regularizer and v.path not in table_l2]
-        self.variables = [*weights, *(alignment.head_weights if alignment else [])]
+        self.variables = [*weights, *(v for a in alignments for v in a.head_weights)]
 
     def gradients(
         self, inputs: Batch, labels: tf.Tensor, rows: tf.Tensor
     ) -> tuple[tf.Tensor, list[Any]]:
         """Returns sums over a batch, and the gradients of the objective.
 
-        The sums, (2,), are of the records' loglosses, and of their |effects|
+        The sums are of the records' loglosses, and for each alignment of its sizes
         divided by `rows`.
 
         Args:
@@ -140,8 +142,8 @@ class Objective:
             rows: The number of records, over all replicas.
         """
         batch = {**inputs, LABELS: labels}
-        if self.alignment is not None:
-            batch[REPLACED] = self.alignment.draw_fields(tf.shape(labels)[0])
+        for name, alignment in self._named_alignments():
+            batch[name] = alignment.draw(tf.shape(labels)[0])
 
         def gradients_of(batch: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, list[Any]]:
             return self._batch_gradients(batch, rows)
@@ -154,25 +156,29 @@ class Objective:
 
     def _batch_gradients(self, batch, rows):
         with tf.GradientTape() as tape:
-            losses, objectives, effects = self._losses(dict(batch))
-            objective = tf.reduce_sum(objectives) / tf.cast(rows, objectives.dtype)
+            losses, added, sizes = self._losses(dict(batch))
+            objective = (tf.reduce_sum(losses) + added) / tf.cast(rows, losses.dtype)
         gradients = tape.gradient(objective, self.variables)
-        sums = [tf.reduce_sum(tf.cast(values, tf.float64)) for values in (losses, effects)]
-        return tf.stack([sums[0], sums[1] / tf.cast(rows, tf.float64)]), gradients
+        sums = [tf.reduce_sum(tf.cast(losses, tf.float64))]
+        sums += [tf.cast(size, tf.float64) / tf.cast(rows, tf.float64) for size in sizes]
+        return tf.stack(sums), gradients
 
     def _losses(self, inputs):
-        """Returns the records' loglosses, what is to be minimised of each, and |effects|, (B,)."""
-        labels, replaced = inputs.pop(LABELS), inputs.pop(REPLACED, None)
+        """Returns loglosses, (B,), what is added to their sum, and the alignments' sizes."""
+        labels = inputs.pop(LABELS)
         if self.self_distillation:
             losses, pulls = logloss_and_pull(self.model, inputs, labels)
-            return losses, losses + self.self_distillation * pulls, tf.zeros_like(losses)
-        if self.alignment is None:
+            return losses, self.self_distillation * tf.reduce_sum(pulls), []
+        if not self.alignments:
             logits = self.model(inputs, training=True)[:, 0]  # (B,)
-            losses = _loglosses(labels, logits)  # (B,)
-            return losses, losses, tf.zeros_like(losses)
-        logits, added, effects = self.alignment.forward(inputs, replaced)  # (B,)
-        losses = _loglosses(labels, logits)  # (B,)
-        return losses, losses + added, effects
+            return _loglosses(labels, logits), 0.0, []
+        drawn = [inputs.pop(name) for name, _ in self._named_alignments()]
+        logits, terms = aligned_forward(self.model, inputs, self.alignments, drawn)
+        added = sum(term.loss for term in terms)
+        return _loglosses(labels, logits), added, [term.size for term in terms]
+
+    def _named_alignments(self):
+        return [(f"drawn for alignment {i}", a) for i, a in enumerate(self.alignments)]
 
     def _add_penalties(self, gradients):
         if not self.penalised:

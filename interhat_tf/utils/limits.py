@@ -44,6 +44,7 @@ LIMITS = {
     "dropout": Limits(0, 1),
     "self_distillation": Limits(0),
     "effect_weight": Limits(0),
+    "order_weight": Limits(0),
     "checkpoint_minutes": Limits(0),
     "embedding_l2": Limits(0),
     "aggregation_l2": Limits(0),

@@ -29,5 +29,10 @@ def test_the_weights_come_to_name_the_fields_that_decide(rule_data):
 def test_what_is_refused(rule_data):
     with pytest.raises(ValueError, match="with attention weights, and DNN has none"):
         align_attention(DNN(rule_data.schema), rule_data)
-    with pytest.raises(ValueError, match="weight, that of the alignment, must be above 0, got 0"):
+    with pytest.raises(ValueError, match="weight and order_weight are both 0: nothing would be"):
         align_attention(make_model(rule_data.schema), rule_data, weight=0)
+    with pytest.raises(ValueError, match="effect_weight must be at least 0, got -1"):
+        align_attention(make_model(rule_data.schema), rule_data, weight=-1, order_weight=1)
+    one = make_model(rule_data.schema, order=1)
+    with pytest.raises(ValueError, match="order_weight needs a model of at least two orders"):
+        align_attention(one, rule_data, order_weight=0.05)

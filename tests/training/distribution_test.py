@@ -14,6 +14,7 @@ import tensorflow as tf
 from data.synthetic_rules.synthetic_rules_dataset_builder import Builder, RuleConfig
 from interhat_tf import Adam, Field, InterHAt, LazyAdam, Schema, TrainingSettings, train
 from interhat_tf.input_pipeline.catalog import prepare
+from interhat_tf.training import order_alignment
 from interhat_tf.training.averaged_weights import AveragedWeights
 from interhat_tf.training.distribution import (
     check_agreement,
@@ -22,6 +23,7 @@ from interhat_tf.training.distribution import (
 )
 from interhat_tf.training.effect_alignment import EffectAlignment
 from interhat_tf.training.evaluation import compile_prediction
+from interhat_tf.training.order_alignment import OrderAlignment
 from interhat_tf.training.step import compile_steps
 from interhat_tf.utils.files import read_json
 from tests.conftest import run_python
@@ -104,10 +106,10 @@ def test_a_lost_worker_is_named():
         raise tf.errors.InvalidArgumentError(None, None, "something else")
 
 
-def trained(strategy, optimizer, effect_weight=0.0, **how):
+def trained(strategy, optimizer, alignment_weight=0.0, **how):
     """Returns a model after a step on each batch, the sum of the loglosses, and the average.
 
-    With an effect weight both replicas' parts of a batch have the same records, so that
+    With an alignment both replicas' parts of a batch have the same records, so that
     each record has the same neighbour wherever a batch is cut.
     """
     rng = np.random.default_rng(0)
@@ -115,7 +117,7 @@ def trained(strategy, optimizer, effect_weight=0.0, **how):
         (rng.integers(0, (7, 5), (rows, 2)), rng.integers(2, size=rows).astype("float32"))
         for rows in ROWS
     ]
-    if effect_weight:
+    if alignment_weight:
         batches = [(np.tile(ids[: len(ids) // 2], (2, 1)), labels) for ids, labels in batches]
     keras.utils.set_random_seed(3)
     with strategy.scope():
@@ -124,8 +126,10 @@ def trained(strategy, optimizer, effect_weight=0.0, **how):
         optimizer.build(model.trainable_variables)
     loss_sum = tf.Variable(0.0, dtype=tf.float64)
     averaged = AveragedWeights(model, 0.9)
-    alignment = EffectAlignment(model, effect_weight) if effect_weight else None
-    steps = compile_steps(model, optimizer, loss_sum, averaged=averaged, alignment=alignment, **how)
+    kinds = (EffectAlignment, OrderAlignment) if alignment_weight else ()
+    alignments = [kind(model, alignment_weight) for kind in kinds]
+    given_to_steps = {"averaged": averaged, "alignments": alignments, **how}
+    steps = compile_steps(model, optimizer, loss_sum, **given_to_steps)
     alone = strategy.num_replicas_in_sync == 1
     given = [
         ({"categorical": ids[part]}, labels[part])
@@ -183,11 +187,13 @@ def main(folder):
 def align(folder, two, ids):
     """Trains with aligned attention on one device and on two."""
     # A part's fields are those that the part has in the whole batch.
-    EffectAlignment.draw_fields = lambda self, rows: tf.range(rows) % 2
-    model, *rest = trained(tf.distribute.get_strategy(), Adam, effect_weight=5.0)
+    EffectAlignment.draw = lambda self, rows: tf.range(rows) % 2
+    OrderAlignment.draw = lambda self, rows: tf.tile([[0, 1]], [rows, 1])  # all that there are
+    order_alignment.EVERY = 1
+    model, *rest = trained(tf.distribute.get_strategy(), Adam, alignment_weight=5.0)
     save(f"{folder}/Aligned-one.npz", model, *rest, model, ids)
     for how in ("whole", "xla"):
-        model, *rest = trained(two, Adam, effect_weight=5.0, **HOW[how])
+        model, *rest = trained(two, Adam, alignment_weight=5.0, **HOW[how])
         save(f"{folder}/Aligned-{how}.npz", model, *rest, compile_prediction(model), ids)
 
 
