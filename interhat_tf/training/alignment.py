@@ -18,16 +18,18 @@ class Term(NamedTuple):
     """What an `Alignment` adds to the losses of a batch."""
 
     loss: tf.Tensor  # the sum over the batch, a scalar
-    size: tf.Tensor  # the sum of what targets are divided by the mean of, a scalar
+    sizes: tf.Tensor  # sums over the batch, (n,); targets are divided by the mean of the first
 
 
 class Alignment(ABC):
     """Pulls a model's attention toward what a head beside it learns of the model.
 
     The head is an `EffectHead`, which reads what the forward pass has made and
-    learns by an Adam of its own: nothing of its loss reaches the model. Where the
-    model has batch normalisation or dropout the head normalises what it reads;
-    otherwise not, so that a step is the same in microbatches.
+    learns by an Adam of its own: nothing of its loss reaches the model. What it
+    learns are differences of predictions as in inference, without gradients: those
+    of training, under a dropout mask and a batch's own statistics, are of another
+    function. Where the model has batch normalisation or dropout the head normalises
+    what it reads; otherwise not, so that a step is the same in microbatches.
 
     Args:
         model: An `ExplainingModel`; its strategy's replicas each align their part
@@ -39,12 +41,14 @@ class Alignment(ABC):
     Attributes:
         optimizer: The head's.
         head_weights: What it trains.
+        num_sizes: How many sums `Term.sizes` are.
         mean_size: What targets are divided by: a mean over the batch before.
         variables: What changes, for a checkpoint.
     """
 
     def __init__(self, model: keras.Model, weight: float, num_sets: int, seed: int):
         self.model, self.weight, self.seed = model, weight, seed
+        self.num_sizes = 1
         self.normalise = needs_whole_batches(model)
         config = {"num_pairs": num_sets, "dtype": model.logit_dtype, "name": "effect_head"}
         with model.distribute_strategy.scope():
@@ -52,35 +56,48 @@ class Alignment(ABC):
             self.head_weights = self.head.trainable_variables
             self.optimizer = Adam(HEAD_LEARNING_RATE)
             self.optimizer.build(self.head_weights)
-            self.mean_size = tf.Variable(
-                tf.zeros((), model.logit_dtype),
-                trainable=False,
-                aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-            )
+        self.mean_size = self.make_variable(tf.zeros((), model.logit_dtype))
         self.variables = [*self.head.variables, *self.optimizer.variables, self.mean_size]
+
+    def make_variable(self, start: tf.Tensor) -> tf.Variable:
+        """Returns a variable that `after_step` changes, in the model's strategy's scope."""
+        once = tf.VariableAggregation.ONLY_FIRST_REPLICA
+        with self.model.distribute_strategy.scope():
+            return tf.Variable(start, trainable=False, aggregation=once)
 
     @abstractmethod
     def draw(self, rows: tf.Tensor) -> tf.Tensor:
         """Returns the fields that this step's batch is asked about, (B, ...)."""
 
     @abstractmethod
-    def term(self, found: Any, drawn: tf.Tensor, before: list[tuple[Any, tf.Tensor]]) -> Term:
+    def term(self, found: Any, drawn: tf.Tensor) -> Term:
         """Returns what is to be minimised besides the logloss: the pull and the head's error.
 
         Args:
             found: What `ExplainingModel.forward` found for a batch in training.
             drawn: What `draw` returned for its records.
-            before: The model's variables that are not trained, with their values
-                before that pass, for `keras.StatelessScope`.
         """
+
+    def as_in_inference(self, found: Any, every: int) -> Any:
+        """Returns what a pass as in inference finds for one record in `every`, without gradients.
+
+        A model without batch normalisation and dropout has found it already. What
+        `effect_inputs` does not read is left as it is.
+        """
+        if self.normalise:
+            found, every = self.model.forward(found.fields[::every]), 1
+        read = ("logits", "output", "aggregations", "fields")
+        return found._replace(
+            **{name: tf.stop_gradient(getattr(found, name))[::every] for name in read}
+        )
 
     def follow_learning_rate(self, share: float) -> None:
         """Gives the head the share of its learning rate that the model has of its own."""
         self.optimizer.learning_rate = HEAD_LEARNING_RATE * share
 
-    def after_step(self, mean_size: tf.Tensor) -> None:
-        """Takes in the mean of `Term.size` over the step's batch."""
-        self.mean_size.assign(tf.cast(mean_size, self.mean_size.dtype))
+    def after_step(self, means: tf.Tensor) -> None:
+        """Takes in the means of `Term.sizes` over the step's batch."""
+        self.mean_size.assign(tf.cast(means[0], self.mean_size.dtype))
 
 
 def check_alignment(
@@ -120,8 +137,7 @@ def aligned_forward(
     Returns:
         The logits, (B,), and what each alignment adds to the losses.
     """
-    before = [(v, tf.identity(v.value)) for v in model.non_trainable_variables]
     found = model.forward(model.embedding(inputs), training=True)
     pairs = zip(alignments, drawn, strict=True)
-    terms = [alignment.term(found, fields, before) for alignment, fields in pairs]
+    terms = [alignment.term(found, fields) for alignment, fields in pairs]
     return found.logits[:, 0], terms

@@ -7,6 +7,12 @@ import tensorflow as tf
 
 from interhat_tf.training.alignment import Alignment, Term
 
+EVERY = 2
+"""One record in so many has another prediction made for it."""
+SHARE_OF_A_STEP = 0.05
+"""What a step counts for in a field's mean square difference."""
+SMALLEST_SCALE = 1e-3
+
 
 class EffectAlignment(Alignment):
     """Teaches a model's attention weights, while it trains, what the fields do to its logit.
@@ -18,21 +24,27 @@ class EffectAlignment(Alignment):
     mean, if the field has other records' values; M is the mean of sum_j |phi_j| over
     the batch before. No gradient goes through t: the weights follow the effects.
 
-    A head estimates phi; see `Alignment`. Each step gives one random field of each
-    record the value of the record before it in the batch, computes that record's
-    logit z' in a second pass, and regresses phi_j on z - z'. The second pass is
-    without gradients and changes nothing in the model. It has the first one's
-    embeddings, and its dropout masks, so that z - z' is not their noise. A cross is
-    a field like any other here: it is replaced by itself.
+    A head estimates phi; see `Alignment`. Each step takes one record in `EVERY`, gives
+    one random field of it the value of the record before it, computes the logit z' in
+    another pass, and learns from z - z'. The head says phi_j in units of field j's root
+    mean square difference: an error of a field with small effects counts as much as
+    one of a field with large ones. A cross is a field like any other here: it is
+    replaced by itself.
 
     Args:
         model: An `ExplainingModel`.
         weight: The loss's weight, above 0.
         seed: Seed of the fields that are replaced. Defaults to 0.
+
+    Attributes:
+        squares: Each field's mean square difference, (m,), of the last steps.
     """
 
     def __init__(self, model: keras.Model, weight: float, seed: int = 0):
         super().__init__(model, weight, num_sets=0, seed=seed)
+        self.squares = self.make_variable(tf.ones(model.num_fields, model.logit_dtype))
+        self.variables.append(self.squares)
+        self.num_sizes += model.num_fields
 
     def draw(self, rows: tf.Tensor) -> tf.Tensor:
         """Returns which field is replaced in each record of this step's batch, (B,)."""
@@ -40,20 +52,33 @@ class EffectAlignment(Alignment):
         fields = self.model.num_fields
         return tf.random.stateless_uniform([rows], seed, maxval=fields, dtype=tf.int32)
 
-    def term(self, found: Any, drawn: tf.Tensor, before: list[tuple[Any, tf.Tensor]]) -> Term:
-        """Returns the pull and the head's error, and sum_j |phi_j|, over a batch."""
-        model, stop = self.model, tf.stop_gradient
-        mask = tf.one_hot(drawn, model.num_fields, True, False)  # (B, m)
-        with keras.StatelessScope(before):  # of the random generators, above all
-            fields = _with_neighbours(stop(found.fields), mask)  # (B, m, d)
-            other = model.forward(fields, training=True).logits[:, 0]  # (B,)
-        read = map(stop, model.effect_inputs(found))
-        effects = self.head(*read, training=self.normalise)["effects"]  # (B, m)
-        estimate = tf.reduce_sum(tf.where(mask, effects, 0), axis=1)  # (B,)
-        errors = tf.square(estimate - stop(found.logits[:, 0] - other))  # (B,)
-        sizes = tf.abs(stop(effects))  # (B, m)
-        pulls = alignment_loss(combined_weights(found), sizes / (self.mean_size + 0.1))
-        return Term(tf.reduce_sum(self.weight * pulls + errors), tf.reduce_sum(sizes))
+    def term(self, found: Any, drawn: tf.Tensor) -> Term:
+        """Returns the pull and the head's error, and the sizes, (1 + m,), over a batch.
+
+        The sizes are sum_j |phi_j|, and m times each field's squared differences.
+        """
+        fields, drawn = tf.stop_gradient(found.fields), drawn[::EVERY]
+        mask = tf.one_hot(drawn, self.model.num_fields, True, False)  # (R, m)
+        seen = self.as_in_inference(found, EVERY)
+        other = self.model.forward(_with_neighbours(fields, mask)).logits[:, 0]  # (R,)
+        differences = seen.logits[:, 0] - tf.stop_gradient(other)  # (R,)
+        scales = tf.sqrt(self.squares) + SMALLEST_SCALE  # (m,)
+        outputs = self.head(*self.model.effect_inputs(seen), training=self.normalise)["effects"]
+        estimates = tf.reduce_sum(tf.where(mask, outputs, 0), axis=1)  # (R,)
+        errors = tf.square(estimates - differences / tf.gather(scales, drawn))  # (R,)
+        effects = tf.abs(tf.stop_gradient(outputs)) * scales  # (R, m)
+        weights = combined_weights(found)[::EVERY]  # (R, m)
+        pulls = alignment_loss(weights, effects / (self.mean_size + 0.1))  # (R,)
+        squares = tf.where(mask, tf.square(differences)[:, None], 0)  # (R, m)
+        squares *= self.model.num_fields
+        sizes = tf.concat([tf.reduce_sum(effects, keepdims=True)[0], tf.reduce_sum(squares, 0)], 0)
+        return Term(EVERY * tf.reduce_sum(self.weight * pulls + errors), EVERY * sizes)
+
+    def after_step(self, means: tf.Tensor) -> None:
+        """Takes in the means of `Term.sizes` over the step's batch."""
+        super().after_step(means)
+        change = tf.cast(means[1:], self.squares.dtype) - self.squares
+        self.squares.assign_add(change * SHARE_OF_A_STEP)
 
 
 def combined_weights(found: Any) -> tf.Tensor:
@@ -79,8 +104,13 @@ def alignment_loss(weights: tf.Tensor, targets: tf.Tensor, least: float = 1e-6) 
 
 
 def _with_neighbours(fields: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """Returns embedded fields, (B, m, d), where those of a mask, (B, m), are the record before's.
+    """Returns the embedded fields, (R, m, d), of one record in `EVERY`, some the record before's.
 
     A batch's records are in random order: the one before is any.
+
+    Args:
+        fields: The embedded fields of the batch, (B, m, d).
+        mask: Which fields are the record before's, (R, m).
     """
-    return tf.where(mask[:, :, None], tf.roll(fields, 1, axis=0), fields)
+    neighbours = tf.roll(fields, 1, axis=0)[::EVERY]
+    return tf.where(mask[:, :, None], neighbours, fields[::EVERY])

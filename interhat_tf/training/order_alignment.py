@@ -15,7 +15,7 @@ HIGHEST_ORDER = 3
 """Of more fields than these, what they do together is not measured."""
 MOST_SETS = 10_000
 """Of more sets of fields, a head would take more time than the model."""
-EVERY = 8
+EVERY = 12
 """One record in so many is asked about its orders: each costs 2^3 predictions."""
 CANDIDATES = 8
 """Records of the batch among which one is sought that differs from a record in a field."""
@@ -36,7 +36,7 @@ class OrderAlignment(Alignment):
 
     A head estimates psi of all sets S of up to n fields; see `Alignment`. n is
     min(k, m, 3). Each step draws n fields of each record, predicts with
-    all 2^n subsets of them in the donor, without gradients and as in inference, and
+    all 2^n subsets of them in the donor, and
     regresses the 2^n - 1 sets' psi on what it finds. What more than three fields do
     together is in no target: alpha_f's fourth weight and the later ones shrink.
 
@@ -76,22 +76,21 @@ class OrderAlignment(Alignment):
         noise = tf.random.stateless_uniform([rows, self.model.num_fields], seed)
         return tf.sort(tf.math.top_k(noise, self.size).indices, axis=1)
 
-    def term(self, found: Any, drawn: tf.Tensor, before: list[tuple[Any, tf.Tensor]]) -> Term:
+    def term(self, found: Any, drawn: tf.Tensor) -> Term:
         """Returns the pull and the head's error, and sum_S psi_S^2, over a batch."""
-        stop = tf.stop_gradient
         drawn = drawn[::EVERY]  # (R, n)
-        together = self._together(stop(found.fields), drawn)  # (R, 2^n - 1)
-        read = [stop(values)[::EVERY] for values in self.model.effect_inputs(found)]
-        heads = self.head(*read, training=self.normalise)
+        together = self._together(tf.stop_gradient(found.fields), drawn)  # (R, 2^n - 1)
+        seen = self.as_in_inference(found, EVERY)
+        heads = self.head(*self.model.effect_inputs(seen), training=self.normalise)
         estimates = tf.concat([heads["effects"], heads["pair_effects"]], axis=1)  # (R, sets)
         of_drawn = tf.gather(estimates, self._places(drawn), batch_dims=1)  # (R, 2^n - 1)
-        errors = tf.reduce_sum(tf.square(of_drawn - stop(together)), axis=1)  # (R,)
-        squares = tf.split(tf.square(stop(estimates)), self.counts, axis=1)
+        errors = tf.reduce_sum(tf.square(of_drawn - tf.stop_gradient(together)), axis=1)  # (R,)
+        squares = tf.split(tf.square(tf.stop_gradient(estimates)), self.counts, axis=1)
         strengths = tf.stack([tf.reduce_sum(s, axis=1) for s in squares], axis=1)  # (R, n)
         weights = found.order_weights[::EVERY, : self.size]  # (R, n)
         pulls = alignment_loss(weights, strengths / (self.mean_size + 0.1), least=1e-4)  # (R,)
         loss = tf.reduce_sum(self.weight * pulls + errors)
-        return Term(EVERY * loss, EVERY * tf.reduce_sum(strengths))
+        return Term(EVERY * loss, EVERY * tf.reduce_sum(strengths, keepdims=True)[0])
 
     def _together(self, fields: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
         """Returns m_S of the sets of drawn fields, against one donor each, (R, 2^n - 1)."""

@@ -94,8 +94,10 @@ def compile_steps(
             loss_sum.assign_add(sums[0])
             if averaged is not None:
                 averaged.after_step(optimizer.iterations.value)
-            for i, alignment in enumerate(alignments):
-                alignment.after_step(sums[1 + i])
+            start = 1
+            for alignment in alignments:
+                alignment.after_step(sums[start : start + alignment.num_sizes])
+                start += alignment.num_sizes
 
     return train_steps
 
@@ -159,9 +161,9 @@ class Objective:
             losses, added, sizes = self._losses(dict(batch))
             objective = (tf.reduce_sum(losses) + added) / tf.cast(rows, losses.dtype)
         gradients = tape.gradient(objective, self.variables)
-        sums = [tf.reduce_sum(tf.cast(losses, tf.float64))]
-        sums += [tf.cast(size, tf.float64) / tf.cast(rows, tf.float64) for size in sizes]
-        return tf.stack(sums), gradients
+        sums = [tf.reduce_sum(tf.cast(losses, tf.float64), keepdims=True)]
+        sums += [tf.cast(of_one, tf.float64) / tf.cast(rows, tf.float64) for of_one in sizes]
+        return tf.concat(sums, axis=0), gradients
 
     def _losses(self, inputs):
         """Returns loglosses, (B,), what is added to their sum, and the alignments' sizes."""
@@ -175,7 +177,7 @@ class Objective:
         drawn = [inputs.pop(name) for name, _ in self._named_alignments()]
         logits, terms = aligned_forward(self.model, inputs, self.alignments, drawn)
         added = sum(term.loss for term in terms)
-        return _loglosses(labels, logits), added, [term.size for term in terms]
+        return _loglosses(labels, logits), added, [term.sizes for term in terms]
 
     def _named_alignments(self):
         return [(f"drawn for alignment {i}", a) for i, a in enumerate(self.alignments)]

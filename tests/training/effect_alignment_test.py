@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from interhat_tf import Adam, CrossedField, Field, InterHAt, LazyAdam, Schema
 from interhat_tf.models import DNN
-from interhat_tf.training import TrainingSettings
+from interhat_tf.training import TrainingSettings, effect_alignment
 from interhat_tf.training.alignment import aligned_forward, check_alignment
 from interhat_tf.training.averaged_weights import AveragedWeights
 from interhat_tf.training.effect_alignment import (
@@ -36,14 +36,14 @@ def make(schema, weight=0.5, **arguments):
     model = randomise(InterHAt(schema, **{**SIZES, **arguments}))
     alignment = EffectAlignment(model, weight)
     randomise(alignment.head)
-    alignment.after_step(1.5)
+    alignment.after_step([1.5, 1.0, 2.0, 3.0, 4.0])
     return model, alignment
 
 
 def forward(alignment, batch, drawn):
-    """Returns the logits, what is added to the sum of the losses, and the size."""
+    """Returns the logits, what is added to the sum of the losses, and the sizes."""
     logits, [term] = aligned_forward(alignment.model, batch, [alignment], [drawn])
-    return logits, term.loss, term.size
+    return logits, term.loss, term.sizes
 
 
 def copy(model):
@@ -60,8 +60,14 @@ def test_loss_worked_by_hand():
     np.testing.assert_allclose(alignment_loss(weights, targets), expected, rtol=1e-5)
 
 
+@pytest.fixture
+def each_record(monkeypatch):
+    """Asks about each record, not one in two."""
+    monkeypatch.setattr(effect_alignment, "EVERY", 1)
+
+
 @pytest.mark.parametrize("form", FORMS)
-def test_what_is_added_to_the_loss_is_the_equation(schema, batch, rng, form):
+def test_what_is_added_to_the_loss_is_the_equation(each_record, schema, batch, rng, form):
     model, alignment = make(schema, **FORMS[form])
     replaced = rng.integers(4, size=16).astype("int32")
     # The model's fields: two categorical ones, two numerical ones.
@@ -71,45 +77,71 @@ def test_what_is_added_to_the_loss_is_the_equation(schema, batch, rng, form):
             field
         ]
         other[kind][row, column] = batch[kind][row - 1, column]
-    found = copy(model).forward(model.embedding(batch), training=True)
-    z, other_z = found.logits[:, 0], copy(model)(other, training=True)[:, 0]
-    fields, summary = model.effect_inputs(found)
+    plain = copy(model)
+    found = plain.forward(model.embedding(batch), training=True)
+    seen = plain.forward(model.embedding(batch))  # with statistics that have met the batch
+    z, other_z = seen.logits[:, 0], plain(other)[:, 0]
     head = EffectAlignment(model, 1.0).head
     head.set_weights(alignment.head.get_weights())
-    phi = head(fields, summary, training="value_dim" in FORMS[form])["effects"].numpy()
+    read = model.effect_inputs(seen)
+    scales = np.sqrt(alignment.squares) + 1e-3
+    outputs = head(*read, training="value_dim" in FORMS[form])["effects"].numpy()
+    phi = outputs * scales
     targets = np.abs(phi) / (1.5 + 0.1)
     weights = np.einsum("bk,kbm->bm", found.order_weights, np.array(found.field_weights))
     pulls = -np.sum(targets * np.log(weights + 1e-6), axis=1)
-    errors = (phi[np.arange(16), replaced] - (z - other_z)) ** 2
+    rows = np.arange(16)
+    errors = (outputs[rows, replaced] - (z - other_z) / scales[replaced]) ** 2
+    squares = np.zeros(4)
+    np.add.at(squares, replaced, 4 * (z - other_z) ** 2)
 
-    logits, added, size = forward(alignment, batch, replaced)
-    np.testing.assert_allclose(logits, z, rtol=1e-5)
+    logits, added, sizes = forward(alignment, batch, replaced)
+    np.testing.assert_allclose(logits, found.logits[:, 0], rtol=1e-5)
     np.testing.assert_allclose(added, np.sum(0.5 * pulls + errors), rtol=1e-4)
-    np.testing.assert_allclose(size, np.abs(phi).sum(), rtol=1e-4)
+    np.testing.assert_allclose(sizes[0], np.abs(phi).sum(), rtol=1e-4)
+    np.testing.assert_allclose(sizes[1:], squares, rtol=1e-3)
     assert np.std(errors) > 0.01 and np.std(pulls) > 0.001, "constant terms prove nothing"
 
 
-def test_a_cross_is_replaced_by_itself(rng):
+def test_one_record_in_two_stands_for_all(schema, batch):
+    _, alignment = make(schema, order=2)
+    twice = {kind: np.repeat(values[::2], 2, axis=0) for kind, values in batch.items()}
+    found = alignment.model.forward(alignment.model.embedding(twice))
+    phi = alignment.head(*alignment.model.effect_inputs(found))["effects"]
+    phi *= np.sqrt(alignment.squares) + 1e-3
+    _, _, sizes = forward(alignment, batch, tf.zeros(16, tf.int32))
+    np.testing.assert_allclose(sizes[0], np.abs(phi).sum(), rtol=1e-4)
+
+
+def test_scales_follow_the_differences(schema):
+    _, alignment = make(schema, order=2)
+    before = alignment.squares.numpy()
+    alignment.after_step([2.0, 1.0, 2.0, 3.0, 4.0])
+    assert float(alignment.mean_size) == 2
+    np.testing.assert_allclose(alignment.squares, 0.95 * before + 0.05 * np.arange(1, 5))
+
+
+def test_a_cross_is_replaced_by_itself(each_record, rng):
     fields = [Field("a", "categorical", 5), Field("b", "categorical", 4)]
     schema = Schema(fields, [CrossedField(("a", "b"), [[1, 1], [2, 3], [4, 2]])])
     model = randomise(InterHAt(schema, **SIZES, order=2, mlp_units=(50,)))
     alignment = EffectAlignment(model, 0.5)
     batch = {"categorical": np.array([[1, 1], [2, 3], [4, 2]], "int32")}
-    _, added, _ = forward(alignment, batch, tf.constant([2, 2, 2]))  # of a head that says 0
+    _, _, sizes = forward(alignment, batch, tf.constant([2, 2, 2]))
     fields = model.embedding(batch).numpy()
     fields[:, 2] = np.roll(fields[:, 2], 1, axis=0)
     expected = (model(batch) - model.predict_embedded(tf.constant(fields)))[:, 0] ** 2
-    np.testing.assert_allclose(added, np.sum(expected), rtol=1e-4)
+    np.testing.assert_allclose(sizes[1:], [0, 0, 3 * np.sum(expected)], rtol=1e-4)
     assert np.std(expected) > 1e-4
 
 
-def test_both_passes_drop_the_same_units(schema, batch):
+def test_differences_are_those_of_inference(each_record, schema, batch):
     same = {kind: np.repeat(values[:1], 16, axis=0) for kind, values in batch.items()}
     model = randomise(InterHAt(schema, **SIZES, order=2, dropout=0.5, mlp_units=(50,)))
-    alignment = EffectAlignment(model, 0.5)  # whose head says 0
-    logits, added, _ = forward(alignment, same, tf.zeros(16, tf.int32))
+    alignment = EffectAlignment(model, 0.5)
+    logits, _, sizes = forward(alignment, same, tf.zeros(16, tf.int32))
     assert np.std(logits) > 0.01, "dropout must tell equal records apart"
-    assert float(added) == 0
+    np.testing.assert_allclose(sizes[1:], 0, atol=1e-8)
 
 
 def test_the_second_pass_leaves_no_trace_in_the_model(schema, batch):
@@ -149,8 +181,9 @@ def test_the_pull_teaches_the_model_and_the_error_the_head(schema, batch):
 def test_an_empty_part_of_a_batch_adds_nothing(schema, batch):
     _, alignment = make(schema, order=2, value_dim=6)
     none = {kind: values[:0] for kind, values in batch.items()}
-    logits, added, size = forward(alignment, none, tf.zeros(0, tf.int32))
-    assert logits.shape == (0,) and float(added) == float(size) == 0
+    logits, added, sizes = forward(alignment, none, tf.zeros(0, tf.int32))
+    assert logits.shape == (0,) and float(added) == 0
+    np.testing.assert_array_equal(sizes, np.zeros(5))
 
 
 def test_fields_are_drawn_anew_in_each_step(schema):
@@ -264,6 +297,6 @@ def test_what_cannot_be_aligned(schema, rule_data, tmp_path):
         run(rule_data, tmp_path, effect_weight=0.05, self_distillation=1.0)
     assert not list(tmp_path.iterdir())
     check_alignment(make_model(schema))
-    with pytest.raises(ValueError, match="effect_weight must be at least 0: -1"):
+    with pytest.raises(ValueError, match="effect_weight must be at least 0, got -1"):
         TrainingSettings(effect_weight=-1)
     assert TrainingSettings().make_alignments(make_model(schema)) == []
