@@ -50,7 +50,13 @@ class Calibration:
     probabilities: tuple[float, ...] = ()
 
     @classmethod
-    def fit(cls, labels: ArrayLike, logits: ArrayLike, method: str) -> "Calibration":
+    def fit(
+        cls,
+        labels: ArrayLike,
+        logits: ArrayLike,
+        method: str,
+        sample_weight: ArrayLike | None = None,
+    ) -> "Calibration":
         """Returns the calibration of some records, by scikit-learn.
 
         Platt scaling learns from (n_1 + 1) / (n_1 + 2) of n_1 clicks and
@@ -63,6 +69,8 @@ class Calibration:
             labels: 0 or 1 of each record, (n,).
             logits: The model's logits, (n,).
             method: `"platt"` or `"isotonic"`.
+            sample_weight: The records' weights, at least 0, (n,). Defaults to `None`: all
+                count the same. Records of weight 0 are left out.
 
         Raises:
             ValueError: If there is no such method, only one of the labels occurs, or
@@ -80,9 +88,13 @@ class Calibration:
         if method not in METHODS:
             raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
         y, z = np.asarray(labels, "float64").ravel(), np.asarray(logits, "float64").ravel()
+        w = None
+        if sample_weight is not None:
+            w = np.asarray(sample_weight, "float64").ravel()
+            y, z, w = y[w > 0], z[w > 0], w[w > 0]
         if np.unique(y).size < 2:
             raise ValueError("calibration needs records of both labels; all labels are the same")
-        return _fit_platt(y, z) if method == "platt" else _fit_isotonic(y, z)
+        return _fit_platt(y, z, w) if method == "platt" else _fit_isotonic(y, z, w)
 
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> "Calibration":
@@ -132,17 +144,18 @@ def model_probability(model: keras.Model, logits: ArrayLike) -> np.ndarray:
     return calibration.probability(logits) if calibration else probability(logits)
 
 
-def _fit_platt(y: np.ndarray, z: np.ndarray) -> Calibration:
+def _fit_platt(y: np.ndarray, z: np.ndarray, w: np.ndarray | None) -> Calibration:
     from sklearn.linear_model import LogisticRegression  # slow to import
 
     clicks = y.sum()
     target = np.where(y == 1, (clicks + 1) / (clicks + 2), 1 / (len(y) - clicks + 2))  # (n,)
+    share = 1.0 if w is None else w / w.mean()
     # A record with a target between 0 and 1 is two, with weights.
     model = LogisticRegression(C=1e12, solver="newton-cholesky", tol=1e-8)
     model.fit(
         np.concatenate([z, z])[:, np.newaxis],
         np.repeat([1, 0], len(z)),
-        sample_weight=np.concatenate([target, 1 - target]),
+        sample_weight=np.concatenate([share * target, share * (1 - target)]),
     )
     slope, intercept = float(model.coef_[0, 0]), float(model.intercept_[0])
     if slope <= 0:
@@ -150,10 +163,10 @@ def _fit_platt(y: np.ndarray, z: np.ndarray) -> Calibration:
     return Calibration("platt", len(y), slope, intercept)
 
 
-def _fit_isotonic(y: np.ndarray, z: np.ndarray) -> Calibration:
+def _fit_isotonic(y: np.ndarray, z: np.ndarray, w: np.ndarray | None) -> Calibration:
     from sklearn.isotonic import IsotonicRegression
 
-    model = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(z, y)
+    model = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(z, y, w)
     # In float32, which exported models compute in, so that logits that fall together there
     # are one step here.
     knots, first = np.unique(model.X_thresholds_.astype("float32"), return_index=True)

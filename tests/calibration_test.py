@@ -73,3 +73,14 @@ def test_a_model_without_calibration_has_a_sigmoid():
 def test_what_is_refused(labels, method, message):
     with pytest.raises(ValueError, match=message):
         Calibration.fit(labels, [-1.0, 1.0], method)
+
+
+@pytest.mark.parametrize("method", ["platt", "isotonic"])
+def test_a_weight_is_a_number_of_equal_records(rng, method):
+    labels, logits = records(rng)
+    times = rng.integers(0, 4, len(labels))
+    found = Calibration.fit(labels, logits, method, times)
+    repeated = Calibration.fit(np.repeat(labels, times), np.repeat(logits, times), method)
+    z = np.quantile(logits[times > 0], [0.2, 0.5, 0.8])
+    np.testing.assert_allclose(found.probability(z), repeated.probability(z), rtol=0.01)
+    assert found.records == np.count_nonzero(times)

@@ -6,7 +6,7 @@ import numpy as np
 
 from interhat_tf.calibration import METHODS, Calibration, probability
 from interhat_tf.input_pipeline.dataset import PreparedDataset
-from interhat_tf.training.evaluation import predict_logits
+from interhat_tf.training.evaluation import predict_weighted
 from interhat_tf.training.observed_rates import Reliability
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def calibrate(
         method: `"platt"`, `"isotonic"`, or `"none"` to drop a calibration. Defaults
             to `None`: the one of the three with the least logloss on validation
             records that it was not fitted to (five folds).
+            If the data set has weights, all this is weighted.
 
     Returns:
         Dictionary of the `method`, the number of `records`, and for each of
@@ -52,36 +53,43 @@ def calibrate(
     if method not in (None, NONE, *METHODS):
         raise ValueError(f"method must be one of {', '.join((NONE, *METHODS))}, got {method!r}")
     data.check_model(model)
-    labels, logits = predict_logits(model, data, "validation")
-    found = {name: _out_of_fold(labels, logits, name) for name in (NONE, *METHODS)}
+    labels, logits, weights = predict_weighted(model, data, "validation")
+    found = {name: _out_of_fold(labels, logits, weights, name) for name in (NONE, *METHODS)}
     chosen = method or min(found, key=lambda name: found[name]["logloss"])
-    model.calibration = None if chosen == NONE else Calibration.fit(labels, logits, chosen)
+    fitted = None if chosen == NONE else Calibration.fit(labels, logits, chosen, weights)
+    model.calibration = fitted
     return {"method": chosen, "records": len(labels), **found}
 
 
-def calibration_figures(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+def calibration_figures(
+    labels: np.ndarray, probabilities: np.ndarray, sample_weight: np.ndarray | None = None
+) -> dict[str, float]:
     """Returns the `logloss`, `expected_calibration_error` and `ratio` of probabilities.
 
     Args:
         labels: 0 or 1 of each record, (n,).
         probabilities: Probabilities, (n,).
+        sample_weight: The records' weights, (n,). Defaults to `None`: all count the same.
     """
-    found = Reliability.of(labels, probabilities)
+    found = Reliability.of(labels, probabilities, sample_weight=sample_weight)
     right = np.where(np.asarray(labels) == 1, probabilities, 1 - probabilities)
     return {
-        "logloss": float(-np.log(np.maximum(right, 1e-15)).mean()),
+        "logloss": float(-np.average(np.log(np.maximum(right, 1e-15)), weights=sample_weight)),
         "expected_calibration_error": found.expected_calibration_error,
         "ratio": found.ratio,
     }
 
 
-def _out_of_fold(labels: np.ndarray, logits: np.ndarray, method: str) -> dict[str, float]:
+def _out_of_fold(
+    labels: np.ndarray, logits: np.ndarray, weights: np.ndarray | None, method: str
+) -> dict[str, float]:
     if method == NONE:
-        return calibration_figures(labels, probability(logits))
+        return calibration_figures(labels, probability(logits), weights)
     folds = np.random.default_rng(0).permutation(len(labels)) % FOLDS
     predicted = np.empty(len(labels))
     for fold in range(FOLDS):
         left_out = folds == fold
-        fitted = Calibration.fit(labels[~left_out], logits[~left_out], method)
+        of_others = None if weights is None else weights[~left_out]
+        fitted = Calibration.fit(labels[~left_out], logits[~left_out], method, of_others)
         predicted[left_out] = fitted.probability(logits[left_out])
-    return calibration_figures(labels, predicted)
+    return calibration_figures(labels, predicted, weights)

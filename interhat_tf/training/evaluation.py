@@ -59,9 +59,24 @@ def predict_logits(
         split: The split.
         predict: As for `evaluate`.
     """
-    batches = data.evaluation_batches(split, EVALUATION_BATCH_SIZE)
-    labels, logits, *_ = _predict_batches(batches, predict or model.predict_on_batch)
+    labels, logits, _ = predict_weighted(model, data, split, predict)
     return labels, logits
+
+
+def predict_weighted(
+    model: keras.Model, data: PreparedDataset, split: str, predict: Predict | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Returns labels, logits and weights of a split's records, the last `None` if it has none.
+
+    Args:
+        model: A model that gives logits, (B, 1).
+        data: The `PreparedDataset`.
+        split: The split.
+        predict: As for `evaluate`.
+    """
+    batches = data.evaluation_batches(split, EVALUATION_BATCH_SIZE)
+    labels, logits, *weights = _predict_batches(batches, predict or model.predict_on_batch)
+    return labels, logits, weights[0] if weights else None
 
 
 def compile_prediction(model: keras.Model, microbatch_size: int | None = None) -> Predict:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from interhat_tf.calibration import model_probability
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.schema import CATEGORICAL
-from interhat_tf.training.evaluation import EVALUATION_BATCH_SIZE, predict_logits
+from interhat_tf.training.evaluation import EVALUATION_BATCH_SIZE, predict_weighted
 from interhat_tf.utils.files import atomic_write
 
 if TYPE_CHECKING:
@@ -29,21 +29,33 @@ class Reliability:
     Args:
         predicted: Mean probability of each bin, (bins,), the lowest first.
         observed: Share of each bin's records that were clicked on, (bins,).
-        records: Number of each bin's records, (bins,).
+        records: Number of each bin's records, (bins,). Of records that have weights w, of
+            equal ones that would tell as much: (sum w)^2 / sum w^2.
+        weights: Sum of the weights of each bin's records, which are 1 if they have none,
+            (bins,).
     """
 
     predicted: np.ndarray
     observed: np.ndarray
     records: np.ndarray
+    weights: np.ndarray
 
     @classmethod
-    def of(cls, labels: ArrayLike, probabilities: ArrayLike, bins: int = BINS) -> "Reliability":
+    def of(
+        cls,
+        labels: ArrayLike,
+        probabilities: ArrayLike,
+        bins: int = BINS,
+        sample_weight: ArrayLike | None = None,
+    ) -> "Reliability":
         """Returns the reliability of probabilities.
 
         Args:
             labels: 0 or 1 of each record, (n,).
             probabilities: The probabilities, (n,).
             bins: Number of bins, fewer if there are fewer records. Defaults to 20.
+            sample_weight: The records' weights, at least 0, (n,), which means and shares
+                go by. Defaults to `None`: all count the same.
 
         Raises:
             ValueError: If there is no record, the sizes differ, a label is neither 0
@@ -64,30 +76,33 @@ class Reliability:
             raise ValueError("labels must be 0 or 1")
         if not ((p >= 0) & (p <= 1)).all():
             raise ValueError("a probability must be in [0, 1]")
-        order = np.argsort(p, kind="stable")
-        parts = np.array_split(order, min(bins, len(p)))
-        return cls(
-            np.array([p[part].mean() for part in parts]),
-            np.array([y[part].mean() for part in parts]),
-            np.array([len(part) for part in parts]),
+        w = np.ones_like(y) if sample_weight is None else np.asarray(sample_weight, "float64")
+        y, p, w = y[w > 0], p[w > 0], w[w > 0]
+        parts = np.array_split(np.argsort(p, kind="stable"), min(bins, len(p)))
+        weights = np.array([w[part].sum() for part in parts])
+        predicted, observed = (
+            np.array([np.average(values[part], weights=w[part]) for part in parts])
+            for values in (p, y)
         )
+        records = weights**2 / np.array([np.square(w[part]).sum() for part in parts])
+        return cls(predicted, observed, records, weights)
 
     @property
     def expected_calibration_error(self) -> float:
-        """The mean of |predicted - observed| over the bins, weighted by their records."""
+        """The mean of |predicted - observed| over the bins, weighted by their weights."""
         difference = np.abs(self.predicted - self.observed)
-        return float(np.average(difference, weights=self.records))
+        return float(np.average(difference, weights=self.weights))
 
     @property
     def ratio(self) -> float:
         """Predicted over observed clicks: above 1 if too many are predicted; infinite for none."""
-        clicks = float(self.records @ self.observed)
-        return float(self.records @ self.predicted) / clicks if clicks else float("inf")
+        clicks = float(self.weights @ self.observed)
+        return float(self.weights @ self.predicted) / clicks if clicks else float("inf")
 
     @property
     def base_rate(self) -> float:
         """Share of all records that were clicked on."""
-        return float(np.average(self.observed, weights=self.records))
+        return float(np.average(self.observed, weights=self.weights))
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the figures and the bins as what JSON can hold."""
@@ -182,8 +197,8 @@ def reliability(
 
         reliability(model, data, "test").plot("reliability.png")
     """
-    labels, logits = predict_logits(model, data, split)
-    return Reliability.of(labels, model_probability(model, logits), bins)
+    labels, logits, weights = predict_weighted(model, data, split)
+    return Reliability.of(labels, model_probability(model, logits), bins, weights)
 
 
 def reliability_by_value(
@@ -208,7 +223,8 @@ def reliability_by_value(
         A `pandas.DataFrame` with a row for each value: `field`, `value`, `records`,
         `predicted`, the mean probability, `observed`, the share of clicks, `ratio`,
         the former over the latter, and `deviations`, by how many standard
-        deviations of its number of clicks they differ, the largest first.
+        deviations of its number of clicks they differ, the largest first. If the data
+        set has weights, means and shares are weighted.
 
     Raises:
         ValueError: If a field is not a categorical field of the data set.
@@ -220,23 +236,24 @@ def reliability_by_value(
         if name not in places:
             raise ValueError(f"{data.name} has no categorical field {name!r}")
     chosen = [places[name] for name in fields or places]
-    sums = {place: np.zeros((4, data.schema.vocabulary_sizes[place])) for place in chosen}
-    for inputs, labels in data.evaluation_batches(split, EVALUATION_BATCH_SIZE):
+    sums = {place: np.zeros((5, data.schema.vocabulary_sizes[place])) for place in chosen}
+    for inputs, labels, *weights in data.evaluation_batches(split, EVALUATION_BATCH_SIZE):
         p = model_probability(model, np.asarray(model.predict_on_batch(inputs))[:, 0])
-        of_record = [np.ones_like(p), p, np.asarray(labels), p * (1 - p)]
+        w = np.asarray(weights[0], "float64") if weights else np.ones_like(p)
+        of_record = [np.ones_like(p), w, w * p, w * np.asarray(labels), w**2 * p * (1 - p)]
         for place, sum_ in sums.items():
             ids = np.asarray(inputs[CATEGORICAL])[:, place]
-            for row, weights in zip(sum_, of_record, strict=True):
-                row += np.bincount(ids, weights, len(row))
+            for row, values in zip(sum_, of_record, strict=True):
+                row += np.bincount(ids, values, len(row))
     tables = []
-    for place, (records, predicted, clicks, variance) in sums.items():
+    for place, (records, weight, predicted, clicks, variance) in sums.items():
         name = data.schema.categorical[place].name
         values = ["(other)", *(value or "(missing)" for value in data.vocabularies[name])]
-        kept = np.flatnonzero(records >= max(min_records, 1))
+        kept = np.flatnonzero((records >= max(min_records, 1)) & (weight > 0))
         table = pd.DataFrame({"field": name, "value": [values[i] for i in kept]})
         table["records"] = records[kept].astype(int)
-        table["predicted"] = predicted[kept] / records[kept]
-        table["observed"] = clicks[kept] / records[kept]
+        table["predicted"] = predicted[kept] / weight[kept]
+        table["observed"] = clicks[kept] / weight[kept]
         table["ratio"] = np.divide(
             predicted[kept], clicks[kept], np.full(len(kept), np.inf), where=clicks[kept] > 0
         )

@@ -15,7 +15,8 @@ from tests.training.runs import make_model
 
 
 def test_errors_are_weighted_by_records():
-    found = Reliability(np.array([0.1, 0.5]), np.array([0.2, 0.5]), np.array([300, 100]))
+    shares, records = np.array([[0.1, 0.5], [0.2, 0.5]]), np.array([300, 100])
+    found = Reliability(*shares, records, weights=records)
     assert found.expected_calibration_error == pytest.approx(0.075)
     assert found.ratio == pytest.approx((30 + 50) / (60 + 50))
     assert found.base_rate == pytest.approx(110 / 400)
@@ -40,6 +41,17 @@ def test_bins_have_equally_many_records(rng):
 def test_what_is_refused(labels, probabilities, message):
     with pytest.raises(ValueError, match=message):
         Reliability.of(labels, probabilities)
+
+
+def test_a_weight_is_a_number_of_equal_records(rng):
+    p, times = rng.random(300), rng.integers(0, 4, 300)
+    labels = rng.random(300) < p**2
+    found = Reliability.of(labels, p, bins=1, sample_weight=times)
+    repeated = Reliability.of(np.repeat(labels, times), np.repeat(p, times), bins=1)
+    for name in ("predicted", "observed", "weights"):
+        np.testing.assert_allclose(getattr(found, name), getattr(repeated, name))
+    assert found.ratio == pytest.approx(repeated.ratio)
+    assert found.records[0] == pytest.approx(times.sum() ** 2 / (times**2).sum())
 
 
 def test_no_click_has_no_ratio():
