@@ -22,6 +22,7 @@ from interhat_tf.input_pipeline.click_log import prepare_click_log
 REQUIRED = ("dataset",)
 LOG_FLAGS = (
     *("label", "positive", "categorical", "numerical", "exclude", "null_values"),
+    *("weight", "negative_sampling_rate"),
     *("scaling", "min_count", "delimiter", "encoding", "chronological", "dry_run"),
     *("drop_after", "drop_below"),
 )
@@ -40,6 +41,11 @@ def define_flags() -> flags.FlagValues:
     flags.DEFINE_list("null_values", None, "words for a missing value, but in text", values)
     about = "scale of its numbers: log, quantiles, min-max, buckets; or COLUMN=SCALE,…"
     flags.DEFINE_list("scaling", None, about, values)
+    flags.DEFINE_string("weight", None, "its column of weights; default: none", values)
+    flags.DEFINE_float(
+        *("negative_sampling_rate", None, "share of the rows without a click that it holds"),
+        flag_values=values,
+    )
     flags.DEFINE_bool("dry_run", None, "only print what becomes of the log's columns", values)
     flags.DEFINE_integer(
         *("min_count", None, "training rows that a value needs, or it is out of vocabulary", 1),

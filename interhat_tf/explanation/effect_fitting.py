@@ -83,9 +83,9 @@ def fit_effects(
     step = _compile_step(model, head, optimizer, EffectTargets(model, kind, pairs, seed))
     # The short batch at an epoch's end would have too few donors.
     whole = data.training_batches(BATCH_SIZE, seed).filter(
-        lambda _, labels: tf.size(labels) == BATCH_SIZE
+        lambda _, labels, *weights: tf.size(labels) == BATCH_SIZE
     )
-    for inputs, _ in whole.take(steps):
+    for inputs, *_ in whole.take(steps):
         step(inputs)
     fidelity = effect_fidelity(model, head, data, kind)
     model.hold_effects(head, fidelity)

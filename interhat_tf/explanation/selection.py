@@ -22,8 +22,8 @@ def select_records(
     Args:
         schema: The records' `Schema`.
         batches: Iterable, such as a `tf.data.Dataset`, of batches: `inputs`, a
-            dictionary of arrays as the schema has it, or `(inputs, labels)`.
-            Batches may differ in size.
+            dictionary of arrays as the schema has it, or `(inputs, labels)`,
+            or with weights as well. Batches may differ in size.
         condition: The `Condition` that they satisfy; see `where`. Defaults to
             all records.
 

@@ -1,7 +1,7 @@
 """The row blocks of a prepared set: found in its TFRecord files, read, and made into batches."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -86,22 +86,27 @@ def read_record(path: tf.Tensor, offset: tf.Tensor) -> tf.data.Dataset:
     return tf.data.experimental.from_variant(records, tf.TensorSpec((), tf.string)).take(1)
 
 
-def decode_blocks(records: tf.data.Dataset, schema: Schema) -> tf.data.Dataset:
+def decode_blocks(
+    records: tf.data.Dataset, schema: Schema, weighted: bool = False
+) -> tf.data.Dataset:
     """Decodes records, one block of rows each.
 
     Args:
         records: The serialized records.
         schema: The set's schema.
+        weighted: Whether the rows' weights are read, if they have any. Defaults to
+            `False`.
 
     Returns:
         A data set of dictionaries: `categorical` (rows, C) int32, `numerical`
-        (rows, N) float32, `label` (rows,) uint8. A kind without fields is left
-        out.
+        (rows, N) float32, `label` (rows,) uint8, and with weights `weight` (rows,)
+        float32. A kind without fields is left out.
     """
     columns = {
         CATEGORICAL: (tf.int32, (-1, len(schema.categorical))),
         NUMERICAL: (tf.float32, (-1, len(schema.numerical))),
         "label": (tf.uint8, (-1,)),
+        **({"weight": (tf.float32, (-1,))} if weighted else {}),
     }
     columns = {name: column for name, column in columns.items() if column[1] != (-1, 0)}
 
@@ -116,10 +121,11 @@ def decode_blocks(records: tf.data.Dataset, schema: Schema) -> tf.data.Dataset:
     return records.map(decode, num_parallel_calls=PARALLEL_CALLS)
 
 
-def inputs_and_labels(rows: Mapping[str, tf.Tensor]) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-    """Returns rows as a batch: the inputs, and the labels as float32."""
+def as_batch(rows: Mapping[str, tf.Tensor]) -> tuple[Any, ...]:
+    """Returns rows as a batch: the inputs, the labels as float32, and the weights, if any."""
     inputs = {kind: rows[kind] for kind in (CATEGORICAL, NUMERICAL) if kind in rows}
-    return inputs, tf.cast(rows["label"], tf.float32)
+    labels = tf.cast(rows["label"], tf.float32)
+    return (inputs, labels, rows["weight"]) if "weight" in rows else (inputs, labels)
 
 
 def pipeline_options() -> tf.data.Options:

@@ -22,6 +22,7 @@ from interhat_tf.preprocessing.labels import find_label
 from interhat_tf.preprocessing.log_formats import Path, find_log
 from interhat_tf.preprocessing.log_plan import plan_log
 from interhat_tf.preprocessing.plan_report import plan_markdown, warn_of_columns_left_out
+from interhat_tf.preprocessing.row_weights import RowWeights
 from interhat_tf.preprocessing.table_log import is_table
 
 LogData: TypeAlias = Path | Iterable[Path] | Any
@@ -52,6 +53,8 @@ def prepare_click_log(
     positive: str | int | bool | None = None,
     null_values: Iterable[str] = NULL_VALUES,
     scaling: Scalings = None,
+    weight: str | None = None,
+    negative_sampling_rate: float = 1.0,
     min_count: int = 1,
     delimiter: str | None = None,
     encoding: str | None = None,
@@ -125,6 +128,14 @@ def prepare_click_log(
             `"min-max"`, or `"buckets"`, which makes a categorical field of 32 buckets of
             about as many rows each. Defaults to `None`: `"log"` for all. See
             `preprocessing.scaling`.
+        weight: The column that says how much a row counts, in training
+            (`training.record_weights.RecordWeights`) and in metrics: numbers of at least 0,
+            of which only the ratios matter. Defaults to `None`: all rows count the same.
+        negative_sampling_rate: The share of the rows without a click that the log holds,
+            if the others were left out by chance. Predictions and metrics are then about
+            the log as it was: in metrics the rows without a click weigh 1 / share, on top
+            of `weight`; in training their share is taken into the logit, see
+            `training.record_weights.RecordWeights`. Defaults to 1: all of them.
         min_count: Categorical values in fewer training rows than this are out
             of vocabulary. Defaults to 1: none is.
         delimiter: The character between two values of a text file. Defaults to
@@ -188,8 +199,10 @@ def prepare_click_log(
     log = find_log(paths, delimiter, encoding)
     if is_table(paths) and {"beam_runner", "beam_options"} & set(download_config):
         raise ValueError("a table is prepared on this machine; store it as Parquet files for Beam")
+    weights = _row_weights(weight, negative_sampling_rate)
     if grow is not None:
         decided = {"label": label, "positive": positive, "categorical": categorical}
+        decided |= {"weight": weight, "negative_sampling_rate": negative_sampling_rate != 1}
         decided |= {"numerical": numerical, "exclude": exclude, "min_count": min_count > 1}
         decided |= {"scaling": scaling}
         check_growing(grow, {**decided, "null_values": null_values != NULL_VALUES})
@@ -210,6 +223,7 @@ def prepare_click_log(
             scaling=scaling,
             min_count=min_count,
             null_values=null_values,
+            weights=weights,
         )
     if dry_run:
         print(plan_markdown(plan))
@@ -222,6 +236,12 @@ def prepare_click_log(
     data = prepare(builder, **download_config)
     builder.check_origin()
     return data.with_crosses(crosses)
+
+
+def _row_weights(weight, negative_sampling_rate):
+    if weight is None and negative_sampling_rate == 1:
+        return None
+    return RowWeights(weight, negative_sampling_rate)
 
 
 def _check_name(name):

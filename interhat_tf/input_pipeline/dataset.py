@@ -10,12 +10,13 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from interhat_tf.crosses import Cross
+from interhat_tf.input_pipeline.block_checks import check_blocks, sum_weights
 from interhat_tf.input_pipeline.blocks import (
     Block,
+    as_batch,
     decode_blocks,
     find_blocks,
     find_records,
-    inputs_and_labels,
     pipeline_options,
 )
 from interhat_tf.input_pipeline.crosses import Combinations, count_combinations, fit_crosses
@@ -44,7 +45,8 @@ class PreparedDataset:
 
     A batch is a pair of the inputs, a dictionary of `categorical` (B, C) int32
     and `numerical` (B, N) float32 in which a kind without fields is left out,
-    and the labels, (B,) float32.
+    and the labels, (B,) float32. Of a set with weights it is a triple, whose last part
+    are these, (B,) float32, as Keras' `fit` and `evaluate` take it.
 
     Args:
         builder: The tfds builder of a prepared set that a `ClickLogBuilder` wrote.
@@ -55,6 +57,9 @@ class PreparedDataset:
         vocabularies: For each categorical field, the raw values of ids 1, 2, …;
             of a `Bucketed` field, the ranges of numbers.
         statistics: The figures of the paper's Table 1, and each split's size.
+        weighted: Whether the records have weights, as with `prepare_click_log(weight=)`.
+        negative_sampling_rate: The share of the records without a click that the log
+            holds; the weights have been divided by it.
     """
 
     def __init__(self, builder: tfds.core.DatasetBuilder):
@@ -63,6 +68,9 @@ class PreparedDataset:
         self.schema = Schema.from_dict(metadata["schema"])
         self.vocabularies: dict[str, list[str]] = metadata["encoding"]["vocabularies"]
         self.statistics: dict[str, Any] = metadata["statistics"]
+        self.weighted: bool = "weight" in builder.info.features
+        weights = metadata.get("made_from", {}).get("weights") or {}
+        self.negative_sampling_rate: float = weights.get("negative_sampling_rate", 1.0)
         self._info = builder.info
 
     def with_crosses(self, crosses: Iterable[Cross | Sequence[str]]) -> "PreparedDataset":
@@ -300,6 +308,7 @@ class PreparedDataset:
             first_epoch=first_epoch,
             skip_batches=skip_batches,
             of_shards=of_shards,
+            weighted=self.weighted,
         )
 
     def num_batches(self, batch_size: int, shards: int = 1) -> int:
@@ -316,7 +325,7 @@ class PreparedDataset:
         Returns:
             A `tf.data.Dataset` of batches.
         """
-        batches = self._blocks(split).rebatch(batch_size).map(inputs_and_labels)
+        batches = self._blocks(split).rebatch(batch_size).map(as_batch)
         return batches.prefetch(8).with_options(pipeline_options())
 
     def check(self, split: str) -> None:
@@ -327,27 +336,26 @@ class PreparedDataset:
 
         Raises:
             ValueError: If an id is outside its field's vocabulary, a number is
-                not finite, a label is neither 0 nor 1, or rows are missing. The
-                message names the data set, the split, the field and the row.
+                not finite, a label is neither 0 nor 1, a weight is negative or not
+                finite, all weights are 0, or rows are missing. The message names the data
+                set, the split, the field and the row.
         """
-        where, row = f"{self.name}, {split}", 0
-        for block in self._blocks(split).with_options(pipeline_options()).as_numpy_iterator():
-            self.schema.check(block, where=where, first_row=row)
-            wrong = block["label"] > 1
-            if wrong.any():
-                position = int(wrong.argmax())
-                raise ValueError(
-                    f"{where}: label, row {row + position}: {block['label'][position]} "
-                    f"is neither 0 nor 1"
-                )
-            row += len(wrong)
-        if row != self.num_rows(split):
-            raise ValueError(
-                f"{where}: {row} rows found, {self.num_rows(split)} expected; prepare the set again"
-            )
+        blocks = self._blocks(split).with_options(pipeline_options()).as_numpy_iterator()
+        check_blocks(blocks, self.schema, self.num_rows(split), f"{self.name}, {split}")
+
+    def label_weights(self, split: str) -> tuple[float, float]:
+        """Returns the weight of a split's rows without a click, and of those with one.
+
+        The split is read once. Rows of a set without weights weigh 1.
+
+        Args:
+            split: `"train"`, `"validation"` or `"test"`.
+        """
+        return sum_weights(self._blocks(split).as_numpy_iterator())
 
     def _blocks(self, split: str) -> tf.data.Dataset:
-        return decode_blocks(tf.data.TFRecordDataset(self.files(split)), self.schema)
+        records = tf.data.TFRecordDataset(self.files(split))
+        return decode_blocks(records, self.schema, self.weighted)
 
     def _shards(self, shards: int) -> list[Shard]:
         return distribute_blocks(self._training_blocks, shards, where=f"{self.name}, train")

@@ -13,6 +13,7 @@ from interhat_tf.preprocessing.labels import Label
 from interhat_tf.preprocessing.log_formats import Log, find_log
 from interhat_tf.preprocessing.log_parts import new_parts
 from interhat_tf.preprocessing.log_plan import LogPlan, follow_plan
+from interhat_tf.preprocessing.row_weights import RowWeights
 from interhat_tf.preprocessing.table_log import TableLog
 from interhat_tf.schema import CATEGORICAL
 
@@ -61,7 +62,8 @@ def plan_new_log(log: Log, data: PreparedDataset) -> LogPlan:
         dataclasses.replace(field, min_count=1) if isinstance(field, Categorical) else field
         for field in data.encoding.fields
     ]
-    return follow_plan(log.sample(), log.paths[0], label, fields, data.reading, data.name)
+    weights = made_from.get("weights") and RowWeights(**made_from["weights"])
+    return follow_plan(log.sample(), log.paths[0], label, fields, data.reading, data.name, weights)
 
 
 def ancestor(
@@ -99,7 +101,7 @@ def _count_values(data):
     """Returns the training rows of each value, in the order of the ids, by field."""
     fields = data.schema.categorical
     counts = [np.zeros(field.vocabulary_size, np.int64) for field in fields]
-    for inputs, _ in data.evaluation_batches("train", COUNTED_ROWS).as_numpy_iterator():
+    for inputs, *_ in data.evaluation_batches("train", COUNTED_ROWS).as_numpy_iterator():
         for total, ids in zip(counts, inputs.get(CATEGORICAL, np.empty((0, 0))).T, strict=True):
             total += np.bincount(ids, minlength=len(total))
     return {field.name: rows[1:].tolist() for field, rows in zip(fields, counts, strict=True)}

@@ -1,5 +1,6 @@
 """The tfds builder of a click log of a user's own."""
 
+import dataclasses
 import functools
 import os
 from collections.abc import Sequence
@@ -66,6 +67,11 @@ class OwnLogBuilder(ClickLogBuilder, skip_registration=True):
         """The fields that were named or inferred."""
         return self.plan.fields
 
+    @property
+    def weighted(self) -> bool:
+        """Whether the rows have weights."""
+        return self.plan.weights is not None
+
     @functools.cached_property
     def origin(self) -> dict[str, Any]:
         """What the prepared set depends on, as its metadata keeps it."""
@@ -78,13 +84,14 @@ class OwnLogBuilder(ClickLogBuilder, skip_registration=True):
             "scaling": {f.name: f.scaling for f in self.fields if isinstance(f, Numerical)},
             "chronological": self.chronological,
             "grown_from": self.ancestor and self.ancestor.identity,
+            "weights": self.plan.weights and dataclasses.asdict(self.plan.weights),
         }
         return {"made_from": made_from, "reading": self.plan.reading.to_dict()}
 
     def check_origin(self) -> None:
         """Raises an error if the prepared set was made from something else."""
         metadata = tfds.builder_from_directory(self.data_path).info.metadata
-        found = {"files": [], "grown_from": None, **metadata.get("made_from", {})}
+        found = {"files": [], "grown_from": None, "weights": None, **metadata.get("made_from", {})}
         if "reading" in metadata:
             found["reading"] = metadata["reading"]
         expected = {**self.origin["made_from"], "reading": self.origin["reading"]}
@@ -131,7 +138,9 @@ class OwnLogBuilder(ClickLogBuilder, skip_registration=True):
         return self.log.chunks
 
     def _read_chunk(self, chunk: Any) -> Rows:
-        table = self.log.read(chunk, self.plan.label.column, self.plan.reading)
+        weights = self.plan.weights
+        numbers = weights.columns if weights else ()
+        table = self.log.read(chunk, self.plan.label.column, self.plan.reading, numbers)
         labels = self.plan.label.read(table[self.plan.label.column], chunk)
         values = {}
         for field, source in self.plan.reading.sources.items():
@@ -143,4 +152,12 @@ class OwnLogBuilder(ClickLogBuilder, skip_registration=True):
             splits = chronological_splits(chunk.first_row, chunk.rows, self.log.rows)
         else:
             splits = random_splits(chunk.first_row, chunk.rows)
-        return Rows(pa.table(values), labels, splits, chunk.path, chunk.first_line, chunk.first_row)
+        return Rows(
+            pa.table(values),
+            labels,
+            splits,
+            chunk.path,
+            chunk.first_line,
+            chunk.first_row,
+            weights.read(table, labels, chunk) if weights else None,
+        )

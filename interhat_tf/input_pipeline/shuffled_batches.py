@@ -14,8 +14,8 @@ import tensorflow as tf
 from interhat_tf.input_pipeline.blocks import (
     PARALLEL_CALLS,
     Block,
+    as_batch,
     decode_blocks,
-    inputs_and_labels,
     pipeline_options,
     read_record,
 )
@@ -90,6 +90,7 @@ def shuffled_batches(
     first_epoch: int = 0,
     skip_batches: int = 0,
     of_shards: Sequence[int] | None = None,
+    weighted: bool = False,
 ) -> tf.data.Dataset:
     """Returns the rows of shards in a random order, one epoch after the other, without end.
 
@@ -103,6 +104,7 @@ def shuffled_batches(
             Defaults to 0.
         of_shards: Numbers of the shards whose parts of the batches are
             returned. Defaults to all.
+        weighted: Whether batches have the rows' weights. Defaults to `False`.
 
     Raises:
         ValueError: If the shards do not divide the batch.
@@ -118,7 +120,7 @@ def shuffled_batches(
         epoch_seed = tf.stack([tf.constant(seed, tf.int64), epoch])
         if len(shards) > 1:
             epoch_seed = tf.random.experimental.stateless_fold_in(epoch_seed, shard.number)
-        return _epoch_parts(shard, schema, part_rows, steps, epoch_seed)
+        return _epoch_parts(shard, schema, part_rows, steps, epoch_seed, weighted)
 
     epochs = tf.data.Dataset.range(first_epoch, tf.int64.max)
     chosen = shards if of_shards is None else [shards[number] for number in of_shards]
@@ -128,7 +130,7 @@ def shuffled_batches(
 
 
 def _epoch_parts(
-    shard: Shard, schema: Schema, part_rows: int, steps: int, seed: tf.Tensor
+    shard: Shard, schema: Schema, part_rows: int, steps: int, seed: tf.Tensor, weighted: bool
 ) -> tf.data.Dataset:
     """Returns a shard's part of each batch of an epoch."""
     paths, offsets, _ = zip(*shard.blocks, strict=True)
@@ -138,7 +140,7 @@ def _epoch_parts(
         tf.gather(tf.constant(offsets, tf.int64), order),  # (blocks,)
     )
     records = tf.data.Dataset.from_tensor_slices(positions).flat_map(read_record)
-    blocks = decode_blocks(records, schema)
+    blocks = decode_blocks(records, schema, weighted)
     # A whole number of parts, so that only an epoch's last one is short.
     windows = blocks.rebatch(part_rows * max(1, WINDOW_ROWS // part_rows)).prefetch(1)
     parts = windows.enumerate().flat_map(
@@ -152,7 +154,7 @@ def _epoch_parts(
             name: tf.zeros([0, *spec.shape[1:]], spec.dtype)
             for name, spec in blocks.element_spec.items()
         }
-        nothing = tf.data.Dataset.from_tensors(inputs_and_labels(nothing))
+        nothing = tf.data.Dataset.from_tensors(as_batch(nothing))
         parts = parts.concatenate(nothing.repeat(missing))
     return parts
 
@@ -164,7 +166,7 @@ def _window_parts(
     count = tf.shape(rows["label"], tf.int64)[0]
     order = _permute(tf.range(count), seed)  # (rows,)
     return tf.data.Dataset.range(0, count, part_rows).map(
-        lambda start: inputs_and_labels(
+        lambda start: as_batch(
             tf.nest.map_structure(
                 lambda column: tf.gather(column, order[start : start + part_rows]), rows
             )

@@ -134,7 +134,8 @@ class ExplainingModel(ClickModel):
         `fit` it is yours to call. A model whose base is zero needs no average.
 
         Args:
-            batches: Batches of training records, with labels or without.
+            batches: Batches of training records, with labels or without. Where they have
+                weights behind the labels, the average is the weighted one.
 
         Raises:
             ValueError: If there is no record.
@@ -142,15 +143,21 @@ class ExplainingModel(ClickModel):
         if self.average_terms is None:
             return
         total: Any = 0.0
-        records = 0
+        weight = 0.0
         for batch in batches:
-            inputs = batch[0] if isinstance(batch, (tuple, list)) else batch
+            inputs, *others = batch if isinstance(batch, (tuple, list)) else [batch]
             terms = self._terms(self.forward(self.embedding(inputs)))  # (B, k, m, d)
-            total += np.sum(ops.convert_to_numpy(terms), axis=0, dtype="float64")
-            records += len(terms)
-        if not records:
+            terms = ops.convert_to_numpy(terms)
+            if len(others) > 1:
+                of_records = np.asarray(others[1], "float64")  # (B,)
+                total += np.tensordot(of_records, terms, axes=1)  # (k, m, d)
+                weight += of_records.sum()
+            else:
+                total += np.sum(terms, axis=0, dtype="float64")
+                weight += len(terms)
+        if not weight:
             raise ValueError("adapt needs at least one training record, got none")
-        self.average_terms.assign(total / records)
+        self.average_terms.assign(total / weight)
 
     def diagnose(self, batches: Iterable[Any], evaluate: Evaluate) -> dict[str, Any]:
         """Finds out what attention is worth to the model; see `attention_worth`.

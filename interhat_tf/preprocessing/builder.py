@@ -61,6 +61,11 @@ class ClickLogBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # t
     def fields(self) -> Sequence[RawField]:
         """The log's `Categorical`, `Numerical` and `Bucketed` fields, in order."""
 
+    @property
+    def weighted(self) -> bool:
+        """Whether the rows have weights; by default they have none."""
+        return False
+
     def _files(self, folder: epath.Path) -> Sequence[str]:
         """Returns the log's files; a log that has none, or downloads them, returns nothing.
 
@@ -102,7 +107,7 @@ class ClickLogBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # t
         """Returns the rows of a chunk; called by several threads at once."""
 
     def _info(self):
-        row = row_dtype(self.fields)
+        row = row_dtype(self.fields, self.weighted)
         features = {
             name: tfds.features.Tensor(
                 shape=(None, *row[name].shape), dtype=row[name].base, encoding="bytes"
@@ -145,10 +150,11 @@ class ClickLogBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # t
             parts=[dataclasses.asdict(part) for part in self.parts],
         )
         del values
-        partitions = Partitions.of_rows(self._folder("partitions"), counts.rows)
+        row = row_dtype(fields, self.weighted)
+        partitions = Partitions.of_rows(self._folder("partitions"), counts.rows, row)
         runner.encode(chunks, read, encoding, partitions)
         check_unwritten(self.parts)
-        return partitions.files(fields)
+        return partitions.files()
 
     def _fit(self, values: Mapping[str, ValueCounts], counts: Counts) -> Encoding:
         """Returns the encoding that follows from counts; see `Encoding.fit`."""

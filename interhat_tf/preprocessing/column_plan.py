@@ -24,7 +24,7 @@ from interhat_tf.preprocessing.fields import Categorical, Column, as_text, parse
 from interhat_tf.preprocessing.kinds import TIME_PARTS, form_of, is_text
 from interhat_tf.schema import CATEGORICAL, NUMERICAL
 
-LABEL, TIME, LEFT_OUT, UNKNOWN = "label", "time", "left out", "unknown"
+LABEL, WEIGHT, TIME, LEFT_OUT, UNKNOWN = "label", "weight", "time", "left out", "unknown"
 
 MIN_ROWS = 100
 """Rows from which on a value of its own in each of them makes an id of the row."""
@@ -39,7 +39,8 @@ class ColumnPlan:
 
     Args:
         column: The column's name.
-        kind: `"label"`, `"categorical"`, `"numerical"`, `"time"` or `"left out"`.
+        kind: `"label"`, `"weight"`, `"categorical"`, `"numerical"`, `"time"` or
+            `"left out"`.
         forms: The form of each field that it becomes, by the field's name.
         values: Number of values, the missing one apart.
         missing: Share of the rows without a value.
@@ -97,6 +98,11 @@ class ColumnPlanner:
         return dataclasses.replace(
             plan, kind=TIME, forms=dict(forms), rare=None, note=f"as {', '.join(forms)}"
         )
+
+    def plan_weight(self, column: Column, name: str) -> ColumnPlan:
+        """Returns the plan of a column of weights."""
+        plan = self._field(column, name, NUMBER)
+        return dataclasses.replace(plan, kind=WEIGHT, forms={}, note="how much each row counts")
 
     def _field(self, column, name, form):
         values, _ = read_source(column, Source(name, form), self.null_values, self.where)

@@ -155,10 +155,14 @@ def encode_rows(rows: Rows, encoding: Encoding) -> np.ndarray:
 
     Returns:
         A structured array, (rows,), with `categorical` (C,) int32, `numerical`
-        (N,) float32 and `label` uint8; a kind without fields is left out.
+        (N,) float32, `label` uint8 and, of rows that have weights, `weight` float32;
+        a kind without fields is left out.
     """
-    encoded = np.empty(len(rows.labels), row_dtype(encoding.fields))
+    weighted = rows.weights is not None
+    encoded = np.empty(len(rows.labels), row_dtype(encoding.fields, weighted))
     encoded["label"] = rows.labels
+    if weighted:
+        encoded["weight"] = rows.weights
     for kind, columns in encode_values(rows.values, encoding).items():
         encoded[kind] = columns.T  # (rows, fields)
     return encoded
@@ -202,14 +206,15 @@ def encode_values(values: pa.Table, encoding: Encoding) -> dict[str, np.ndarray]
     return {kind: np.stack(arrays) for kind, arrays in columns.items() if arrays}
 
 
-def row_dtype(fields: Sequence[RawField]) -> np.dtype:
-    """Returns the type of an encoded row of the fields."""
+def row_dtype(fields: Sequence[RawField], weighted: bool = False) -> np.dtype:
+    """Returns the type of an encoded row of the fields, with a weight or without."""
     numerical = sum(isinstance(field, Numerical) for field in fields)
     kinds = [
         (CATEGORICAL, np.int32, (len(fields) - numerical,)),
         (NUMERICAL, np.float32, (numerical,)),
     ]
-    return np.dtype([kind for kind in kinds if kind[2] != (0,)] + [("label", np.uint8)])
+    others = [("label", np.uint8), *([("weight", np.float32)] if weighted else [])]
+    return np.dtype([kind for kind in kinds if kind[2] != (0,)] + others)
 
 
 def _names_between(edges, high):

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -55,7 +55,9 @@ class JsonLog:
         """Returns the first rows; times are text, as they are written."""
         return self._first_rows
 
-    def read(self, chunk: TextChunk, label: str, reading: Reading) -> pa.Table:
+    def read(
+        self, chunk: TextChunk, label: str, reading: Reading, numbers: Sequence[str] = ()
+    ) -> pa.Table:
         """Returns the columns of a chunk that are read.
 
         Raises:
@@ -63,14 +65,12 @@ class JsonLog:
                 type. The message names file and line.
         """
         types = {
-            name: self._first_rows.schema.field(name).type for name in (label, *reading.columns)
+            name: self._first_rows.schema.field(name).type
+            for name in (label, *reading.columns, *numbers)
         }
+        numbers = [*numbers, *(s.column for s in reading.sources.values() if s.form == NUMBER)]
         # A price that is whole in the first lines need not be so later.
-        types |= {
-            source.column: pa.float64()
-            for source in reading.sources.values()
-            if source.form == NUMBER and not pa.types.is_string(types[source.column])
-        }
+        types |= {name: pa.float64() for name in numbers if not pa.types.is_string(types[name])}
         return _parse(chunk, types)
 
     @functools.cached_property

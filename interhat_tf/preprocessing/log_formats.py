@@ -1,7 +1,7 @@
 """Which kind of log it is that a user gives: files of text, of JSON, of Parquet, or a table."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -47,8 +47,10 @@ class Log(Protocol):
     def sample(self) -> pa.Table:
         """Returns some rows, all columns as they are."""
 
-    def read(self, chunk: Any, label: str, reading: Reading) -> pa.Table:
-        """Returns the columns of a chunk that are read."""
+    def read(
+        self, chunk: Any, label: str, reading: Reading, numbers: Sequence[str] = ()
+    ) -> pa.Table:
+        """Returns the columns of a chunk that are read; `numbers` are further ones, of numbers."""
 
 
 def find_log(data: Any, delimiter: str | None = None, encoding: str | None = None) -> Log:

@@ -22,6 +22,7 @@ from interhat_tf.preprocessing.field_choices import (
 )
 from interhat_tf.preprocessing.fields import Categorical, Numerical, RawField, as_text
 from interhat_tf.preprocessing.labels import Label, find_label_values
+from interhat_tf.preprocessing.row_weights import RowWeights
 from interhat_tf.schema import CATEGORICAL, NUMERICAL
 
 NOT_ASKED_FOR = "not asked for"
@@ -37,6 +38,7 @@ class LogPlan:
         reading: How their values are read.
         columns: What becomes of each column, in the log's order.
         rows: Number of rows that were looked at.
+        weights: What the rows' weights follow from, or `None`: they have none.
     """
 
     label: Label
@@ -44,6 +46,7 @@ class LogPlan:
     reading: Reading
     columns: tuple[ColumnPlan, ...]
     rows: int
+    weights: RowWeights | None = None
 
 
 def plan_log(
@@ -58,6 +61,7 @@ def plan_log(
     scaling: Scalings = None,
     min_count: int = 1,
     null_values: Iterable[str] = NULL_VALUES,
+    weights: RowWeights | None = None,
 ) -> LogPlan:
     """Decides what becomes of each column.
 
@@ -73,6 +77,7 @@ def plan_log(
         scaling: The scale of all numerical fields, or of those that are named.
         min_count: Training rows that a categorical value needs for an id.
         null_values: Words that stand for a missing value.
+        weights: What the rows' weights follow from.
 
     Raises:
         ValueError: If a column does not exist or is named twice, its form cannot
@@ -88,7 +93,8 @@ def plan_log(
     'one value a row'
     """
     scaled = scaling if isinstance(scaling, Mapping) else ()
-    kinds = _asked_kinds(sample.column_names, label, categorical, numerical, exclude, scaled)
+    roles = _roles(label, weights)
+    kinds = _asked_kinds(sample.column_names, roles, categorical, numerical, exclude, scaled)
     found = find_label_values(sample[label], label, positive)
     planner = ColumnPlanner(where, tuple(null_values))
     plans = {column: planner.plan(sample[column], column, kind) for column, kind in kinds.items()}
@@ -103,12 +109,15 @@ def plan_log(
     for name, field in numbers.items():
         note = "; ".join(filter(None, (describe_scale(field), plans[name].note)))
         plans[name] = dataclasses.replace(plans[name], note=note)
-    plans[label] = _plan_label(sample[label], found)
+    plans[label] = _plan_label(sample[label], found, weights)
+    of_weights = weights.columns if weights else []
+    plans |= {column: planner.plan_weight(sample[column], column) for column in of_weights}
     columns = tuple(
         plans.get(column) or ColumnPlan(column, LEFT_OUT, note=NOT_ASKED_FOR)
         for column in sample.column_names
     )
-    return LogPlan(found, fields, Reading(sources, planner.null_values), columns, len(sample))
+    reading = Reading(sources, planner.null_values)
+    return LogPlan(found, fields, reading, columns, len(sample), weights)
 
 
 def follow_plan(
@@ -118,6 +127,7 @@ def follow_plan(
     fields: Sequence[RawField],
     reading: Reading,
     name: str,
+    weights: RowWeights | None = None,
 ) -> LogPlan:
     """Returns the plan of a log that is read as an earlier one was.
 
@@ -128,11 +138,13 @@ def follow_plan(
         fields: Its fields.
         reading: How its values were read.
         name: The set that was prepared from it.
+        weights: What its rows' weights followed from.
 
     Raises:
         ValueError: If a column that is read does not exist, or cannot be read so.
     """
-    for column in (label.column, *reading.columns):
+    of_weights = weights.columns if weights else []
+    for column in (label.column, *reading.columns, *of_weights):
         if column not in sample.column_names:
             raise ValueError(
                 f"{where}: there is no column {column!r}, which {name} was prepared from; "
@@ -143,31 +155,43 @@ def follow_plan(
     for field, source in reading.sources.items():
         forms.setdefault(source.column, {})[field] = source.form
     plans = {column: planner.follow(sample[column], column, forms[column]) for column in forms}
-    plans[label.column] = _plan_label(sample[label.column], label)
+    plans[label.column] = _plan_label(sample[label.column], label, weights)
+    plans |= {column: planner.plan_weight(sample[column], column) for column in of_weights}
     columns = tuple(
         plans.get(column) or ColumnPlan(column, LEFT_OUT, note=f"not in {name}")
         for column in sample.column_names
     )
-    return LogPlan(label, tuple(fields), reading, columns, len(sample))
+    return LogPlan(label, tuple(fields), reading, columns, len(sample), weights)
 
 
-def _asked_kinds(columns, label, categorical, numerical, exclude, scaled):
+def _roles(label, weights):
+    """Returns what the columns are that cannot become fields."""
+    columns = weights.columns if weights else []
+    if label in columns:
+        raise ValueError(f"column {label!r} is the label and cannot be the weight as well")
+    return {label: "label", **dict.fromkeys(columns, "weight")}
+
+
+def _asked_kinds(columns, roles, categorical, numerical, exclude, scaled):
     """Returns the columns that may become fields and their kinds, `None` where none is named.
 
     Those that have a scale are numerical.
     """
     inferred = categorical is None and numerical is None
     if inferred:
-        candidates = [column for column in columns if column not in (label, *exclude)]
+        candidates = [column for column in columns if column not in (*roles, *exclude)]
         check_names("scaling", scaled, candidates, "column that becomes a field")
         numerical = list(scaled)
     categorical, numerical = categorical or (), numerical or ()
     named = [*categorical, *numerical, *exclude]
-    for column in named:
+    for column in [*roles, *named]:
         if column not in columns:
             raise ValueError(f"there is no column {column!r}; there are {', '.join(columns)}")
-        if column == label:
-            raise ValueError(f"column {column!r} is the label and cannot be a field as well")
+    for column in named:
+        if column in roles:
+            raise ValueError(
+                f"column {column!r} is the {roles[column]} and cannot be a field as well"
+            )
         if named.count(column) > 1:
             raise ValueError(f"column {column!r} is named twice; a field has one kind")
     if inferred:
@@ -204,8 +228,10 @@ def _check(plans, sources, where):
         )
 
 
-def _plan_label(column, label):
+def _plan_label(column, label, weights):
     texts = as_text(column)
     missing = pc.mean(pc.equal(texts, "")).as_py()
     note = f"{label.positive!r} is a click, {label.negative!r} none"
+    if weights and weights.negative_sampling_rate < 1:
+        note += f", of which the log has {weights.negative_sampling_rate:.4g} of all"
     return ColumnPlan(label.column, LABEL, {}, 2, missing, None, label.positive, note)

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -103,13 +103,15 @@ class ParquetLog:
         except (ValueError, pa.ArrowException):  # of another file, in columns that may not matter
             return first
 
-    def read(self, chunk: RowGroupChunk, label: str, reading: Reading) -> pa.Table:
+    def read(
+        self, chunk: RowGroupChunk, label: str, reading: Reading, numbers: Sequence[str] = ()
+    ) -> pa.Table:
         """Returns the columns of a chunk that are read, as they are.
 
         Raises:
             ValueError: If the file lacks a column. The message names the file.
         """
-        return _read(chunk, [label, *reading.columns])
+        return _read(chunk, [label, *reading.columns, *numbers])
 
     @functools.cached_property
     def _schema(self) -> pa.Schema:

@@ -57,6 +57,8 @@ class Rows:
         first_line: The first row's line in it, for messages.
         first_row: The first row's position in the log, from 0. The order of the
             prepared rows follows from it.
+        weights: How much each row counts, (rows,) float32; of a builder whose
+            `weighted` says that there are weights.
     """
 
     values: pa.Table
@@ -65,6 +67,7 @@ class Rows:
     source: str
     first_line: int = 1
     first_row: int = 0
+    weights: np.ndarray | None = None
 
 
 def random_bits(first_row: int, rows: int, seed: int | Sequence[int]) -> np.ndarray:

@@ -7,13 +7,12 @@ set, and all orders of a split's rows are equally likely.
 """
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from etils import epath
 
-from interhat_tf.preprocessing.encoding import Encoding, encode_rows, row_dtype
-from interhat_tf.preprocessing.fields import RawField
+from interhat_tf.preprocessing.encoding import Encoding, encode_rows
 from interhat_tf.preprocessing.rows import SPLITS, Rows, random_bits
 
 BLOCK_ROWS = 8192
@@ -32,24 +31,26 @@ class Partitions:
     Args:
         folder: Folder of the partitions' files.
         numbers: Number of partitions of each split.
+        row: The type of an encoded row; see `encoding.row_dtype`.
     """
 
     folder: epath.Path
     numbers: tuple[int, ...]
+    row: np.dtype
 
     @classmethod
-    def of_rows(cls, folder: epath.Path, rows: Iterable[int]) -> "Partitions":
+    def of_rows(cls, folder: epath.Path, rows: Iterable[int], row: np.dtype) -> "Partitions":
         """Returns as many partitions as the rows of each split need."""
-        return cls(folder, tuple(-(-count // PARTITION_ROWS) for count in rows))
+        return cls(folder, tuple(-(-count // PARTITION_ROWS) for count in rows), row)
 
     def path(self, split: int, number: int) -> epath.Path:
         """Returns the file of a partition of a split, both by number."""
         return self.folder / f"{SPLITS[split]}-{number}"
 
-    def files(self, fields: Sequence[RawField]) -> "dict[str, list[Partition]]":
+    def files(self) -> "dict[str, list[Partition]]":
         """Returns the partitions of each split, which `distribute`d rows were written to."""
         return {
-            split: [Partition(self.path(position, number), fields) for number in range(count)]
+            split: [Partition(self.path(position, number), self.row) for number in range(count)]
             for position, (split, count) in enumerate(zip(SPLITS, self.numbers, strict=True))
         }
 
@@ -64,7 +65,7 @@ class Partitions:
             For each partition that gets rows, the split and the partition by
             number, and the rows, of type `keyed_dtype`.
         """
-        keyed = np.empty(len(rows.labels), keyed_dtype(encoding.fields))
+        keyed = np.empty(len(rows.labels), keyed_dtype(self.row))
         keyed["key"] = random_bits(rows.first_row, len(keyed), SHUFFLE_SEED)
         keyed["row"] = encode_rows(rows, encoding)
         numbers = np.array(self.numbers, np.uint64)[rows.splits]
@@ -88,15 +89,15 @@ class Partition:
 
     Args:
         path: File of the partition's rows.
-        fields: The log's fields.
+        row: The type of an encoded row.
     """
 
     path: epath.Path
-    fields: Sequence[RawField]
+    row: np.dtype
 
     def __call__(self) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
         """Yields the number of a block's first row within the file, and the block."""
-        rows = np.frombuffer(self.path.read_bytes(), keyed_dtype(self.fields))
+        rows = np.frombuffer(self.path.read_bytes(), keyed_dtype(self.row))
         rows = rows["row"][np.argsort(rows["key"])]
         names = rows.dtype.names or ()
         for start in range(0, len(rows), BLOCK_ROWS):
@@ -107,6 +108,6 @@ class Partition:
             )
 
 
-def keyed_dtype(fields: Sequence[RawField]) -> np.dtype:
+def keyed_dtype(row: np.dtype) -> np.dtype:
     """Returns the type of an encoded row with the key that it is sorted by."""
-    return np.dtype([("key", np.uint64), ("row", row_dtype(fields))])
+    return np.dtype([("key", np.uint64), ("row", row)])

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -119,6 +120,8 @@ class TableLog:
         ends = [self.chunks[0], self.chunks[-1]] if len(self.chunks) > 1 else self.chunks
         return pa.concat_tables([chunk.values for chunk in ends])
 
-    def read(self, chunk: TableChunk, label: str, reading: Reading) -> pa.Table:
+    def read(
+        self, chunk: TableChunk, label: str, reading: Reading, numbers: Sequence[str] = ()
+    ) -> pa.Table:
         """Returns the columns of a chunk that are read, as they are."""
-        return chunk.values.select([label, *reading.columns])
+        return chunk.values.select([label, *reading.columns, *numbers])

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -68,10 +68,13 @@ class TextLog:
                 rows += [self._parse(chunk) for chunk in last_rows(self.paths[-1], after)]
         return pa.concat_tables(rows)
 
-    def read(self, chunk: TextChunk, label: str, reading: Reading) -> pa.Table:
+    def read(
+        self, chunk: TextChunk, label: str, reading: Reading, numbers: Sequence[str] = ()
+    ) -> pa.Table:
         """Returns the columns of a chunk that are read, numbers as such and all else as text."""
-        numbers = [s.column for s in reading.sources.values() if s.form == NUMBER]
-        return self._parse(chunk, numbers, [label, *reading.columns], reading.null_values)
+        include = [label, *reading.columns, *numbers]
+        numbers = [*numbers, *(s.column for s in reading.sources.values() if s.form == NUMBER)]
+        return self._parse(chunk, numbers, include, reading.null_values)
 
     def _parse(self, chunk, numbers=(), include=None, null_values=()):
         types = dict.fromkeys(self.columns, pa.string()) | dict.fromkeys(numbers, pa.float64())

@@ -10,6 +10,7 @@ import tensorflow as tf
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.training.distribution import distribute_batches
 from interhat_tf.training.evaluation import compile_prediction, evaluate
+from interhat_tf.training.record_weights import RecordWeights
 from interhat_tf.training.records import adapt_and_diagnose, check_training
 from interhat_tf.training.settings import TrainingSettings
 from interhat_tf.training.step import compile_steps
@@ -77,6 +78,7 @@ def align_attention(
         microbatch_size=settings.microbatch_size,
         averaged=averaged,
         alignments=alignments,
+        record_weights=RecordWeights.of_training(data, settings.positive_weight),
     )
     strategy = model.distribute_strategy
     shards = settings.input_shards or strategy.num_replicas_in_sync

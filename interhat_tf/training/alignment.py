@@ -70,12 +70,14 @@ class Alignment(ABC):
         """Returns the fields that this step's batch is asked about, (B, ...)."""
 
     @abstractmethod
-    def term(self, found: Any, drawn: tf.Tensor) -> Term:
+    def term(self, found: Any, drawn: tf.Tensor, factors: tf.Tensor | None = None) -> Term:
         """Returns what is to be minimised besides the logloss: the pull and the head's error.
 
         Args:
             found: What `ExplainingModel.forward` found for a batch in training.
             drawn: What `draw` returned for its records.
+            factors: What each record's part of all sums is multiplied by, (B,). Defaults to
+                `None`: nothing.
         """
 
     def as_in_inference(self, found: Any, every: int) -> Any:
@@ -124,7 +126,11 @@ def check_alignment(
 
 
 def aligned_forward(
-    model: keras.Model, inputs: Batch, alignments: Sequence[Alignment], drawn: Sequence[tf.Tensor]
+    model: keras.Model,
+    inputs: Batch,
+    alignments: Sequence[Alignment],
+    drawn: Sequence[tf.Tensor],
+    factors: tf.Tensor | None = None,
 ) -> tuple[tf.Tensor, list[Term]]:
     """Predicts for a batch in training.
 
@@ -133,11 +139,12 @@ def aligned_forward(
         inputs: The records.
         alignments: What pulls its attention.
         drawn: What the `draw` of each returned for these records.
+        factors: As for `Alignment.term`.
 
     Returns:
         The logits, (B,), and what each alignment adds to the losses.
     """
     found = model.forward(model.embedding(inputs), training=True)
     pairs = zip(alignments, drawn, strict=True)
-    terms = [alignment.term(found, fields) for alignment, fields in pairs]
+    terms = [alignment.term(found, fields, factors) for alignment, fields in pairs]
     return found.logits[:, 0], terms

@@ -12,10 +12,12 @@ from interhat_tf.training.evaluation import evaluate_batches
 CRITERIA: dict[str, Callable[[float, float], float]] = {
     "auc - logloss": lambda auc, logloss: auc - logloss,
     "logloss": lambda auc, logloss: -logloss,
+    "auc": lambda auc, logloss: auc,
 }
 """What makes an epoch better than another, from its AUC and logloss on validation. AUC compares
 records that are equally likely to be clicked as well, whose order is chance: where these are most,
-or the split is small, noise decides the first criterion, and the second is the better one."""
+or the split is small, noise decides the first criterion, and the second is the better one. The
+third is for models whose probabilities are shifted on purpose (`positive_weight`)."""
 
 MIN_GAIN = 1e-5
 """Smaller gains on validation count as none: with a small learning rate they would never end."""
@@ -81,8 +83,8 @@ class EarlyStopping(keras.callbacks.Callback):
 
     Args:
         validation: Batches of inputs and labels that can be read several times,
-            such as a `tf.data.Dataset` or `PreparedDataset.evaluation_batches`.
-            The model gives logits.
+            such as a `tf.data.Dataset` or `PreparedDataset.evaluation_batches`;
+            with weights both metrics are weighted. The model gives logits.
         patience: Epochs without a gain after which training stops. Defaults to 2.
         learning_rate_factor: What the learning rate is multiplied by after each
             of them. Defaults to 0.1.
@@ -103,7 +105,7 @@ class EarlyStopping(keras.callbacks.Callback):
 
     def __init__(
         self,
-        validation: Iterable[tuple[Any, Any]],
+        validation: Iterable[tuple[Any, ...]],
         patience: int = 2,
         learning_rate_factor: float = 0.1,
         criterion: str = "auc - logloss",

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from interhat_tf.training.alignment import Alignment, Term
+from interhat_tf.training.record_weights import weigh
 
 EVERY = 2
 """One record in so many has another prediction made for it."""
@@ -52,7 +53,7 @@ class EffectAlignment(Alignment):
         fields = self.model.num_fields
         return tf.random.stateless_uniform([rows], seed, maxval=fields, dtype=tf.int32)
 
-    def term(self, found: Any, drawn: tf.Tensor) -> Term:
+    def term(self, found: Any, drawn: tf.Tensor, factors: tf.Tensor | None = None) -> Term:
         """Returns the pull and the head's error, and the sizes, (1 + m,), over a batch.
 
         The sizes are sum_j |phi_j|, and m times each field's squared differences.
@@ -71,8 +72,13 @@ class EffectAlignment(Alignment):
         pulls = alignment_loss(weights, effects / (self.mean_size + 0.1))  # (R,)
         squares = tf.where(mask, tf.square(differences)[:, None], 0)  # (R, m)
         squares *= self.model.num_fields
+        losses = self.weight * pulls + errors  # (R,)
+        if factors is not None:
+            losses, effects, squares = (
+                weigh(values, factors[::EVERY]) for values in (losses, effects, squares)
+            )
         sizes = tf.concat([tf.reduce_sum(effects, keepdims=True)[0], tf.reduce_sum(squares, 0)], 0)
-        return Term(EVERY * tf.reduce_sum(self.weight * pulls + errors), EVERY * sizes)
+        return Term(EVERY * tf.reduce_sum(losses), EVERY * sizes)
 
     def after_step(self, means: tf.Tensor) -> None:
         """Takes in the means of `Term.sizes` over the step's batch."""

@@ -22,6 +22,7 @@ from interhat_tf.training.distribution import (
 )
 from interhat_tf.training.early_stopping import CRITERIA
 from interhat_tf.training.evaluation import compile_prediction, evaluate
+from interhat_tf.training.record_weights import RecordWeights, start_logits
 from interhat_tf.training.records import adapt_and_diagnose, check_training
 from interhat_tf.training.run_folder import (
     alone_in,
@@ -67,6 +68,9 @@ def train(
     a CPU, with the very weights and report of an unbroken run; for that, it goes on
     with the number of threads that it was begun with alone. One that was finished gives
     its report, and the model its best weights.
+
+    If the data set has weights, the loss (`record_weights.RecordWeights`) and the metrics
+    are weighted, and the report has the `weights` of the splits.
 
     A model that was built in the scope of a `tf.distribute.Strategy` is trained
     on all of its devices. Several workers all call this, and share the run's
@@ -136,6 +140,8 @@ def train(
 
     model.drop_effects()  # they are of the weights that it has now
     model.calibration = None  # as this is
+    if not earlier:
+        start_logits(model, data)
     loop = _Loop(model, data, settings, folder)
     if earlier:
         earlier.restore(loop.trained, data)
@@ -227,6 +233,7 @@ class _Loop:
             averaged=self.averaged,
             self_distillation=settings.self_distillation,
             alignments=self.alignments,
+            record_weights=RecordWeights.of_training(self.data, settings.positive_weight),
         )
         writer = (
             tf.summary.create_file_writer(str(self.folder / "tensorboard"))
@@ -334,6 +341,7 @@ class _Loop:
             "best_epoch": state.best_epoch + 1,
             "validation": self._evaluate("validation"),
             **({"test": self._evaluate("test")} if test else {}),
+            **({"weights": self._weights_of_splits(test)} if self.data.weighted else {}),
             **self.model.diagnosis,
             "training": {
                 "seconds": state.seconds,
@@ -343,6 +351,14 @@ class _Loop:
                 "replicas": self.strategy.num_replicas_in_sync,
             },
         }
+
+    def _weights_of_splits(self, test):
+        """Returns what the records of each split weigh, and the share of that with a click."""
+        found = {}
+        for split in ("train", "validation", "test") if test else ("train", "validation"):
+            others, clicks = self.data.label_weights(split)
+            found[split] = {"weight": others + clicks, "click_rate": clicks / (others + clicks)}
+        return found
 
     def _evaluate(self, split):
         return evaluate(self.model, self.data, split, self.predict)

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from interhat_tf.training.alignment import Alignment, Term
 from interhat_tf.training.effect_alignment import alignment_loss
+from interhat_tf.training.record_weights import weigh
 
 HIGHEST_ORDER = 3
 """Of more fields than these, what they do together is not measured."""
@@ -76,7 +77,7 @@ class OrderAlignment(Alignment):
         noise = tf.random.stateless_uniform([rows, self.model.num_fields], seed)
         return tf.sort(tf.math.top_k(noise, self.size).indices, axis=1)
 
-    def term(self, found: Any, drawn: tf.Tensor) -> Term:
+    def term(self, found: Any, drawn: tf.Tensor, factors: tf.Tensor | None = None) -> Term:
         """Returns the pull and the head's error, and sum_S psi_S^2, over a batch."""
         drawn = drawn[::EVERY]  # (R, n)
         together = self._together(tf.stop_gradient(found.fields), drawn)  # (R, 2^n - 1)
@@ -89,8 +90,11 @@ class OrderAlignment(Alignment):
         strengths = tf.stack([tf.reduce_sum(s, axis=1) for s in squares], axis=1)  # (R, n)
         weights = found.order_weights[::EVERY, : self.size]  # (R, n)
         pulls = alignment_loss(weights, strengths / (self.mean_size + 0.1), least=1e-4)  # (R,)
-        loss = tf.reduce_sum(self.weight * pulls + errors)
-        return Term(EVERY * loss, EVERY * tf.reduce_sum(strengths, keepdims=True)[0])
+        losses = self.weight * pulls + errors  # (R,)
+        if factors is not None:
+            losses, strengths = (weigh(v, factors[::EVERY]) for v in (losses, strengths))
+        sizes = tf.reduce_sum(strengths, keepdims=True)[0]
+        return Term(EVERY * tf.reduce_sum(losses), EVERY * sizes)
 
     def _together(self, fields: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
         """Returns m_S of the sets of drawn fields, against one donor each, (R, 2^n - 1)."""

@@ -77,6 +77,7 @@ def check_config(folder: pathlib.Path, config: dict[str, Any], resume: bool) -> 
     if "piece_rows" in earlier["training"]:  # of version 0.1 as well
         earlier["training"]["microbatch_size"] = earlier["training"].pop("piece_rows")
     earlier["training"].setdefault("criterion", "auc - logloss")  # there was no other
+    earlier["training"].setdefault("positive_weight", 1.0)
     if changed := differences(earlier, now):
         raise ValueError(f"{folder} holds a run of another configuration: {changed}")
 

@@ -34,7 +34,7 @@ def _has_blocks(model: keras.Model) -> bool:
 
 
 def logloss_and_pull(
-    model: keras.Model, inputs: Batch, labels: tf.Tensor
+    model: keras.Model, inputs: Batch, labels: tf.Tensor, logit_offset: float = 0.0
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns a batch's loglosses, and how far the model's predictions are from their mean.
 
@@ -42,13 +42,17 @@ def logloss_and_pull(
         model: A model that `check_self_distillation` accepts.
         inputs: The records.
         labels: Their labels, (B,).
+        logit_offset: What is added to the logits first. Defaults to 0.
 
     Returns:
         The logloss of each record and its pull, (B,) each.
     """
     if _has_blocks(model):
-        return block_logloss_and_pull(model.block_logits(inputs, training=True), labels)
+        logits = model.block_logits(inputs, training=True)  # (B, blocks)
+        return block_logloss_and_pull(logits + logit_offset if logit_offset else logits, labels)
     logits = model(twice(inputs), training=True)[:, 0]  # (2 B,)
+    if logit_offset:
+        logits += logit_offset
     return mean_logloss_and_pull(logits, tf.cast(labels, logits.dtype))
 
 

@@ -40,9 +40,15 @@ class TrainingSettings:
             forward pass; see `effect_alignment`.
         order_weight: Weight of a pull of the order weights to the orders of what
             the fields do, or 0, none. 0.05 is a good one; see `order_alignment`.
+        positive_weight: What a record with a click counts in the loss, one without
+            counting 1; both times the record's weight, if the data set has weights (see
+            `record_weights`). Other than 1 it moves all logits by about its logarithm:
+            they rank much as before, but the probabilities are not the log's click rates
+            any more, which shows in the logloss. Choose the epoch by `"auc"` then.
         criterion: What makes an epoch better than another on validation:
-            `"auc - logloss"`, or `"logloss"`, which noise fools less where most
-            records are alike or the split is small; see `early_stopping.CRITERIA`.
+            `"auc - logloss"`; `"logloss"`, which noise fools less where most
+            records are alike or the split is small; or `"auc"`; see
+            `early_stopping.CRITERIA`.
         patience: Epochs without a gain on validation after which it stops.
         learning_rate_factor: What the learning rate is multiplied by after each
             epoch without a gain.
@@ -75,6 +81,7 @@ class TrainingSettings:
     self_distillation: float = 0.0
     effect_weight: float = 0.0
     order_weight: float = 0.0
+    positive_weight: float = 1.0
     max_epochs: int = 100
     criterion: str = "auc - logloss"
     patience: int = 2

@@ -11,9 +11,11 @@ from interhat_tf.schema import Batch
 from interhat_tf.training.alignment import Alignment, aligned_forward, check_alignment
 from interhat_tf.training.averaged_weights import AveragedWeights
 from interhat_tf.training.microbatch import check_microbatches, sum_over_microbatches
+from interhat_tf.training.record_weights import RecordWeights, weigh
 from interhat_tf.training.self_distillation import check_self_distillation, logloss_and_pull
 
 LABELS = "labels"
+FACTORS = "factors of losses"
 
 
 def compile_steps(
@@ -25,10 +27,12 @@ def compile_steps(
     averaged: AveragedWeights | None = None,
     self_distillation: float = 0.0,
     alignments: Sequence[Alignment] = (),
+    record_weights: RecordWeights | None = None,
 ) -> Callable[[Any, tf.Tensor], None]:
     """Returns the function that trains a model for a number of steps.
 
-    A step minimises the mean logloss of a batch plus the model's penalties. The
+    A step minimises the mean logloss of a batch, weighted as `RecordWeights` says, plus
+    the model's penalties. The
     replicas of the strategy that the model was built under each take a part of
     the batch.
 
@@ -36,7 +40,8 @@ def compile_steps(
         model: A model that gives logits, (B, 1).
         optimizer: The optimizer, built for the model's trainable variables. It
             adds the penalties of the tables in its `table_l2`, if it has one.
-        loss_sum: float64 variable to which each record's logloss is added.
+        loss_sum: float64 variable to which each record's logloss is added, times its
+            factor of `RecordWeights.factors`.
         jit_compile: Whether XLA compiles the step. Defaults to `False`.
         microbatch_size: Records whose gradient is computed at a time; see
             `microbatch`. Defaults to `None`, the whole batch.
@@ -46,6 +51,8 @@ def compile_steps(
             see `self_distillation`. Defaults to 0, one prediction.
         alignments: What pulls attention toward what fields do, and learns that.
             Defaults to none.
+        record_weights: How much each record counts. Batches may then have weights beside
+            inputs and labels. Defaults to `None`: all count the same.
 
     Returns:
         A function of an iterator of batches and the number of steps, a scalar
@@ -53,7 +60,8 @@ def compile_steps(
 
     Raises:
         ValueError: As `check_microbatches`, `check_self_distillation` and
-            `check_alignment`, if these are asked for.
+            `check_alignment`, if these are asked for; at the first step, if batches
+            have weights and there are no `record_weights`.
     """
     if microbatch_size:
         check_microbatches(model, jit_compile)
@@ -63,14 +71,16 @@ def compile_steps(
         check_alignment(model, self_distillation=self_distillation)
     strategy = model.distribute_strategy
     table_l2 = getattr(optimizer, "table_l2", {})
-    objective = Objective(model, table_l2, microbatch_size, self_distillation, alignments)
+    objective = Objective(
+        model, table_l2, microbatch_size, self_distillation, alignments, record_weights
+    )
     gradients_of, weights = objective.gradients, model.trainable_variables
 
-    def train_step(inputs: Batch, labels: tf.Tensor) -> tf.Tensor:
+    def train_step(inputs: Batch, labels: tf.Tensor, *of_records: tf.Tensor) -> tf.Tensor:
         rows = tf.shape(labels)[0]
         if strategy.num_replicas_in_sync > 1:
             rows = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, rows)
-        sums, gradients = gradients_of(inputs, labels, rows)
+        sums, gradients = gradients_of(inputs, labels, rows, *of_records)
         if averaged is not None:
             averaged.before_step(gradients[: len(weights)], weights)
         optimizer.apply(gradients[: len(weights)], weights)  # sums over the replicas
@@ -111,6 +121,7 @@ class Objective:
         microbatch_size: As for `compile_steps`.
         self_distillation: As for `compile_steps`.
         alignments: As for `compile_steps`.
+        record_weights: As for `compile_steps`.
 
     Attributes:
         variables: The model's trainable ones, then those of the alignments' heads.
@@ -123,7 +134,10 @@ class Objective:
         microbatch_size: int | None,
         self_distillation: float,
         alignments: Sequence[Alignment],
+        record_weights: RecordWeights | None,
     ):
+        self.record_weights = record_weights
+        self.logit_offset = record_weights.logit_offset if record_weights else 0.0
         self.model, self.microbatch_size = model, microbatch_size
         self.self_distillation, self.alignments = self_distillation, alignments
         weights = model.trainable_variables
@@ -131,19 +145,24 @@ class Objective:
         self.variables = [*weights, *(v for a in alignments for v in a.head_weights)]
 
     def gradients(
-        self, inputs: Batch, labels: tf.Tensor, rows: tf.Tensor
+        self, inputs: Batch, labels: tf.Tensor, rows: tf.Tensor, weights: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, list[Any]]:
         """Returns sums over a batch, and the gradients of the objective.
 
         The sums are of the records' loglosses, and for each alignment of its sizes
-        divided by `rows`.
+        divided by `rows`, all times the records' factors.
 
         Args:
             inputs: The records, or a replica's share of them.
             labels: Their labels, (B,).
             rows: The number of records, over all replicas.
+            weights: Their weights, (B,), if they have any.
         """
         batch = {**inputs, LABELS: labels}
+        if self.record_weights is not None:
+            batch[FACTORS] = self.record_weights.factors(labels, weights)
+        elif weights is not None:
+            raise ValueError("batches have weights: give compile_steps the record_weights")
         for name, alignment in self._named_alignments():
             batch[name] = alignment.draw(tf.shape(labels)[0])
 
@@ -167,20 +186,26 @@ class Objective:
 
     def _losses(self, inputs):
         """Returns loglosses, (B,), what is added to their sum, and the alignments' sizes."""
-        labels = inputs.pop(LABELS)
+        labels, factors = inputs.pop(LABELS), inputs.pop(FACTORS, None)
         if self.self_distillation:
-            losses, pulls = logloss_and_pull(self.model, inputs, labels)
-            return losses, self.self_distillation * tf.reduce_sum(pulls), []
+            losses, pulls = logloss_and_pull(self.model, inputs, labels, self.logit_offset)
+            pulls = self.self_distillation * tf.reduce_sum(weigh(pulls, factors))
+            return weigh(losses, factors), pulls, []
         if not self.alignments:
             logits = self.model(inputs, training=True)[:, 0]  # (B,)
-            return _loglosses(labels, logits), 0.0, []
+            return weigh(self._loglosses(labels, logits), factors), 0.0, []
         drawn = [inputs.pop(name) for name, _ in self._named_alignments()]
-        logits, terms = aligned_forward(self.model, inputs, self.alignments, drawn)
-        added = sum(term.loss for term in terms)
-        return _loglosses(labels, logits), added, [term.sizes for term in terms]
+        logits, terms = aligned_forward(self.model, inputs, self.alignments, drawn, factors)
+        losses, added = self._loglosses(labels, logits), sum(term.loss for term in terms)
+        return weigh(losses, factors), added, [term.sizes for term in terms]
 
     def _named_alignments(self):
         return [(f"drawn for alignment {i}", a) for i, a in enumerate(self.alignments)]
+
+    def _loglosses(self, labels, logits):
+        if self.logit_offset:
+            logits += self.logit_offset
+        return tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(labels, logits.dtype), logits)
 
     def _add_penalties(self, gradients):
         if not self.penalised:
@@ -193,10 +218,6 @@ class Objective:
             _sum(*pair)
             for pair in zip(gradients, tape.gradient(penalty, self.variables), strict=True)
         ]
-
-
-def _loglosses(labels, logits):
-    return tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(labels, logits.dtype), logits)
 
 
 def _sum(gradient, other):

@@ -45,6 +45,7 @@ LIMITS = {
     "self_distillation": Limits(0),
     "effect_weight": Limits(0),
     "order_weight": Limits(0),
+    "positive_weight": Limits(0, low_too=False),
     "checkpoint_minutes": Limits(0),
     "embedding_l2": Limits(0),
     "aggregation_l2": Limits(0),

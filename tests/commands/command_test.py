@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import interhat
@@ -69,6 +70,21 @@ def test_prepares_a_log(tmp_path, capsys):
     data = interhat_tf.prepared_dataset("mine", tmp_path)
     assert json.loads(output[output.index("{") :]) == data.statistics
     assert data.schema.field_names == ("app",)
+
+
+@pytest.mark.parametrize("more", ["--weight=price", "--exclude=price"])
+def test_prepares_a_log_with_weights(tmp_path, more):
+    write_click_log(tmp_path / "clicks.csv")
+    arguments = ["prepare", "--dataset=mine", f"--log={tmp_path}/clicks.csv", more]
+    interhat.main([*arguments, f"--data_dir={tmp_path}", "--negative_sampling_rate=0.25"])
+    data = interhat_tf.prepared_dataset("mine", tmp_path)
+    assert data.schema.field_names == ("user", "app")
+    _, labels, weights = next(data.evaluation_batches("test", 100).as_numpy_iterator())
+    whole = 4 - 3 * labels
+    if "exclude" in more:
+        np.testing.assert_array_equal(weights, whole)
+    else:  # prices are below 1
+        assert (weights <= whole).all() and (weights[labels == 0] > 1).any()
 
 
 def test_a_dry_run_prepares_nothing(tmp_path, capsys):

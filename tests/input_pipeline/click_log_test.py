@@ -192,8 +192,10 @@ def test_misspelt_arguments(tmp_path, log):
         prepare_click_log(log, name="log", data_dir=tmp_path, categorial=["user"])
     message = "prepare_click_log has no argument 'categorial'; did you mean 'categorical'?"
     assert str(error.value) == message
-    with pytest.raises(TypeError, match=r"no argument 'sample_weight'; it has paths, name, data"):
+    with pytest.raises(TypeError, match="no argument 'sample_weight'; did you mean 'weight'"):
         prepare_click_log(log, name="log", data_dir=tmp_path, sample_weight="price")
+    with pytest.raises(TypeError, match=r"no argument 'frobnicate'; it has paths, name, data"):
+        prepare_click_log(log, name="log", data_dir=tmp_path, frobnicate=True)
 
 
 @pytest.mark.parametrize(

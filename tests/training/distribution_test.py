@@ -24,6 +24,7 @@ from interhat_tf.training.distribution import (
 from interhat_tf.training.effect_alignment import EffectAlignment
 from interhat_tf.training.evaluation import compile_prediction
 from interhat_tf.training.order_alignment import OrderAlignment
+from interhat_tf.training.record_weights import RecordWeights
 from interhat_tf.training.step import compile_steps
 from interhat_tf.utils.files import read_json
 from tests.conftest import run_python
@@ -55,6 +56,14 @@ def test_two_replicas_take_the_steps_of_one(found, optimizer, how):
 @pytest.mark.parametrize("how", ["whole", "xla"])
 def test_two_replicas_align_attention_as_one(found, how):
     assert_same_steps(found, "Aligned", how)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", HOW)
+def test_two_replicas_weigh_records_as_one(found, how):
+    assert_same_steps(found, "Weighted", how)
+    plain, weighted = (np.load(found / f"{name}-one.npz") for name in ("Adam", "Weighted"))
+    assert np.abs(weighted["logits_24"] - plain["logits_24"]).max() > 1e-3
 
 
 def assert_same_steps(found, name, how):
@@ -106,7 +115,7 @@ def test_a_lost_worker_is_named():
         raise tf.errors.InvalidArgumentError(None, None, "something else")
 
 
-def trained(strategy, optimizer, alignment_weight=0.0, **how):
+def trained(strategy, optimizer, alignment_weight=0.0, record_weights=None, **how):
     """Returns a model after a step on each batch, the sum of the loglosses, and the average.
 
     With an alignment both replicas' parts of a batch have the same records, so that
@@ -119,6 +128,8 @@ def trained(strategy, optimizer, alignment_weight=0.0, **how):
     ]
     if alignment_weight:
         batches = [(np.tile(ids[: len(ids) // 2], (2, 1)), labels) for ids, labels in batches]
+    if record_weights:
+        batches = [(*batch, rng.exponential(size=len(batch[1]))) for batch in batches]
     keras.utils.set_random_seed(3)
     with strategy.scope():
         model = InterHAt(SCHEMA, embedding_dim=4, num_heads=2, order=2, dense_l2=1e-3)
@@ -128,15 +139,16 @@ def trained(strategy, optimizer, alignment_weight=0.0, **how):
     averaged = AveragedWeights(model, 0.9)
     kinds = (EffectAlignment, OrderAlignment) if alignment_weight else ()
     alignments = [kind(model, alignment_weight) for kind in kinds]
-    given_to_steps = {"averaged": averaged, "alignments": alignments, **how}
-    steps = compile_steps(model, optimizer, loss_sum, **given_to_steps)
+    how |= {"averaged": averaged, "alignments": alignments, "record_weights": record_weights}
+    steps = compile_steps(model, optimizer, loss_sum, **how)
     alone = strategy.num_replicas_in_sync == 1
     given = [
-        ({"categorical": ids[part]}, labels[part])
-        for (ids, labels), of_batch in zip(batches, PARTS, strict=True)
+        ({"categorical": ids[part]}, *(values[part] for values in of_records))
+        for (ids, *of_records), of_batch in zip(batches, PARTS, strict=True)
         for part in ([slice(None)] if alone else of_batch)
     ]
-    spec = ({"categorical": tf.TensorSpec((None, 2), tf.int64)}, tf.TensorSpec((None,), tf.float32))
+    of_record = tf.TensorSpec((None,), tf.float32)
+    spec = ({"categorical": tf.TensorSpec((None, 2), tf.int64)}, *[of_record] * len(given[0][1:]))
     data = strategy.distribute_datasets_from_function(
         lambda _: tf.data.Dataset.from_generator(lambda: given, output_signature=spec)
     )
@@ -166,6 +178,7 @@ def main(folder):
             model, *rest = trained(two, optimizer, **arguments)
             predict = compile_prediction(model, arguments.get("microbatch_size"))
             save(f"{folder}/{name}-{how}.npz", model, *rest, predict, ids)
+    weigh(folder, two, ids)
     check_agreement(two, 1, 2)
     align(folder, two, ids)
 
@@ -182,6 +195,17 @@ def main(folder):
         model = InterHAt(data.schema, embedding_dim=4, num_heads=2, order=2, value_dim=8)
     # 8,192 and 7,808 rows: the shares of the two are unequal, and both end short.
     train(model, data, f"{folder}/run", TrainingSettings(batch_size=300, max_epochs=1))
+
+
+def weigh(folder, two, ids):
+    """Trains with weights of the records on one device and on two."""
+    weights = RecordWeights(mean=1.3, positive=2.0)
+    model, *rest = trained(tf.distribute.get_strategy(), Adam, record_weights=weights)
+    save(f"{folder}/Weighted-one.npz", model, *rest, model, ids)
+    for how, arguments in HOW.items():
+        model, *rest = trained(two, Adam, record_weights=weights, **arguments)
+        predict = compile_prediction(model, arguments.get("microbatch_size"))
+        save(f"{folder}/Weighted-{how}.npz", model, *rest, predict, ids)
 
 
 def align(folder, two, ids):

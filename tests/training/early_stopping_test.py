@@ -29,6 +29,7 @@ EPOCHS = [(0.70, 0.50), (0.71, 0.60), (0.70, 0.40), (0.72, 0.40), (0.72, 0.40)]
     [
         ("logloss", [True, False, True, False, False], -0.4),
         ("auc - logloss", [True, False, True, True, False], 0.32),
+        ("auc", [True, True, False, True, False], 0.72),
     ],
 )
 def test_a_gain_is_less_logloss_or_more_auc(criterion, gains, score):
@@ -72,10 +73,10 @@ def test_noise_among_records_that_are_alike_fools_auc_alone(rng):
 
 
 def test_an_unknown_criterion():
-    with pytest.raises(ValueError, match="criterion 'auc': not of auc - logloss, logloss"):
-        TrainingSettings(criterion="auc")
-    with pytest.raises(ValueError, match="criterion 'auc': not of auc - logloss, logloss"):
-        EarlyStopping([], criterion="auc")
+    with pytest.raises(ValueError, match="criterion 'f1': not of auc - logloss, logloss, auc"):
+        TrainingSettings(criterion="f1")
+    with pytest.raises(ValueError, match="criterion 'f1': not of auc - logloss, logloss, auc"):
+        EarlyStopping([], criterion="f1")
 
 
 @pytest.mark.slow

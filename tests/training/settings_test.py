@@ -38,6 +38,7 @@ def test_an_unknown_optimizer():
         ("input_shards", 0, "at least 1"),
         ("seed", -1, "at least 0"),
         ("effect_weight", -0.1, "at least 0"),
+        ("positive_weight", 0.0, "above 0"),
         ("self_distillation", -0.1, "at least 0"),
         ("learning_rate_factor", 0.0, "above 0"),
     ],
