@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -216,22 +217,13 @@ class Schema:
                 infinite, or missing of a field that may not be. For the last two, the
                 message names the field and the row.
         """
+        arrays = {kind: np.asarray(values) for kind, values in inputs.items()}
+        self.check_form(arrays, where=where)
         where = f"{where}: " if where else ""
-        expected = {CATEGORICAL: self.categorical, NUMERICAL: self.numerical}
-        for kind, fields in expected.items():
+        for kind, fields in ((CATEGORICAL, self.categorical), (NUMERICAL, self.numerical)):
             if not fields:
                 continue
-            if kind not in inputs:
-                raise ValueError(
-                    f"{where}inputs have no {kind!r} entry; the schema has {kind} fields"
-                )
-            values = np.asarray(inputs[kind])
-            if kind == CATEGORICAL and not np.issubdtype(values.dtype, np.integer):
-                raise ValueError(f"{where}{kind!r} must hold integer ids, got {values.dtype}")
-            if values.ndim != 2 or values.shape[1] != len(fields):
-                raise ValueError(
-                    f"{where}{kind!r} must have shape (rows, {len(fields)}), got {values.shape}"
-                )
+            values = arrays[kind]
             wrong = (_out_of_range if kind == CATEGORICAL else _not_finite)(values, fields)
             if wrong.any():
                 row, column = np.argwhere(wrong)[0]
@@ -242,6 +234,34 @@ class Schema:
                     else f"the number is {value}; it must be finite"
                 )
                 raise ValueError(f"{where}field {field.name!r}, row {first_row + row}: {problem}")
+
+    def check_form(self, inputs: Batch, *, where: str = "") -> None:
+        """Raises an error if the shapes or types of records are not the schema's.
+
+        Args:
+            inputs: The batch, of arrays or of tensors, with values or without.
+            where: As for `check`.
+
+        Raises:
+            ValueError: If an entry is missing or of the wrong width, ids are not
+                integers.
+        """
+        where = f"{where}: " if where else ""
+        for kind, fields in ((CATEGORICAL, self.categorical), (NUMERICAL, self.numerical)):
+            if not fields:
+                continue
+            if kind not in inputs:
+                raise ValueError(
+                    f"{where}inputs have no {kind!r} entry; the schema has {kind} fields"
+                )
+            dtype, shape = inputs[kind].dtype, tuple(inputs[kind].shape)
+            dtype = getattr(dtype, "name", str(dtype))
+            if kind == CATEGORICAL and not re.search(r"\bu?int\d+\b", dtype):
+                raise ValueError(f"{where}{kind!r} must hold integer ids, got {dtype}")
+            if len(shape) != 2 or shape[1] not in (None, len(fields)):
+                raise ValueError(
+                    f"{where}{kind!r} must have shape (rows, {len(fields)}), got {shape}"
+                )
 
     def _check_crosses(self) -> None:
         categorical = {field.name for field in self.categorical}

@@ -11,7 +11,7 @@ from keras import ops
 from interhat_tf.calibration import Calibration
 from interhat_tf.layers import MLP, CrossedFields, FieldEmbedding, Linear
 from interhat_tf.models.effects_model import EffectsModel
-from interhat_tf.ops import cpu_kernels
+from interhat_tf.models.input_checks import CheckedInputs
 from interhat_tf.schema import CATEGORICAL, NUMERICAL, Schema
 from interhat_tf.utils.config import Initializer
 from interhat_tf.utils.files import read_json, write_json
@@ -23,7 +23,7 @@ _ASSETS = ("training_settings", "diagnosis", "trained_on")
 _CALIBRATION = "calibration.json"
 
 
-class ClickModel(EffectsModel):
+class ClickModel(CheckedInputs, EffectsModel):
     """A model that maps the fields of a record to a logit; all models derive from it.
 
     It holds the schema and makes the parts that most models are built of. A
@@ -140,16 +140,6 @@ class ClickModel(EffectsModel):
             for kind, (width, dtype) in widths.items()
             if width
         }
-
-    def predict_step(self, *args: Any) -> Any:
-        """Predicts for a batch, for Keras' `predict`."""
-        with cpu_kernels():
-            return super().predict_step(*args)
-
-    def test_step(self, *args: Any) -> Any:
-        """Evaluates a batch, for Keras' `evaluate`."""
-        with cpu_kernels():
-            return super().test_step(*args)
 
     def compute_output_shape(self, input_shape: Mapping[str, Sequence]) -> tuple:
         """Returns (B, 1)."""

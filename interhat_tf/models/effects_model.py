@@ -75,6 +75,7 @@ class EffectsModel(ConfigFromSignature, keras.Model):
         """
         if self.effect_head is None:
             raise ValueError("this model has no effects yet: call fit_effects(model, data) first")
+        self.check_inputs(inputs)
         found = self.describe(inputs)
         effects = self.effect_head(found.fields, found.summary)
         return {"logits": found.logits[:, 0], **effects}

@@ -99,6 +99,7 @@ class ExplainingModel(ClickModel):
             order of `schema.field_names`. Against an average record that `adapt` has
             not met yet, contributions and bias are not a number.
         """
+        self.check_inputs(inputs)
         found = self.forward(self.embedding(inputs), return_heads=return_heads)
         contributions, bias = self._contributions(found)
         logits = ops.squeeze(found.logits, -1)  # (B,)

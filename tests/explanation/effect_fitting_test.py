@@ -121,7 +121,7 @@ def test_what_cannot_be_fitted(rule_data, arguments, message):
 
 
 def test_too_few_records_and_other_records(rule_data, schema, monkeypatch):
-    with pytest.raises(ValueError, match="not those of the data set synthetic_rules/small"):
+    with pytest.raises(ValueError, match="not that of the data set synthetic_rules/small"):
         fit_effects(LR(schema), rule_data)
     monkeypatch.setattr(effect_fitting, "BATCH_SIZE", 3_201)
     with pytest.raises(ValueError, match=r"3201 train records at least; .* has 3200"):

@@ -47,5 +47,5 @@ def test_leaves_out_the_crosses_that_the_model_has(rule_data):
 
 
 def test_a_model_of_other_records_is_refused(schema, rule_data):
-    with pytest.raises(ValueError, match="not those of the data set synthetic_rules/small"):
+    with pytest.raises(ValueError, match="not that of the data set synthetic_rules/small"):
         suggest_crosses(FM(schema), rule_data)

@@ -1,0 +1,84 @@
+"""Tests of what a model refuses: ids, numbers and labels that are not its schema's."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from interhat_tf import Field, InterHAt, Schema
+from interhat_tf.models import LR
+
+WRONG = {
+    "negative": ("categorical", [[-1, 2]], "field 'app', row 0: id -1 is outside"),
+    "another field's": ("categorical", [[1, 2], [7, 2]], "field 'app', row 1: id 7 is outside"),
+    "of 64 bits": ("categorical", [[2**32 + 1, 2]], "id 4294967297 is outside"),
+    "a fraction": ("categorical", [[1.7, 2.0]], "must hold integer ids, got float"),
+    "a truth": ("categorical", [[True, False]], "must hold integer ids, got bool"),
+    "one for all": ("categorical", [[1]], r"'categorical' must have shape \(rows, 2\)"),
+    "one number for all": ("numerical", [[0.5]], r"'numerical' must have shape \(rows, 2\)"),
+    "no number": ("numerical", [[0.5, np.nan]], "row 0: the number is nan"),
+}
+
+
+@pytest.fixture(scope="module", params=[InterHAt, LR])
+def model(request):
+    fields = [Field("app", "categorical", 7), Field("site", "categorical", 4)]
+    fields += [Field("price", "numerical"), Field("age", "numerical")]
+    if request.param is LR:
+        return LR(Schema(fields))
+    return InterHAt(Schema(fields), embedding_dim=4, order=2, num_heads=2)
+
+
+def records(kind, values):
+    rows = len(values)
+    right = {"categorical": np.ones((rows, 2), "int32"), "numerical": np.ones((rows, 2), "float32")}
+    return {**right, kind: np.array(values)}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_calls_and_explanations(model, wrong):
+    *given, message = WRONG[wrong]
+    inputs = records(*given)
+    with pytest.raises(ValueError, match=message):
+        model(inputs)
+    if hasattr(model, "explain"):
+        with pytest.raises(ValueError, match=message):
+            model.explain({kind: tf.constant(values) for kind, values in inputs.items()})
+
+
+@pytest.mark.parametrize("wrong", [name for name in WRONG if name != "no number"])
+@pytest.mark.parametrize("as_dataset", [False, True])
+def test_compiled_steps(model, wrong, as_dataset):
+    *given, message = WRONG[wrong]
+    message = message.replace("row 0: ", "").replace("row 1: ", "").replace("', id", "': id")
+    inputs = records(*given)
+    labels = np.ones(len(inputs["categorical"]), "float32")
+    model.compile("sgd", keras.losses.BinaryCrossentropy(from_logits=True))
+    given = (inputs, labels)
+    if as_dataset:
+        given = (tf.data.Dataset.from_tensors(given),)
+    message = message.replace("field 'app', ", "field 'app': ")
+    for call in (model.fit, model.evaluate):
+        with pytest.raises(ValueError, match=message):
+            call(*given, verbose=0)
+    with pytest.raises(ValueError, match=message):
+        model.predict(*given[:1], verbose=0)
+    with pytest.raises(ValueError, match=message):
+        model.predict_on_batch(inputs)
+
+
+@pytest.mark.parametrize("label", [-1.0, 2.0, np.nan])
+def test_labels_that_are_none(model, label):
+    model.compile("sgd", keras.losses.BinaryCrossentropy(from_logits=True))
+    inputs, labels = records("categorical", [[1, 2]] * 3), np.array([0, label, 1], "float32")
+    with pytest.raises(ValueError, match=f"a label is {label:g}; labels are 0 or 1, or between"):
+        model.fit(inputs, labels, verbose=0)
+
+
+def test_soft_labels_are_labels(model):
+    model.compile("sgd", keras.losses.BinaryCrossentropy(from_logits=True))
+    inputs = records("categorical", [[1, 2]] * 3)
+    logits = np.asarray(model(inputs), "float64")[:, 0]
+    loss = model.evaluate(inputs, np.array([0.0, 0.25, 1.0]), verbose=0)
+    expected = np.mean(np.logaddexp(0, logits) - [0.0, 0.25, 1.0] * logits)
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
