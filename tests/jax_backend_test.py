@@ -34,6 +34,9 @@ def build():
     released = {"activation": "relu", "use_bias": True, "residual": True, "layer_norm": True}
     parts = {
         "embedding": layers.FieldEmbedding((7, 4), 2, embedding_dim=5),
+        "embedding_with_more": layers.FieldEmbedding(
+            (7, 4), 2, embedding_dim=5, missing_numbers=True, frozen=[(0, 5), (1, 3)]
+        ),
         "attention_paper": layers.MultiHeadSelfAttention(2, 3),
         "attention_released": layers.MultiHeadSelfAttention(2, 3, **released),
         "feed_forward_paper": layers.FeedForward(),
@@ -44,7 +47,7 @@ def build():
         "released": InterHAt.from_preset("released", schema.with_crosses(crosses), order=2),
     }
     for name, part in parts.items():
-        if name == "embedding":
+        if name.startswith("embedding"):
             part.build()
         elif not isinstance(part, InterHAt | layers.CrossLayer):  # built already, and weightless
             part.build(FIELDS.shape)

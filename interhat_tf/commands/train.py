@@ -38,7 +38,7 @@ from interhat_tf.training.settings import TrainingSettings
 from interhat_tf.utils.threads import use_one_thread_an_operation
 
 REQUIRED = ("dataset", "output_dir")
-NO_FLAGS = ("schema", "product", "seed")
+NO_FLAGS = ("schema", "product", "seed", "frozen_vectors")
 """Arguments that `--model` decides about, and those that all models share."""
 
 

@@ -27,6 +27,7 @@ from interhat_tf.layers.effect_head import EffectHead
 from interhat_tf.layers.feed_forward import FeedForward
 from interhat_tf.layers.field_aware_values import FieldAwareValues
 from interhat_tf.layers.field_embedding import FieldEmbedding
+from interhat_tf.layers.frozen_vectors import FrozenVectors
 from interhat_tf.layers.multi_head_self_attention import MultiHeadSelfAttention
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "FieldAwareValues",
     "FieldEmbedding",
     "FieldGate",
+    "FrozenVectors",
     "InnerProduct",
     "InteractingLayer",
     "Linear",

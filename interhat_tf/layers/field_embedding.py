@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from interhat_tf.layers.crossed_fields import CrossedFields
+from interhat_tf.layers.frozen_vectors import FrozenVectors
 from interhat_tf.ops import Shape, Tensor, take_rows
 from interhat_tf.schema import CATEGORICAL, NUMERICAL, Batch
 from interhat_tf.utils.config import ConfigFromSignature, Initializer, Regularizer
@@ -38,6 +39,8 @@ class FieldEmbedding(ConfigFromSignature):
         embeddings_regularizer: Regularizer of all tables. Defaults to `None`.
         crossing: The `CrossedFields` that makes the ids of the last categorical
             fields, which the inputs do not hold. Defaults to `None`: there are none.
+        frozen: Positions of categorical fields that have `FrozenVectors`, and the
+            numbers of their dimensions. Defaults to none.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -69,6 +72,7 @@ class FieldEmbedding(ConfigFromSignature):
         embeddings_initializer: Initializer = "glorot_uniform",
         embeddings_regularizer: Regularizer = None,
         crossing: CrossedFields | Mapping[str, Any] | None = None,
+        frozen: Sequence[tuple[int, int]] = (),
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -85,6 +89,16 @@ class FieldEmbedding(ConfigFromSignature):
         if isinstance(crossing, Mapping):
             crossing = CrossedFields.from_config(crossing)
         self.crossing: Any = crossing
+        self.frozen_layers = {
+            column: FrozenVectors(
+                self.vocabulary_sizes[column],
+                dim,
+                self.embedding_dim,
+                dtype=self.dtype_policy,
+                name=f"frozen_{column}",
+            )
+            for column, dim in frozen
+        }
         self.offsets = np.concatenate([[0], np.cumsum(self.vocabulary_sizes)[:-1]]).astype("int32")
 
     def build(self, input_shape: Mapping[str, Shape] | None = None) -> None:
@@ -92,6 +106,8 @@ class FieldEmbedding(ConfigFromSignature):
         if self.vocabulary_sizes:
             # Cast row by row: a table may be larger than all that a step computes.
             self.table = self._add_table("table", sum(self.vocabulary_sizes), autocast=False)
+        for layer in self.frozen_layers.values():
+            layer.build()
         if self.num_numerical:
             self.numerical_table = self._add_table("numerical_table", self.num_numerical)
             if self.missing_numbers:
@@ -112,8 +128,13 @@ class FieldEmbedding(ConfigFromSignature):
         parts = []
         if self.vocabulary_sizes:
             ids = ops.cast(inputs[CATEGORICAL], "int32")
-            ids = (self.crossing(ids) if self.crossing else ids) + self.offsets  # (B, C)
-            parts.append(ops.cast(take_rows(self.table, ids), self.compute_dtype))  # (B, C, d)
+            rows = (self.crossing(ids) if self.crossing else ids) + self.offsets  # (B, C)
+            values = ops.cast(take_rows(self.table, rows), self.compute_dtype)  # (B, C, d)
+            for column, layer in self.frozen_layers.items():
+                given = ops.expand_dims(layer(ids[:, column], values[:, column]), 1)  # (B, 1, d)
+                parts_of = (values[:, :column], given, values[:, column + 1 :])
+                values = ops.concatenate(parts_of, axis=1)  # (B, C, d)
+            parts.append(values)
         if self.num_numerical:
             parts.append(self._embed_numbers(inputs[NUMERICAL]))  # (B, N, d)
         return ops.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]  # (B, m, d)
@@ -125,7 +146,8 @@ class FieldEmbedding(ConfigFromSignature):
         missing = ops.isnan(numbers)
         # A product with NaN would have gradients of NaN, also where it is not taken.
         numbers = ops.where(missing, ops.zeros_like(numbers), numbers)
-        return ops.where(missing, self.missing_table, numbers * self.numerical_table)
+        vectors = ops.convert_to_tensor(self.missing_table)  # (N, d); JAX's where takes no variable
+        return ops.where(missing, vectors, numbers * self.numerical_table)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the layer."""

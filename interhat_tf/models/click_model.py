@@ -35,6 +35,9 @@ class ClickModel(CheckedInputs, EffectsModel):
 
     Args:
         schema: The record's `Schema`, or what its `to_dict` returned.
+        frozen_vectors: Categorical fields whose embeddings are given vectors that are
+            not trained, and the numbers of their dimensions; `training.load_vectors`
+            sets it. Defaults to none.
         **kwargs: Arguments of `keras.Model`.
 
     Raises:
@@ -51,10 +54,17 @@ class ClickModel(CheckedInputs, EffectsModel):
 
     mlp_layer: ClassVar[type[MLP]] = MLP
 
-    def __init__(self, schema: Schema | Mapping[str, Any], **kwargs: Any):
+    def __init__(
+        self,
+        schema: Schema | Mapping[str, Any],
+        *,
+        frozen_vectors: Mapping[str, int] | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         parameters = inspect.signature(type(self)).parameters.values()
         check_limits(self._arguments, {p.name: p.annotation for p in parameters})
+        self.frozen_vectors = dict(frozen_vectors or {})
         self.schema = schema if isinstance(schema, Schema) else Schema.from_dict(schema)
         crosses = self.schema.crosses
         self.crossing = CrossedFields(self.schema, name="crossing") if crosses else None
@@ -182,6 +192,7 @@ class ClickModel(CheckedInputs, EffectsModel):
     def _make_embedding(
         self, embedding_dim: int, initializer: Initializer, l2_strength: float
     ) -> FieldEmbedding:
+        names = [field.name for field in self.schema.categorical]
         return FieldEmbedding(
             self.schema.vocabulary_sizes,
             len(self.schema.numerical),
@@ -190,6 +201,7 @@ class ClickModel(CheckedInputs, EffectsModel):
             embeddings_initializer=initializer,
             embeddings_regularizer=l2(l2_strength),
             crossing=self.crossing,
+            frozen=[(names.index(name), dim) for name, dim in self.frozen_vectors.items()],
             dtype=self.dtype_policy,
             name="embedding",
         )

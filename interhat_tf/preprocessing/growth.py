@@ -1,8 +1,6 @@
 """A vocabulary that grows: the values of a new log behind those of a set before it."""
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -13,6 +11,7 @@ import pyarrow.compute as pc
 from interhat_tf.preprocessing.encoding import Encoding
 from interhat_tf.preprocessing.fields import Categorical
 from interhat_tf.preprocessing.vocabulary import ValueCounts
+from interhat_tf.utils.digests import content_digest
 
 NEW = -1
 """What `Growth.sources` has for an id that the earlier set did not have."""
@@ -29,10 +28,12 @@ class Growth:
         unseen: For each value, in the order of its ids, the number of sets in a
             row, up to this one, whose training rows do not have it, by field.
         counts: For each value the training rows of all sets that have it, by field.
+        vocabulary: Digest of what ids stood for in that set, as `PreparedDataset.digests`
+            has it.
 
     Example:
 
-    >>> growth = Growth("day1/1.0.0", {"app": 4}, {"app": [2]}, {"app": [0, 1, 0]}, {})
+    >>> growth = Growth("day1/1.0.0", {"app": 4}, {"app": [2]}, {"app": [0, 1, 0]}, {}, "")
     >>> growth.sources("app", 4).tolist()  # of ids 0 to 3
     [0, 1, 3, -1]
     """
@@ -42,6 +43,7 @@ class Growth:
     dropped: Mapping[str, list[int]]
     unseen: Mapping[str, list[int]]
     counts: Mapping[str, list[int]]
+    vocabulary: str
 
     def sources(self, field: str, size: int) -> np.ndarray:
         """Returns the earlier set's id of each id of a field, `NEW` where it had none.
@@ -103,10 +105,9 @@ class Ancestor:
     @property
     def identity(self) -> dict[str, Any]:
         """What a set that grew from another one, or dropped others, would not have."""
-        text = json.dumps(self.encoding.to_dict(), sort_keys=True)
         return {
             "set": self.name,
-            "encoding": hashlib.sha256(text.encode()).hexdigest(),
+            "encoding": content_digest(self.encoding.to_dict()),
             "drop_after": self.drop_after,
             "drop_below": self.drop_below,
         }
@@ -123,20 +124,21 @@ class Ancestor:
                 the new log, of all its values.
         """
         sizes = {name: len(known) + 1 for name, known in self.encoding.vocabularies.items()}
-        vocabularies, found = dict(self.encoding.vocabularies), []
+        vocabularies = dict(self.encoding.vocabularies)
+        dropped, unseen, counts = {}, {}, {}
         for field in self.encoding.fields:
             if isinstance(field, Categorical):
-                vocabularies[field.name], *more = self._grow_field(field, values[field.name])
-                found.append((field.name, *more))
-        names, dropped, unseen, counts = zip(*found, strict=True) if found else ((),) * 4
-        growth = Growth(
-            self.name,
-            sizes,
-            *(dict(zip(names, lists, strict=True)) for lists in (dropped, unseen, counts)),
-        )
+                name = field.name
+                vocabularies[name], dropped[name], unseen[name], counts[name] = self._grow_field(
+                    field, values[name]
+                )
+        digest = content_digest(self.encoding.to_dict()["vocabularies"])
+        growth = Growth(self.name, sizes, dropped, unseen, counts, digest)
         return dataclasses.replace(self.encoding, vocabularies=vocabularies), growth
 
-    def _grow_field(self, field: Categorical, values: ValueCounts) -> tuple[Any, ...]:
+    def _grow_field(
+        self, field: Categorical, values: ValueCounts
+    ) -> tuple[pa.Array, list[int], list[int], list[int]]:
         """Returns the vocabulary, the dropped ids, and what is known of each value."""
         known = self.encoding.vocabularies[field.name]
         texts, rows = values.table["value"].combine_chunks(), values.table["train"]

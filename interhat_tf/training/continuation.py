@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from interhat_tf.input_pipeline.dataset import PreparedDataset
+from interhat_tf.preprocessing.growth import Growth
 from interhat_tf.schema import Schema
 from interhat_tf.training.alignment import Alignment
 from interhat_tf.training.averaged_weights import AveragedWeights
@@ -98,7 +99,7 @@ class EarlierRun:
     Attributes:
         config: Its configuration, as `config.json` has it.
         settings: Its `TrainingSettings`.
-        set_name: Name of the data set that it is on.
+        trained_on: Name and digests of the data set that it is on.
 
     Raises:
         FileNotFoundError: If there is no run, or none that had an epoch.
@@ -122,7 +123,7 @@ class EarlierRun:
                 self._arrays = dict(file)
         except (zipfile.BadZipFile, ValueError, EOFError) as error:
             raise ValueError(f"{self.path} is damaged; start from another run") from error
-        self.set_name = str(self._arrays["set"])
+        self.trained_on = {"name": str(self._arrays["set"]), **self.config["data"]}
 
     def load_model(self, data: PreparedDataset) -> keras.Model:
         """Returns the run's model, grown if its data set is not `data` but what that grew from.
@@ -135,7 +136,7 @@ class EarlierRun:
         if not path.exists():
             raise FileNotFoundError(f"{path} is missing: finish the run first, with resume")
         model = keras.models.load_model(path)
-        return model if self.set_name == data.name else grow_model(model, data)
+        return grow_model(model, data) if self._growth(data) else model
 
     def check(self, model: keras.Model, data: PreparedDataset, settings: TrainingSettings) -> None:
         """Checks that a training can go on from the run.
@@ -149,16 +150,7 @@ class EarlierRun:
             ValueError: If the run's set is neither the data set nor what that grew
                 from, its model is another, or the settings do not go with its state.
         """
-        name = self.set_name
-        if name != data.name and (data.growth is None or data.growth.origin != name):
-            raise ValueError(
-                f"{self.folder} is a run on {name}, and {data.name} did not grow from it: prepare "
-                f"it with grow=, or start from a run on {data.growth.origin}"
-                if data.growth
-                else f"{self.folder} is a run on {name}, and {data.name} did not grow from it: "
-                f"prepare it with grow="
-            )
-        schema = self.schema if name == data.name else grow_schema(self.schema, data)
+        schema = grow_schema(self.schema, data) if self._growth(data) else self.schema
         earlier, now = ({**a, "schema": None} for a in (self._architecture, architecture(model)))
         changed = differences(earlier, now) or schema.difference(model.schema)
         if changed or schema != model.schema:
@@ -184,11 +176,27 @@ class EarlierRun:
             trained: What is trained.
             data: The data set that it is trained on.
         """
-        growth = None if self.set_name == data.name else data.growth
-        rows = rows_of_tables(trained.model, self.schema, growth)
+        rows = rows_of_tables(trained.model, self.schema, self._growth(data))
         learning_rate = float(trained.optimizer.learning_rate)
         for i, entry in enumerate(trained.variables()):
             entry.assign(self._arrays[f"variable_{i}"], rows)
         trained.optimizer.learning_rate = learning_rate
         for alignment in trained.alignments:
             alignment.follow_learning_rate(1.0)
+
+    def _growth(self, data: PreparedDataset) -> Growth | None:
+        """Returns how a data set grew from the run's, `None` if its ids mean the same.
+
+        Raises:
+            ValueError: If the ids stand for other values, and it did not grow from the run's.
+        """
+        # First, also where there was no new value: combinations may have joined a cross.
+        if data.growth and self.trained_on["vocabulary"] == data.growth.vocabulary:
+            return data.growth
+        if self.trained_on["vocabulary"] == data.digests["vocabulary"]:
+            return None
+        other = f", or start from a run on {data.growth.origin}" if data.growth else ""
+        raise ValueError(
+            f"{self.folder} is a run on {self.trained_on['name']}, and {data.name} did not grow "
+            f"from it: prepare it with grow={other}"
+        )

@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -22,6 +23,15 @@ STRATEGIES = {
 of this machine, for all devices of the workers that `TF_CONFIG` names. Several workers are one
 process each, started alike but for `TF_CONFIG`, and wait for one another; their strategy must be
 made before TensorFlow does anything else."""
+
+
+def scope_of(model: keras.Model) -> contextlib.AbstractContextManager:
+    """Returns the scope in which a model is built whose variables lie as another's do.
+
+    Keras has strategies on TensorFlow alone; elsewhere the scope does nothing.
+    """
+    strategy = getattr(model, "distribute_strategy", None)
+    return strategy.scope() if strategy else contextlib.nullcontext()
 
 
 def distribute_batches(

@@ -4,12 +4,14 @@ import dataclasses
 
 import keras
 import numpy as np
+from keras import ops
 
 from interhat_tf.crosses import CrossedField
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.layers import FieldEmbedding
 from interhat_tf.preprocessing.growth import NEW, Growth
 from interhat_tf.schema import OUT_OF_VOCABULARY, Schema
+from interhat_tf.training.distribution import scope_of
 
 
 def grow_model(model: keras.Model, data: PreparedDataset) -> keras.Model:
@@ -40,15 +42,23 @@ def grow_model(model: keras.Model, data: PreparedDataset) -> keras.Model:
         model = keras.models.load_model("runs/day1/model.keras")
         train(grow_model(model, day2), day2, "runs/day2", start_from="runs/day1")
     """
-    schema = grow_schema(model.schema, data)
-    with model.distribute_strategy.scope():
+    schema, growth = grow_schema(model.schema, data), data.growth
+    assert growth is not None  # `grow_schema` has made sure
+    trained_on = model.trained_on
+    if trained_on and trained_on["vocabulary"] != growth.vocabulary:
+        raise ValueError(
+            f"the model was trained on {trained_on['name']}, whose ids stand for other values than "
+            f"those of {growth.origin}, which {data.name} grew from; grow it from set to set"
+        )
+    with scope_of(model):
         grown = type(model).from_config({**model.get_config(), "schema": schema.to_dict()})
-    rows = rows_of_tables(grown, model.schema, data.growth)
+    rows = rows_of_tables(grown, model.schema, growth)
     for weight, earlier in zip(grown.variables, model.variables, strict=True):
-        array = np.asarray(earlier)
+        array = ops.convert_to_numpy(earlier)
         table = rows.get(weight.path)
         weight.assign(array if table is None else table.grow_weights(array))
     grown.training_settings, grown.calibration = model.training_settings, model.calibration
+    grown.trained_on = {"name": data.name, **data.digests}  # whose ids it knows from now on
     return grown
 
 
@@ -58,14 +68,17 @@ class TableRows:
 
     Args:
         sources: The earlier table's row for each row, `NEW` where there was none, (rows,).
-        unknown: The earlier row of its field's unknown value, (rows,).
+        unknown: The earlier row of its field's unknown value, (rows,); `None` of
+            frozen vectors, of which new values have none.
     """
 
     sources: np.ndarray
-    unknown: np.ndarray
+    unknown: np.ndarray | None
 
     def grow_weights(self, array: np.ndarray) -> np.ndarray:
         """Returns the rows of a table, new ones as the unknown value's."""
+        if self.unknown is None:
+            return self.grow_moments(array)
         return array[np.where(self.sources == NEW, self.unknown, self.sources)]
 
     def grow_moments(self, array: np.ndarray) -> np.ndarray:
@@ -115,6 +128,9 @@ def rows_of_tables(
         ]
         unknown = np.repeat(offsets, sizes)
         found[layer.table.path] = TableRows(np.concatenate(rows), unknown)
+        for column, frozen in layer.frozen_layers.items():
+            for variable in (frozen.vectors, frozen.known):
+                found[variable.path] = TableRows(sources[columns[column]], None)
     return found
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from interhat_tf.layers import FrozenVectors
 from interhat_tf.schema import Batch
 from interhat_tf.utils.threads import number_of_threads
 
@@ -34,8 +35,11 @@ def check_microbatches(model: keras.Model, jit_compile: bool = False) -> None:
 
 def needs_whole_batches(model: keras.Model) -> bool:
     """Returns whether a model has dropout or batch normalisation."""
+    every = list(model._flatten_layers())
+    frozen = {id(v) for layer in every if isinstance(layer, FrozenVectors) for v in layer.variables}
     # The variables of layers alone: what a model itself keeps, training does not change.
-    return any(layer.non_trainable_variables for layer in model.layers)
+    variables = (v for layer in model.layers for v in layer.non_trainable_variables)
+    return any(id(variable) not in frozen for variable in variables)
 
 
 class Microbatches:
