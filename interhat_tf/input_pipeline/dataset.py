@@ -10,6 +10,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from interhat_tf.crosses import Cross
+from interhat_tf.growth import Growth
 from interhat_tf.input_pipeline.block_checks import check_blocks, sum_weights
 from interhat_tf.input_pipeline.blocks import (
     Block,
@@ -35,7 +36,6 @@ from interhat_tf.input_pipeline.shuffled_batches import (
 )
 from interhat_tf.preprocessing.column_forms import Reading
 from interhat_tf.preprocessing.encoding import Encoding
-from interhat_tf.preprocessing.growth import Growth
 from interhat_tf.schema import Schema
 from interhat_tf.utils.digests import content_digest
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from interhat_tf.input_pipeline.dataset import PreparedDataset
+from interhat_tf.preprocessing.ancestor import Ancestor
 from interhat_tf.preprocessing.fields import Categorical
-from interhat_tf.preprocessing.growth import Ancestor
 from interhat_tf.preprocessing.labels import Label
 from interhat_tf.preprocessing.log_formats import Log, find_log
 from interhat_tf.preprocessing.log_parts import new_parts

@@ -10,12 +10,12 @@ import pyarrow as pa
 import tensorflow_datasets as tfds
 from etils import epath
 
+from interhat_tf.preprocessing.ancestor import Ancestor
 from interhat_tf.preprocessing.builder import ClickLogBuilder
 from interhat_tf.preprocessing.checks import check_values
 from interhat_tf.preprocessing.column_forms import RULES, read_source
 from interhat_tf.preprocessing.field_choices import DEFAULT_SCALING
 from interhat_tf.preprocessing.fields import Numerical, RawField, first_description
-from interhat_tf.preprocessing.growth import Ancestor
 from interhat_tf.preprocessing.log_formats import Log
 from interhat_tf.preprocessing.log_parts import have_changed
 from interhat_tf.preprocessing.log_plan import LogPlan

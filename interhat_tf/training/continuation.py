@@ -10,8 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from interhat_tf.growth import Growth
 from interhat_tf.input_pipeline.dataset import PreparedDataset
-from interhat_tf.preprocessing.growth import Growth
 from interhat_tf.schema import Schema
 from interhat_tf.training.alignment import Alignment
 from interhat_tf.training.averaged_weights import AveragedWeights

@@ -7,9 +7,9 @@ import numpy as np
 from keras import ops
 
 from interhat_tf.crosses import CrossedField
+from interhat_tf.growth import NEW, Growth
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.layers import FieldEmbedding
-from interhat_tf.preprocessing.growth import NEW, Growth
 from interhat_tf.schema import OUT_OF_VOCABULARY, Schema
 from interhat_tf.training.distribution import scope_of
 

@@ -76,7 +76,8 @@ def check_limits(arguments: Mapping[str, Any], types: Mapping[str, Any]) -> None
         if value is None or not kinds & {int, float}:
             continue
         limits = LIMITS.get(name, COUNT if int in kinds else None)
-        for number in value if isinstance(value, Iterable) else [value]:
+        several = value.values() if isinstance(value, Mapping) else value
+        for number in several if isinstance(several, Iterable) else [several]:
             if int in kinds and not isinstance(number, numbers.Integral):
                 raise ValueError(f"{name} must be a whole number, got {number!r}")
             if limits and number not in limits:

@@ -6,7 +6,7 @@ import pytest
 
 from interhat_tf import Adam, Cross, InterHAt
 from interhat_tf.explanation import explain_records
-from interhat_tf.preprocessing.growth import NEW
+from interhat_tf.growth import NEW
 from interhat_tf.training import align_attention, grow_model
 from interhat_tf.training.growth import grow_schema, rows_of_tables
 from tests.input_pipeline.growing_logs import prepare_days
