@@ -3,11 +3,12 @@
 Each function takes a program's summary and returns what stands in the page's marks for it.
 """
 
+from collections.abc import Callable
 from statistics import fmean
 
-from experiments.common.markdown import spread
+from experiments.common.markdown import interval, spread
 from experiments.report.blocks import Table
-from experiments.report.cells import TEST_SCORES, Summary, named, table
+from experiments.report.cells import TEST_SCORES, Cell, Summary, named, table
 from experiments.report.grid_cells import title
 from experiments.report.speed_page import OPTIMIZERS
 
@@ -40,6 +41,29 @@ def profile(summary: Summary) -> Summary:
         "profiled": PROFILED,
         "longest": table(columns, rows, fold="Operations of a step"),
     }
+
+
+def continued_training(summary: Summary) -> Summary:
+    """Returns the table of `experiments.robustness.continued_training`: a line a day."""
+
+    def seconds(method: str) -> Callable[[Summary], str]:
+        parts = ("preparing_cpu_seconds", "training_cpu_seconds")
+        return lambda row: f"{sum(row[method][part]['mean'] for part in parts):.1f}"
+
+    columns: dict[str, Cell] = {
+        "day": "{day}",
+        **{
+            title: lambda row, of=of: spread(row[of]["auc"])
+            for title, of in (("trained on, AUC", "continued"), ("from scratch", "scratch"))
+        },
+        "AUC apart": lambda row: interval(row["difference"]["auc"]),
+        "logloss apart": lambda row: interval(row["difference"]["logloss"]),
+        "first day's, AUC": lambda row: spread(row["left"]["auc"]),
+        "true, AUC": lambda row: spread(row["truth"]["auc"]),
+        "trained on, s": seconds("continued"),
+        "from scratch, s": seconds("scratch"),
+    }
+    return {"lines": table(columns, summary["days"]), "seeds": summary["seeds"]}
 
 
 def latency(summary: Summary) -> Summary:

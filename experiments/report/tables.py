@@ -56,6 +56,7 @@ PARTS: dict[str, tuple[str | Callable[[], list[Summary]], Callable[[Summary], Su
     "tuned": ("tuned/*/summary.json", changes),
     "paper_penalty": ("paper_penalty/*/summary.json", changes),
     "seeds": ("seeds/*/summary.json", changes),
+    "continued_training": ("continued_training/summary.json", beyond.continued_training),
     "two_workers": ("two_workers/summary.json", beyond.two_workers),
     "sharded_tables": ("speed/sharded_tables.json", beyond.sharded_tables),
 }

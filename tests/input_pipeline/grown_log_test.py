@@ -156,3 +156,13 @@ def test_the_command_grows(tmp_path, capsys):
     data = prepared_dataset("day2", tmp_path / "prepared")
     assert data.growth.origin == "day1/1.0.0"
     assert data.growth.dropped["user"]
+
+
+@pytest.mark.slow
+def test_a_cluster_grows_alike(tmp_path):
+    first, second = prepare_days(tmp_path, 2, drop_below=30)
+    options = {"grow": first, "drop_below": 30, "beam_runner": "DirectRunner"}
+    log = tmp_path / "log"
+    again = prepare_click_log(log, name="day2", data_dir=tmp_path / "beam", **options)
+    assert again.growth == second.growth
+    assert again.digests == second.digests

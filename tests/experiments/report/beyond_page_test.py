@@ -72,3 +72,19 @@ def test_explanations(measured, page_of):
     assert "| interhat, tuned | 9,000 | 50,000 | `explain` | 40,000 | 500.0 ± 2.0 |" in text
     assert "| lightgbm | 1,000,000 | 1,800 | shap's | 70 | – |" in text
     assert "| dnn | 8,000 | 7,000 | – | – | – |" in text
+
+
+def test_days(measured, page_of):
+    def method(auc, seconds):
+        figures = {"auc": auc, "preparing_cpu_seconds": 1.0, "training_cpu_seconds": seconds}
+        return {name: {"mean": mean, "std": 0.001} for name, mean in figures.items()}
+
+    apart = {"mean": 0.01, "low": 0.005, "high": 0.015}
+    line = {"day": 2, "continued": method(0.68, 2.0), "scratch": method(0.67, 5.5)}
+    line |= {"left": method(0.6, 1.0), "truth": method(0.7, 0.0)}
+    line["difference"] = {"auc": apart, "logloss": {**apart, "mean": -0.02, "low": -0.03}}
+    summary = {**measured, "seeds": [1, 2, 3], "rows_a_day": 60_000, "days": [line]}
+    text = page_of(continued_training=summary)
+    assert "Days of 60,000 rows" in text and "in 3 seeds" in text
+    assert "| 2 | 0.6800 ± 0.0010 | 0.6700 ± 0.0010 |" in text
+    assert "| 0.6000 ± 0.0010 | 0.7000 ± 0.0010 | 3.0 | 6.5 |" in text

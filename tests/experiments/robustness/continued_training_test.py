@@ -1,0 +1,21 @@
+"""The program that trains on from day to day, on days of a few rows."""
+
+import pytest
+
+from experiments.generated_logs import days
+from experiments.robustness import continued_training
+
+
+@pytest.mark.slow
+def test_each_day_has_what_each_method_says_of_the_next(tmp_path, monkeypatch):
+    monkeypatch.setattr(continued_training, "MODEL", {"embedding_dim": 4, "num_heads": 2})
+    monkeypatch.setattr(days, "SIZES", {"users": (40, 10), "ads": (20, 5)})
+    rows = continued_training.follow_days(tmp_path, seed=1, days=2, rows=600)
+    assert [row["day"] for row in rows] == [1, 2]
+    first, second = rows
+    assert first["continued"] == first["scratch"] == first["left"]
+    assert second["continued"]["unknown"] < second["left"]["unknown"]
+    assert second["scratch"]["unknown"] <= second["continued"]["unknown"]
+    for line in continued_training.summarise(rows):
+        assert line["truth"]["auc"]["mean"] > 0.6
+        assert line["difference"]["auc"]["low"] is None  # of a single seed
