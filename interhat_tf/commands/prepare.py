@@ -23,7 +23,7 @@ REQUIRED = ("dataset",)
 LOG_FLAGS = (
     *("label", "positive", "categorical", "numerical", "exclude", "null_values"),
     *("weight", "negative_sampling_rate"),
-    *("scaling", "min_count", "delimiter", "encoding", "chronological", "dry_run"),
+    *("scaling", "min_count", "delimiter", "encoding", "split", "dry_run"),
     *("drop_after", "drop_below"),
 )
 
@@ -53,8 +53,9 @@ def define_flags() -> flags.FlagValues:
     )
     flags.DEFINE_string("delimiter", None, "character between two values of a text log", values)
     flags.DEFINE_string("encoding", None, "encoding of a text log; default: UTF-8", values)
-    flags.DEFINE_bool(
-        "chronological", None, "validate and test on the log's last rows, not random ones", values
+    flags.DEFINE_string(
+        *("split", None, "random, position, time:COLUMN, column:COLUMN or group:COLUMN"),
+        flag_values=values,
     )
     _define_growth_flags(values)
     flags.DEFINE_list(

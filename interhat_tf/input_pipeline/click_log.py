@@ -23,6 +23,7 @@ from interhat_tf.preprocessing.log_formats import Path, find_log
 from interhat_tf.preprocessing.log_plan import plan_log
 from interhat_tf.preprocessing.plan_report import plan_markdown, warn_of_columns_left_out
 from interhat_tf.preprocessing.row_weights import RowWeights
+from interhat_tf.preprocessing.splits import parse_split
 from interhat_tf.preprocessing.table_log import is_table
 
 LogData: TypeAlias = Path | Iterable[Path] | Any
@@ -58,7 +59,7 @@ def prepare_click_log(
     min_count: int = 1,
     delimiter: str | None = None,
     encoding: str | None = None,
-    chronological: bool = False,
+    split: str = "random",
     crosses: Iterable[Cross | Sequence[str]] = (),
     grow: PreparedDataset | None = None,
     drop_after: int | None = None,
@@ -142,9 +143,20 @@ def prepare_click_log(
             `None`: a tab if the file's name ends in `.tsv`, otherwise a comma.
         encoding: The encoding of text files, say `"latin-1"`. Defaults to `None`:
             UTF-8.
-        chronological: Whether the first 80% of the rows train, the next 10%
-            validate and the last 10% test. Defaults to `False`: rows are split
-            8:1:1 at random.
+        split: How the rows are split into training, validation and test:
+
+            - `"random"`, the default: 8:1:1 at random.
+            - `"position"`: the first 80% of the rows train, the next 10%
+              validate, the last 10% test.
+            - `"time:COLUMN"`: so, of the rows in the order of a column of dates,
+              times or numbers. Rows of one time are in one split. The column is
+              read once more before all else. Numbers that are no times
+              since 1970 become no field.
+            - `"column:COLUMN"`: a column says `train`, `validation` or `test`
+              of each row. It becomes no field.
+            - `"group:COLUMN"`: all rows of a value, say of a user, are in one
+              split, which follows from a hash of the value. Rows without a value
+              train.
         crosses: Crosses of two or three categorical fields, such as
             `[("user", "app")]`; see `PreparedDataset.with_crosses`. Defaults to
             none. They are no part of the prepared files: the set opens with any.
@@ -200,6 +212,7 @@ def prepare_click_log(
     if is_table(paths) and {"beam_runner", "beam_options"} & set(download_config):
         raise ValueError("a table is prepared on this machine; store it as Parquet files for Beam")
     weights = _row_weights(weight, negative_sampling_rate)
+    way = parse_split(split)
     if grow is not None:
         decided = {"label": label, "positive": positive, "categorical": categorical}
         decided |= {"weight": weight, "negative_sampling_rate": negative_sampling_rate != 1}
@@ -207,7 +220,7 @@ def prepare_click_log(
         decided |= {"scaling": scaling}
         check_growing(grow, {**decided, "null_values": null_values != NULL_VALUES})
         log = new_log(log, grow, delimiter, encoding)
-        plan = plan_new_log(log, grow)
+        plan = plan_new_log(log, grow, way)
     elif drop_after is not None or drop_below is not None:
         raise ValueError("drop_after and drop_below need grow=, the set whose values are dropped")
     else:
@@ -224,12 +237,13 @@ def prepare_click_log(
             min_count=min_count,
             null_values=null_values,
             weights=weights,
+            split=way,
         )
     if dry_run:
         print(plan_markdown(plan))
         return None
     parent = None if grow is None else ancestor(grow, drop_after, drop_below)
-    builder = OwnLogBuilder(name, log, plan, chronological, data_dir, parent)
+    builder = OwnLogBuilder(name, log, plan, data_dir, parent)
     if not builder.data_path.exists():
         print(plan_markdown(plan), file=sys.stderr)
         warn_of_columns_left_out(plan)

@@ -14,6 +14,7 @@ from interhat_tf.preprocessing.log_formats import Log, find_log
 from interhat_tf.preprocessing.log_parts import new_parts
 from interhat_tf.preprocessing.log_plan import LogPlan, follow_plan
 from interhat_tf.preprocessing.row_weights import RowWeights
+from interhat_tf.preprocessing.splits import Split
 from interhat_tf.preprocessing.table_log import TableLog
 from interhat_tf.schema import CATEGORICAL
 
@@ -53,7 +54,7 @@ def new_log(log: Log, data: PreparedDataset, delimiter: str | None, encoding: st
     return log if files == log.paths else find_log(files, delimiter, encoding)
 
 
-def plan_new_log(log: Log, data: PreparedDataset) -> LogPlan:
+def plan_new_log(log: Log, data: PreparedDataset, split: Split) -> LogPlan:
     """Returns the plan by which a log is read as a set's was; see `follow_plan`."""
     made_from = data.metadata["made_from"]
     label = Label(made_from["label"], *made_from.get("label_values", ("0", "1")))
@@ -63,7 +64,8 @@ def plan_new_log(log: Log, data: PreparedDataset) -> LogPlan:
         for field in data.encoding.fields
     ]
     weights = made_from.get("weights") and RowWeights(**made_from["weights"])
-    return follow_plan(log.sample(), log.paths[0], label, fields, data.reading, data.name, weights)
+    sample, where = log.sample(), log.paths[0]
+    return follow_plan(sample, where, label, fields, data.reading, data.name, weights, split)
 
 
 def ancestor(

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import os
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,9 +21,13 @@ from interhat_tf.preprocessing.log_formats import Log
 from interhat_tf.preprocessing.log_parts import have_changed
 from interhat_tf.preprocessing.log_plan import LogPlan
 from interhat_tf.preprocessing.plan_report import write_plan
-from interhat_tf.preprocessing.rows import Rows, chronological_splits, random_splits
+from interhat_tf.preprocessing.rows import Rows
 from interhat_tf.preprocessing.scaling import MinMax
+from interhat_tf.preprocessing.splits import ColumnSplit, PositionSplit, RandomSplit
 from interhat_tf.preprocessing.table_log import TableLog
+
+LEAST, MOST = 0.05, 0.2
+"""Shares of the rows, of validation and of test, between which nothing is said."""
 
 
 class OwnLogBuilder(ClickLogBuilder, skip_registration=True):
@@ -31,8 +36,7 @@ class OwnLogBuilder(ClickLogBuilder, skip_registration=True):
     Args:
         name: The set's name.
         log: The log.
-        plan: What becomes of its columns.
-        chronological: Whether the rows are split by their order in the log.
+        plan: What becomes of its columns, and how its rows are split.
         data_dir: Folder of the prepared sets.
         ancestor: The set that this one grows from. Defaults to `None`: there is none.
     """
@@ -44,20 +48,17 @@ class OwnLogBuilder(ClickLogBuilder, skip_registration=True):
         name: str,
         log: Log,
         plan: LogPlan,
-        chronological: bool,
         data_dir: str | os.PathLike,
         ancestor: Ancestor | None = None,
     ):
         self.name = name  # tfds has one for each class
-        self.log, self.plan, self.chronological = log, plan, chronological
-        self.ancestor = ancestor
+        self.log, self.plan, self.ancestor = log, plan, ancestor
         super().__init__(data_dir=data_dir)
         # What tfds makes the builder from after it was sent to a cluster's worker.
         self._original_state = {
             "name": name,
             "log": log,
             "plan": plan,
-            "chronological": chronological,
             "data_dir": data_dir,
             "ancestor": ancestor,
         }
@@ -82,7 +83,7 @@ class OwnLogBuilder(ClickLogBuilder, skip_registration=True):
             "label_values": [label.negative, label.positive],
             "fields": [first_description(field) for field in self.fields],
             "scaling": {f.name: f.scaling for f in self.fields if isinstance(f, Numerical)},
-            "chronological": self.chronological,
+            "split": str(self.plan.split),
             "grown_from": self.ancestor and self.ancestor.identity,
             "weights": self.plan.weights and dataclasses.asdict(self.plan.weights),
         }
@@ -92,6 +93,9 @@ class OwnLogBuilder(ClickLogBuilder, skip_registration=True):
         """Raises an error if the prepared set was made from something else."""
         metadata = tfds.builder_from_directory(self.data_path).info.metadata
         found = {"files": [], "grown_from": None, "weights": None, **metadata.get("made_from", {})}
+        if "chronological" in found:  # so said earlier versions
+            by_position = found.pop("chronological")
+            found["split"] = str(PositionSplit() if by_position else RandomSplit())
         if "reading" in metadata:
             found["reading"] = metadata["reading"]
         expected = {**self.origin["made_from"], "reading": self.origin["reading"]}
@@ -117,6 +121,7 @@ class OwnLogBuilder(ClickLogBuilder, skip_registration=True):
     def _shard_iterators_per_split(self, dl_manager):
         origin = self.origin  # the files' sizes before they are read
         iterators = super()._shard_iterators_per_split(dl_manager)
+        self._warn_of_sizes()
         known = self.ancestor.parts if self.ancestor else ()
         self.info.metadata.update(origin, parts=[*known, *self.info.metadata["parts"]])
         write_plan(self.plan, epath.Path(self.data_path))
@@ -133,14 +138,16 @@ class OwnLogBuilder(ClickLogBuilder, skip_registration=True):
         return encoding
 
     def _chunks(self, dl_manager):
-        if self.chronological:
-            self.log.rows  # noqa: B018 - counted here, not by each thread or worker
+        split = self.plan.split.fit(self.log, self._runner, self._folder("times"))
+        self.plan = dataclasses.replace(self.plan, split=split)
+        self._original_state["plan"] = self.plan  # for a cluster's workers
         return self.log.chunks
 
     def _read_chunk(self, chunk: Any) -> Rows:
-        weights = self.plan.weights
+        split, weights = self.plan.split, self.plan.weights
+        others = [self.plan.label.column, *([split.column] if split.column is not None else [])]
         numbers = weights.columns if weights else ()
-        table = self.log.read(chunk, self.plan.label.column, self.plan.reading, numbers)
+        table = self.log.read(chunk, others, self.plan.reading, numbers)
         labels = self.plan.label.read(table[self.plan.label.column], chunk)
         values = {}
         for field, source in self.plan.reading.sources.items():
@@ -148,16 +155,27 @@ class OwnLogBuilder(ClickLogBuilder, skip_registration=True):
             null_values = self.plan.reading.null_values
             values[field], right = read_source(column, source, null_values, chunk.path)
             check_values(right, column, chunk, source.column, RULES.get(source.form, ""))
-        if self.chronological:
-            splits = chronological_splits(chunk.first_row, chunk.rows, self.log.rows)
-        else:
-            splits = random_splits(chunk.first_row, chunk.rows)
         return Rows(
             pa.table(values),
             labels,
-            splits,
+            split.of_rows(table, chunk),
             chunk.path,
             chunk.first_line,
             chunk.first_row,
             weights.read(table, labels, chunk) if weights else None,
         )
+
+    def _warn_of_sizes(self):
+        """Warns if groups, or ties of times, make the splits far from 8:1:1."""
+        if self.plan.split.column is None or isinstance(self.plan.split, ColumnSplit):
+            return
+        splits = self.info.metadata["statistics"]["splits"]
+        rows = sum(split["rows"] for split in splits.values())
+        shares = {name: split["rows"] / rows for name, split in splits.items()}
+        if not all(LEAST <= shares[name] <= MOST for name in ("validation", "test")):
+            told = ", ".join(f"{name} {share:.1%}" for name, share in shares.items())
+            warnings.warn(
+                f"{self.name}: the rows of one value of {self.plan.split.column!r} stay together, "
+                f"so that the splits are not 8:1:1 but {told}",
+                stacklevel=2,
+            )

@@ -53,6 +53,13 @@ class BeamRunner:
         self.options = options or PipelineOptions()
         self.runner = runner or self.options.view_as(StandardOptions).runner or "DirectRunner"
 
+    def for_each(
+        self, chunks: Iterable[Chunk], function: Callable[[Chunk], None], description: str
+    ) -> None:
+        """Calls a function for each chunk of a log; see `LocalRunner.for_each`."""
+        with self._pipeline() as pipeline:
+            _ = self._create(pipeline, chunks) | description >> beam.Map(function)
+
     def count(
         self,
         chunks: Iterable[Chunk],

@@ -141,7 +141,10 @@ class ClickLogBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # t
             self.parts = parts()
         for split, rows in zip(SPLITS, counts.rows, strict=True):
             if rows == 0:
-                raise ValueError(f"{self.info.full_name}: the {split} split has no rows")
+                raise ValueError(
+                    f"{self.info.full_name}: the {split} split has no rows; "
+                    f"the log has {counts.rows.sum():,}: add rows, or split them in another way"
+                )
         encoding = self._fit(values, counts)
         self.info.metadata.update(
             schema=encoding.schema().to_dict(),

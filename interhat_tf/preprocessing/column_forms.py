@@ -6,7 +6,7 @@ records that are encoded later.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -98,6 +98,10 @@ class Reading:
     def columns(self) -> list[str]:
         """The columns that are read, each once."""
         return list(dict.fromkeys(source.column for source in self.sources.values()))
+
+    def with_others(self, others: Iterable[str]) -> list[str]:
+        """Returns the columns that are read and others, such as the label's, each once."""
+        return list(dict.fromkeys([*others, *self.columns]))
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the reading as what JSON can hold; `from_dict` is the inverse."""

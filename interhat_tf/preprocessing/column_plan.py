@@ -24,7 +24,8 @@ from interhat_tf.preprocessing.fields import Categorical, Column, as_text, parse
 from interhat_tf.preprocessing.kinds import TIME_PARTS, form_of, is_text
 from interhat_tf.schema import CATEGORICAL, NUMERICAL
 
-LABEL, WEIGHT, TIME, LEFT_OUT, UNKNOWN = "label", "weight", "time", "left out", "unknown"
+LABEL, WEIGHT, TIME, SPLIT = "label", "weight", "time", "split"
+LEFT_OUT, UNKNOWN = "left out", "unknown"
 
 MIN_ROWS = 100
 """Rows from which on a value of its own in each of them makes an id of the row."""
@@ -39,8 +40,8 @@ class ColumnPlan:
 
     Args:
         column: The column's name.
-        kind: `"label"`, `"weight"`, `"categorical"`, `"numerical"`, `"time"` or
-            `"left out"`.
+        kind: `"label"`, `"weight"`, `"categorical"`, `"numerical"`, `"time"`,
+            `"left out"`, or `"split"` of a column that does nothing but split the rows.
         forms: The form of each field that it becomes, by the field's name.
         values: Number of values, the missing one apart.
         missing: Share of the rows without a value.

@@ -56,18 +56,17 @@ class JsonLog:
         return self._first_rows
 
     def read(
-        self, chunk: TextChunk, label: str, reading: Reading, numbers: Sequence[str] = ()
+        self, chunk: TextChunk, others: Iterable[str], reading: Reading, numbers: Sequence[str] = ()
     ) -> pa.Table:
-        """Returns the columns of a chunk that are read.
+        """Returns columns of a chunk.
 
         Raises:
             ValueError: If a line is no record, or a value not of its column's
                 type. The message names file and line.
         """
-        types = {
-            name: self._first_rows.schema.field(name).type
-            for name in (label, *reading.columns, *numbers)
-        }
+        schema = self._first_rows.schema
+        include = reading.with_others([*others, *numbers])
+        types = {name: schema.field(name).type for name in include}
         numbers = [*numbers, *(s.column for s in reading.sources.values() if s.form == NUMBER)]
         # A price that is whole in the first lines need not be so later.
         types |= {name: pa.float64() for name in numbers if not pa.types.is_string(types[name])}

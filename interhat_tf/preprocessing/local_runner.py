@@ -23,6 +23,19 @@ Result = TypeVar("Result")
 class LocalRunner:
     """Reads a log twice on this machine: to count its values and to encode its rows."""
 
+    def for_each(
+        self, chunks: Iterable[Chunk], function: Callable[[Chunk], None], description: str
+    ) -> None:
+        """Calls a function for each chunk of a log.
+
+        Args:
+            chunks: The chunks.
+            function: The function; it does something that lasts, say writes a file.
+            description: What a bar calls it.
+        """
+        for _ in read_chunks(chunks, function, description):
+            pass
+
     def count(
         self,
         chunks: Iterable[Chunk],

@@ -48,9 +48,16 @@ class Log(Protocol):
         """Returns some rows, all columns as they are."""
 
     def read(
-        self, chunk: Any, label: str, reading: Reading, numbers: Sequence[str] = ()
+        self, chunk: Any, others: Iterable[str], reading: Reading, numbers: Sequence[str] = ()
     ) -> pa.Table:
-        """Returns the columns of a chunk that are read; `numbers` are further ones, of numbers."""
+        """Returns the columns of a chunk that fields are read from, and others.
+
+        Args:
+            chunk: One of `chunks`.
+            others: Further columns, such as the label's.
+            reading: How the fields are read.
+            numbers: Further columns, of numbers.
+        """
 
 
 def find_log(data: Any, delimiter: str | None = None, encoding: str | None = None) -> Log:

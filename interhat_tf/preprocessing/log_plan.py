@@ -10,6 +10,7 @@ from interhat_tf.preprocessing.column_forms import FORMS, NULL_VALUES, Reading, 
 from interhat_tf.preprocessing.column_plan import (
     LABEL,
     LEFT_OUT,
+    SPLIT,
     UNKNOWN,
     ColumnPlan,
     ColumnPlanner,
@@ -21,11 +22,15 @@ from interhat_tf.preprocessing.field_choices import (
     number_fields,
 )
 from interhat_tf.preprocessing.fields import Categorical, Numerical, RawField, as_text
+from interhat_tf.preprocessing.kinds import TIME_PARTS, form_of
 from interhat_tf.preprocessing.labels import Label, find_label_values
 from interhat_tf.preprocessing.row_weights import RowWeights
+from interhat_tf.preprocessing.splits import ColumnSplit, RandomSplit, Split, TimeSplit
 from interhat_tf.schema import CATEGORICAL, NUMERICAL
 
 NOT_ASKED_FOR = "not asked for"
+
+RANDOM = RandomSplit()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +44,7 @@ class LogPlan:
         columns: What becomes of each column, in the log's order.
         rows: Number of rows that were looked at.
         weights: What the rows' weights follow from, or `None`: they have none.
+        split: How the rows are split.
     """
 
     label: Label
@@ -46,6 +52,7 @@ class LogPlan:
     reading: Reading
     columns: tuple[ColumnPlan, ...]
     rows: int
+    split: Split
     weights: RowWeights | None = None
 
 
@@ -62,6 +69,7 @@ def plan_log(
     min_count: int = 1,
     null_values: Iterable[str] = NULL_VALUES,
     weights: RowWeights | None = None,
+    split: Split = RANDOM,
 ) -> LogPlan:
     """Decides what becomes of each column.
 
@@ -78,6 +86,7 @@ def plan_log(
         min_count: Training rows that a categorical value needs for an id.
         null_values: Words that stand for a missing value.
         weights: What the rows' weights follow from.
+        split: How the rows are split. Defaults to at random.
 
     Raises:
         ValueError: If a column does not exist or is named twice, its form cannot
@@ -97,6 +106,12 @@ def plan_log(
     kinds = _asked_kinds(sample.column_names, roles, categorical, numerical, exclude, scaled)
     found = find_label_values(sample[label], label, positive)
     planner = ColumnPlanner(where, tuple(null_values))
+    if split.column is not None:
+        _check_split(sample.column_names, label, kinds, split)
+        split = split.look_at(sample)
+        # Dates have hours and weekdays; other times are later than all that trained.
+        if kinds.get(split.column, "named") is None and not _may_be_field(split, sample, planner):
+            del kinds[split.column]
     plans = {column: planner.plan(sample[column], column, kind) for column, kind in kinds.items()}
     sources = {
         field: Source(column, form)
@@ -116,8 +131,9 @@ def plan_log(
         plans.get(column) or ColumnPlan(column, LEFT_OUT, note=NOT_ASKED_FOR)
         for column in sample.column_names
     )
+    columns = _tell_split(columns, planner, sample, split)
     reading = Reading(sources, planner.null_values)
-    return LogPlan(found, fields, reading, columns, len(sample), weights)
+    return LogPlan(found, fields, reading, columns, len(sample), split, weights)
 
 
 def follow_plan(
@@ -128,6 +144,7 @@ def follow_plan(
     reading: Reading,
     name: str,
     weights: RowWeights | None = None,
+    split: Split = RANDOM,
 ) -> LogPlan:
     """Returns the plan of a log that is read as an earlier one was.
 
@@ -139,6 +156,7 @@ def follow_plan(
         reading: How its values were read.
         name: The set that was prepared from it.
         weights: What its rows' weights followed from.
+        split: How the rows are split. Defaults to at random.
 
     Raises:
         ValueError: If a column that is read does not exist, or cannot be read so.
@@ -161,7 +179,11 @@ def follow_plan(
         plans.get(column) or ColumnPlan(column, LEFT_OUT, note=f"not in {name}")
         for column in sample.column_names
     )
-    return LogPlan(label, tuple(fields), reading, columns, len(sample), weights)
+    if split.column is not None:
+        _check_split(sample.column_names, label.column, {}, split)
+        split = split.look_at(sample)
+    columns = _tell_split(columns, planner, sample, split)
+    return LogPlan(label, tuple(fields), reading, columns, len(sample), split, weights)
 
 
 def _roles(label, weights):
@@ -199,6 +221,41 @@ def _asked_kinds(columns, roles, categorical, numerical, exclude, scaled):
     if not (categorical or numerical):
         raise ValueError("categorical and numerical are both empty; name a column")
     return dict.fromkeys(categorical, CATEGORICAL) | dict.fromkeys(numerical, NUMERICAL)
+
+
+def _check_split(columns, label, kinds, split):
+    if split.column not in columns:
+        raise ValueError(
+            f"split is {str(split)!r}; there is no such column; there are {', '.join(columns)}"
+        )
+    if split.column == label:
+        raise ValueError(f"split is {str(split)!r}, which is the label; name another column")
+    if isinstance(split, ColumnSplit) and kinds.get(split.column):
+        raise ValueError(f"column {split.column!r} is the split and cannot be a field as well")
+
+
+def _may_be_field(split, sample, planner):
+    if isinstance(split, TimeSplit):
+        column = sample[split.column]
+        return form_of(column, split.column, planner.null_values) == TIME_PARTS
+    return not isinstance(split, ColumnSplit)
+
+
+def _tell_split(columns, planner, sample, split):
+    """Returns the plans of columns, of which that of the split's column says so."""
+    return tuple(
+        _with_split(plan, planner, sample, split) if plan.column == split.column else plan
+        for plan in columns
+    )
+
+
+def _with_split(plan, planner, sample, split):
+    """Says in the plan of a column that the rows are split by it."""
+    if plan.kind == LEFT_OUT:
+        looked_at = planner.plan(sample[plan.column], plan.column, CATEGORICAL)
+        return dataclasses.replace(looked_at, kind=SPLIT, forms={}, rare=None, note=split.note)
+    note = "; ".join(filter(None, (plan.note, split.note)))
+    return dataclasses.replace(plan, note=note)
 
 
 def _check(plans, sources, where):

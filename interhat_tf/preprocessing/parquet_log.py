@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -104,14 +104,18 @@ class ParquetLog:
             return first
 
     def read(
-        self, chunk: RowGroupChunk, label: str, reading: Reading, numbers: Sequence[str] = ()
+        self,
+        chunk: RowGroupChunk,
+        others: Iterable[str],
+        reading: Reading,
+        numbers: Sequence[str] = (),
     ) -> pa.Table:
-        """Returns the columns of a chunk that are read, as they are.
+        """Returns columns of a chunk as they are.
 
         Raises:
             ValueError: If the file lacks a column. The message names the file.
         """
-        return _read(chunk, [label, *reading.columns, *numbers])
+        return _read(chunk, reading.with_others([*others, *numbers]))
 
     @functools.cached_property
     def _schema(self) -> pa.Schema:

@@ -100,12 +100,24 @@ def random_splits(first_row: int, rows: int) -> np.ndarray:
     >>> np.array_equal(random_splits(0, 100)[40:], random_splits(40, 60))
     True
     """
-    tenths = random_bits(first_row, rows, SPLIT_SEED) // np.uint64(2**64 // 10 + 1)
+    return splits_of_bits(random_bits(first_row, rows, SPLIT_SEED))
+
+
+def splits_of_bits(bits: np.ndarray) -> np.ndarray:
+    """Returns splits, 8:1:1, of 64 random bits each.
+
+    Args:
+        bits: (rows,) uint64.
+
+    Returns:
+        Positions in `SPLITS`, (rows,) int8.
+    """
+    tenths = bits // np.uint64(2**64 // 10 + 1)
     return np.maximum(tenths, 7).astype(np.int8) - np.int8(7)
 
 
-def chronological_splits(first_row: int, rows: int, log_rows: int) -> np.ndarray:
-    """Splits by time: the first 80% of a log train, the next 10% validate, the last 10% test.
+def position_splits(first_row: int, rows: int, log_rows: int) -> np.ndarray:
+    """Splits by position: the first 80% of a log train, the next 10% validate, the last 10% test.
 
     Args:
         first_row: Position of the first row in the log, from 0.
@@ -117,7 +129,7 @@ def chronological_splits(first_row: int, rows: int, log_rows: int) -> np.ndarray
 
     Example:
 
-    >>> chronological_splits(6, 4, 10)
+    >>> position_splits(6, 4, 10)
     array([0, 0, 1, 2], dtype=int8)
     """
     ends = log_rows * 8 // 10, log_rows * 9 // 10

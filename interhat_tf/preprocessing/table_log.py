@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -121,7 +121,11 @@ class TableLog:
         return pa.concat_tables([chunk.values for chunk in ends])
 
     def read(
-        self, chunk: TableChunk, label: str, reading: Reading, numbers: Sequence[str] = ()
+        self,
+        chunk: TableChunk,
+        others: Iterable[str],
+        reading: Reading,
+        numbers: Sequence[str] = (),
     ) -> pa.Table:
-        """Returns the columns of a chunk that are read, as they are."""
-        return chunk.values.select([label, *reading.columns, *numbers])
+        """Returns columns of a chunk as they are."""
+        return chunk.values.select(reading.with_others([*others, *numbers]))

@@ -69,10 +69,10 @@ class TextLog:
         return pa.concat_tables(rows)
 
     def read(
-        self, chunk: TextChunk, label: str, reading: Reading, numbers: Sequence[str] = ()
+        self, chunk: TextChunk, others: Iterable[str], reading: Reading, numbers: Sequence[str] = ()
     ) -> pa.Table:
-        """Returns the columns of a chunk that are read, numbers as such and all else as text."""
-        include = [label, *reading.columns, *numbers]
+        """Returns columns of a chunk, numbers as such and all else as text."""
+        include = reading.with_others([*others, *numbers])
         numbers = [*numbers, *(s.column for s in reading.sources.values() if s.form == NUMBER)]
         return self._parse(chunk, numbers, include, reading.null_values)
 

@@ -18,6 +18,12 @@ WEEKDAYS = pa.array(["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Sa
 TIME = r"^\d{4}[-/]\d\d[-/]\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?\s*(Z|UTC|[+-]\d\d:?\d\d)?)?$"
 """A date as it is read, with or without a time."""
 
+PARTS = (
+    r"^(?P<date>\d{4}[-/]\d\d[-/]\d\d)(?:[T ](?P<clock>\d\d:\d\d)(?:(?P<seconds>:\d\d)"
+    r"(?:[.,](?P<fraction>\d{1,6})\d*)?)?\s*(?P<zone>Z|UTC|[+-]\d\d:?\d\d)?)?$"
+)
+"""The same, with names for its parts."""
+
 EPOCHS = (978_307_200, 4_102_444_800)
 """The seconds since 1970 that a whole number may be as a time: from 2001 to 2099."""
 
@@ -83,12 +89,64 @@ def read_times(column: Column) -> tuple[Column, np.ndarray]:
     return pc.coalesce(times, written), right | right_texts
 
 
+def instants_of(column: Column) -> tuple[Column, np.ndarray]:
+    """Returns the moments of dates and times, so that they can be compared.
+
+    Args:
+        column: As `read_times` takes it, but for numbers.
+
+    Returns:
+        Seconds since 1970, float64, null where missing, in UTC of those with a
+        zone and as if in UTC of the others; and whether each value is a time or
+        missing, an array.
+
+    Example:
+
+    >>> seconds, _ = instants_of(pa.array(["1970-01-01 01:00:00.5", "1970-01-01T01:00+01:00"]))
+    >>> seconds.to_pylist()
+    [3600.5, 0.0]
+    """
+    if pa.types.is_date(column.type) or pa.types.is_timestamp(column.type):
+        zone = column.type.tz if pa.types.is_timestamp(column.type) else None
+        times = column.cast(pa.timestamp("us", zone), safe=False)
+        return _seconds(times), np.ones(len(column), bool)
+    text = as_text(column)
+    written = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
+    with contextlib.suppress(pa.ArrowInvalid):  # most logs write no zones
+        return _seconds(written.cast(pa.timestamp("us"))), np.ones(len(column), bool)
+    written = _with_zone(pc.utf8_trim_whitespace(written))
+    right = pc.or_(written.is_valid(), pc.equal(text, ""))
+    try:
+        return _seconds(written.cast(pa.timestamp("us", "UTC"))), np.asarray(right)
+    except pa.ArrowInvalid:  # say a 31st of February
+        real = pa.array([value is None or _is_time(value) for value in written.to_pylist()])
+        written = pc.if_else(real, written, pa.scalar(None, pa.string()))
+        return _seconds(written.cast(pa.timestamp("us", "UTC"))), np.asarray(pc.and_(right, real))
+
+
 def is_epoch(numbers: Column) -> bool:
     """Returns whether whole numbers may all be times since 1970 in one unit."""
     low, high = pc.min_max(numbers).values()
     return low.is_valid and any(
         EPOCHS[0] * unit <= low.as_py() and high.as_py() <= EPOCHS[1] * unit for unit in UNITS
     )
+
+
+def _with_zone(text):
+    """Writes times in one way, `2024-01-31 07:30:00.0+02:00`; null for what is none."""
+    date, clock, seconds, fraction, zone = pc.extract_regex(text, PARTS).flatten()
+
+    def default(part, value):
+        return pc.if_else(pc.equal(part, ""), value, part)
+
+    zone = default(pc.replace_substring(zone, "UTC", "Z"), "Z")
+    fraction = pc.binary_join_element_wise(default(seconds, ":00"), default(fraction, "0"), ".")
+    clock = pc.binary_join_element_wise(default(clock, "00:00"), fraction, zone, "")
+    return pc.binary_join_element_wise(pc.replace_substring(date, "/", "-"), clock, " ")
+
+
+def _seconds(times):
+    return pc.divide(times.cast(pa.int64()).cast(pa.float64(), safe=False), 1e6)
 
 
 def _from_epochs(numbers):

@@ -41,7 +41,7 @@ def split_by_value(table: pa.Table, parts: int) -> list[pa.Table]:
     """
     # In batches: an array of 64 bits for each byte of the texts is large.
     batches = table.to_batches(max_chunksize=HASH_ROWS)
-    hashes = [_hash(batch["value"]) for batch in batches]
+    hashes = [hash_texts(batch["value"]) >> np.uint64(32) for batch in batches]
     part = np.concatenate([np.zeros(0, np.uint64), *hashes]) % np.uint64(parts)
     return [table.filter(pa.array(part == number)) for number in range(parts)]
 
@@ -60,8 +60,14 @@ def read_table(path: epath.Path) -> pa.Table:
     return pa.ipc.open_file(pa.py_buffer(path.read_bytes())).read_all()
 
 
-def _hash(array: pa.Array) -> np.ndarray:
-    """Returns 32 bits, uint64, for each text of an array, a function of its bytes alone."""
+def hash_texts(array: pa.Array) -> np.ndarray:
+    """Returns 64 bits, uint64, for each text of an array, a function of its bytes alone.
+
+    Example:
+
+    >>> hash_texts(pa.array(["a", "b", "a"])) % np.uint64(1000)
+    array([891, 892, 891], dtype=uint64)
+    """
     ends = np.frombuffer(array.buffers()[1], np.int32)[array.offset : array.offset + len(array) + 1]
     data = np.frombuffer(array.buffers()[2] or b"", np.uint8)[ends[0] : ends[-1]]
     starts = ends[:-1] - ends[0]
@@ -70,4 +76,11 @@ def _hash(array: pa.Array) -> np.ndarray:
     powers = np.full(max(lengths.max(initial=0), 1), 0x9E3779B97F4A7C15, np.uint64).cumprod()
     terms = (data + np.uint64(1)) * powers[np.arange(len(data)) - np.repeat(starts, lengths)]
     sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(terms)])
-    return (sums[starts + lengths] - sums[starts]) >> np.uint64(32)
+    return _mixed(sums[starts + lengths] - sums[starts])
+
+
+def _mixed(bits: np.ndarray) -> np.ndarray:
+    """Lets each of 64 bits depend on all of them, as splitmix64 ends."""
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return bits ^ (bits >> np.uint64(31))

@@ -1,6 +1,5 @@
 """Tests of a user's log: what is prepared is held against the rows, read in plain Python."""
 
-import collections
 import json
 import os
 import pickle
@@ -23,56 +22,16 @@ from interhat_tf.preprocessing.builder import ClickLogBuilder
 from interhat_tf.preprocessing.local_runner import LocalRunner
 from interhat_tf.preprocessing.rows import SPLITS, random_splits
 from interhat_tf.training import TrainingSettings, train
-from tests.input_pipeline.click_logs import CITIES, ROWS, csv_text, log_rows, write
+from tests.input_pipeline.click_logs import (
+    CITIES,
+    ROWS,
+    assert_prepared,
+    csv_text,
+    log_rows,
+    stored,
+    write,
+)
 from tests.preprocessing.logs import assert_nothing_finished
-
-
-def encode(rows, splits, categorical, numerical, min_count=1):
-    """What the rows of each split are to become, sorted: ids, numbers and label of each."""
-    training = [row for row, split in zip(rows, splits, strict=True) if split == "train"]
-    ids, ranges = {}, {}
-    for name in categorical:
-        counts = collections.Counter(row[name] for row in training)
-        order = sorted(counts, key=lambda value: (-counts[value], value.encode()))
-        ids[name] = {
-            value: number for number, value in enumerate(order, 1) if counts[value] >= min_count
-        }
-    for name in numerical:
-        numbers = [float(row[name]) for row in training if row[name]]
-        ranges[name] = min(numbers), max(numbers)
-
-    def scale(text, low, high):
-        return min(max((float(text) - low) / (high - low), 0), 1) if text else np.nan
-
-    encoded = {split: [] for split in SPLITS}
-    for row, split in zip(rows, splits, strict=True):
-        values = [ids[name].get(row[name], 0) for name in categorical]
-        values += [scale(row[name], *ranges[name]) for name in numerical]
-        encoded[split].append([*values, int(row["click"])])
-    return {split: in_order(np.array(rows)) for split, rows in encoded.items()}
-
-
-def in_order(rows):
-    """Rows sorted; NaN, a missing number, comes before the others."""
-    return rows[np.lexsort(np.nan_to_num(rows, nan=-1).round(6).T)]
-
-
-def stored(data, split):
-    """The rows of a split of a prepared set, sorted."""
-    rows = [
-        np.column_stack([*inputs.values(), labels])
-        for inputs, labels in data.evaluation_batches(split, 128).as_numpy_iterator()
-    ]
-    return in_order(np.concatenate(rows))
-
-
-def assert_prepared(data, rows, splits, categorical, numerical, **options):
-    expected = encode(rows, splits, categorical, numerical, **options)
-    assert data.schema.field_names == (*categorical, *numerical)
-    assert len(data.schema.categorical) == len(categorical)
-    for split in SPLITS:
-        data.check(split)
-        np.testing.assert_allclose(stored(data, split), expected[split], rtol=0, atol=1e-6)
 
 
 @pytest.fixture
@@ -82,17 +41,15 @@ def log(tmp_path):
 
 
 @pytest.mark.parametrize("form", ["csv", "csv.gz", "txt.zst", "tsv", "parts", "parquet", "files"])
-@pytest.mark.parametrize("chronological", [False, True])
-def test_every_row_has_its_values(tmp_path, monkeypatch, form, chronological):
+@pytest.mark.parametrize("split", ["random", "position"])
+def test_every_row_has_its_values(tmp_path, monkeypatch, form, split):
     monkeypatch.setattr(parquet_log, "CHUNK_ROWS", 100)
     rows = log_rows()
     path = write(tmp_path, form, rows)
-    data = prepare_click_log(
-        path, name="log", data_dir=tmp_path, chronological=chronological, scaling="min-max"
-    )
+    data = prepare_click_log(path, name="log", data_dir=tmp_path, split=split, scaling="min-max")
     if form in ("parquet", "files"):
         rows = [{**row, "user": str(int(row["user"]))} for row in rows]
-    if chronological:
+    if split == "position":
         splits = ["train"] * 480 + ["validation"] * 60 + ["test"] * 60
     else:
         splits = [SPLITS[split] for split in random_splits(0, ROWS)]
@@ -289,7 +246,7 @@ def test_prepared_once(tmp_path, log, monkeypatch):
         ({"positive": 0}, "label_values"),
         ({"null_values": []}, "reading"),
         ({"min_count": 2}, "fields"),
-        ({"chronological": True}, "chronological"),
+        ({"split": "position"}, "split"),
         ({"scaling": {"price": "quantiles"}}, "scaling"),
         ({"scaling": "buckets"}, "fields, scaling"),
     ],
@@ -345,8 +302,9 @@ def test_a_cluster_can_read_it(tmp_path, monkeypatch, form):
     monkeypatch.setattr(click_log, "prepare", prepare)
     monkeypatch.setattr(click_log.OwnLogBuilder, "check_origin", lambda _: None)
     path = write(tmp_path, form, log_rows())
-    prepare_click_log(path, name="log", data_dir=tmp_path, chronological=True)
+    prepare_click_log(path, name="log", data_dir=tmp_path)
     (builder,) = prepare.call_args.args
+    builder._runner = LocalRunner()
     chunks = builder._chunks(None)
     copy, copied_chunks = pickle.loads(pickle.dumps((builder, list(chunks))))
     assert copy.info.full_name == "log/1.0.0"
@@ -437,21 +395,26 @@ def test_other_encodings(tmp_path):
         prepare_click_log(tmp_path / "log.csv", name="x", data_dir=tmp_path, encoding="cp1252")
 
 
-def test_a_set_of_an_earlier_version_is_the_same(tmp_path, log):
+@pytest.mark.parametrize("split", ["random", "position"])
+def test_a_set_of_an_earlier_version_is_the_same(tmp_path, log, split):
     """It has no reading and no labels' values, which could not be chosen."""
-    prepare_click_log(log, name="log", data_dir=tmp_path)
+    prepare_click_log(log, name="log", data_dir=tmp_path, split=split)
     path = tmp_path / "log/1.0.0/metadata.json"
     metadata = json.loads(path.read_text())
     del metadata["reading"], metadata["parts"], metadata["made_from"]["label_values"]
+    del metadata["made_from"]["split"]
+    metadata["made_from"]["chronological"] = split == "position"
     path.write_text(json.dumps(metadata))
-    data = prepare_click_log(log, name="log", data_dir=tmp_path)
+    data = prepare_click_log(log, name="log", data_dir=tmp_path, split=split)
     assert data.encode({"user": ["001"], "city": [""], "paid": ["true"], "price": ["1"]})
     with pytest.raises(ValueError, match="differs in: fields; give"):
-        prepare_click_log(log, name="log", data_dir=tmp_path, exclude=["paid"])
+        prepare_click_log(log, name="log", data_dir=tmp_path, split=split, exclude=["paid"])
+    with pytest.raises(ValueError, match="differs in: split; give"):
+        prepare_click_log(log, name="log", data_dir=tmp_path, split="group:user")
     with open(log, "ab") as file:
         file.write(b"1,1,a,true,2.5\r\n")
     with pytest.raises(ValueError, match="differs in: files; give"):
-        prepare_click_log(log, name="log", data_dir=tmp_path)
+        prepare_click_log(log, name="log", data_dir=tmp_path, split=split)
 
 
 def test_public_name():

@@ -1,5 +1,6 @@
 """Click logs of made-up rows, in the forms that users have them."""
 
+import collections
 import csv
 import gzip
 import io
@@ -7,6 +8,8 @@ import io
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from interhat_tf.preprocessing.rows import SPLITS
 
 ROWS = 600
 
@@ -76,3 +79,51 @@ def write(folder, form, rows):
             pq.write_table(part, folder / f"{number}.snappy.parquet")
         return [str(folder / f"{number}.snappy.parquet") for number in range(3)]
     return folder / f"log.{form}"
+
+
+def encode(rows, splits, categorical, numerical, min_count=1):
+    """What the rows of each split are to become, sorted: ids, numbers and label of each."""
+    training = [row for row, split in zip(rows, splits, strict=True) if split == "train"]
+    ids, ranges = {}, {}
+    for name in categorical:
+        counts = collections.Counter(row[name] for row in training)
+        order = sorted(counts, key=lambda value: (-counts[value], value.encode()))
+        ids[name] = {
+            value: number for number, value in enumerate(order, 1) if counts[value] >= min_count
+        }
+    for name in numerical:
+        numbers = [float(row[name]) for row in training if row[name]]
+        ranges[name] = min(numbers), max(numbers)
+
+    def scale(text, low, high):
+        return min(max((float(text) - low) / (high - low), 0), 1) if text else np.nan
+
+    encoded = {split: [] for split in SPLITS}
+    for row, split in zip(rows, splits, strict=True):
+        values = [ids[name].get(row[name], 0) for name in categorical]
+        values += [scale(row[name], *ranges[name]) for name in numerical]
+        encoded[split].append([*values, int(row["click"])])
+    return {split: in_order(np.array(rows)) for split, rows in encoded.items()}
+
+
+def in_order(rows):
+    """Rows sorted; NaN, a missing number, comes before the others."""
+    return rows[np.lexsort(np.nan_to_num(rows, nan=-1).round(6).T)]
+
+
+def stored(data, split):
+    """The rows of a split of a prepared set, sorted."""
+    rows = [
+        np.column_stack([*inputs.values(), labels])
+        for inputs, labels in data.evaluation_batches(split, 128).as_numpy_iterator()
+    ]
+    return in_order(np.concatenate(rows))
+
+
+def assert_prepared(data, rows, splits, categorical, numerical, **options):
+    expected = encode(rows, splits, categorical, numerical, **options)
+    assert data.schema.field_names == (*categorical, *numerical)
+    assert len(data.schema.categorical) == len(categorical)
+    for split in SPLITS:
+        data.check(split)
+        np.testing.assert_allclose(stored(data, split), expected[split], rtol=0, atol=1e-6)

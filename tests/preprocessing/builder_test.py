@@ -122,7 +122,9 @@ def test_raw_rows_are_encoded_as_the_prepared_ones(tmp_path):
 def test_log_without_a_split(tmp_path, rows, split):
     builder = LogBuilder(data_dir=tmp_path)
     builder.rows = rows
-    with pytest.raises(ValueError, match=rf"^log_builder/1.0.0: the {split} split has no rows$"):
+    with pytest.raises(
+        ValueError, match=rf"^log_builder/1.0.0: the {split} split has no rows; the log "
+    ):
         builder.download_and_prepare()
     assert_nothing_finished(tmp_path)
 

@@ -53,7 +53,7 @@ def test_chunks_hold_the_rows(monkeypatch):
         (50, 51, 50),
         (100, 101, 20),
     ]
-    found = pa.concat_tables([log.read(chunk, "y", reading) for chunk in chunks])
+    found = pa.concat_tables([log.read(chunk, ["y"], reading) for chunk in chunks])
     assert found.to_pydict() == {name: COLUMNS[name] for name in ("y", "user")}
     assert len(log.sample()) == 70
 

@@ -27,7 +27,7 @@ def test_the_chunks_hold_the_rows(paths, monkeypatch):
     assert log.columns == list(rows[0])
     assert log.rows == len(rows)
     reading = Reading.plain([Numerical("price"), Categorical("city")])
-    tables = [log.read(chunk, "click", reading) for chunk in log.chunks]
+    tables = [log.read(chunk, ["click"], reading) for chunk in log.chunks]
     assert set(tables[0].column_names) == {"click", "price", "city"}
     assert pa.concat_tables(tables).select(["click", "price", "city"]).to_pylist() == [
         {
@@ -64,9 +64,9 @@ def test_null_values_are_missing_numbers(tmp_path):
     path.write_text("y,x,z\n1,NA,NA\n0,2.5,a\n1,-,b\n")
     reading = Reading({"x": Source("x", NUMBER), "z": Source("z", TEXT)}, NULL_VALUES)
     log = TextLog([str(path)], ",")
-    (table,) = [log.read(chunk, "y", reading) for chunk in log.chunks]
+    (table,) = [log.read(chunk, ["y"], reading) for chunk in log.chunks]
     assert table["x"].to_pylist() == [None, 2.5, None]
     assert table["z"].to_pylist() == ["NA", "a", "b"]
     path.write_text("y,x,z\n1,NA,NA\n0,free,a\n")
     with pytest.raises(ValueError, match=rf"^{path}:3: x is 'free'; expected a number"):
-        [log.read(chunk, "y", reading) for chunk in TextLog([str(path)], ",").chunks]
+        [log.read(chunk, ["y"], reading) for chunk in TextLog([str(path)], ",").chunks]
