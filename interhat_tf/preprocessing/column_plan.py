@@ -22,6 +22,7 @@ from interhat_tf.preprocessing.column_forms import (
 from interhat_tf.preprocessing.fields import NUMBER as NUMBER_TEXT
 from interhat_tf.preprocessing.fields import Categorical, Column, as_text, parse_numbers
 from interhat_tf.preprocessing.kinds import TIME_PARTS, form_of, is_text
+from interhat_tf.preprocessing.times import TIME as WRITTEN_TIME
 from interhat_tf.schema import CATEGORICAL, NUMERICAL
 
 LABEL, WEIGHT, TIME, SPLIT = "label", "weight", "time", "split"
@@ -81,8 +82,7 @@ class ColumnPlanner:
             named = form if FORMS.get(form) is Categorical else TEXT
             return self._field(column, name, named)
         if kind == NUMERICAL:
-            dates = form == TIME_PARTS and not parse_numbers(column)[1].all()
-            return self._field(column, name, DAYS if dates else NUMBER)
+            return self._field(column, name, DAYS if _holds_dates(column, form) else NUMBER)
         if form == TIME_PARTS:
             return self._time(column, name)
         if form not in FORMS:
@@ -130,6 +130,17 @@ class ColumnPlanner:
         kind = TIME if forms else LEFT_OUT
         different = len(pc.unique(values))
         return ColumnPlan(name, kind, forms, different, missing, None, _example(values), note)
+
+
+def _holds_dates(column, form):
+    """Returns whether a column holds dates rather than numbers, a wrong one among them or not."""
+    if form == TIME_PARTS:
+        return not parse_numbers(column)[1].all()
+    if not is_text(value_type(column)):
+        return False
+    text = pc.utf8_trim_whitespace(as_text(column))
+    dates, numbers = (pc.match_substring_regex(text, what) for what in (WRITTEN_TIME, NUMBER_TEXT))
+    return pc.sum(dates).as_py() > pc.sum(numbers).as_py()
 
 
 def _count(values):

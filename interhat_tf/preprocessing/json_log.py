@@ -2,6 +2,8 @@
 
 import dataclasses
 import functools
+import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -19,6 +21,8 @@ from interhat_tf.preprocessing.text_chunks import (
 )
 from interhat_tf.preprocessing.text_log import SAMPLE_BYTES
 from interhat_tf.preprocessing.text_parsing import first_wrong_row
+
+ONE_RECORD = 'a line holds one, as {"click": 1, "app": "maps"}'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,5 +113,26 @@ def _parse(
     except pa.ArrowInvalid as error:
         ends = line_ends(data)
         row = first_wrong_row(data, ends, read)
-        problem = " ".join(str(error).split()).partition(" in row ")[0]
+        line = data[ends[row - 1] if row else 0 : ends[row]]
+        problem = _problem_of_line(line, str(error))
         raise ValueError(f"{chunk.path}:{chunk.first_line + row}: {problem}") from error
+
+
+def _problem_of_line(line: bytes, problem: str) -> str:
+    """Says what is wrong with a line that pyarrow cannot read."""
+    try:
+        record = json.loads(line)
+    except json.JSONDecodeError as error:
+        return f"no record ({error.msg}, character {error.pos + 1}); {ONE_RECORD}"
+    except UnicodeDecodeError:
+        return "the line is not in UTF-8; convert the file"
+    if not isinstance(record, dict):
+        return f"no record; {ONE_RECORD}"
+    changed = re.search(r"Column\(/([^/]+)\) changed from (\w+) to ", problem)
+    if changed and changed[1] in record:
+        value = json.dumps(record[changed[1]], ensure_ascii=False)
+        shown = value if len(value) <= 50 else f"{value[:50]}…"
+        kind = "text" if changed[2] == "string" else changed[2]
+        return f"{changed[1]} is {shown}; its first values are of the kind {kind}, write all so"
+    problem = " ".join(problem.split()).partition(" in row ")[0].rstrip(".")
+    return f"{problem}; {ONE_RECORD}"

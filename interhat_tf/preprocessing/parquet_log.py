@@ -127,7 +127,10 @@ def _read(chunk: RowGroupChunk, names: list[str]) -> pa.Table:
     with _open(chunk.path) as file:
         schema = file.schema_arrow
     if missing := [name for name in names if name not in schema.names]:
-        raise ValueError(f"{chunk.path}: the file has no column {missing[0]!r}")
+        raise ValueError(
+            f"{chunk.path}: the file has no column {missing[0]!r}; all parts of a log need it, "
+            f"or leave it out with exclude="
+        )
     # Text is decoded later, but not for the rows that are only read to skip them.
     text = [name for name in names if is_text(schema.field(name).type)]
     with _open(chunk.path, read_dictionary=text) as file:

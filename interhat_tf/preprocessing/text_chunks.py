@@ -23,9 +23,16 @@ CHUNK_BYTES = 32 << 20
 MAX_LINE_BYTES = 1 << 20
 """Length of the longest line; as many bytes are parsed at once, which is faster than more."""
 
+# A value may be as long as its line, for Python's csv too.
+csv.field_size_limit(2**31 - 1)
+
 READ_BYTES = 1 << 18
 
-NOT_CLOSED = "a double quote is not closed"
+TOO_LONG = f"the line is longer than {MAX_LINE_BYTES} bytes; lines end in \\n or \\r\\n"
+
+NOT_CLOSED = "a double quote is not closed; close it, or double it where it is text"
+
+RETURNS = "a carriage return is within the line; lines end in \\n or \\r\\n"
 
 LAST_BYTES = 1 << 20
 
@@ -348,14 +355,13 @@ def _column_names(path, line, delimiter, quoting, encoding):
         raise ValueError(
             f"{path}:1: the header is not in {encoding or 'UTF-8'}; give encoding=, or convert it"
         ) from error
+    if "\r" in text.rstrip("\r\n"):
+        raise ValueError(f"{path}:1: {RETURNS}")
     return split_line(text.rstrip("\r\n"), delimiter, quoting)
 
 
 def _too_long(path, line):
-    return (
-        f"{path}:{line}: the line is longer than {MAX_LINE_BYTES} bytes; "
-        f"lines end in \\n or \\r\\n, get the file again"
-    )
+    return f"{path}:{line}: {TOO_LONG}"
 
 
 def _count_lines(data):

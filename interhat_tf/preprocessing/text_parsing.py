@@ -12,6 +12,8 @@ from interhat_tf.preprocessing.quoted_lines import record_ends
 from interhat_tf.preprocessing.text_chunks import (
     MAX_LINE_BYTES,
     NOT_CLOSED,
+    RETURNS,
+    TOO_LONG,
     TextChunk,
     line_ends,
     split_line,
@@ -150,8 +152,10 @@ def _problem_of_line(line, columns, delimiter, include, quoting, missing):
     text = text.removesuffix("\n").removesuffix("\r")
     if not text:
         return "the line is empty; remove it"
+    if len(line) > MAX_LINE_BYTES:
+        return TOO_LONG
     if "\r" in text.replace("\r\n", ""):
-        return "a carriage return is within the line; lines end in \\n or \\r\\n"
+        return RETURNS
     if quoting and text.count('"') % 2:
         return NOT_CLOSED
     values = split_line(text, delimiter, quoting)
@@ -164,7 +168,7 @@ def _problem_of_line(line, columns, delimiter, include, quoting, missing):
         if name in include and (problem := _problem_of_value(value, columns[name], missing)):
             shown = value if len(value) <= 50 else f"{value[:50]}…"
             return f"{name} is {shown!r}; {problem}"
-    return f"a value is damaged, or the line longer than {MAX_LINE_BYTES} bytes; get the file again"
+    return "a value is damaged; get the file again"
 
 
 def _problem_of_value(value, dtype, missing):

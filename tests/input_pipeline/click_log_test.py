@@ -112,7 +112,7 @@ def test_wrong_values_name_their_place(tmp_path):
         ("1,abc,a", "x is 'abc'; expected a number, or nothing where it is missing"),
         ("1,inf,a", "x is inf; a number must be finite, leave it empty where it is missing"),
         ("1,2", "expected 3 values, found 2; the line is damaged or cut off, get the file again"),
-        ('1,2,"a', "a double quote is not closed"),
+        ('1,2,"a', "a double quote is not closed; close it, or double it where it is text"),
     ):
         path.write_text("\n".join([*good[:50], line, *good[50:]]))
         with pytest.raises(ValueError) as error:
@@ -204,7 +204,7 @@ def test_files_that_do_not_go_together(tmp_path, log):
     with pytest.raises(ValueError, match=rf"^{one}: a log is files of text .* of one kind alone"):
         prepare_click_log([log, one], name="log", data_dir=tmp_path)
     pq.write_table(pa.table({"y": [0, 1]}), two)
-    with pytest.raises(ValueError, match=rf"^{two}: the file has no column 'x'$"):
+    with pytest.raises(ValueError, match=rf"^{two}: the file has no column 'x'; all parts"):
         prepare_click_log([one, two], name="log", data_dir=tmp_path)
 
 

@@ -51,10 +51,14 @@ def test_what_the_first_lines_do_not_show(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ('{"y": 1, "x": "a"', "JSON parse error: "),
-        ('{"y": 1, "x": 5}', "JSON parse error: Column(/x) changed from string to number"),
-        ("", "the line holds no record"),
-        ('{"y": 1, "x": "a"} {"y": 1, "x": "a"}', "the line holds no record, or more than one"),
+        (
+            '{"y": 1, "x": "a"',
+            "no record (Expecting ',' delimiter, character 19); a line holds one",
+        ),
+        ('{"y": 1, "x": 5}', "x is 5; its first values are of the kind text, write all so"),
+        ("", "no record (Expecting value, character 2); a line holds one, as {"),
+        ('{"y": 1, "x": "a"} {"y": 1, "x": "a"}', "no record (Extra data, character 20); a line"),
+        ("[1]", "no record; a line holds one"),
         ('{"x": "a"}', "y is None; a label is '0' or '1'"),
     ],
 )
