@@ -24,8 +24,14 @@ PARTS = (
 )
 """The same, with names for its parts."""
 
-EPOCHS = (978_307_200, 4_102_444_800)
-"""The seconds since 1970 that a whole number may be as a time: from 2001 to 2099."""
+EPOCHS = (631_152_000, 2_000_000_000)
+"""The seconds since 1970 that a whole number is taken for: from 1990 to 2033.
+
+An hour as 2024013107 is a larger number.
+"""
+
+MAX_EPOCH = 4_102_444_800
+"""Seconds since 1970 beyond which, from 2100 on, a time is in a smaller unit."""
 
 UNITS = (1, 1e3, 1e6, 1e9)
 """Seconds since 1970 may also be written as milli-, micro- and nanoseconds."""
@@ -151,7 +157,7 @@ def _seconds(times):
 
 def _from_epochs(numbers):
     values, missing = as_numbers(numbers)
-    unit = np.select([np.abs(values) < EPOCHS[1] * unit for unit in UNITS], UNITS, UNITS[-1])
+    unit = np.select([np.abs(values) < MAX_EPOCH * unit for unit in UNITS], UNITS, UNITS[-1])
     seconds = np.floor(values / unit).astype(np.int64)
     return pa.array(seconds, mask=missing).cast(pa.timestamp("s"))
 

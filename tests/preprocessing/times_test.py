@@ -77,6 +77,11 @@ def test_what_is_no_time(wrong):
 
 
 def test_epochs_are_told_from_other_numbers():
-    assert is_epoch(pa.array(SECONDS)) and is_epoch(pa.array([s * 1000 for s in SECONDS]))
-    for numbers in ([14102100, 14103023], [0, 23], [SECONDS[0], SECONDS[0] * 1000], [], [None]):
+    # The first and the last ratings of MovieLens-100K and of MovieLens-1M, and a later time.
+    seconds = [874_724_710, 893_286_638, 956_703_932, 1_046_454_590, 1_900_000_000]
+    assert is_epoch(pa.array(seconds)) and is_epoch(pa.array([s * 1000 for s in seconds]))
+    hours, minutes = [2024013107, 2024123123], [202401310730, 202412312359]
+    for numbers in ([14102100, 14103023], [0, 23], hours, minutes, [20240131073000], [], [None]):
+        assert not is_epoch(pa.array(numbers, pa.int64()))
+    for numbers in ([seconds[0], seconds[0] * 1000],):
         assert not is_epoch(pa.array(numbers, pa.int64()))
