@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from interhat_tf.preprocessing.column_forms import NUMBER, RULES, Reading, Source, read_form
 from interhat_tf.preprocessing.encoding import Encoding, encode_values
 from interhat_tf.preprocessing.fields import Column
+from interhat_tf.preprocessing.table_log import plain_dictionaries
 from interhat_tf.schema import CATEGORICAL, MISSING, NUMERICAL, Schema
 
 Records: TypeAlias = Any
@@ -101,6 +102,7 @@ def decode_inputs(
 def _columns(table: Any) -> Mapping[str, Any]:
     """Returns the columns of a table by their names."""
     if isinstance(table, pa.Table):
+        table = plain_dictionaries(table)
         return dict(zip(table.column_names, table.columns, strict=True))
     if hasattr(table, "to_arrow"):  # polars
         return _columns(table.to_arrow())

@@ -31,12 +31,32 @@ def as_table(data: Any) -> pa.Table:
     try:
         if type(data).__module__.startswith("pandas"):
             return pa.Table.from_pandas(data, preserve_index=False).replace_schema_metadata()
-        return pa.table(data).replace_schema_metadata()
+        return plain_dictionaries(pa.table(data).replace_schema_metadata())
     except (pa.ArrowException, TypeError) as error:
         raise ValueError(
             f"{NAME}: not to be read as Arrow ({' '.join(str(error).split())}); "
             f"convert the column to text or numbers"
         ) from error
+
+
+def plain_dictionaries(table: pa.Table) -> pa.Table:
+    """Returns a table whose dictionaries are of plain text: pyarrow cannot decode polars' views.
+
+    Example:
+
+    >>> views = pa.array(["a", "b"], pa.string_view())
+    >>> column = pa.DictionaryArray.from_arrays(pa.array([1, 0, 1]), views)
+    >>> plain_dictionaries(pa.table({"x": column}))["x"].cast(pa.string()).to_pylist()
+    ['b', 'a', 'b']
+    """
+    for position, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type) and pa.types.is_string_view(field.type.value_type):
+            parts = [
+                pa.DictionaryArray.from_arrays(part.indices, part.dictionary.cast(pa.string()))
+                for part in table[position].chunks
+            ]
+            table = table.set_column(position, field.name, pa.chunked_array(parts))
+    return table
 
 
 @dataclasses.dataclass(frozen=True)

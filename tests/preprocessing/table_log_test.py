@@ -1,5 +1,6 @@
 """Tests of a log that is a table in memory."""
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -71,3 +72,18 @@ def test_wrong_tables(tmp_path):
         prepare_click_log(
             pa.table(COLUMNS), name="log", data_dir=tmp_path, beam_runner="DirectRunner"
         )
+
+
+def test_categories_of_polars(tmp_path):
+    """They are dictionaries of views, which pyarrow cannot decode itself."""
+    names = pa.DictionaryArray.from_arrays(
+        pa.array([0, 1, None] * 40, pa.uint32()), pa.array(["maps", "mail"], pa.string_view())
+    )
+    log = pa.table({"click": [0, 1] * 60, "app": names})
+    data = prepare_click_log(log, name="log", data_dir=tmp_path)
+    assert set(data.vocabularies["app"]) <= {"maps", "mail", ""}
+    records = log.drop_columns(["click"])[:3]
+    np.testing.assert_array_equal(
+        data.encode(records)["categorical"],
+        data.encode({"app": ["maps", "mail", None]})["categorical"],
+    )
