@@ -1,0 +1,17 @@
+import pytest
+from absl.testing import flagsaver
+
+from experiments.common.results import read_result
+from experiments.speed import own_log
+
+
+@pytest.mark.slow
+def test_an_own_log_is_measured(study_flags):
+    with flagsaver.flagsaver(own_rows=3_000, ways=["random", "time:time"]):
+        own_log.main(None)
+    found = read_result("speed/own_log.json")["prepared"]
+    assert [figure["split"] for figure in found] == ["random", "time:time"]
+    for figure in found:
+        assert figure["rows_per_second"] == pytest.approx(3_000 / figure["seconds"])
+        assert figure["fields"] == 12 - 1 + 1  # without the label; the time has two
+        assert figure["peak_gigabytes"] > 0
