@@ -168,6 +168,29 @@ def test_logits_start_at_the_rate_of_sampling(tmp_path, name):
         assert one.shape == (1,) or (one == other).all()
 
 
+@pytest.mark.parametrize("kind", [EffectAlignment, OrderAlignment])
+def test_what_pulls_attention_is_weighted(schema, rng, kind):
+    model = InterHAt(schema, embedding_dim=4, order=2)
+    alignment = kind(model, 2.0)
+    for weight in alignment.head_weights:  # which says 0 at first
+        weight.assign(rng.normal(size=weight.shape))
+    inputs = random_batch(schema, rng, 2 * ROWS)
+    found, drawn = model.forward(model.embedding(inputs)), alignment.draw(2 * ROWS)
+    factors = np.repeat([[0.25], [3.0]], ROWS, axis=1).ravel().astype("float32")
+    first = np.where(factors < 1, factors, 0)
+    whole, part, rest, none = (
+        alignment.term(found, drawn, tf.constant(f))
+        for f in (factors, first, factors - first, 0 * factors)
+    )
+    equal, plain = alignment.term(found, drawn, tf.ones(2 * ROWS)), alignment.term(found, drawn)
+    for sums in zip(whole, part, rest, none, equal, plain, strict=True):
+        whole_sum, part_sum, rest_sum, none_sum, equal_sum, plain_sum = map(np.asarray, sums)
+        np.testing.assert_allclose(whole_sum, part_sum + rest_sum, rtol=1e-5)
+        np.testing.assert_array_equal(equal_sum, plain_sum)
+        assert not none_sum.any()
+        assert (whole_sum != plain_sum).any()
+
+
 def test_equal_weights_change_no_bit(schema, rng):
     inputs, labels = random_batch(schema, rng, ROWS), np.arange(ROWS) % 2
     plain = step(lambda: InterHAt(schema), inputs, labels, None)
