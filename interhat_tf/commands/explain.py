@@ -64,6 +64,11 @@ def main(values: flags.FlagValues) -> None:
     if values.json:
         explanation.to_json(values.json)
     print(f"{values.output}: {len(explanation):,} records")
-    notes = explanation.calibration_note(), explanation.attention_note(), explanation.effects_note()
+    notes = [
+        explanation.calibration_note(),
+        explanation.attention_note(),
+        explanation.effects_note(),
+        explanation.unknown_note(),
+    ]
     for note in filter(None, notes):
         print(note)

@@ -19,10 +19,23 @@ from interhat_tf.explanation.html_page import write_page
 from interhat_tf.explanation.interaction_sets import interaction_sets
 from interhat_tf.explanation.interactions import Interaction, pair_positions, pairs_within, ranked
 from interhat_tf.explanation.json_data import json_data
-from interhat_tf.explanation.sentences import attention_note, effects_note, label, sentences
+from interhat_tf.explanation.sentences import (
+    attention_note,
+    effects_note,
+    label,
+    sentences,
+    unknown_note,
+)
 from interhat_tf.explanation.tables import frame, html_table
 from interhat_tf.layers import CrossedFields
-from interhat_tf.schema import CATEGORICAL, MISSING, NUMERICAL, Batch, Schema
+from interhat_tf.schema import (
+    CATEGORICAL,
+    MISSING,
+    NUMERICAL,
+    OUT_OF_VOCABULARY,
+    Batch,
+    Schema,
+)
 from interhat_tf.utils.files import atomic_write
 
 if TYPE_CHECKING:
@@ -69,6 +82,8 @@ class Explanation:
             `effects` are these; `None` for exact ones.
         calibration: How the model's logits become probabilities; `None` if it was
             not calibrated: by a sigmoid.
+        unknown: Whether each value is out of vocabulary, (B, m) booleans; `None` if that
+            was not asked.
 
     Raises:
         ValueError: If contributions are against an average record that the model
@@ -100,6 +115,7 @@ class Explanation:
     attention: Mapping[str, Any] | None = None
     effect_fidelity: Mapping[str, Any] | None = None
     calibration: Calibration | None = None
+    unknown: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         check_base(self.logits, self.bias)
@@ -172,6 +188,16 @@ class Explanation:
     def attention_note(self) -> str:
         """Returns in plain words what attention is worth to the model, or nothing if unknown."""
         return attention_note(self.attention)
+
+    def unknown_shares(self) -> dict[str, float]:
+        """Returns the share of the records whose value is out of vocabulary, by field."""
+        if self.unknown is None or not len(self):
+            return {}
+        return dict(zip(self.field_names, self.unknown.mean(axis=0).tolist(), strict=True))
+
+    def unknown_note(self) -> str:
+        """Returns in plain words of which fields values are out of vocabulary, or nothing."""
+        return unknown_note(self.unknown_shares())
 
     def effects_note(self) -> str:
         """Returns in plain words how well estimated effects agree with exact ones, or nothing."""
@@ -299,6 +325,7 @@ def explain_records(
         joined["effect_fidelity"] = model.diagnosis.get("effects")
     if "pair_effects" in joined and "pairs" not in joined:
         joined["pairs"] = np.tile(pair_positions(schema), (rows, 1, 1))  # (B, pairs, 2)
+    joined["unknown"] = _unknown_values(schema, inputs)
     return Explanation(schema.field_names, with_crossed_values(schema, inputs, values), **joined)
 
 
@@ -331,6 +358,14 @@ def with_crossed_values(schema: Schema, inputs: Batch, values: np.ndarray) -> np
         of_cross[known] = [name_of(row) for row in parts[known]]
     categorical, numerical = np.split(values, [len(schema.categorical)], axis=1)
     return np.concatenate([categorical, crossed, numerical], axis=1)
+
+
+def _unknown_values(schema: Schema, inputs: Batch) -> np.ndarray:
+    """Returns which of the records' values are out of vocabulary, (B, m); of crosses, none."""
+    unknown = np.zeros((len(next(iter(inputs.values()))), len(schema.fields)), bool)
+    if schema.categorical:
+        unknown[:, : len(schema.categorical)] = inputs[CATEGORICAL] == OUT_OF_VOCABULARY
+    return unknown
 
 
 def _plain_values(inputs: Batch) -> np.ndarray:

@@ -28,8 +28,8 @@ def write_page(
     to be searched and sorted; opened, a record shows its heat map, with the
     numbers of a cell where the pointer is, and its contributions as a
     waterfall from the bias to the logit. Above them stands what attention is
-    worth to the model, how exact its effects are if it estimates them, and how its
-    probabilities were calibrated if they were.
+    worth to the model, how exact its effects are if it estimates them, how its
+    probabilities were calibrated if they were, and which fields have unknown values.
     Values of the log stay text: none is ever taken for HTML.
 
     Args:
@@ -42,6 +42,7 @@ def write_page(
         explanation.calibration_note(),
         explanation.attention_note(),
         explanation.effects_note(),
+        explanation.unknown_note(),
     ]
     data = json.dumps(json_data(explanation), ensure_ascii=False, separators=(",", ":"))
     page = (_FOLDER / "explanations.html").read_text()

@@ -14,7 +14,8 @@ def json_data(explanation: "Explanation") -> dict[str, Any]:
     """Returns `field_names`, `attention` and `records`, a dictionary for each record.
 
     For effects that the model estimates there is `effect_fidelity` as well, and of a
-    calibrated model `calibration`, a text.
+    calibrated model `calibration`, a text. If values are out of vocabulary, `unknown` has
+    the share of the records of each field.
 
     Weights, contributions and effects are rounded to 6 decimals.
 
@@ -50,6 +51,8 @@ def json_data(explanation: "Explanation") -> dict[str, Any]:
         of_model["effect_fidelity"] = explanation.effect_fidelity
     if explanation.calibration:
         of_model["calibration"] = str(explanation.calibration)
+    if any(explanation.unknown_shares().values()):
+        of_model["unknown"] = explanation.unknown_shares()
     return {**of_model, "records": records}
 
 

@@ -121,6 +121,21 @@ def effects_note(fidelity: Mapping[str, Any] | None) -> str:
     )
 
 
+def unknown_note(shares: Mapping[str, float]) -> str:
+    """Returns which fields' values training records do not have, and in how many records.
+
+    Args:
+        shares: The share of the records, by field.
+
+    Example:
+
+    >>> unknown_note({"user": 0.625, "app": 0.0})
+    'Values that training records do not have: user 62%.'
+    """
+    some = [f"{name} {share:.0%}" for name, share in shares.items() if share > 0]
+    return f"Values that training records do not have: {', '.join(some)}." if some else ""
+
+
 def label(name: str, value: object) -> str:
     """Returns a field and its value, `user = 7`; one of the two if they agree.
 

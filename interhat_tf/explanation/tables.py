@@ -65,6 +65,7 @@ def html_table(explanation: "Explanation") -> str:
     notes = [
         explanation.calibration_note(),
         explanation.effects_note(),
+        explanation.unknown_note(),
         explanation.attention_note(),
     ]
     below = "".join(f"<p>{html.escape(note)}</p>" for note in notes if note)

@@ -34,8 +34,10 @@ from interhat_tf.input_pipeline.shuffled_batches import (
     num_batches,
     shuffled_batches,
 )
+from interhat_tf.input_pipeline.unknown_values import UnknownValues
 from interhat_tf.preprocessing.column_forms import Reading
 from interhat_tf.preprocessing.encoding import Encoding
+from interhat_tf.preprocessing.fields import Categorical
 from interhat_tf.schema import Schema
 from interhat_tf.utils.digests import content_digest
 
@@ -232,6 +234,11 @@ class PreparedDataset:
         """
         return decode_inputs(inputs, self.schema, self.vocabularies, self.encoding)
 
+    @property
+    def unknown_share(self) -> float:
+        """The `unknown_share` that training takes if its settings say nothing of it."""
+        return self._info.metadata.get("unknown_share", 0.0)
+
     def num_rows(self, split: str) -> int:
         """Returns the number of rows of a split."""
         return self.statistics["splits"][split]["rows"]
@@ -268,6 +275,7 @@ class PreparedDataset:
         skip_batches: int = 0,
         shards: int = 1,
         of_shards: Sequence[int] | None = None,
+        unknown_share: float = 0.0,
     ) -> tf.data.Dataset:
         """Returns the training rows in a random order, one epoch after the other, without end.
 
@@ -292,6 +300,10 @@ class PreparedDataset:
             shards: Number of shards. Defaults to 1.
             of_shards: Numbers of the shards whose parts of the batches are
                 returned. Defaults to all.
+            unknown_share: Share of the values, drawn by the seed, that are taken for
+                unknown: id 0, or NaN of numerical fields that may be missing but are
+                not in training rows; see `unknown_values`. In the first 131,072 rows of
+                the first epoch there are none. Defaults to 0.
 
         Returns:
             A `tf.data.Dataset` of batches.
@@ -309,6 +321,7 @@ class PreparedDataset:
             skip_batches=skip_batches,
             of_shards=of_shards,
             weighted=self.weighted,
+            unknown=self._unknown_values(unknown_share) if unknown_share else None,
         )
 
     def num_batches(self, batch_size: int, shards: int = 1) -> int:
@@ -356,6 +369,16 @@ class PreparedDataset:
     def _blocks(self, split: str) -> tf.data.Dataset:
         records = tf.data.TFRecordDataset(self.files(split))
         return decode_blocks(records, self.schema, self.weighted)
+
+    def _unknown_values(self, share: float) -> UnknownValues:
+        fields = self._info.metadata["encoding"]["fields"]
+        texts = [field["name"] for field in fields if field["kind"] == Categorical.__name__]
+        missing = self.statistics.get("missing", {})
+        return UnknownValues(
+            share,
+            np.array([field.name in texts for field in self.schema.categorical], bool),
+            np.array([missing.get(field.name) == 0 for field in self.schema.numerical], bool),
+        )
 
     def _shards(self, shards: int) -> list[Shard]:
         return distribute_blocks(self._training_blocks, shards, where=f"{self.name}, train")

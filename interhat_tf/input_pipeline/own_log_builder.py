@@ -29,6 +29,9 @@ from interhat_tf.preprocessing.table_log import TableLog
 LEAST, MOST = 0.05, 0.2
 """Shares of the rows, of validation and of test, between which nothing is said."""
 
+UNKNOWN_SHARE = 0.05
+"""Share of the values that training takes for unknown."""
+
 
 class OwnLogBuilder(ClickLogBuilder, skip_registration=True):
     """The tfds builder of a log.
@@ -87,7 +90,8 @@ class OwnLogBuilder(ClickLogBuilder, skip_registration=True):
             "grown_from": self.ancestor and self.ancestor.identity,
             "weights": self.plan.weights and dataclasses.asdict(self.plan.weights),
         }
-        return {"made_from": made_from, "reading": self.plan.reading.to_dict()}
+        reading = self.plan.reading.to_dict()
+        return {"made_from": made_from, "reading": reading, "unknown_share": UNKNOWN_SHARE}
 
     def check_origin(self) -> None:
         """Raises an error if the prepared set was made from something else."""

@@ -6,8 +6,8 @@ is then made of equal parts, one of each shard.
 """
 
 import functools
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -19,6 +19,7 @@ from interhat_tf.input_pipeline.blocks import (
     pipeline_options,
     read_record,
 )
+from interhat_tf.input_pipeline.unknown_values import UnknownValues
 from interhat_tf.preprocessing.shuffle import BLOCK_ROWS
 from interhat_tf.schema import Schema
 
@@ -91,6 +92,7 @@ def shuffled_batches(
     skip_batches: int = 0,
     of_shards: Sequence[int] | None = None,
     weighted: bool = False,
+    unknown: UnknownValues | None = None,
 ) -> tf.data.Dataset:
     """Returns the rows of shards in a random order, one epoch after the other, without end.
 
@@ -105,6 +107,8 @@ def shuffled_batches(
         of_shards: Numbers of the shards whose parts of the batches are
             returned. Defaults to all.
         weighted: Whether batches have the rows' weights. Defaults to `False`.
+        unknown: What takes values for unknown, but in the first `WINDOW_ROWS` rows of
+            the first epoch. Defaults to `None`: nothing does.
 
     Raises:
         ValueError: If the shards do not divide the batch.
@@ -120,7 +124,8 @@ def shuffled_batches(
         epoch_seed = tf.stack([tf.constant(seed, tf.int64), epoch])
         if len(shards) > 1:
             epoch_seed = tf.random.experimental.stateless_fold_in(epoch_seed, shard.number)
-        return _epoch_parts(shard, schema, part_rows, steps, epoch_seed, weighted)
+        decode = functools.partial(decode_blocks, schema=schema, weighted=weighted)
+        return _epoch_parts(shard, decode, part_rows, steps, epoch, epoch_seed, unknown)
 
     epochs = tf.data.Dataset.range(first_epoch, tf.int64.max)
     chosen = shards if of_shards is None else [shards[number] for number in of_shards]
@@ -130,7 +135,13 @@ def shuffled_batches(
 
 
 def _epoch_parts(
-    shard: Shard, schema: Schema, part_rows: int, steps: int, seed: tf.Tensor, weighted: bool
+    shard: Shard,
+    decode: Callable[[tf.data.Dataset], tf.data.Dataset],
+    part_rows: int,
+    steps: int,
+    epoch: tf.Tensor,
+    seed: tf.Tensor,
+    unknown: UnknownValues | None,
 ) -> tf.data.Dataset:
     """Returns a shard's part of each batch of an epoch."""
     paths, offsets, _ = zip(*shard.blocks, strict=True)
@@ -140,14 +151,18 @@ def _epoch_parts(
         tf.gather(tf.constant(offsets, tf.int64), order),  # (blocks,)
     )
     records = tf.data.Dataset.from_tensor_slices(positions).flat_map(read_record)
-    blocks = decode_blocks(records, schema, weighted)
+    blocks = decode(records)
     # A whole number of parts, so that only an epoch's last one is short.
     windows = blocks.rebatch(part_rows * max(1, WINDOW_ROWS // part_rows)).prefetch(1)
-    parts = windows.enumerate().flat_map(
-        lambda window, rows: _window_parts(
-            rows, part_rows, tf.random.experimental.stateless_fold_in(seed, window)
-        )
-    )
+
+    def parts_of(window: tf.Tensor, rows: Mapping[str, tf.Tensor]) -> tf.data.Dataset:
+        # Id 0 is frequent: were it trained from the start, while other values are small, it
+        # would settle where no other value is, and stay there.
+        started = unknown and unknown.only_if((epoch > 0) | (window > 0))
+        of_window = tf.random.experimental.stateless_fold_in(seed, window)
+        return _window_parts(rows, part_rows, of_window, started)
+
+    parts = windows.enumerate().flat_map(parts_of)
     if missing := steps - -(-shard.rows // part_rows):
         # A shard that is through has no rows in the batches that others still fill.
         nothing = {
@@ -160,19 +175,27 @@ def _epoch_parts(
 
 
 def _window_parts(
-    rows: Mapping[str, tf.Tensor], part_rows: int, seed: tf.Tensor
+    rows: Mapping[str, tf.Tensor],
+    part_rows: int,
+    seed: tf.Tensor,
+    unknown: UnknownValues | None,
 ) -> tf.data.Dataset:
     """Returns the rows of a window in random order, `part_rows` at a time."""
     count = tf.shape(rows["label"], tf.int64)[0]
     order = _permute(tf.range(count), seed)  # (rows,)
-    return tf.data.Dataset.range(0, count, part_rows).map(
-        lambda start: as_batch(
-            tf.nest.map_structure(
-                lambda column: tf.gather(column, order[start : start + part_rows]), rows
-            )
-        ),
-        num_parallel_calls=PARALLEL_CALLS,
-    )
+
+    def part(start: tf.Tensor) -> Any:
+        chosen = order[start : start + part_rows]
+        inputs, *others = as_batch(
+            tf.nest.map_structure(lambda column: tf.gather(column, chosen), rows)
+        )
+        if unknown is not None:
+            of_part = tf.random.experimental.stateless_fold_in(seed, start)
+            inputs = unknown.replace(inputs, of_part)
+        return inputs, *others
+
+    starts = tf.data.Dataset.range(0, count, part_rows)
+    return starts.map(part, num_parallel_calls=PARALLEL_CALLS)
 
 
 def _joined(*parts):

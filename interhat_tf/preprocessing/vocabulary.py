@@ -55,6 +55,8 @@ class Counts:
         positives: Number of rows with label 1 of each split.
         samples: For each field whose scale is fitted to more than its range, a
             `NumberSample` of the training rows. Defaults to none.
+        missing: For each numerical field that may be missing, the training rows where it
+            is. Defaults to none.
     """
 
     values: dict[str, pa.Table]
@@ -62,15 +64,22 @@ class Counts:
     rows: np.ndarray
     positives: np.ndarray
     samples: dict[str, NumberSample] = dataclasses.field(default_factory=dict)
+    missing: dict[str, int] = dataclasses.field(default_factory=dict)
 
     def without_values(self) -> "Counts":
         """Returns a copy that has no values, and that `add_totals` may change."""
         return dataclasses.replace(
-            self, values={}, ranges=dict(self.ranges), samples=dict(self.samples)
+            self,
+            values={},
+            ranges=dict(self.ranges),
+            samples=dict(self.samples),
+            missing=dict(self.missing),
         )
 
     def add_totals(self, other: "Counts") -> None:
-        """Adds another's ranges, samples, rows and positives, but not its values."""
+        """Adds all that another counts but the values."""
+        for name, rows in other.missing.items():
+            self.missing[name] += rows
         for name, sample in other.samples.items():
             self.samples[name] = self.samples[name].merge(sample)
         for name, (low, high) in other.ranges.items():
@@ -94,13 +103,15 @@ def count_rows(rows: Rows, fields: Sequence[RawField]) -> Counts:
             line and field.
     """
     train = rows.splits == SPLITS.index("train")
-    values, ranges, samples = {}, {}, {}
+    values, ranges, samples, missing_rows = {}, {}, {}, {}
     for field in fields:
         column = rows.values[field.name]
         if not isinstance(field, Categorical):
             numbers, missing = as_numbers(column)
             _check_finite(numbers, rows, field)
             chosen = train & ~missing
+            if isinstance(field, Numerical) and field.may_be_missing:
+                missing_rows[field.name] = int(np.count_nonzero(train & missing))
             if needs_sample(field):
                 samples[field.name] = NumberSample.draw(numbers, chosen, rows.first_row)
             numbers = numbers[chosen]
@@ -112,7 +123,7 @@ def count_rows(rows: Rows, fields: Sequence[RawField]) -> Counts:
             values[field.name] = _count_values(column, train, isinstance(field, Bucketed))
     split_rows = np.bincount(rows.splits, minlength=len(SPLITS))
     positives = np.bincount(rows.splits[rows.labels == 1], minlength=len(SPLITS))
-    return Counts(values, ranges, split_rows, positives, samples)
+    return Counts(values, ranges, split_rows, positives, samples, missing_rows)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,7 +181,8 @@ def statistics(
 
     Returns:
         A dictionary. `distinct_features` counts, over all rows, every value of
-        every categorical field, every bucket, and one for each numerical field.
+        every categorical field, every bucket, and one for each numerical field;
+        `missing` the training rows without a number, of fields that may be missing.
     """
     categorical = [field for field in fields if isinstance(field, Categorical)]
     features = {field.name: values[field.name].distinct for field in categorical}
@@ -187,6 +199,7 @@ def statistics(
     return {
         "categorical_fields": len(categorical),
         "numerical_fields": len(fields) - len(categorical),
+        **({"missing": counts.missing} if counts.missing else {}),
         "records": int(counts.rows.sum()),
         "distinct_features": sum(features.values()),
         "features": {field.name: features[field.name] for field in fields},

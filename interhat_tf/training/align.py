@@ -63,7 +63,7 @@ def align_attention(
         raise ValueError("weight and order_weight are both 0: nothing would be aligned")
     weights = {"effect_weight": weight, "order_weight": order_weight}
     changes = {"learning_rate": 1e-3, **changes, **weights}
-    settings = TrainingSettings.of_model(model, **changes)
+    settings = TrainingSettings.of_model(model, **changes).complete(model, data)
     data.check_model(model)
     check_training(model, data, settings, ("train", "validation"))
     model.drop_effects()  # they are of the weights that it has now
@@ -81,10 +81,12 @@ def align_attention(
         record_weights=RecordWeights.of_training(data, settings.positive_weight),
     )
     strategy = model.distribute_strategy
-    shards = settings.input_shards or strategy.num_replicas_in_sync
-    batches = iter(
-        distribute_batches(strategy, data, settings.batch_size, shards, seed=settings.seed)
+    shards, unknown = settings.input_shards, settings.unknown_share
+    assert shards is not None and unknown is not None  # they are complete
+    batches = distribute_batches(
+        strategy, data, settings.batch_size, shards, unknown, seed=settings.seed
     )
+    batches = iter(batches)
     predict = compile_prediction(model, settings.microbatch_size)
     history = [evaluate(model, data, "validation", predict)]
     for share in np.geomspace(1.0, 0.1, epochs):

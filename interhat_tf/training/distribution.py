@@ -39,6 +39,7 @@ def distribute_batches(
     data: PreparedDataset,
     batch_size: int,
     shards: int,
+    unknown_share: float = 0.0,
     **order: int,
 ) -> Any:
     """Returns the training batches, cut into the parts of a strategy's replicas.
@@ -50,6 +51,7 @@ def distribute_batches(
         data: The `PreparedDataset`.
         batch_size: Rows of a step, over all replicas.
         shards: Shards of the data, a multiple of the replicas.
+        unknown_share: Share of the values that are taken for unknown. Defaults to 0.
         **order: `seed`, `first_epoch` and `skip_batches` of
             `PreparedDataset.training_batches`.
 
@@ -66,7 +68,11 @@ def distribute_batches(
     def batches_of(replica: int) -> tf.data.Dataset:
         first, last = (number * shards // replicas for number in (replica, replica + 1))
         return data.training_batches(
-            batch_size, shards=shards, of_shards=range(first, last), **order
+            batch_size,
+            shards=shards,
+            of_shards=range(first, last),
+            unknown_share=unknown_share,
+            **order,
         )
 
     def batches_of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:

@@ -119,8 +119,7 @@ def train(
     earlier = None if start_from is None else EarlierRun(start_from)
     if settings is None:
         settings = earlier.settings if earlier else TrainingSettings.of_model(model)
-    if settings.input_shards is None:
-        settings = dataclasses.replace(settings, input_shards=strategy.num_replicas_in_sync)
+    settings = settings.complete(model, data)
     config = {
         **(config or {}),
         **({"start_from": str(start_from)} if earlier else {}),
@@ -207,8 +206,9 @@ class _Loop:
         )
         self.predict = compile_prediction(model, settings.microbatch_size)
         self.num_rows = data.num_rows("train")
-        assert settings.input_shards is not None  # `train` has set them
-        self.input_shards = settings.input_shards
+        assert settings.input_shards is not None  # `train` has completed them
+        assert settings.unknown_share is not None
+        self.input_shards, self.unknown_share = settings.input_shards, settings.unknown_share
         self.steps_per_epoch = data.num_batches(settings.batch_size, self.input_shards)
 
     @property
@@ -218,10 +218,19 @@ class _Loop:
     def run(self, callbacks: keras.callbacks.CallbackList) -> None:
         """Trains until there is no gain on validation any more."""
         settings, state = self.settings, self.state
-        order = {"seed": settings.seed, "first_epoch": state.epoch, "skip_batches": state.step}
+        order = {
+            "seed": settings.seed,
+            "first_epoch": state.epoch,
+            "skip_batches": state.step,
+        }
         batches = iter(
             distribute_batches(
-                self.strategy, self.data, settings.batch_size, self.input_shards, **order
+                self.strategy,
+                self.data,
+                settings.batch_size,
+                self.input_shards,
+                unknown_share=self.unknown_share,
+                **order,
             )
         )
         train_steps = compile_steps(

@@ -78,6 +78,7 @@ def check_config(folder: pathlib.Path, config: dict[str, Any], resume: bool) -> 
         earlier["training"]["microbatch_size"] = earlier["training"].pop("piece_rows")
     earlier["training"].setdefault("criterion", "auc - logloss")  # there was no other
     earlier["training"].setdefault("positive_weight", 1.0)
+    earlier["training"].setdefault("unknown_share", 0.0)
     if changed := differences(earlier, now):
         raise ValueError(f"{folder} holds a run of another configuration: {changed}")
 

@@ -6,6 +6,7 @@ from typing import Any, Self
 import keras
 import tensorflow as tf
 
+from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.training.alignment import Alignment
 from interhat_tf.training.averaged_weights import AveragedWeights
 from interhat_tf.training.early_stopping import check_criterion
@@ -45,6 +46,10 @@ class TrainingSettings:
             `record_weights`). Other than 1 it moves all logits by about its logarithm:
             they rank much as before, but the probabilities are not the log's click rates
             any more, which shows in the logloss. Choose the epoch by `"auc"` then.
+        unknown_share: Share of the training values that are taken for unknown, so that
+            what is new in later records has a trained embedding; see
+            `input_pipeline.unknown_values`. `None` is the data set's own: 0.05 of a log
+            that `prepare_click_log` prepared, otherwise 0.
         criterion: What makes an epoch better than another on validation:
             `"auc - logloss"`; `"logloss"`, which noise fools less where most
             records are alike or the split is small; or `"auc"`; see
@@ -82,6 +87,7 @@ class TrainingSettings:
     effect_weight: float = 0.0
     order_weight: float = 0.0
     positive_weight: float = 1.0
+    unknown_share: float | None = None
     max_epochs: int = 100
     criterion: str = "auc - logloss"
     patience: int = 2
@@ -120,6 +126,20 @@ class TrainingSettings:
         if "microbatch_size" in changes or _is_faster_in_microbatches(model, settings):
             return settings
         return dataclasses.replace(settings, microbatch_size=None)
+
+    def complete(self, model: keras.Model, data: PreparedDataset) -> Self:
+        """Returns the settings with what they leave to the model's devices and to the data set.
+
+        Args:
+            model: The model.
+            data: The `PreparedDataset`.
+        """
+        left_out: dict[str, Any] = {}
+        if self.input_shards is None:
+            left_out["input_shards"] = model.distribute_strategy.num_replicas_in_sync
+        if self.unknown_share is None:
+            left_out["unknown_share"] = data.unknown_share
+        return dataclasses.replace(self, **left_out)
 
     def make_average(self, model: keras.Model) -> AveragedWeights | None:
         """Returns the average of a model's weights, or `None` if none is asked for."""

@@ -46,6 +46,7 @@ LIMITS = {
     "effect_weight": Limits(0),
     "order_weight": Limits(0),
     "positive_weight": Limits(0, low_too=False),
+    "unknown_share": Limits(0, 1),
     "checkpoint_minutes": Limits(0),
     "embedding_l2": Limits(0),
     "aggregation_l2": Limits(0),

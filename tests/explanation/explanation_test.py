@@ -285,3 +285,19 @@ def test_a_calibrated_models_probabilities(inputs, tmp_path, with_background):
     (segment,) = explain_globally(model, [inputs]).values()
     assert segment.probability == pytest.approx(found.probabilities.mean())
     assert mean_attention(model, [inputs]).probability == pytest.approx(segment.probability)
+
+
+def test_values_that_training_does_not_have_are_reported(tmp_path):
+    cross = CrossedField(("f1", "f2"), [[1, 1]])
+    fields = [Field(f"f{i}", "categorical", 4) for i in range(1, 4)]
+    model = InterHAt(Schema(fields, [cross]), order=2)
+    inputs = {"categorical": np.array([[0, 1, 1], [1, 1, 2], [0, 2, 3], [0, 1, 0]], "int32")}
+    explanation = explain_records(model, inputs)
+    note = "Values that training records do not have: f1 75%, f3 25%."
+    assert explanation.unknown_note() == note  # of a cross, a rare combination is no news
+    assert note in explanation._repr_html_()
+    explanation.to_html(tmp_path / "page.html")
+    assert note in (tmp_path / "page.html").read_text()
+    assert explanation.to_dict()["unknown"]["f1"] == 0.75
+    assert explanation[[1]].unknown_note() == "" and "unknown" not in explanation[[1]].to_dict()
+    assert explanation[[0, 2]].unknown_shares()["f1"] == 1.0

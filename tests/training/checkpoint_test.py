@@ -84,6 +84,7 @@ HOW = [
     {"optimizer": "lazy_adam"},
     {"microbatch_size": 16},
     {"ema_momentum": 0.99},
+    {"unknown_share": 0.2},
     {"ema_momentum": 0.99, "optimizer": "lazy_adam"},
 ]
 

@@ -1,3 +1,5 @@
+import types
+
 import pytest
 import tensorflow as tf
 
@@ -39,6 +41,7 @@ def test_an_unknown_optimizer():
         ("seed", -1, "at least 0"),
         ("effect_weight", -0.1, "at least 0"),
         ("positive_weight", 0.0, "above 0"),
+        ("unknown_share", 1.0, "at least 0 and below 1"),
         ("self_distillation", -0.1, "at least 0"),
         ("learning_rate_factor", 0.0, "above 0"),
     ],
@@ -66,6 +69,17 @@ def test_numbers_that_settings_cannot_be(name, value, rule):
 def test_numbers_that_models_cannot_have(schema, model, name, value):
     with pytest.raises(ValueError, match=f"^{name} must be "):
         MODELS[model](schema, **{name: value})
+
+
+def test_what_is_left_to_the_data_set(schema, monkeypatch, rule_data):
+    model = InterHAt(schema)
+    settings = TrainingSettings().complete(model, rule_data)
+    assert (settings.input_shards, settings.unknown_share) == (1, 0.0)  # no log of one's own
+    metadata = {**rule_data.metadata, "unknown_share": 0.03}
+    monkeypatch.setattr(rule_data, "_info", types.SimpleNamespace(metadata=metadata))
+    assert TrainingSettings().complete(model, rule_data).unknown_share == 0.03
+    chosen = TrainingSettings(unknown_share=0.0, input_shards=4)
+    assert chosen.complete(model, rule_data) == chosen
 
 
 def test_settings_are_those_of_the_models_preset(schema, monkeypatch):
