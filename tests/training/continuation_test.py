@@ -106,6 +106,20 @@ def test_settings_are_those_of_the_earlier_run_and_the_rate_begins_anew(days, tm
     assert report["history"][0]["learning_rate"] == pytest.approx(0.01)
 
 
+@pytest.mark.slow
+def test_the_state_is_that_of_the_best_epoch_but_for_the_rate(days, tmp_path, monkeypatch):
+    first, second = days
+    script(monkeypatch, 0.6, 0.5, 0.7, 0.6)  # the second drops the rate, the third is the best
+    model = make_model(first.schema)
+    report = run(first, tmp_path / "first", model, learning_rate=0.01, patience=2, test=False)
+    assert report["training"]["epochs"] == 5
+    steps = EarlierRun(tmp_path / "first")._arrays[f"variable_{len(model.variables)}"]
+    assert steps == 3 * first.num_batches(50)
+    grown = grow_model(load(tmp_path / "first"), second)
+    report = train(grown, second, tmp_path / "second", start_from=tmp_path / "first", test=False)
+    assert report["history"][0]["learning_rate"] == pytest.approx(0.01)
+
+
 def test_what_cannot_be_gone_on_from(days, rule_data, tmp_path):
     first, second = days
     settings = TrainingSettings(batch_size=50, max_epochs=1)

@@ -92,19 +92,24 @@ def test_a_hashed_cross_stays_where_no_id_closed_up(days):
         grow_model(grown, third)
 
 
-def test_rows_that_are_new_have_no_moments(days):
-    first, second = days[:2]
+def test_rows_that_are_new_have_no_moments_and_the_weights_of_their_field(days):
+    first, second = (data.with_crosses([("user", "app")]) for data in days[:2])
     model = InterHAt(first.schema, embedding_dim=2, num_heads=1, name="model")
     grown = grow_model(model, second)
     rows = rows_of_tables(grown, first.schema, second.growth)["model/embedding/table"]
-    ids, earlier = (sum(data.schema.vocabulary_sizes) for data in (second, first))
-    assert (rows.sources == NEW).sum() == ids - earlier
-    moments = np.arange(1.0, 1 + earlier)
-    assert set(rows.grow_moments(moments)) == {0.0, *moments}
-    users = first.schema.vocabulary_sizes[0]
-    new_users = slice(users, second.schema.vocabulary_sizes[0])
-    np.testing.assert_array_equal(rows.grow_moments(moments)[new_users], 0.0)
-    np.testing.assert_array_equal(rows.grow_weights(moments)[new_users], moments[0])
+    earlier = first.schema.vocabulary_sizes
+    sizes = grown.schema.vocabulary_sizes
+    array = np.arange(1.0, 1 + sum(earlier))
+    weights, moments = rows.grow_weights(array), rows.grow_moments(array)
+    starts, before = (np.cumsum([0, *each])[:-1] for each in (sizes, earlier))
+    new, places = rows.sources == NEW, np.arange(len(rows.sources))
+    for start, size, unknown, grew in zip(starts, sizes, before, (1, 0, 1), strict=True):
+        added = new & (places >= start) & (places < start + size)
+        assert bool(grew) == added.any()
+        np.testing.assert_array_equal(moments[added], 0.0)
+        np.testing.assert_array_equal(weights[added], array[unknown])
+    np.testing.assert_array_equal(moments[~new], weights[~new])
+    assert set(weights) == set(array)
 
 
 def test_what_cannot_grow(days):
