@@ -57,6 +57,8 @@ setup(
         "readers": ["duckdb>=1", "polars>=1"],
         # Table 3's rows of boosted trees.
         "trees": TREES,
+        # `Explanation.to_shap`, for its plots.
+        "shap": ["shap>=0.48"],
         "notebooks": ["ipykernel>=6", "jupyterlab>=4", "nbclient>=0.10"],
         "docs": DOCS,
         "dev": [

@@ -27,6 +27,7 @@ from interhat_tf.explanation.sentences import (
     unknown_note,
 )
 from interhat_tf.explanation.tables import frame, html_table
+from interhat_tf.explanation.to_shap import shap_explanation
 from interhat_tf.layers import CrossedFields
 from interhat_tf.schema import (
     CATEGORICAL,
@@ -40,6 +41,7 @@ from interhat_tf.utils.files import atomic_write
 
 if TYPE_CHECKING:
     import pandas as pd
+    import shap
     from matplotlib.figure import Figure
 
 
@@ -239,6 +241,27 @@ class Explanation:
             about: A line under it, say of the model and the data.
         """
         write_page(self, path, title, about)
+
+    def to_shap(self) -> "shap.Explanation":
+        """Returns a `shap.Explanation`, for the plots of the `shap` package.
+
+        Its values are the effects, or the contributions if there are none. They are on
+        the logit, and `base_values` is what they leave of it: values and base sum
+        to each record's logit. With contributions, and with Shapley values that the
+        model estimates, that is a base to which the fields add; with other effects
+        it is a rest without a meaning of its own, which differs from record to
+        record. `data` are the values as text, which plots that colour by numbers
+        (`violin`, `scatter`) do not take.
+
+        Raises:
+            ImportError: If shap is not installed: `pip install 'interhat_tf[shap]'`.
+
+        Example:
+
+            shap.plots.waterfall(explanation.to_shap()[0])
+            shap.plots.bar(explanation.to_shap())
+        """
+        return shap_explanation(self)
 
     def plot(self, record: int = 0, **options: Any) -> "Figure":
         """Draws a record's heat map, in the layout of the paper's Figures 5 to 7.
