@@ -14,6 +14,7 @@ COMMANDS = {
     "prepare": "prepare a click log or a public data set",
     "train": "train a model on a prepared data set",
     "calibrate": "make a model's probabilities come true as often as they say",
+    "score": "write a log's rows again, with probability and reasons",
     "explain": "write a page that explains a model's predictions",
     "kernels": "build the CPU kernels, with any C++ compiler",
 }

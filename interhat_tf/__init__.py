@@ -19,6 +19,7 @@ __getattr__ = lazy_attributes(
         "load_vectors": "interhat_tf.training.pretrained",
         "prepare_click_log": "interhat_tf.input_pipeline.click_log",
         "prepared_dataset": "interhat_tf.input_pipeline.catalog",
+        "score": "interhat_tf.scoring.log_scoring",
         "suggest_crosses": "interhat_tf.explanation.suggested_crosses",
         "train": "interhat_tf.training.loop",
     },
@@ -39,6 +40,7 @@ __all__ = [
     "load_vectors",
     "prepare_click_log",
     "prepared_dataset",
+    "score",
     "suggest_crosses",
     "train",
 ]

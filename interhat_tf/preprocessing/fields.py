@@ -1,5 +1,6 @@
 """The fields of a raw log, and how their values read as text, as numbers and as buckets."""
 
+import contextlib
 import dataclasses
 from typing import Any, TypeAlias
 
@@ -162,7 +163,13 @@ def parse_numbers(column: Column) -> tuple[Column, np.ndarray]:
     if pa.types.is_integer(dtype) or pa.types.is_floating(dtype) or pa.types.is_decimal(dtype):
         # Whole numbers beyond 2^53 are rounded.
         return column.cast(pa.float64(), safe=False), np.ones(len(column), bool)
-    text = pc.utf8_trim_whitespace(as_text(column))
+    text = as_text(column)
+    with contextlib.suppress(pa.ArrowInvalid):  # ten times as fast, and right as a rule
+        absent = pa.scalar(None, text.type)
+        return pc.if_else(pc.equal(text, ""), absent, text).cast(pa.float64()), np.ones(
+            len(text), bool
+        )
+    text = pc.utf8_trim_whitespace(text)
     number = pc.match_substring_regex(text, NUMBER)
     numbers = pc.if_else(number, text, pa.scalar(None, pa.string())).cast(pa.float64())
     return numbers, np.asarray(pc.or_(number, pc.equal(text, "")))

@@ -121,6 +121,7 @@ def _read_in(encoding, chunk):
 
 
 def _read_csv(data, rows, columns, delimiter, include, quoting, missing, longer_rows):
+    quoting = quoting and b'"' in data  # without them a third of the time is saved
     table = arrow_csv.read_csv(
         pa.py_buffer(data),
         # Chunks are read in parallel; each by a single thread.

@@ -1,7 +1,8 @@
 """Mends a model's probabilities on validation records."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import keras
 import numpy as np
 
 from interhat_tf.calibration import METHODS, Calibration, probability
@@ -9,15 +10,12 @@ from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.training.evaluation import predict_weighted
 from interhat_tf.training.observed_rates import Reliability
 
-if TYPE_CHECKING:
-    from interhat_tf.models import ClickModel
-
 FOLDS = 5
 NONE = "none"
 
 
 def calibrate(
-    model: "ClickModel", data: PreparedDataset, method: str | None = None
+    model: keras.Model, data: PreparedDataset, method: str | None = None
 ) -> dict[str, Any]:
     """Fits a trained model's `calibration` to the validation split.
 
@@ -50,15 +48,40 @@ def calibrate(
         print(found["none"]["ratio"], found[found["method"]]["ratio"])
         model.save("calibrated.keras")
     """
-    if method not in (None, NONE, *METHODS):
-        raise ValueError(f"method must be one of {', '.join((NONE, *METHODS))}, got {method!r}")
     data.check_model(model)
     labels, logits, weights = predict_weighted(model, data, "validation")
-    found = {name: _out_of_fold(labels, logits, weights, name) for name in (NONE, *METHODS)}
+    model.calibration, found = fit_calibration(labels, logits, method, weights)
+    return found
+
+
+def fit_calibration(
+    labels: np.ndarray,
+    logits: np.ndarray,
+    method: str | None = None,
+    sample_weight: np.ndarray | None = None,
+) -> tuple[Calibration | None, dict[str, Any]]:
+    """Returns a calibration that is fitted to records, and what `calibrate` returns of it.
+
+    For records of your own, such as a sample of the clicks to come where the
+    log that a model trains on holds too few records without a click: the first is
+    what the model's `calibration` is to be.
+
+    Args:
+        labels: 0 or 1 of each record, (n,).
+        logits: The model's logits, (n,).
+        method: As for `calibrate`.
+        sample_weight: The records' weights, (n,). Defaults to `None`: all count the same.
+
+    Raises:
+        ValueError: If there is no such method, or the records cannot be fitted; see
+            `Calibration.fit`.
+    """
+    if method not in (None, NONE, *METHODS):
+        raise ValueError(f"method must be one of {', '.join((NONE, *METHODS))}, got {method!r}")
+    found = {name: _out_of_fold(labels, logits, sample_weight, name) for name in (NONE, *METHODS)}
     chosen = method or min(found, key=lambda name: found[name]["logloss"])
-    fitted = None if chosen == NONE else Calibration.fit(labels, logits, chosen, weights)
-    model.calibration = fitted
-    return {"method": chosen, "records": len(labels), **found}
+    fitted = None if chosen == NONE else Calibration.fit(labels, logits, chosen, sample_weight)
+    return fitted, {"method": chosen, "records": len(labels), **found}
 
 
 def calibration_figures(
