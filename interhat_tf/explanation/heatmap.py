@@ -32,6 +32,9 @@ COLOUR_MAP = "Blues"
 EFFECT_MAP = "PuOr_r"
 """Orange raises the click probability, violet lowers it; white does neither."""
 
+PALE_EFFECT = 0.5
+"""The least effect on the logit that may have the darkest colour."""
+
 HIGHLIGHT_COLOUR = "#d55e00"
 TICKS = (0, 0.05, 0.25, 0.5, 1)
 CELL_FONT_SIZE = 7.5
@@ -79,8 +82,8 @@ def attention_heatmap(
             names; long ones are cut. Defaults to none.
         highlight: Names of fields to frame, say those of a planted rule.
         effects: m numbers, what each field adds to the logit, shown with their signs
-            in a row below the orders. Their colours are relative to the largest.
-            Defaults to none.
+            in a row below the orders. Their colours are relative to the largest; where
+            that is below 0.5, to 0.5, so that what does nothing is pale. Defaults to none.
         marks: m booleans, shown as black and white cells in the last row; in
             Figures 5 to 7 the genres that the movie has. Defaults to none.
         marks_label: What that row is called. Defaults to `"raw"`.
@@ -219,7 +222,7 @@ def _frame_fields(axes: Axes, columns: list[int], orders: int) -> None:
 
 def _draw_effects(figure: Figure, layout: Layout, effects: np.ndarray) -> None:
     axes = figure.add_axes(layout.row_below(0))
-    largest = float(np.abs(effects).max()) or 1.0
+    largest = max(float(np.abs(effects).max()), PALE_EFFECT)
     scale = Normalize(-largest, largest)
     image = axes.imshow(effects[np.newaxis], cmap=EFFECT_MAP, norm=scale, aspect="auto")
     if layout.cell_width >= CELL_WITH_NUMBER:

@@ -72,6 +72,8 @@ def test_effects_are_a_row_with_signs_below_the_orders():
     tops = [axes.get_position().y1 for axes in (marks, row, fields)]
     bottoms = [axes.get_position().y0 for axes in (row, fields)]
     assert tops[0] < bottoms[0] and tops[1] < bottoms[1]
+    pale = attention_heatmap(attention, effects=[0.04, 0.0, -0.03, 0.0])
+    assert pale.axes[2].images[0].get_clim() == (-0.5, 0.5)
     attention_heatmap(attention, effects=np.zeros(4)).draw_without_rendering()
     with pytest.raises(ValueError, match="there are 4 fields but 3 effects"):
         attention_heatmap(attention, effects=[1.0] * 3)
