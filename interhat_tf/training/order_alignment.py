@@ -36,10 +36,10 @@ class OrderAlignment(Alignment):
     goes through t: the weights follow what `explanation.order_shares` measures.
 
     A head estimates psi of all sets S of up to n fields; see `Alignment`. n is
-    min(k, m, 3). Each step draws n fields of each record, predicts with
-    all 2^n subsets of them in the donor, and
-    regresses the 2^n - 1 sets' psi on what it finds. What more than three fields do
-    together is in no target: alpha_f's fourth weight and the later ones shrink.
+    min(k, m, 3). Each step draws n fields of each record, predicts with all 2^n
+    subsets of them in the donor, and regresses the 2^n - 1 sets' psi on what it
+    finds. What more than three fields do together is in no target: alpha_f's fourth
+    weight and the later ones shrink.
 
     Args:
         model: An `ExplainingModel` of at least two orders.
@@ -154,12 +154,17 @@ def check_order_alignment(model: keras.Model) -> None:
         model: A model with attention weights.
 
     Raises:
-        ValueError: If it has one order, or too many fields.
+        ValueError: If it has one order, one field, or too many fields.
     """
     if model.order < 2:
         raise ValueError(
             "order_weight needs a model of at least two orders, to weigh them; this one has "
             "order=1: leave it out, or train with a higher order"
+        )
+    if model.num_fields < 2:
+        raise ValueError(
+            "order_weight needs records of at least two fields, which can do something together; "
+            "leave it out"
         )
     size, fields, sets = _largest_set(model), model.num_fields, sum(_numbers_of_sets(model))
     if sets > MOST_SETS:

@@ -199,6 +199,9 @@ def test_what_cannot_be_aligned(schema, rule_data, tmp_path):
     with pytest.raises(ValueError, match="order_weight and self_distillation do not go"):
         run(rule_data, tmp_path, order_weight=0.05, self_distillation=1.0)
     assert not list(tmp_path.iterdir())
+    single = InterHAt(Schema([Field("f", "categorical", 2)]), **SIZES, order=2)
+    with pytest.raises(ValueError, match="order_weight needs records of at least two fields"):
+        check_order_alignment(single)
     many = Schema([Field(f"f{i}", "categorical", 2) for i in range(60)])
     with pytest.raises(ValueError, match=r"60 fields have 36,050.*10,000; .*, or order=2"):
         check_order_alignment(InterHAt(many, **SIZES))
