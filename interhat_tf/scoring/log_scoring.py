@@ -190,7 +190,7 @@ def read_chunk(
     forms = {} if isinstance(log, TextLog) else data.reading.sources
     numbers = {source.column for source in forms.values() if source.form == NUMBER}
     whole = {name: Source(name, NUMBER if name in numbers else TEXT) for name in others}
-    table = log.read(chunk, first, Reading(whole))
+    table = log.read(chunk, [first], Reading(whole))
     plain = [(name, value_type(table[name])) for name in table.column_names]
     table = table.cast(pa.schema(plain))
     values = read_fields(table, data.reading, chunk)
