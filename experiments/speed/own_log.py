@@ -59,7 +59,7 @@ def generate(path: pathlib.Path, rows: int) -> None:
 
 
 def tables(rows: int) -> Iterator[pa.Table]:
-    """Yields the rows of the log, in pieces that fit into memory."""
+    """Yields the rows of the log, in chunks that fit into memory."""
     random = np.random.default_rng(SEED)
     cities = np.array([f"{name}, {number}" for number in range(60) for name in ("Rome", "Bern")])
     for start in range(0, rows, CHUNK_ROWS):
