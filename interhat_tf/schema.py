@@ -286,7 +286,9 @@ class Schema:
 
 def _not_finite(numbers: np.ndarray, fields: Sequence[Field]) -> np.ndarray:
     may_be_missing = np.array([field.may_be_missing for field in fields])
-    return ~np.isfinite(numbers) & ~(np.isnan(numbers) & may_be_missing)
+    with np.errstate(over="ignore"):  # models take numbers as float32: 1e300 is none
+        finite = np.isfinite(numbers.astype("float32"))
+    return ~finite & ~(np.isnan(numbers) & may_be_missing)
 
 
 def _out_of_range(ids: np.ndarray, fields: Sequence[Field]) -> np.ndarray:

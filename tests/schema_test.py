@@ -6,6 +6,12 @@ import pytest
 from interhat_tf import CrossedField, Field, Schema
 
 
+def test_numbers_that_float32_does_not_have():
+    schema = Schema([Field("price", "numerical")])
+    with pytest.raises(ValueError, match=r"field 'price', row 1: the number is 1e\+300"):
+        schema.check({"numerical": np.array([[1.0], [1e300]])})
+
+
 def test_fields_are_ordered_categorical_first(schema):
     assert schema.field_names == ("app", "site", "price", "age")
     assert schema.vocabulary_sizes == (7, 4)

@@ -9,7 +9,7 @@ import tensorflow_datasets as tfds
 
 from interhat_tf.preprocessing.builder import ClickLogBuilder
 from interhat_tf.preprocessing.fields import Categorical
-from interhat_tf.preprocessing.log_files import log_files, manual_folder
+from interhat_tf.preprocessing.log_files import log_files, manual_folder, open_content
 from interhat_tf.preprocessing.rows import Rows, random_splits
 
 SOURCE = "https://grouplens.org/datasets/movielens/1m/"
@@ -211,7 +211,9 @@ def read_ratings(path: str, users: pa.Table, movies: pa.Table) -> np.ndarray:
         for table, column in ((users, "user"), (movies, "id"))
     ]
     found = {}
-    for where, (user, movie, _, _) in _lines(path, 4, "UserID::MovieID::Rating::Timestamp"):
+    for where, (user, movie, rating, _) in _lines(path, 4, "UserID::MovieID::Rating::Timestamp"):
+        if rating not in ("1", "2", "3", "4", "5"):
+            raise ValueError(f"{where}: the rating is {rating!r}; it can be 1 to 5")
         if user not in positions[0]:
             raise ValueError(f"{where}: user {user!r} is not in users.dat")
         if movie not in positions[1]:
@@ -220,6 +222,8 @@ def read_ratings(path: str, users: pa.Table, movies: pa.Table) -> np.ndarray:
         if pair in found:
             raise ValueError(f"{where}: user {user} has rated movie {movie} before")
         found[pair] = None
+    if not found:
+        raise ValueError(f"{path}: the file is empty")
     return np.array(list(found), np.int32)
 
 
@@ -272,7 +276,7 @@ def _download(dl_manager):
 
 def _lines(path, count, form):
     """Yields each line's file and number, and its values."""
-    with pa.input_stream(path, compression="detect") as stream:
+    with open_content(path) as stream:
         text = stream.read().decode("latin-1")
     # Not `splitlines`, which would split at more than line ends: a title may hold any byte.
     lines = text.removesuffix("\n").split("\n") if text else []

@@ -128,6 +128,8 @@ def test_compressed_files_give_the_same(raw, tmp_path):
         ("movies", "99::A (1999)::Fun", r"movies\.dat:3: Fun: not of the 18 genres"),
         ("ratings", "999::1::5::0", r"ratings\.dat:3: user '999' is not in users\.dat"),
         ("ratings", "1::999::5::0", r"ratings\.dat:3: movie '999' is not in movies\.dat"),
+        ("ratings", "1::1::99::0", r"ratings\.dat:3: the rating is '99'; it can be 1 to 5"),
+        ("ratings", "1::1::abc::0", r"ratings\.dat:3: the rating is 'abc'; it can be 1 to 5"),
         ("ratings", "", r"ratings\.dat:3: '' is not of the form UserID::MovieID"),
     ],
 )

@@ -7,6 +7,7 @@ their values. Nothing is defined globally, so that a program can run several.
 
 import importlib
 import inspect
+import signal
 import sys
 import types
 from collections.abc import Sequence
@@ -47,6 +48,9 @@ def run_command(command: types.ModuleType, arguments: Sequence[str]) -> None:
         sys.exit(f"error: {' '.join(str(error).split())}")
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
 
 
 def _list_flags(values: flags.FlagValues) -> str:

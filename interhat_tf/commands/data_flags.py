@@ -8,6 +8,7 @@ from absl import flags
 
 from interhat_tf.input_pipeline.catalog import prepared_dataset
 from interhat_tf.input_pipeline.dataset import PreparedDataset
+from interhat_tf.training.run_folder import load_saved
 
 
 def define_data_flags(values: flags.FlagValues) -> tuple[flags.FlagHolder, ...]:
@@ -38,7 +39,7 @@ def open_model(path: pathlib.Path, data: PreparedDataset) -> keras.Model:
     """
     if not path.exists():
         raise FileNotFoundError(f"{path} is missing: train a model first, by interhat train")
-    model = keras.saving.load_model(path)
+    model = load_saved(path)
     try:
         data.check_model(model)
     except ValueError as error:

@@ -325,7 +325,8 @@ def explain_records(
         The `Explanation`.
 
     Raises:
-        ValueError: If the records do not follow the schema, or the values'
+        ValueError: If there are no records, or they do not follow the schema, or the model
+            predicts what is no number for one, or the values'
             shape is not (B, C + N), or contributions are against an average
             record that the model was not given, or interactions are asked for
             of fewer than two fields, or without a background of a model that does
@@ -337,7 +338,14 @@ def explain_records(
     values = _plain_values(inputs) if values is None else np.asarray(values, object)
     if values.shape != (rows, len(schema.record_fields)):
         raise ValueError(f"values must be {(rows, len(schema.record_fields))}, got {values.shape}")
+    if rows == 0:
+        raise ValueError("there are no records to explain; give one at least")
     joined: dict[str, Any] = explain_inputs(model, inputs, batch_size, return_heads=heads)
+    if wrong := np.count_nonzero(~np.isfinite(joined["logits"])):
+        raise ValueError(
+            f"{wrong} of {rows} logits are not finite: the model has diverged; train it again, at "
+            f"a lower learning rate"
+        )
     joined["attention"] = getattr(model, "diagnosis", {}).get("attention")
     joined["calibration"] = getattr(model, "calibration", None)
     if background is not None:

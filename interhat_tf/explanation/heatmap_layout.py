@@ -2,6 +2,7 @@
 
 import dataclasses
 import textwrap
+import unicodedata
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -104,11 +105,17 @@ def layout_of(
 
 def _labels(texts: list[str], cell_width: float) -> Labels:
     """Lays labels flat if the widest fits its cell, and upright otherwise."""
-    if not any(texts):
+    # Blanks, of which there may be many kinds, have no outline.
+    visible = [
+        text
+        for text in texts
+        if any(unicodedata.category(letter)[0] not in "ZC" for letter in text)
+    ]
+    if not visible:
         return Labels(texts)
     # The outline's control points bound the text.
     widest = max(
-        TextPath((0, 0), text, size=FONT_SIZE).vertices[:, 0].max() / 72 for text in texts if text
+        TextPath((0, 0), text, size=FONT_SIZE).vertices[:, 0].max() / 72 for text in visible
     )
     rotation, height = (90, widest) if widest > 0.9 * cell_width else (0, FLAT_LABEL)
     return Labels(texts, rotation, height + LABEL_GAP)

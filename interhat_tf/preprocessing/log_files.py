@@ -48,6 +48,7 @@ def log_files(folder: str | os.PathLike, names: Sequence[str], source: str) -> l
     """
     root = epath.Path(folder)
     if root.is_file():
+        check_file(root)
         return [str(root)]
     found = [root / f"{name}{suffix}" for name in names for suffix in ("", *COMPRESSIONS)]
     if root.name in names:
@@ -57,6 +58,7 @@ def log_files(folder: str | os.PathLike, names: Sequence[str], source: str) -> l
             if parts := part_files(path):
                 return list(map(str, parts))
         elif path.exists():
+            check_file(path)
             return [str(path)]
     raise FileNotFoundError(
         f"{root / names[0]} is missing: get it from {source} and store it as "
@@ -65,8 +67,30 @@ def log_files(folder: str | os.PathLike, names: Sequence[str], source: str) -> l
 
 
 def part_files(folder: epath.Path) -> list[epath.Path]:
-    """Returns a folder's files by name, without hidden ones and those that start with `_`."""
-    return sorted(path for path in folder.iterdir() if path.is_file() and path.name[0] not in "._")
+    """Returns a folder's files by name, without hidden ones and those that start with `_`.
+
+    Raises:
+        ValueError: If there is a folder among them, or what is no file, as a link to nothing.
+    """
+    parts = sorted(path for path in folder.iterdir() if path.name[0] not in "._")
+    for path in parts:
+        check_file(path)
+    return parts
+
+
+def check_file(path: epath.Path) -> None:
+    """Checks that a part of a log is a file.
+
+    Raises:
+        ValueError: If it is a folder, a link to nothing, a pipe.
+    """
+    # For `epath` a pipe, which would be read for ever, is a file.
+    if not (path.is_file() if "://" in str(path) else os.path.isfile(path)):
+        what = "a folder" if path.is_dir() else "no file, or a link to none"
+        raise ValueError(
+            f"{path} is {what}; a folder of parts holds files alone: remove it, or give a list of "
+            f"the log's files and folders"
+        )
 
 
 def file_sizes(paths: Sequence[str]) -> list[list[str | int]]:

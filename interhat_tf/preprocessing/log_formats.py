@@ -9,7 +9,7 @@ from etils import epath
 
 from interhat_tf.preprocessing.column_forms import Reading
 from interhat_tf.preprocessing.json_log import JsonLog
-from interhat_tf.preprocessing.log_files import COMPRESSIONS, part_files
+from interhat_tf.preprocessing.log_files import COMPRESSIONS, check_file, part_files
 from interhat_tf.preprocessing.parquet_log import ParquetLog
 from interhat_tf.preprocessing.table_log import TableLog, as_table, is_table
 from interhat_tf.preprocessing.text_log import TextLog
@@ -76,6 +76,8 @@ def find_log(data: Any, delimiter: str | None = None, encoding: str | None = Non
     """
     if encoding:
         _check_encoding(encoding)
+    if delimiter is not None and (len(delimiter.encode()) != 1 or delimiter in '"\r\n'):
+        raise ValueError(f"delimiter is {delimiter!r}; it is one character, such as ',' or ';'")
     if is_table(data):
         return TableLog(as_table(data))
     paths = [data] if isinstance(data, str | os.PathLike) else list(data)
@@ -127,6 +129,7 @@ def _files(path):
             f"{path} is missing; a set prepared earlier opens with "
             f"interhat_tf.input_pipeline.prepared_dataset"
         )
+    check_file(path)
     return [path]
 
 

@@ -63,7 +63,10 @@ class ParquetLog:
     @functools.cached_property
     def columns(self) -> list[str]:
         """The columns' names."""
-        return self._schema.names
+        names = self._schema.names
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"{self.paths[0]}: column {twice[0]!r} is there twice; rename one")
+        return names
 
     @functools.cached_property
     def chunks(self) -> list[RowGroupChunk]:

@@ -355,9 +355,12 @@ def _column_names(path, line, delimiter, quoting, encoding):
         raise ValueError(
             f"{path}:1: the header is not in {encoding or 'UTF-8'}; give encoding=, or convert it"
         ) from error
-    if "\r" in text.rstrip("\r\n"):
+    text = text.rstrip("\r\n")
+    if "\r" in text:
         raise ValueError(f"{path}:1: {RETURNS}")
-    return split_line(text.rstrip("\r\n"), delimiter, quoting)
+    if quoting and text.count('"') % 2:
+        raise ValueError(f"{path}:1: {NOT_CLOSED}")
+    return split_line(text, delimiter, quoting)
 
 
 def _too_long(path, line):

@@ -42,6 +42,9 @@ MEMORY_VALUES = 4_000_000
 PARTS = 16
 """Parts into which the values of a field are split where they are too many."""
 
+LARGEST_NUMBER = 1e100
+"""Of larger ones, differences and squares are infinite."""
+
 
 @dataclasses.dataclass
 class Counts:
@@ -297,7 +300,7 @@ def _null_where_empty(column):
 
 
 def _check_finite(numbers, rows, field):
-    wrong = ~np.isfinite(numbers)
+    wrong = ~(np.abs(numbers) <= LARGEST_NUMBER)
     if wrong.any():
         row = int(wrong.argmax())
         raise ValueError(

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import pathlib
-import zipfile
 from collections.abc import Iterable
 from typing import Any
 
@@ -73,9 +72,9 @@ class Checkpoint:
         try:
             with np.load(self.path) as file:
                 arrays = dict(file)
-        except (zipfile.BadZipFile, ValueError, EOFError) as error:
+            state = TrainingState(**json.loads(str(arrays.pop("state"))))
+        except Exception as error:  # there are many ways to be damaged
             raise ValueError(f"{self.path} is damaged; remove it to start the run again") from error
-        state = TrainingState(**json.loads(str(arrays.pop("state"))))
         if _shapes(arrays) != _shapes(self._arrays()):
             raise ValueError(f"{self.path} is a checkpoint of another model; nothing was changed")
         threads = threads_an_operation()

@@ -27,7 +27,7 @@ def check_training(
     Raises:
         ValueError: If the model cannot be trained in microbatches, with
             self-distillation or with alignment, or a record does not follow the
-            schema.
+            schema, or the labels of a split that is evaluated are all the same.
     """
     if settings.microbatch_size:
         check_microbatches(model, settings.jit_compile)
@@ -39,6 +39,12 @@ def check_training(
         check_alignment(model, "order_weight", settings.self_distillation)
         check_order_alignment(model)
     for split in splits:
+        counts = data.statistics["splits"][split]
+        if split != "train" and counts["positives"] in (0, counts["rows"]):
+            raise ValueError(
+                f"{data.name}, {split}: all labels are {int(counts['positives'] > 0)}, and AUC "
+                f"needs both; prepare the log with more rows, or split otherwise"
+            )
         data.check(split)
 
 

@@ -96,6 +96,19 @@ def save_model(model: keras.Model, folder: pathlib.Path) -> None:
     os.replace(temporary, folder / "model.keras")
 
 
+def load_saved(path: pathlib.Path) -> keras.Model:
+    """Returns the model of a `.keras` file.
+
+    Raises:
+        ValueError: If the file is damaged, or no model. The message names it.
+    """
+    try:
+        return keras.saving.load_model(path)
+    except Exception as error:  # there are many ways to be damaged
+        problem = " ".join(str(error).split())[:LONGEST_VALUE] or type(error).__name__
+        raise ValueError(f"{path} is no model, or damaged ({problem})") from error
+
+
 def load_best_weights(model: keras.Model, folder: pathlib.Path) -> None:
     """Gives a model the weights of a finished run, and what was found out about them.
 
@@ -103,7 +116,7 @@ def load_best_weights(model: keras.Model, folder: pathlib.Path) -> None:
         ValueError: If the run is of another model.
     """
     path = folder / "model.keras"
-    saved = keras.models.load_model(path)
+    saved = load_saved(path)
     if changed := differences(architecture(saved), architecture(model), "architecture."):
         raise ValueError(f"{path} is another model: {changed}")
     model.set_weights(saved.get_weights())

@@ -35,7 +35,7 @@ def atomic_write(path: str | os.PathLike) -> Iterator[IO[bytes]]:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with naming_errors(path), os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -79,8 +79,14 @@ def read_json(path: str | os.PathLike) -> Any:
 
     Args:
         path: The file.
+
+    Raises:
+        ValueError: If the file is damaged. The message names it.
     """
-    return json.loads(pathlib.Path(path).read_text())
+    try:
+        return json.loads(pathlib.Path(path).read_text())
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged ({error}); restore the file, or remove it") from error
 
 
 def _umask() -> int:

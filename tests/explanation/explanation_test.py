@@ -107,6 +107,16 @@ def test_records_that_do_not_follow_the_schema(model, inputs):
             explain_records(model, inputs, heads=heads)
 
 
+def test_there_is_something_to_explain(model, inputs):
+    with pytest.raises(ValueError, match="there are no records to explain"):
+        explain_records(model, {kind: array[:0] for kind, array in inputs.items()})
+    diverged = InterHAt(model.schema, embedding_dim=4, order=2)
+    diverged.set_weights([np.full_like(weight, np.nan) for weight in diverged.get_weights()])
+    rows = len(inputs["categorical"])
+    with pytest.raises(ValueError, match=f"^{rows} of {rows} logits are not finite: the model has"):
+        explain_records(diverged, inputs)
+
+
 def test_a_file_has_the_json(model, inputs, tmp_path):
     explanation = explain_records(model, inputs)[:3]
     path = tmp_path / "explanation.json"

@@ -93,6 +93,12 @@ def test_values_stand_under_the_field_names_and_long_ones_are_cut():
         assert value.get_window_extent().y1 <= name.get_window_extent().y0
 
 
+@pytest.mark.parametrize("blank", [" ", "\u200b", "\u3000"])
+def test_blank_names_and_values(blank):
+    attention = make_attention(1, 3, [blank, "site", blank * 2])
+    attention_heatmap(attention, values=[blank] * 3).draw_without_rendering()
+
+
 def test_highlighted_fields_are_framed():
     _, fields, _ = panels(attention_heatmap(make_attention(2, 10), highlight=["f3", "f4"]))
     frames = [(patch.get_x(), patch.get_width(), patch.get_height()) for patch in fields.patches]

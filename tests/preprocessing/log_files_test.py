@@ -30,7 +30,6 @@ def test_folder_of_parts(tmp_path, folder):
     parts.mkdir()
     for name in ("part-2.gz", "part-1", "_SUCCESS", ".part-1.crc", "part-3.zst"):
         (parts / name).touch()
-    (parts / "subfolder").mkdir()
     expected = [str(parts / name) for name in ("part-1", "part-2.gz", "part-3.zst")]
     assert log_files(tmp_path, ["train.txt", "train"], "somewhere") == expected
     assert log_files(parts, ["train.txt", "train"], "somewhere") == expected

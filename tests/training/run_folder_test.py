@@ -171,6 +171,27 @@ def set_like(data, folder, seed=0):
     return found
 
 
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[1"])
+def test_damaged_files_of_a_run_are_named(rule_data, unbroken, tmp_path, content):
+    for name in ("config.json", "report.json", "model.keras"):
+        folder = tmp_path / name
+        shutil.copytree(unbroken[0], folder)
+        (folder / name).write_bytes(content)
+        with pytest.raises(ValueError, match=f"{folder / name} is (no model|damaged)"):
+            run(rule_data, folder, resume=True)
+
+
+def test_a_split_of_one_label_is_refused_before_training(rule_data, tmp_path):
+    data = set_like(rule_data, tmp_path / "prepared")
+    for split in ("validation", "test"):
+        counts = data.statistics["splits"][split]
+        positives, counts["positives"] = counts["positives"], counts["rows"]
+        with pytest.raises(ValueError, match=f", {split}: all labels are 1, and AUC needs both"):
+            run(data, tmp_path / "run")
+        counts["positives"] = positives
+    assert not (tmp_path / "run").exists()
+
+
 def test_options_of_later_versions_had_their_defaults(rule_data, unbroken, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(unbroken[0], folder)
