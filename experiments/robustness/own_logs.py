@@ -205,7 +205,7 @@ def compare(
     folder: pathlib.Path,
 ) -> dict[str, Any]:
     """Prepares a log, and returns how many of its values are not what pandas reads."""
-    name = path.name.partition(".")[0]
+    name = f"own_{path.name.partition('.')[0]}"
     options = {"name": name, "data_dir": folder / "sets", "split": "position"}
     data = prepare_click_log(path, label=label, **options)
     if set(data.schema.field_names) != set(fields):
