@@ -55,7 +55,8 @@ def test_an_epoch_after_another_run_is_that_of_an_unbroken_run(
 
 def test_rows_of_new_values_join_the_state(days, tmp_path):
     first, second = days
-    settings = TrainingSettings(batch_size=50, ema_momentum=0.9, max_epochs=1, input_shards=1)
+    chosen = {"batch_size": 50, "ema_momentum": 0.9, "max_epochs": 1}
+    settings = TrainingSettings(**chosen, input_shards=1, unknown_share=0.0)
     model = make_model(first.schema, name="model")
     train(model, first, tmp_path / "first", settings, test=False)
     arrays = np.load(tmp_path / "first" / FILE)
