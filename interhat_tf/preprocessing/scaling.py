@@ -96,7 +96,8 @@ class MinMax:
 
     def invert(self, scaled: np.ndarray) -> np.ndarray:
         """Returns the numbers that have these scaled ones."""
-        return self.low + scaled * (self.high - self.low)
+        numbers = self.low + scaled * (self.high - self.low)
+        return _without_rounding(numbers, max(abs(self.low), abs(self.high)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,7 +149,8 @@ class SignedLog:
 
     def invert(self, scaled: np.ndarray) -> np.ndarray:
         """Returns the numbers that have these scaled ones."""
-        return _signed_exp(scaled * self.deviation + self.mean, self.unit)
+        logs = _without_rounding(scaled * self.deviation + self.mean, abs(self.mean))
+        return _signed_exp(logs, self.unit)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -195,7 +197,8 @@ class Quantiles:
 
     def invert(self, scaled: np.ndarray) -> np.ndarray:
         """Returns the numbers that have these scaled ones."""
-        logs = np.interp(scaled, self.shares, _signed_log(np.array(self.knots), self.unit))
+        knots = _signed_log(np.array(self.knots), self.unit)
+        logs = _without_rounding(np.interp(scaled, self.shares, knots), np.abs(knots).max())
         return _signed_exp(logs, self.unit)
 
 
@@ -257,3 +260,8 @@ def _signed_log(numbers: np.ndarray, unit: float) -> np.ndarray:
 
 def _signed_exp(logs: np.ndarray, unit: float) -> np.ndarray:
     return np.sign(logs) * unit * np.expm1(np.abs(logs))
+
+
+def _without_rounding(numbers: np.ndarray, size: float) -> np.ndarray:
+    """Returns numbers, those as 0 that single precision, which models read, takes for it."""
+    return np.where(np.abs(numbers) <= size * np.finfo("float32").eps, 0.0, numbers)
