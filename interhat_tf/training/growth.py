@@ -21,7 +21,7 @@ def grow_model(model: keras.Model, data: PreparedDataset) -> keras.Model:
     unknown value, id 0: that is what the value was before. Whatever a record's
     values were in the earlier set, its prediction is the same, bit for bit; a value
     that was dropped has become an unknown one. All else that the model holds is
-    copied, but effects and diagnosis, which are found anew.
+    copied, but effects and diagnosis, which are of the earlier model.
 
     Combinations that a cross of the model knows stay; those that `data` has ids for,
     if it was opened with the same cross, join them.

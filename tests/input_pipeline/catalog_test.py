@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from interhat_tf.input_pipeline import catalog
@@ -43,6 +44,8 @@ def test_misspelt_arguments(tmp_path, name, advice):
 
 
 def test_prepared_once_and_quietly(tmp_path, capfd):
+    tf.zeros(())  # TensorFlow says which devices it finds when it first works
+    capfd.readouterr()
     first = prepared_dataset("synthetic_rules/rule_1", tmp_path)
     out, err = capfd.readouterr()
     assert out == ""
