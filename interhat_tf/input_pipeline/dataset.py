@@ -2,32 +2,22 @@
 
 import copy
 import functools
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_datasets as tfds
 
 from interhat_tf.crosses import Cross
-from interhat_tf.growth import Growth
 from interhat_tf.input_pipeline.block_checks import check_blocks, sum_weights
 from interhat_tf.input_pipeline.blocks import (
     Block,
     as_batch,
     decode_blocks,
     find_blocks,
-    find_records,
     pipeline_options,
 )
 from interhat_tf.input_pipeline.crosses import Combinations, count_combinations, fit_crosses
-from interhat_tf.input_pipeline.raw_values import (
-    Records,
-    decode_inputs,
-    encode_records,
-    unknown_shares,
-    warn_of_unknown,
-)
+from interhat_tf.input_pipeline.prepared_records import PreparedRecords
 from interhat_tf.input_pipeline.shuffled_batches import (
     Shard,
     distribute_blocks,
@@ -35,14 +25,10 @@ from interhat_tf.input_pipeline.shuffled_batches import (
     shuffled_batches,
 )
 from interhat_tf.input_pipeline.unknown_values import UnknownValues
-from interhat_tf.preprocessing.column_forms import Reading
-from interhat_tf.preprocessing.encoding import Encoding
 from interhat_tf.preprocessing.fields import Categorical
-from interhat_tf.schema import Schema
-from interhat_tf.utils.digests import content_digest
 
 
-class PreparedDataset:
+class PreparedDataset(PreparedRecords):
     """A prepared data set: what its records are, and their batches.
 
     A batch is a pair of the inputs, a dictionary of `categorical` (B, C) int32
@@ -52,28 +38,7 @@ class PreparedDataset:
 
     Args:
         builder: The tfds builder of a prepared set that a `ClickLogBuilder` wrote.
-
-    Attributes:
-        name: The set's name, configuration and version.
-        schema: The `Schema` of the inputs, with the crosses that `with_crosses` made.
-        vocabularies: For each categorical field, the raw values of ids 1, 2, …;
-            of a `Bucketed` field, the ranges of numbers.
-        statistics: The figures of the paper's Table 1, and each split's size.
-        weighted: Whether the records have weights, as with `prepare_click_log(weight=)`.
-        negative_sampling_rate: The share of the records without a click that the log
-            holds; the weights have been divided by it.
     """
-
-    def __init__(self, builder: tfds.core.DatasetBuilder):
-        metadata = builder.info.metadata
-        self.name: str = builder.info.full_name
-        self.schema = Schema.from_dict(metadata["schema"])
-        self.vocabularies: dict[str, list[str]] = metadata["encoding"]["vocabularies"]
-        self.statistics: dict[str, Any] = metadata["statistics"]
-        self.weighted: bool = "weight" in builder.info.features
-        weights = metadata.get("made_from", {}).get("weights") or {}
-        self.negative_sampling_rate: float = weights.get("negative_sampling_rate", 1.0)
-        self._info = builder.info
 
     def with_crosses(self, crosses: Iterable[Cross | Sequence[str]]) -> "PreparedDataset":
         """Returns the same set with crosses in its schema, for the models that are built from it.
@@ -110,162 +75,6 @@ class PreparedDataset:
         """
         training_rows = self._blocks("train").as_numpy_iterator()
         return count_combinations(training_rows, self.schema, of_fields)
-
-    @functools.cached_property
-    def encoding(self) -> Encoding:
-        """The `Encoding` that turned raw values into ids and numbers."""
-        return Encoding.from_dict(self._info.metadata["encoding"])
-
-    @functools.cached_property
-    def reading(self) -> Reading:
-        """The `Reading` of the log's columns: what the set's values meant in it."""
-        if config := self._info.metadata.get("reading"):
-            return Reading.from_dict(config)
-        return Reading.plain(self.encoding.fields)
-
-    @functools.cached_property
-    def growth(self) -> Growth | None:
-        """How the set's vocabularies grew from another set's, if they did."""
-        config = self._info.metadata.get("growth")
-        return config and Growth.from_dict(config)
-
-    @property
-    def metadata(self) -> Mapping[str, Any]:
-        """What preparation noted of the set, as plain data."""
-        return self._info.metadata
-
-    @functools.cached_property
-    def digests(self) -> dict[str, str]:
-        """What the set is, whatever its name: digests of what it holds, as plain data.
-
-        `vocabulary` is that of what ids stand for, `numbers` of how numbers were scaled,
-        and `records` of the rows of all splits, of which the files' checksums are read.
-        """
-        encoding = {k: v for k, v in self._info.metadata["encoding"].items() if v}
-        encoding.pop("fields")
-        checksums = [
-            [split, *([length, checksum.hex()] for _, length, checksum in find_records(path))]
-            for split in sorted(self._info.splits)
-            for path in self.files(split)
-        ]
-        return {
-            "vocabulary": content_digest(encoding.pop("vocabularies", {})),
-            "numbers": content_digest(encoding),
-            "records": content_digest(checksums),
-        }
-
-    def check_model(self, model: Any) -> None:
-        """Raises an error if a model reads other records than the set's.
-
-        Args:
-            model: A model with `schema`; its `trained_on`, if it has one, says which set's
-                ids and numbers it learnt.
-
-        Raises:
-            ValueError: If its fields are others, or its ids stand for other values. The
-                message names the first field that differs, and what to do.
-        """
-        if difference := model.schema.difference(self.schema):  # the model makes the crosses
-            advice = (
-                "grow_model(model, data) grows it"
-                if self.growth
-                else "build the model from data.schema; or, to train a model on with new values, "
-                "prepare these with grow= the set that it was trained on, and train "
-                "grow_model(model, data)"
-            )
-            raise ValueError(
-                f"the model's schema is not that of the data set {self.name}, the other: "
-                f"{difference}; {advice}"
-            )
-        trained_on = getattr(model, "trained_on", {})
-        for part, what in (("vocabulary", "ids stand"), ("numbers", "scaled numbers stand")):
-            if trained_on and trained_on[part] != self.digests[part]:
-                raise ValueError(
-                    f"the model was trained on another set than {self.name}: its {what} for "
-                    f"other values there; give the set {trained_on['name']} that it was trained on"
-                )
-
-    def encode(self, records: Records, *, max_unknown: float = 0.5) -> dict[str, np.ndarray]:
-        """Turns raw records into a model's inputs, as preparation did.
-
-        Warns of a field of which many values are out of vocabulary: a sign that they
-        are not written as in the log. `unknown_shares` gives all shares.
-
-        Args:
-            records: A dictionary of lists, or a pandas, polars or Arrow table, with
-                the log's columns, which are read as the log's were; `None` where a value
-                is missing. A number may be text, and a categorical value a
-                number that is written as in the log.
-            max_unknown: Share of a field's values that may be out of vocabulary
-                without a warning. Defaults to 0.5; 1.0 never warns.
-
-        Returns:
-            The inputs, a dictionary of `categorical` (B, C) int32 and
-            `numerical` (B, N) float32; a kind without fields is left out.
-
-        Raises:
-            ValueError: If a field is missing, or a value is not of its kind, or
-                an id is a float of 2^53 or more, whose last digits are lost.
-                The message names the field.
-        """
-        inputs = encode_records(records, self.encoding, self.reading)
-        warn_of_unknown(self.unknown_shares(inputs), max_unknown)
-        return inputs
-
-    def unknown_shares(self, inputs: Mapping[str, Any]) -> dict[str, float]:
-        """Returns the share of a model's inputs that is out of vocabulary, by categorical field.
-
-        Args:
-            inputs: What `encode` returned, or a batch's inputs.
-        """
-        return unknown_shares(inputs, self.schema)
-
-    def decode(self, inputs: Mapping[str, Any]) -> np.ndarray:
-        """Returns the readable values of a model's inputs, the inverse of `encode`.
-
-        Args:
-            inputs: Dictionary of `categorical`, (B, C), and `numerical`, (B, N).
-
-        Returns:
-            (B, C + N) texts in the order of `schema.record_fields`: a categorical
-            field's raw value, `(other)` for one out of vocabulary and
-            `(missing)` for the empty text; a number in the log's own units,
-            clipped to the training rows' range.
-        """
-        return decode_inputs(inputs, self.schema, self.vocabularies, self.encoding)
-
-    @property
-    def unknown_share(self) -> float:
-        """The `unknown_share` that training takes if its settings say nothing of it."""
-        return self._info.metadata.get("unknown_share", 0.0)
-
-    def num_rows(self, split: str) -> int:
-        """Returns the number of rows of a split."""
-        return self.statistics["splits"][split]["rows"]
-
-    def id_of(self, field: str, value: str) -> int:
-        """Returns the id of a raw value of a categorical field.
-
-        Raises:
-            ValueError: If there is no such field, or its vocabulary does not
-                hold the value.
-        """
-        if field not in self.vocabularies:
-            raise ValueError(
-                f"{self.name} has no categorical field {field!r}; "
-                f"it has {', '.join(self.vocabularies)}"
-            )
-        if value not in self.vocabularies[field]:
-            raise ValueError(f"field {field!r} of {self.name} never is {value!r} in training")
-        return self.vocabularies[field].index(value) + 1
-
-    def files(self, split: str) -> list[str]:
-        """Returns the paths of a split's files."""
-        if split not in self._info.splits:
-            raise ValueError(
-                f"{self.name} has no split {split!r}; it has {', '.join(self._info.splits)}"
-            )
-        return [str(path) for path in self._info.splits[split].filepaths]
 
     def training_batches(
         self,
