@@ -30,6 +30,8 @@ DATE = r"(\d{4}[-/]\d\d?[-/]\d\d?|\d\d?[-/.]\d\d?[-/.]\d{4})"
 CLOCK = r"\d\d?:\d\d(:\d\d.*)?"
 OTHER_TIME = rf"^({DATE}([T ]{CLOCK})?|{CLOCK})$"
 """Dates and times as they are not read: the order of day and month is not certain."""
+OTHER_TIMES = "dates or times not written as 2024-01-31 13:05:00"
+"""What a message says of them."""
 
 MAX_SPELLINGS = 30
 """More different texts than this are no booleans."""
@@ -96,7 +98,7 @@ def _form_of_texts(values, name, null_values):
         return BOOLEAN
     if _all_match(values, TIME):
         return TIME_PARTS
-    return "dates or times" if _all_match(values, OTHER_TIME) else TEXT
+    return OTHER_TIMES if _all_match(values, OTHER_TIME) else TEXT
 
 
 def _form_of_whole_numbers(numbers, name):

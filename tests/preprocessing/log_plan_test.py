@@ -156,9 +156,9 @@ def test_columns_that_cannot_be_told():
     with pytest.raises(ValueError) as error:
         plan(tags=[["a"]], d=["1/2/2024"])
     assert str(error.value) == (
-        "log.csv: column 'tags' is of type list<item: string>, column 'd' is dates or times, so "
-        "that fields cannot be inferred; leave columns out with exclude=, or name those to use "
-        "with categorical= and numerical="
+        "log.csv: column 'tags' is of type list<item: string>, column 'd' is dates or times "
+        "not written as 2024-01-31 13:05:00, so that fields cannot be inferred; leave columns out "
+        "with exclude=, or name those to use with categorical= and numerical="
     )
     assert plan({"exclude": ["tags"]}, tags=[["a"]], d=["x", "y"]).fields == (Categorical("d"),)
     with pytest.raises(ValueError, match=r"^log.csv: column 'tags' of type list.* as text"):
