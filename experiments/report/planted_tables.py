@@ -45,12 +45,16 @@ def counted(found: Sequence[bool]) -> str:
 
 
 def averaged(values: Sequence[float], form: str = ".2f") -> str:
-    """Returns a cell: a mean and its Student interval."""
+    """Returns a cell: a mean and its Student interval, of shares within 0 and 1."""
     if not values:
         return "–"
     row = mean_interval(values)
-    mean = format(row["mean"], form)
-    return mean if row["low"] is None else f"{mean} [{row['low']:{form}}, {row['high']:{form}}]"
+    mean, low, high = format(row["mean"], form), row["low"], row["high"]
+    if low is None:
+        return mean
+    if form.endswith("%"):
+        low, high = max(low, 0.0), min(high, 1.0)
+    return f"{mean} [{low:{form}}, {high:{form}}]"
 
 
 def fields_at_a_glance(planted: Planted) -> Table | None:
