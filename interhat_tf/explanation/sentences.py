@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from interhat_tf.explanation.explanation import Explanation
 
 FAINT = 0.05
-"""A move of the logit by less does not show in a probability of two digits."""
+"""A move of the logit by less shows neither in one digit of it nor in two of the probability."""
 
 
 def sentences(explanation: "Explanation") -> list[str]:
@@ -66,8 +66,10 @@ def _pair(
     moves = effects[pairs].sum(axis=1) - together  # (P,)
     best = int(np.abs(moves).argmax())
     fields = sorted(pairs[best], key=lambda field: -abs(effects[field]))
-    names = [f"{explanation.label(record, field)} ({effects[field]:+.1f})" for field in fields]
-    words = f"{' and '.join(names)}, together {together[best]:+.1f},"
+    names = [f"{explanation.label(record, field)} ({effects[field]:+z.1f})" for field in fields]
+    words = " and ".join(names)
+    if abs(together[best]) >= FAINT:
+        words += f", together {together[best]:+.1f},"
     return words, float(moves[best])
 
 

@@ -54,7 +54,7 @@ def html_table(explanation: "Explanation") -> str:
     rows = []
     for record, sentence in enumerate(shown.sentences()):
         largest = np.argsort(-np.abs(amounts[record]))[:SHOWN_FIELDS]
-        shares = [f"{shown.label(record, j)} ({amounts[record, j]:+.2f})" for j in largest]
+        shares = [f"{shown.label(record, j)} ({amounts[record, j]:+z.2f})" for j in largest]
         rows.append(
             f"<tr><td>{record}</td><td>{shown.probabilities[record]:.3f}</td>"
             f"<td>{html.escape(sentence)}</td><td>{html.escape(', '.join(shares))}</td>"
@@ -85,7 +85,7 @@ def _pair_column(explanation: "Explanation") -> tuple[str, list[str]]:
     for record, pairs in enumerate(explanation.interactions()):
         words = [
             " and ".join(explanation.label(record, place[name]) for name in fields)
-            + f" ({effect:+.2f})"
+            + f" ({effect:+z.2f})"
             for fields, effect in pairs[:SHOWN_PAIRS]
         ]
         cells.append(f"<td>{html.escape(', '.join(words))}</td>")

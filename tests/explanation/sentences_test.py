@@ -33,6 +33,17 @@ def test_by_pair_effects_both_members_of_the_pair_that_does_most_are_named():
     )
 
 
+def test_what_a_pair_adds_is_said_where_it_shows():
+    explanation = dataclasses.replace(
+        explanation_of([1.0], [[0.2] * 5], [[0.0] * 5], logit=0.9),
+        effects=np.array([[0.2, -0.04, 0.0, 2.0, 0.0]]),
+        pairs=np.array([[[1, 3]]]),
+        pair_effects=np.array([[-0.04]]),
+    )
+    (sentence,) = explanation.sentences()
+    assert sentence.startswith("d = 1 (+2.0) and b = 1 (+0.0) raise the click probability from")
+
+
 def test_by_effects_alone_the_field_of_the_largest():
     explanation = explanation_of([1.0], [[0.2] * 5], [[3.0, 0, 0, 0, 0]], logit=0.9)
     explanation = dataclasses.replace(explanation, effects=np.array([[0.2, 0.8, 0, -2.0, 1.9]]))
