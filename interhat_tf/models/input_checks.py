@@ -67,18 +67,26 @@ class CheckedInputs(keras.Model):
 
     def train_step(self, *args: Any) -> Any:
         """Trains on a batch, for Keras' `fit`."""
-        with _checked(self.schema, args[-1]):
-            return super().train_step(*args)
+        return super().train_step(*args[:-1], self._checked(args[-1]))
 
     def predict_step(self, *args: Any) -> Any:
         """Predicts for a batch, for Keras' `predict`."""
-        with _checked(self.schema, args[-1]), cpu_kernels():
-            return super().predict_step(*args)
+        with cpu_kernels():
+            return super().predict_step(*args[:-1], self._checked(args[-1]))
 
     def test_step(self, *args: Any) -> Any:
         """Evaluates a batch, for Keras' `evaluate`."""
-        with _checked(self.schema, args[-1]), cpu_kernels():
-            return super().test_step(*args)
+        with cpu_kernels():
+            return super().test_step(*args[:-1], self._checked(args[-1]))
+
+    def _checked(self, batch: Any) -> Any:
+        """Returns a step's batch, which waits in the graph for a check of its ids and labels."""
+        if keras.backend.backend() != "tensorflow" or self.jit_compile:
+            return batch
+        import tensorflow as tf
+
+        with tf.control_dependencies(_checks(self.schema, batch)):
+            return tf.nest.map_structure(lambda x: x if x is None else tf.identity(x), batch)
 
 
 def _has_values(array: Any) -> bool:
@@ -91,12 +99,8 @@ def _has_values(array: Any) -> bool:
     return tf.is_tensor(array) and hasattr(array, "numpy")
 
 
-@contextlib.contextmanager
-def _checked(schema: Schema, batch: Any) -> Iterator[None]:
-    """Puts a check of ids and labels before the graph of a step, in TensorFlow."""
-    if keras.backend.backend() != "tensorflow":
-        yield
-        return
+def _checks(schema: Schema, batch: Any) -> list[Any]:
+    """Returns operations of TensorFlow that fail where ids or labels are wrong."""
     import tensorflow as tf
 
     inputs, labels, _ = keras.utils.unpack_x_y_sample_weight(batch)
@@ -117,8 +121,7 @@ def _checked(schema: Schema, batch: Any) -> Iterator[None]:
         right = tf.reduce_all((labels >= 0) & (labels <= 1))
         told = ["", "labels", tf.reduce_min(labels), tf.reduce_max(labels), 1]
         checks.append(tf.debugging.Assert(right, [_MARK, *told]))
-    with tf.control_dependencies(checks):
-        yield
+    return checks
 
 
 @contextlib.contextmanager

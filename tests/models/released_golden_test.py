@@ -31,7 +31,9 @@ def model():
         # The code's strength is 2e-3; TensorFlow 1 takes w * sum(t**2) / 2.
         aggregation_l2=1e-3,
     )
-    model.embedding.offsets = np.zeros_like(model.embedding.offsets)  # The ids are global.
+    # The ids are global: each is a row of the table, whatever its field.
+    model.embedding.offsets = np.zeros_like(model.embedding.offsets)
+    model.schema = Schema(Field(f"f{i}", "categorical", sum(sizes)) for i in range(len(sizes)))
     model.set_weights([RESULTS[name] for name in weights_of(model)])
     return model
 
