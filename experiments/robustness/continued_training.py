@@ -40,7 +40,7 @@ SETTINGS = TrainingSettings(
 METHODS = ("continued", "scratch", "left")
 
 DAYS = flags.DEFINE_integer("days", 5, "days that are trained on", lower_bound=2)
-ROWS = flags.DEFINE_integer("rows", 60_000, "rows of a day", lower_bound=1)
+ROWS = flags.DEFINE_integer("day_rows", 60_000, "rows of a day", lower_bound=1)
 
 
 def main(_):

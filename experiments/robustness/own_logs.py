@@ -31,7 +31,7 @@ from interhat_tf.preprocessing.log_files import log_files
 from interhat_tf.preprocessing.rows import SPLITS
 
 AVAZU_LOG = flags.DEFINE_string("avazu_log", None, "file of rows of Avazu, train.csv or its head")
-ROWS = flags.DEFINE_integer("rows", None, "rows of MovieLens; default: all")
+ROWS = flags.DEFINE_integer("rating_rows", None, "rows of MovieLens; default: all")
 
 SOURCE = "https://grouplens.org/datasets/movielens/1m/"
 BATCH_ROWS = 8192

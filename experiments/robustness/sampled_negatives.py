@@ -38,7 +38,7 @@ SIZES = {"embedding_dim": 8, "value_dim": 32, "mlp_units": (32,)}
 FIELDS = {"user": 200, "app": 30, "day": 7, "city": 50}
 
 RATE = flags.DEFINE_float("rate", 0.05, "share of the rows without a click that are kept")
-ROWS = flags.DEFINE_integer("rows", 100_000, "rows of the whole log", lower_bound=1_000)
+ROWS = flags.DEFINE_integer("sampled_rows", 100_000, "rows of the whole log", lower_bound=1_000)
 
 
 def main(_):

@@ -25,8 +25,8 @@ from interhat_tf.training import TrainingSettings
 from interhat_tf.training.step import compile_steps
 from interhat_tf.utils.threads import use_one_thread_an_operation
 
-ROUNDS = flags.DEFINE_integer("rounds", 12, "rounds of all kinds of steps")
-STEPS = flags.DEFINE_integer("steps", 5, "steps of a kind in a round")
+ROUNDS = flags.DEFINE_integer("alignment_rounds", 12, "rounds of all kinds of steps")
+STEPS = flags.DEFINE_integer("alignment_steps", 5, "steps of a kind in a round")
 CASES = {
     "released": ("released", "frappe", 10),
     "tuned": ("tuned", "frappe", 10),

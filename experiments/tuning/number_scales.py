@@ -30,7 +30,7 @@ from interhat_tf.preprocessing.scaling import fit_scale
 from interhat_tf.training import Adam, EarlyStopping, evaluate_batches
 
 COUNTS = flags.DEFINE_string("counts", None, "log in Criteo's format, plain or .gz, for its counts")
-ROWS = flags.DEFINE_integer("rows", 30_000, "rows of the generated log", lower_bound=1000)
+ROWS = flags.DEFINE_integer("scaled_rows", 30_000, "rows of the generated log", lower_bound=1000)
 
 SCALES = ("min-max", "log", "log from 0 to 1", "quantiles", "buckets")
 BUCKETS = 32

@@ -116,8 +116,9 @@ def test_arguments_that_a_baseline_does_not_have(run, prepared, tmp_path):
 def test_every_hyperparameter_has_a_flag(capsys):
     arguments = {name for model in MODELS.values() for name in inspect.signature(model).parameters}
     arguments |= {field.name for field in dataclasses.fields(TrainingSettings)}
-    # The registry's names decide about self-attention and PNN's products.
-    arguments -= {"schema", "self_attention", "product", "kwargs"}
+    # The registry's names decide about self-attention and PNN's products, `load_vectors` about
+    # what is frozen.
+    arguments -= {"schema", "self_attention", "product", "frozen_vectors", "kwargs"}
     assert arguments <= set(train.define_flags())
     interhat.main(["train", "--help"])
     output = capsys.readouterr().out

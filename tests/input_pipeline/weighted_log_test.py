@@ -64,7 +64,7 @@ def small_blocks(monkeypatch):
 def test_each_row_keeps_its_weight(tmp_path, small_blocks, form):
     log = pa.table(LOG) if form == "table" else write(tmp_path, form)
     # The extreme rows train, so that a scaled number tells the row.
-    data = prepare(tmp_path, log, chronological=False)
+    data = prepare(tmp_path, log)
     low, high = data.encoding.ranges["row"]
     found = {}
     for split in SPLITS:

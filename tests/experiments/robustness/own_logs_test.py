@@ -30,7 +30,9 @@ def raw_logs(tmp_path, study_flags):
     columns |= {"C20": [-1 if row % 3 else 100_084 for row in range(200)], "C1": [1005] * 200}
     log = {"id": range(200), "click": [row % 2 for row in range(200)], "hour": 14102100, **columns}
     pd.DataFrame(log).to_csv(folder / "avazu.csv", index=False)
-    with flagsaver.flagsaver(raw_dir=str(folder), avazu_log=str(folder / "avazu.csv"), rows=None):
+    with flagsaver.flagsaver(
+        raw_dir=str(folder), avazu_log=str(folder / "avazu.csv"), rating_rows=None
+    ):
         yield folder
 
 

@@ -9,7 +9,7 @@ from interhat_tf.utils.files import read_json
 @pytest.mark.slow
 def test_corrections_are_compared(tmp_path):
     command = [sys.executable, "-m", "experiments.robustness.sampled_negatives", "--seeds=1"]
-    command += ["--rows=5000", "--rate=0.3", f"--results_dir={tmp_path}"]
+    command += ["--sampled_rows=5000", "--rate=0.3", f"--results_dir={tmp_path}"]
     subprocess.run(command, check=True)
     summary = read_json(tmp_path / "sampled_negatives/summary.json")
     assert list(summary["methods"]) == ["offset", "weights", "none", "all"]

@@ -15,7 +15,7 @@ def test_each_kind_takes_its_steps(study_flags):
     steps = {
         kind: alignment.steps_of("tuned", "frappe", 3, how) for kind, how in alignment.KINDS.items()
     }
-    with flagsaver.flagsaver(rounds=2, steps=1):
+    with flagsaver.flagsaver(alignment_rounds=2, alignment_steps=1):
         seconds = alignment.time_in_turn(steps)
     assert set(seconds) == set(alignment.KINDS)
     assert all(len(of_kind) == 2 and min(of_kind) > 0 for of_kind in seconds.values())

@@ -31,7 +31,7 @@ def test_all_contestants_are_timed(study_flags, tmp_path):
 
 
 @pytest.mark.parametrize(("a_record", "records", "times"), [(0.02, 5, 1), (0.0005, 50, 4)])
-def test_a_turn_takes_about_as_long_as_asked(a_record, records, times):
+def test_a_turn_takes_about_as_long_as_asked(study_flags, a_record, records, times):
     work = Work("x", "prediction", lambda n: time.sleep(n * a_record), at_once=50)
     with flagsaver.flagsaver(turn_seconds=0.1):
         found = explanations.turn(work)

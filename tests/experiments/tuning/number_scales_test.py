@@ -10,7 +10,7 @@ def test_scales_are_compared_on_the_same_rows(study_flags, monkeypatch):
     monkeypatch.setattr(number_scales, "EPOCHS", 1)
     monkeypatch.setattr(number_scales, "SCALES", ("min-max", "buckets"))
     monkeypatch.setattr(number_scales, "MODELS", {"dnn": number_scales.dnn})
-    with flagsaver.flagsaver(seeds=[0, 1], rows=1000):
+    with flagsaver.flagsaver(seeds=[0, 1], scaled_rows=1000):
         number_scales.main(None)
     found = read_json(study_flags / "results/number_scales/generated/summary.json")
     auc = {scale: metrics["auc"] for scale, metrics in found["models"]["dnn"].items()}
