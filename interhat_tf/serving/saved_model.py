@@ -27,7 +27,8 @@ def export_saved_model(
     field of a record (a cross is none), under the field's name (see `input_names` for
     names that TensorFlow does not take). A categorical field is given as raw
     text if its vocabulary is known and as an id if not; a numerical field is
-    the normalised float that the model was trained on. A value or an id that
+    the scaled float that the model was trained on, as `PreparedDataset.encode` makes it, NaN
+    where it is missing. A value or an id that
     the vocabulary does not hold is out of vocabulary, id 0.
 
     It returns `probability`, (B,), `order_weights`, (B, k), and `field_weights`,
