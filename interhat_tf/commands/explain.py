@@ -18,6 +18,7 @@ from interhat_tf.commands.conditions import condition
 from interhat_tf.commands.data_flags import define_data_flags, open_data, open_model
 from interhat_tf.explanation.explanation import explain_records
 from interhat_tf.explanation.selection import first_records
+from interhat_tf.explanation.sentences import notes
 from interhat_tf.preprocessing.rows import SPLITS
 
 REQUIRED = ("dataset", "run")
@@ -64,11 +65,5 @@ def main(values: flags.FlagValues) -> None:
     if values.json:
         explanation.to_json(values.json)
     print(f"{values.output}: {len(explanation):,} records")
-    notes = [
-        explanation.calibration_note(),
-        explanation.attention_note(),
-        explanation.effects_note(),
-        explanation.unknown_note(),
-    ]
-    for note in filter(None, notes):
+    for note in notes(explanation):
         print(note)

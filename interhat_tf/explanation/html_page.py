@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from interhat_tf.explanation.json_data import json_data
+from interhat_tf.explanation.sentences import notes
 from interhat_tf.utils.files import atomic_write
 
 if TYPE_CHECKING:
@@ -38,18 +39,12 @@ def write_page(
         title: Title of the page.
         about: A line under it, say of the model and the data.
     """
-    notes = [
-        explanation.calibration_note(),
-        explanation.attention_note(),
-        explanation.effects_note(),
-        explanation.unknown_note(),
-    ]
     data = json.dumps(json_data(explanation), ensure_ascii=False, separators=(",", ":"))
     page = (_FOLDER / "explanations.html").read_text()
     parts = {
         "title": html.escape(title),
         "about": html.escape(about),
-        "notes": html.escape(" ".join(filter(None, notes))),
+        "notes": html.escape(" ".join(notes(explanation))),
         "style": (_FOLDER / "explanations.css").read_text(),
         "script": (_FOLDER / "explanations.js").read_text(),
         # Inside a script element nothing is escaped, so that no "</script>" may stand in it.

@@ -47,6 +47,21 @@ def sentences(explanation: "Explanation") -> list[str]:
     ]
 
 
+def notes(explanation: "Explanation") -> list[str]:
+    """Returns what there is to say of all records: how far to trust what is shown of them.
+
+    Args:
+        explanation: The records' `Explanation`.
+    """
+    found = (
+        explanation.calibration_note(),
+        explanation.attention_note(),
+        explanation.effects_note(),
+        explanation.unknown_note(),
+    )
+    return [note for note in found if note]
+
+
 def _pair(
     explanation: "Explanation",
     record: int,
