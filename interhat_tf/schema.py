@@ -21,6 +21,8 @@ OUT_OF_VOCABULARY = 0
 
 MISSING = "(missing)"
 """What a missing value is called where values are shown."""
+OTHER = "(other)"
+"""What a value is called there that is out of vocabulary."""
 
 
 @dataclasses.dataclass(frozen=True)

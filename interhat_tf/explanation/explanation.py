@@ -33,6 +33,7 @@ from interhat_tf.schema import (
     CATEGORICAL,
     MISSING,
     NUMERICAL,
+    OTHER,
     OUT_OF_VOCABULARY,
     Batch,
     Schema,
@@ -383,7 +384,7 @@ def with_crossed_values(schema: Schema, inputs: Batch, values: np.ndarray) -> np
         return values
     names = [field.name for field in schema.record_fields]
     ids = np.asarray(CrossedFields(schema)(inputs[CATEGORICAL]))[:, len(schema.categorical) :]
-    crossed = np.full(ids.shape, "(other)", object)  # (B, X)
+    crossed = np.full(ids.shape, OTHER, object)  # (B, X)
     for cross, of_cross, known in zip(schema.crosses, crossed.T, ids.T > 0, strict=True):
         parts = values[:, [names.index(name) for name in cross.fields]]  # (B, fields)
         of_cross[known] = [name_of(row) for row in parts[known]]

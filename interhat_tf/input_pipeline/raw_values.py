@@ -12,7 +12,7 @@ from interhat_tf.preprocessing.column_forms import NUMBER, RULES, Reading, Sourc
 from interhat_tf.preprocessing.encoding import Encoding, encode_values
 from interhat_tf.preprocessing.fields import Column
 from interhat_tf.preprocessing.table_log import plain_dictionaries
-from interhat_tf.schema import CATEGORICAL, MISSING, NUMERICAL, Schema
+from interhat_tf.schema import CATEGORICAL, MISSING, NUMERICAL, OTHER, Schema
 
 Records: TypeAlias = Any
 """Raw records: a dictionary of lists, or a pandas, polars or Arrow table."""
@@ -88,8 +88,7 @@ def decode_inputs(
     for field, ids in zip(
         schema.categorical, np.asarray(inputs.get(CATEGORICAL, ())).T, strict=True
     ):
-        names = ["(other)", *(name or MISSING for name in vocabularies[field.name])]
-        columns.append(np.array(names, object)[ids])
+        columns.append(np.array(names_of_ids(vocabularies[field.name]), object)[ids])
     for field, numbers in zip(
         schema.numerical, np.asarray(inputs.get(NUMERICAL, ())).T, strict=True
     ):
@@ -97,6 +96,15 @@ def decode_inputs(
         raw = scale.invert(numbers.astype("float64"))  # (B,)
         columns.append([MISSING if np.isnan(v) else f"{v:.{scale.digits}g}" for v in raw])
     return np.array(columns, object).T  # (B, m)
+
+
+def names_of_ids(vocabulary: Sequence[str]) -> list[str]:
+    """Returns what the ids 0, 1, … of a categorical field are called where values are shown.
+
+    >>> names_of_ids(["maps", ""])
+    ['(other)', 'maps', '(missing)']
+    """
+    return [OTHER, *(value or MISSING for value in vocabulary)]
 
 
 def _columns(table: Any) -> Mapping[str, Any]:

@@ -13,12 +13,10 @@ from interhat_tf.explanation.batches import predict
 from interhat_tf.explanation.sentences import effects_note, label
 from interhat_tf.layers import CrossedFields
 from interhat_tf.ops import cpu_kernels
-from interhat_tf.schema import CATEGORICAL, MISSING, Batch, Schema
+from interhat_tf.schema import CATEGORICAL, MISSING, OTHER, Batch, Schema
 
 if TYPE_CHECKING:
     from interhat_tf.models import ClickModel
-
-OTHER = "(other)"
 
 
 class Reasons:

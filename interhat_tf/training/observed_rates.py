@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from interhat_tf.calibration import model_probability
 from interhat_tf.input_pipeline.dataset import PreparedDataset
+from interhat_tf.input_pipeline.raw_values import names_of_ids
 from interhat_tf.schema import CATEGORICAL
 from interhat_tf.training.evaluation import EVALUATION_BATCH_SIZE, predict_weighted
 from interhat_tf.utils.files import atomic_write
@@ -248,7 +249,7 @@ def reliability_by_value(
     tables = []
     for place, (records, weight, predicted, clicks, variance) in sums.items():
         name = data.schema.categorical[place].name
-        values = ["(other)", *(value or "(missing)" for value in data.vocabularies[name])]
+        values = names_of_ids(data.vocabularies[name])
         kept = np.flatnonzero((records >= max(min_records, 1)) & (weight > 0))
         table = pd.DataFrame({"field": name, "value": [values[i] for i in kept]})
         table["records"] = records[kept].astype(int)
