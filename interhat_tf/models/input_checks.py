@@ -19,9 +19,9 @@ class CheckedInputs(keras.Model):
 
     An id that is out of range would read another field's row. Calls and explanations
     check arrays themselves. Keras' `fit`, `evaluate` and `predict` check each batch
-    within their compiled step, at no measurable cost, but not where XLA
-    compiles it. A model that is traced by other code, as by `training.train`, which checks
-    a prepared set before, or by an export, checks shapes and types alone.
+    within their compiled step, but not where XLA compiles it. A model that is traced by
+    other code, as by `training.train`, which checks a prepared set before, or by an
+    export, checks shapes and types alone.
 
     Labels are numbers from 0 to 1: those between are soft labels.
     """
