@@ -82,7 +82,8 @@ class ExplainingModel(ClickModel):
         logit, against what it is for a base. They are the shares of the MLP's
         output that `rescale.multipliers` gives to the terms of the sum u_f, less
         the base's terms: those of the average training record, or zeros. Together
-        with the bias they add up to the logit.
+        with the bias they add up to the logit. A model that computes in bfloat16 or
+        float16 has them in float32, with its logit's rounding shared between them.
 
         Args:
             inputs: As for calling the model.
@@ -203,18 +204,30 @@ class ExplainingModel(ClickModel):
         else:
             average = ops.expand_dims(self.average_terms.value, 0)  # (1, k, m, d)
             terms, base = terms - average, self._sum(average)  # (B, k, m, d), (1, d')
-        output = ops.cast(found.output, self.logit_dtype)  # (B, d')
+        narrow = self.compute_dtype != self.logit_dtype
+        # What a narrower type has rounded is no sum of its terms any more.
+        output = self._sum(terms) + base if narrow else found.output  # (B, d')
         shares, bias = multipliers(self.mlp, output, base)  # (B, d')
         if not self.field_values:
-            return ops.einsum("bkmd,bd->bkm", terms, shares), bias
-        back = ops.stack([values.transposed(shares) for values in self.field_values], axis=1)
-        return ops.sum(terms * back, axis=-1), bias  # (B, k, m)
+            contributions = ops.einsum("bkmd,bd->bkm", terms, shares)
+        else:
+            back = ops.stack([values.transposed(shares) for values in self.field_values], axis=1)
+            contributions = ops.sum(terms * back, axis=-1)  # (B, k, m)
+        if narrow:
+            contributions = _with_rounding(contributions, ops.squeeze(found.logits, -1) - bias)
+        return contributions, bias
 
     def _terms(self, found: Forward) -> Tensor:
         """Returns alpha_f[i] alpha_i[j] x_i[j], (B, k, m, d)."""
-        weights = ops.expand_dims(found.order_weights, -1) * ops.stack(found.field_weights, axis=1)
-        weights = ops.cast(ops.expand_dims(weights, -1), self.logit_dtype)  # (B, k, m, 1)
-        return weights * ops.cast(ops.stack(found.features, axis=1), self.logit_dtype)
+        order_weights, field_weights, features = (
+            ops.cast(factor, self.logit_dtype)
+            for factor in (
+                ops.expand_dims(found.order_weights, -1),
+                ops.stack(found.field_weights, axis=1),
+                ops.stack(found.features, axis=1),
+            )
+        )
+        return ops.expand_dims(order_weights * field_weights, -1) * features
 
     def _sum(self, terms: Tensor) -> Tensor:
         """Returns sum_i sum_j V_i[j] t_ij, (B, d'), of terms t, (B, k, m, d)."""
@@ -222,3 +235,15 @@ class ExplainingModel(ClickModel):
             return ops.sum(terms, axis=(1, 2))
         pairs = zip(self.field_values, ops.unstack(terms, axis=1), strict=True)
         return sum(values.sum(of_order) for values, of_order in pairs)
+
+
+def _with_rounding(contributions: Tensor, total: Tensor) -> Tensor:
+    """Returns contributions, (B, k, m), that add up to a total, (B,).
+
+    They miss it by what the model's type has rounded on the way to its logit; each takes a
+    part as large as it is itself.
+    """
+    sizes = ops.abs(contributions) + keras.config.epsilon()  # all of them may be 0
+    missing = total - ops.sum(contributions, axis=(1, 2))  # (B,)
+    parts = missing / ops.sum(sizes, axis=(1, 2))
+    return contributions + sizes * ops.reshape(parts, (-1, 1, 1))

@@ -430,6 +430,23 @@ def test_contributions_and_bias_add_up_to_the_logit(schema, rng, preset, mlp_uni
     assert np.min(explanation["contributions"]) < 0 < np.max(explanation["contributions"])
 
 
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
+@every_form
+def test_contributions_in_half_precision_add_up_as_well(schema, rng, preset, arguments, dtype):
+    records = random_batch(schema, rng, rows=200)
+    exact, half = (make(schema, preset, dtype=d, **arguments) for d in ("float32", dtype))
+    half.set_weights(exact.get_weights())
+    explanation, expected = half.explain(records), exact.explain(records)
+    for name in ("contributions", "bias"):
+        assert keras.backend.standardize_dtype(explanation[name].dtype) == "float32"
+    total = np.sum(explanation["contributions"], axis=(1, 2)) + explanation["bias"]
+    np.testing.assert_allclose(total, explanation["logits"], rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(explanation["logits"], half(records)[:, 0])
+    np.testing.assert_allclose(explanation["bias"], expected["bias"], atol=1e-5)
+    off = np.abs(explanation["contributions"] - expected["contributions"])
+    assert off.mean() < 0.1 * np.abs(expected["contributions"]).mean()
+
+
 def test_contributions_of_a_linear_output_are_its_terms(schema, batch):
     model = make(schema, "paper", mlp_units=(), order=1)
     explanation = model.explain(batch)
