@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command that the arguments name, those of the command line by default.
 
     Raises:
-        SystemExit: With one line that says what is wrong, if something is.
+        SystemExit: If something is wrong, with one line that says what.
     """
     name, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     if name in ("-h", "--help", "help"):
@@ -40,7 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         importlib.import_module("interhat_tf.commands").run(name, rest)
     else:
-        sys.exit(f"error: there is no command {name!r}; there are {', '.join(COMMANDS)}")
+        print(
+            f"error: there is no command {name!r}; there are {', '.join(COMMANDS)}", file=sys.stderr
+        )
+        sys.exit(2)  # as `interhat_tf.errors.SettingError` does, without waiting for TensorFlow
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import ArrayLike
 
+from interhat_tf.errors import DataError, SettingError
 from interhat_tf.ops import Tensor
 
 METHODS = ("platt", "isotonic")
@@ -86,14 +87,14 @@ class Calibration:
         '2.0, -1.0'
         """
         if method not in METHODS:
-            raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+            raise SettingError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
         y, z = np.asarray(labels, "float64").ravel(), np.asarray(logits, "float64").ravel()
         w = None
         if sample_weight is not None:
             w = np.asarray(sample_weight, "float64").ravel()
             y, z, w = y[w > 0], z[w > 0], w[w > 0]
         if np.unique(y).size < 2:
-            raise ValueError("calibration needs records of both labels; all labels are the same")
+            raise DataError("calibration needs records of both labels; all labels are the same")
         return _fit_platt(y, z, w) if method == "platt" else _fit_isotonic(y, z, w)
 
     @classmethod
@@ -159,7 +160,7 @@ def _fit_platt(y: np.ndarray, z: np.ndarray, w: np.ndarray | None) -> Calibratio
     )
     slope, intercept = float(model.coef_[0, 0]), float(model.intercept_[0])
     if slope <= 0:
-        raise ValueError(_NO_RANK)
+        raise DataError(_NO_RANK)
     return Calibration("platt", len(y), slope, intercept)
 
 
@@ -172,7 +173,7 @@ def _fit_isotonic(y: np.ndarray, z: np.ndarray, w: np.ndarray | None) -> Calibra
     knots, first = np.unique(model.X_thresholds_.astype("float32"), return_index=True)
     steps = np.maximum.accumulate(model.y_thresholds_[first].astype("float64"))
     if steps[0] == steps[-1]:
-        raise ValueError(_NO_RANK)
+        raise DataError(_NO_RANK)
     never = int((z <= knots[steps == 0].max(initial=-np.inf)).sum())
     always = int((z >= knots[steps == 1].min(initial=np.inf)).sum())
     least = min(1 / (never + 2), steps[steps > 0].min())

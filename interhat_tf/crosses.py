@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from interhat_tf.errors import SettingError
+
 SIZES = (2, 3)
 """How many fields a cross may have."""
 
@@ -45,13 +47,13 @@ class Cross:
     def __post_init__(self) -> None:
         object.__setattr__(self, "fields", _checked_names(self.fields))
         if self.min_count is not None and self.hash_size is not None:
-            raise ValueError(
+            raise SettingError(
                 f"cross {name_of(self.fields)!r}: min_count and hash_size do not go together; "
                 f"give one"
             )
         for name in ("min_count", "hash_size"):
             if (value := getattr(self, name)) is not None and value < 1:
-                raise ValueError(
+                raise SettingError(
                     f"cross {name_of(self.fields)!r}: {name} must be at least 1, got {value}"
                 )
         if self.min_count is None and self.hash_size is None:
@@ -94,9 +96,9 @@ class CrossedField:
     def __post_init__(self) -> None:
         object.__setattr__(self, "fields", _checked_names(self.fields))
         if (self.combinations is None) == (self.hash_size is None):
-            raise ValueError(f"cross {self.name!r}: give either combinations or hash_size")
+            raise SettingError(f"cross {self.name!r}: give either combinations or hash_size")
         if self.hash_size is not None and self.hash_size < 1:
-            raise ValueError(
+            raise SettingError(
                 f"cross {self.name!r}: hash_size must be at least 1, got {self.hash_size}"
             )
         if self.combinations is not None:
@@ -150,15 +152,15 @@ class CrossedField:
         if not array.size:
             array = np.empty((0, len(self.fields)), "int32")
         if array.ndim != 2 or array.shape[1] != len(self.fields):
-            raise ValueError(
+            raise SettingError(
                 f"cross {self.name!r}: combinations must have shape (n, {len(self.fields)}), "
                 f"got {array.shape}"
             )
         if (array < 1).any():  # id 0 is out of vocabulary
-            raise ValueError(f"cross {self.name!r}: a combination holds an id less than 1")
+            raise SettingError(f"cross {self.name!r}: a combination holds an id less than 1")
         array = array[np.lexsort(array.T[::-1])].astype("int32")
         if (array[1:] == array[:-1]).all(axis=1).any():
-            raise ValueError(f"cross {self.name!r}: a combination is there twice")
+            raise SettingError(f"cross {self.name!r}: a combination is there twice")
         return array
 
 
@@ -170,7 +172,7 @@ def name_of(parts: Sequence[str]) -> str:
 def _checked_names(fields: Sequence[str]) -> tuple[str, ...]:
     names = (fields,) if isinstance(fields, str) else tuple(fields)
     if len(names) not in SIZES or len(set(names)) < len(names):
-        raise ValueError(
+        raise SettingError(
             f"a cross is of two or three different fields, got {', '.join(names) or 'none'}"
         )
     return names

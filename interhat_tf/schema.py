@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from interhat_tf.crosses import CrossedField
+from interhat_tf.errors import DataError, SettingError
 
 CATEGORICAL = "categorical"
 NUMERICAL = "numerical"
@@ -48,19 +49,19 @@ class Field:
 
     def __post_init__(self) -> None:
         if self.kind not in (CATEGORICAL, NUMERICAL):
-            raise ValueError(
+            raise SettingError(
                 f"field {self.name!r}: kind must be {CATEGORICAL!r} or {NUMERICAL!r}, "
                 f"got {self.kind!r}"
             )
         fits = self.vocabulary_size > 0 if self.kind == CATEGORICAL else self.vocabulary_size == 0
         if not fits:
-            raise ValueError(
+            raise SettingError(
                 f"field {self.name!r}: a categorical field has a vocabulary_size of at least 1 "
                 f"(its out-of-vocabulary id), a numerical field has none; "
                 f"got {self.vocabulary_size} for a {self.kind} field"
             )
         if self.may_be_missing and self.kind == CATEGORICAL:
-            raise ValueError(
+            raise SettingError(
                 f"field {self.name!r}: may_be_missing is of numerical fields; a missing "
                 f"category is a value like any other"
             )
@@ -99,16 +100,16 @@ class Schema:
     >>> schema.check({"categorical": np.array([[2], [3]]), "numerical": np.array([[0.5], [1.0]])})
     Traceback (most recent call last):
         ...
-    ValueError: field 'app', row 1: id 3 is outside the vocabulary [0, 3)
+    interhat_tf.errors.DataError: field 'app', row 1: id 3 is outside the vocabulary [0, 3)
     """
 
     def __init__(self, fields: Iterable[Field], crosses: Iterable[CrossedField] = ()):
         fields, self.crosses = tuple(fields), tuple(crosses)
         names = [field.name for field in fields] + [cross.name for cross in self.crosses]
         if not fields:
-            raise ValueError("a schema needs at least one field")
+            raise SettingError("a schema needs at least one field")
         if repeated := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"field names must be unique; repeated: {', '.join(repeated)}")
+            raise SettingError(f"field names must be unique; repeated: {', '.join(repeated)}")
         self.categorical = tuple(field for field in fields if field.kind == CATEGORICAL)
         self.numerical = tuple(field for field in fields if field.kind == NUMERICAL)
         self._check_crosses()
@@ -235,7 +236,7 @@ class Schema:
                     if kind == CATEGORICAL
                     else f"the number is {value}; it must be finite"
                 )
-                raise ValueError(f"{where}field {field.name!r}, row {first_row + row}: {problem}")
+                raise DataError(f"{where}field {field.name!r}, row {first_row + row}: {problem}")
 
     def check_form(self, inputs: Batch, *, where: str = "") -> None:
         """Raises an error if the shapes or types of records are not the schema's.
@@ -253,15 +254,15 @@ class Schema:
             if not fields:
                 continue
             if kind not in inputs:
-                raise ValueError(
+                raise DataError(
                     f"{where}inputs have no {kind!r} entry; the schema has {kind} fields"
                 )
             dtype, shape = inputs[kind].dtype, tuple(inputs[kind].shape)
             dtype = getattr(dtype, "name", str(dtype))
             if kind == CATEGORICAL and not re.search(r"\bu?int\d+\b", dtype):
-                raise ValueError(f"{where}{kind!r} must hold integer ids, got {dtype}")
+                raise DataError(f"{where}{kind!r} must hold integer ids, got {dtype}")
             if len(shape) != 2 or shape[1] not in (None, len(fields)):
-                raise ValueError(
+                raise DataError(
                     f"{where}{kind!r} must have shape (rows, {len(fields)}), got {shape}"
                 )
 
@@ -272,12 +273,12 @@ class Schema:
             for i, cross in enumerate(self.crosses)
             if set(cross.fields) in (set(earlier.fields) for earlier in self.crosses[:i])
         ]:
-            raise ValueError(f"a cross is there twice: {repeated[0]}")
+            raise SettingError(f"a cross is there twice: {repeated[0]}")
         for cross in self.crosses:
             for name in cross.fields:
                 if name in categorical:
                     continue
-                raise ValueError(
+                raise SettingError(
                     f"cross {cross.name!r}: the field {name!r} is numerical; make it "
                     f"categorical, in buckets if its numbers are many"
                     if name in self.field_names

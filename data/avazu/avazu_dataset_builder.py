@@ -10,6 +10,7 @@ import re
 import pyarrow as pa
 import tensorflow_datasets as tfds
 
+from interhat_tf.errors import SettingError
 from interhat_tf.preprocessing.builder import ClickLogBuilder
 from interhat_tf.preprocessing.checks import binary_labels, check_values
 from interhat_tf.preprocessing.fields import Categorical
@@ -67,7 +68,7 @@ class AvazuConfig(tfds.core.BuilderConfig):
 
     def __post_init__(self):
         if self.split_hour and "hour" not in self.columns:
-            raise ValueError("split_hour needs the column hour")
+            raise SettingError("split_hour needs the column hour")
 
 
 class Builder(ClickLogBuilder):

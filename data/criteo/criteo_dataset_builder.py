@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import tensorflow_datasets as tfds
 
+from interhat_tf.errors import SettingError
 from interhat_tf.preprocessing.builder import ClickLogBuilder
 from interhat_tf.preprocessing.checks import binary_labels
 from interhat_tf.preprocessing.fields import Bucketed, Categorical, Numerical, RawField
@@ -60,7 +61,7 @@ class CriteoConfig(tfds.core.BuilderConfig):
 
     def __post_init__(self):
         if self.integers not in ("buckets", "numbers", "logarithms"):
-            raise ValueError(
+            raise SettingError(
                 f"integers is {self.integers!r}; it can be buckets, numbers or logarithms"
             )
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import tensorflow_datasets as tfds
 
+from interhat_tf.errors import DataError
 from interhat_tf.preprocessing.builder import ClickLogBuilder
 from interhat_tf.preprocessing.checks import binary_labels, check_values
 from interhat_tf.preprocessing.fields import Categorical
@@ -163,7 +164,7 @@ def _read_index_map(path):
         rows = zip(*(table[column].to_pylist() for column in columns), strict=True)
         for number, (index, field, value) in enumerate(rows, start=chunk.first_line):
             if index in owners:
-                raise ValueError(f"{path}:{number}: index {index} is listed twice; keep one line")
+                raise DataError(f"{path}:{number}: index {index} is listed twice; keep one line")
             owners[index], names[index] = field, value
     return owners, names
 
@@ -186,7 +187,7 @@ def _check_owners(indices, owners, complete, lines, field):
                 if owner
                 else "is not in index_map.csv; use the map that belongs to the file, or remove it"
             )
-            raise ValueError(f"{lines.path}:{number}: {field} is index {index}, which {problem}")
+            raise DataError(f"{lines.path}:{number}: {field} is index {index}, which {problem}")
 
 
 def _rename(indices, names):
@@ -304,7 +305,7 @@ def _split(rank):
 
 def _check_unused(unused, user, path, which=""):
     if len(unused) < 2:
-        raise ValueError(
+        raise DataError(
             f"{path}: user {user} has used all but {len(unused)} of the apps{which}; "
             f"two unused ones are needed as negatives, remove the user's rows"
         )

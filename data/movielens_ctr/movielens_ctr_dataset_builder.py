@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import tensorflow_datasets as tfds
 
+from interhat_tf.errors import DataError
 from interhat_tf.preprocessing.builder import ClickLogBuilder
 from interhat_tf.preprocessing.fields import Categorical
 from interhat_tf.preprocessing.log_files import log_files, manual_folder, open_content
@@ -171,11 +172,11 @@ def read_users(path: str) -> pa.Table:
     for where, values in _lines(path, 5, "UserID::Gender::Age::Occupation::Zip-code"):
         user, gender, age, occupation, _ = values
         if gender not in GENDERS:
-            raise ValueError(f"{where}: gender is {gender!r}; it can be {', '.join(GENDERS)}")
+            raise DataError(f"{where}: gender is {gender!r}; it can be {', '.join(GENDERS)}")
         if age not in AGES:
-            raise ValueError(f"{where}: age is {age!r}; it can be {', '.join(AGES)}")
+            raise DataError(f"{where}: age is {age!r}; it can be {', '.join(AGES)}")
         if not occupation.isdigit() or int(occupation) not in OCCUPATIONS:
-            raise ValueError(f"{where}: occupation is {occupation!r}; it can be 0 to 20")
+            raise DataError(f"{where}: occupation is {occupation!r}; it can be 0 to 20")
         rows.append((user, GENDERS[gender], AGES[age], OCCUPATIONS[int(occupation)]))
     return _table(path, ("user", "gender", "age", "occupation"), rows)
 
@@ -190,10 +191,10 @@ def read_movies(path: str) -> pa.Table:
     for where, (movie, title, genres) in _lines(path, 3, "MovieID::Title::Genres"):
         year = re.search(r"\((\d{4})\)\s*$", title)
         if not year:
-            raise ValueError(f"{where}: the title {title!r} does not end in a year, as in (1999)")
+            raise DataError(f"{where}: the title {title!r} does not end in a year, as in (1999)")
         genres = genres.split("|")
         if unknown := set(genres) - set(GENRES):
-            raise ValueError(f"{where}: {', '.join(sorted(unknown))}: not of the 18 genres")
+            raise DataError(f"{where}: {', '.join(sorted(unknown))}: not of the 18 genres")
         marks = (genre if genre in genres else f"not {genre}" for genre in GENRES)
         rows.append((movie, title, year[1], *marks))
     return _table(path, ("id", "movie", "year", *GENRES), rows)
@@ -213,17 +214,17 @@ def read_ratings(path: str, users: pa.Table, movies: pa.Table) -> np.ndarray:
     found = {}
     for where, (user, movie, rating, _) in _lines(path, 4, "UserID::MovieID::Rating::Timestamp"):
         if rating not in ("1", "2", "3", "4", "5"):
-            raise ValueError(f"{where}: the rating is {rating!r}; it can be 1 to 5")
+            raise DataError(f"{where}: the rating is {rating!r}; it can be 1 to 5")
         if user not in positions[0]:
-            raise ValueError(f"{where}: user {user!r} is not in users.dat")
+            raise DataError(f"{where}: user {user!r} is not in users.dat")
         if movie not in positions[1]:
-            raise ValueError(f"{where}: movie {movie!r} is not in movies.dat")
+            raise DataError(f"{where}: movie {movie!r} is not in movies.dat")
         pair = positions[0][user], positions[1][movie]
         if pair in found:
-            raise ValueError(f"{where}: user {user} has rated movie {movie} before")
+            raise DataError(f"{where}: user {user} has rated movie {movie} before")
         found[pair] = None
     if not found:
-        raise ValueError(f"{path}: the file is empty")
+        raise DataError(f"{path}: the file is empty")
     return np.array(list(found), np.int32)
 
 
@@ -243,7 +244,7 @@ def with_negatives(ratings: np.ndarray, path: str) -> tuple[np.ndarray, np.ndarr
     random = np.random.Generator(np.random.PCG64(SEED))
     users, movies = (np.unique(column) for column in ratings.T)
     if 2 * len(ratings) > len(users) * len(movies):
-        raise ValueError(
+        raise DataError(
             f"{path}: more than half of all pairs are rated; too few are left as negatives"
         )
     base = ratings.max() + 1
@@ -284,15 +285,15 @@ def _lines(path, count, form):
         line = line.removesuffix("\r")
         values = line.split("::")
         if len(values) != count:
-            raise ValueError(f"{path}:{number}: {line!r} is not of the form {form}")
+            raise DataError(f"{path}:{number}: {line!r} is not of the form {form}")
         yield f"{path}:{number}", values
 
 
 def _table(path, names, rows):
     """Returns rows as a table; the values of the first column have to be unique."""
     if not rows:
-        raise ValueError(f"{path}: the file is empty")
+        raise DataError(f"{path}: the file is empty")
     if len({row[0] for row in rows}) < len(rows):
-        raise ValueError(f"{path}: the ids are not unique")
+        raise DataError(f"{path}: the ids are not unique")
     columns = zip(*rows, strict=True)
     return pa.table({name: pa.array(values) for name, values in zip(names, columns, strict=True)})

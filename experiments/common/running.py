@@ -13,6 +13,8 @@ from typing import Any
 from absl import app, flags, logging
 from tqdm.auto import tqdm
 
+from interhat_tf.commands import define_debug_flag, parse_flags
+from interhat_tf.errors import InterhatError, ending_programs
 from interhat_tf.models.presets import hyperparameters
 from interhat_tf.utils.files import read_json, write_json
 
@@ -25,7 +27,7 @@ It takes the flags `dataset`, `data_dir`, `model`, `seed`, `output_dir`, `test` 
 """
 
 
-class RunFailed(ValueError):
+class RunFailed(InterhatError, ValueError):
     """A training run that ended with an error; the message names the run and the error."""
 
 
@@ -46,11 +48,12 @@ def run_program(main: Callable, required: Iterable[str] = (), **defaults: Any) -
     logging.set_verbosity(logging.ERROR)
     for name, value in defaults.items():
         flags.FLAGS.set_default(name, value)
+    if "debug" not in flags.FLAGS:
+        define_debug_flag(flags.FLAGS)
     _list_shared_flags()
-    try:
-        app.run(main, flags_parser=functools.partial(_parse_flags, required))
-    except (ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
+    with ending_programs("--debug" in sys.argv):
+        parse = functools.partial(parse_flags, flags.FLAGS, required=required)
+        app.run(main, flags_parser=parse)
 
 
 def _list_shared_flags():
@@ -59,19 +62,6 @@ def _list_shared_flags():
         if module.startswith(("experiments.", "interhat_tf.")):
             for flag in of_module:
                 flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
-
-
-def _parse_flags(required, arguments):
-    try:
-        program, *rest = flags.FLAGS(arguments)
-    except flags.Error as error:
-        sys.exit(f"error: {' '.join(str(error).split())}")
-    if rest:
-        sys.exit(f"error: unexpected argument {rest[0]!r}; a flag is given as --name=value")
-    for name in required:
-        if flags.FLAGS[name].value is None:
-            sys.exit(f"error: --{name} is missing: {flags.FLAGS[name].help}")
-    return [program]
 
 
 def train_runs(

@@ -7,12 +7,12 @@ their values. Nothing is defined globally, so that a program can run several.
 
 import importlib
 import inspect
-import signal
-import sys
 import types
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from absl import flags, logging
+
+from interhat_tf.errors import SettingError, ending_programs
 
 
 def run(name: str, arguments: Sequence[str]) -> None:
@@ -23,7 +23,7 @@ def run(name: str, arguments: Sequence[str]) -> None:
         arguments: Its flags, as on the command line.
 
     Raises:
-        SystemExit: With one line that says what is wrong, if something is.
+        SystemExit: If something is wrong, with one line that says what; see `errors`.
     """
     run_command(importlib.import_module(f"{__name__}.{name}"), arguments)
 
@@ -33,24 +33,46 @@ def run_command(command: types.ModuleType, arguments: Sequence[str]) -> None:
     # tfds notes every step of its work.
     logging.set_verbosity(logging.ERROR)
     values = command.define_flags()
+    define_debug_flag(values)
     if {"-h", "--help"} & set(arguments):
         print(f"{inspect.getdoc(command)}\n\n{_list_flags(values)}")
         return
-    try:
-        _, *rest = values([command.__name__, *arguments])
-        if rest:
-            raise ValueError(f"unexpected argument {rest[0]!r}; a flag is given as --name=value")
-        for flag in command.REQUIRED:
-            if values[flag].value is None:
-                raise ValueError(f"--{flag} is missing: {values[flag].help}")
+    with ending_programs("--debug" in arguments):
+        parse_flags(values, [command.__name__, *arguments], command.REQUIRED)
         command.main(values)
+
+
+def define_debug_flag(values: flags.FlagValues) -> None:
+    """Defines the flag that all programs have, `--debug`; `errors.ending_programs` has it."""
+    flags.DEFINE_bool("debug", False, "show the traceback of an error", values)
+
+
+def parse_flags(
+    values: flags.FlagValues, arguments: Sequence[str], required: Iterable[str]
+) -> list[str]:
+    """Gives flags the values of a command line.
+
+    Args:
+        values: The flags.
+        arguments: The program's name, and what follows it.
+        required: Names of flags that must be given.
+
+    Returns:
+        The program's name alone.
+
+    Raises:
+        SettingError: If there is no such flag, or one is missing or has a value that it cannot.
+    """
+    try:
+        program, *rest = values(arguments)
     except flags.Error as error:
-        sys.exit(f"error: {' '.join(str(error).split())}")
-    except (ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        print("error: interrupted", file=sys.stderr)
-        sys.exit(128 + signal.SIGINT)
+        raise SettingError(str(error)) from error
+    if rest:
+        raise SettingError(f"unexpected argument {rest[0]!r}; a flag is given as --name=value")
+    for name in required:
+        if values[name].value is None:
+            raise SettingError(f"--{name} is missing: {values[name].help}")
+    return [program]
 
 
 def _list_flags(values: flags.FlagValues) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from absl import flags
 
+from interhat_tf.errors import SettingError
 from interhat_tf.input_pipeline.catalog import prepared_dataset
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.training.run_folder import load_saved
@@ -43,5 +44,5 @@ def open_model(path: pathlib.Path, data: PreparedDataset) -> keras.Model:
     try:
         data.check_model(model)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise SettingError(f"{path}: {error}") from error
     return model

@@ -16,6 +16,7 @@ from absl import flags
 
 from interhat_tf.commands.conditions import condition
 from interhat_tf.commands.data_flags import define_data_flags, open_data, open_model
+from interhat_tf.errors import SettingError
 from interhat_tf.explanation.explanation import explain_records
 from interhat_tf.explanation.selection import first_records
 from interhat_tf.explanation.sentences import notes
@@ -52,7 +53,7 @@ def main(values: flags.FlagValues) -> None:
     path = pathlib.Path(values.run) / "model.keras"
     model = open_model(path, data)
     if not hasattr(model, "explain"):
-        raise ValueError(f"{path} is a {type(model).__name__}, which does not explain itself")
+        raise SettingError(f"{path} is a {type(model).__name__}, which does not explain itself")
     wanted = condition(data, values.where) if values.where else None
     inputs = first_records(data, values.split, values.records, wanted)
     background = None

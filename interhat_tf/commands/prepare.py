@@ -16,6 +16,7 @@ from absl import flags
 
 from interhat_tf.commands.data_flags import define_data_flags, open_data
 from interhat_tf.commands.signature_flags import given
+from interhat_tf.errors import SettingError
 from interhat_tf.input_pipeline.catalog import prepared_dataset
 from interhat_tf.input_pipeline.click_log import prepare_click_log
 
@@ -98,7 +99,7 @@ def main(values: flags.FlagValues) -> None:
         if data is None:  # after a dry run
             return
     elif about_log:
-        raise ValueError(
+        raise SettingError(
             f"--{next(iter(about_log))} is about a log of your own: --log=FILE is missing"
         )
     else:
@@ -125,5 +126,5 @@ def choice_by_column(flag: str, parts: list[str]) -> str | dict[str, str]:
         return parts[0]
     pairs = [part.rpartition("=") for part in parts]
     if wrong := [value for column, _, value in pairs if not column]:
-        raise ValueError(f"--{flag}: {wrong[0]!r} has no column; write COLUMN={wrong[0]}")
+        raise SettingError(f"--{flag}: {wrong[0]!r} has no column; write COLUMN={wrong[0]}")
     return {column: value for column, _, value in pairs}

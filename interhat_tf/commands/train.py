@@ -25,6 +25,7 @@ from interhat_tf.commands.conditions import condition
 from interhat_tf.commands.data_flags import define_data_flags, open_data
 from interhat_tf.commands.signature_flags import arguments_of, define_from_signatures, given
 from interhat_tf.crosses import Cross
+from interhat_tf.errors import SettingError
 from interhat_tf.explanation.callback import AttentionHeatmaps
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.models import MODELS, PRESETS
@@ -128,7 +129,7 @@ def main(values: flags.FlagValues) -> None:
         config = {name: values[name].value for name in ("dataset", "model", "preset")}
         config |= {"arguments": arguments, "dtype": values.dtype}
     if values.heatmap_where and not hasattr(model, "explain"):
-        raise ValueError(f"{values.model} has no attention that a heat map could show")
+        raise SettingError(f"{values.model} has no attention that a heat map could show")
     config["deterministic"] = values.deterministic
     if crossed:
         config["crosses"] = [dataclasses.asdict(cross) for cross in crossed]
@@ -157,7 +158,9 @@ def continued(values: flags.FlagValues, earlier: EarlierRun) -> TrainingSettings
     """
     about_model = given(values, arguments_of(MODELS.values(), NO_FLAGS))
     if of_model := sorted({*about_model, *(f for f in ("model", "preset") if values[f].present)}):
-        raise ValueError(f"--{of_model[0]} does not go with --start_from: the model is that run's")
+        raise SettingError(
+            f"--{of_model[0]} does not go with --start_from: the model is that run's"
+        )
     changes = given(values, arguments_of([TrainingSettings], NO_FLAGS))
     return dataclasses.replace(earlier.settings, seed=values.seed, **changes)
 
@@ -180,7 +183,7 @@ def settings(
     """
     changed = given(values, arguments_of(MODELS.values(), NO_FLAGS))
     if unknown := set(changed) - arguments_of([MODELS[values.model]]):
-        raise ValueError(f"{values.model} has no argument {', '.join(sorted(unknown))}")
+        raise SettingError(f"{values.model} has no argument {', '.join(sorted(unknown))}")
     arguments, training = hyperparameters(values.dataset, values.preset, values.model, rows)
     arguments |= changed
     training |= given(values, arguments_of([TrainingSettings], NO_FLAGS))

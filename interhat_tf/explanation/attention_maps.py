@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from interhat_tf.calibration import model_probability
+from interhat_tf.errors import SettingError
 from interhat_tf.explanation.batches import explain_batches
 from interhat_tf.explanation.selection import Condition
 from interhat_tf.utils.files import atomic_write
@@ -95,7 +96,7 @@ def mean_attention(
             squares[name] = squares.get(name, 0) + (values**2).sum(axis=0)
         records += len(explanation["logits"])
     if not records:
-        raise ValueError("no record satisfies the condition, so there is no attention to average")
+        raise SettingError("no record satisfies the condition, so there is no attention to average")
     means = {name: total / records for name, total in sums.items()}
     # The quantities lie in [0, 1], so what the difference of squares loses in
     # double precision is below the single precision of the quantities themselves.

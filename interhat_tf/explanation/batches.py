@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from interhat_tf.errors import SettingError
 from interhat_tf.explanation.selection import Condition, select_records
 from interhat_tf.ops import cpu_kernels
 from interhat_tf.schema import Batch
@@ -22,7 +23,7 @@ def check_base(logits: np.ndarray, bias: np.ndarray) -> None:
         ValueError: If it is an average record that the model was not given.
     """
     if np.isnan(bias).any() and not np.isnan(logits).any():
-        raise ValueError(
+        raise SettingError(
             "contributions are against the average training record, which this model has not met: "
             "call model.adapt(batches of training records) first; training.train does"
         )

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from interhat_tf.errors import SettingError
 from interhat_tf.explanation.attention_maps import Attention, mean_attention
 from interhat_tf.explanation.explanation import with_crossed_values
 from interhat_tf.explanation.heatmap import attention_heatmap, save_heatmap
@@ -79,19 +80,21 @@ class AttentionHeatmaps(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         if records is None and batches is None:
-            raise ValueError("there is nothing to export: give `records`, `batches` or both")
+            raise SettingError("there is nothing to export: give `records`, `batches` or both")
         if isinstance(epochs, str) and epochs != "all":
-            raise ValueError(f"epochs must be None, 'all' or a collection of ints, got {epochs!r}")
+            raise SettingError(
+                f"epochs must be None, 'all' or a collection of ints, got {epochs!r}"
+            )
         if batches is not None and iter(batches) is batches:
-            raise ValueError("batches must be readable more than once; a generator is not")
+            raise SettingError("batches must be readable more than once; a generator is not")
         if conditions is not None and batches is None:
-            raise ValueError("conditions need batches, whose records they select")
+            raise SettingError("conditions need batches, whose records they select")
         self.directory = pathlib.Path(directory)
         self.records = _split(records or {})
         self.record_names = record_names or [f"record_{i}" for i in range(len(self.records))]
         self.record_values = record_values or [None] * len(self.records)
         if not len(self.records) == len(self.record_names) == len(self.record_values):
-            raise ValueError(
+            raise SettingError(
                 f"{len(self.records)} records need as many names and values, "
                 f"got {len(self.record_names)} names and {len(self.record_values)} values"
             )
@@ -111,12 +114,12 @@ class AttentionHeatmaps(keras.callbacks.Callback):
         for name, record, values in self._records():
             schema.check(record, where=f"record {name!r}")
             if values is not None and len(values) != len(schema.record_fields):
-                raise ValueError(
+                raise SettingError(
                     f"record {name!r}: {len(schema.record_fields)} fields, but {len(values)} values"
                 )
         for name, condition in self.conditions.items():
             if next(select_records(schema, self.batches, condition), None) is None:
-                raise ValueError(f"no record satisfies the condition {name!r}")
+                raise SettingError(f"no record satisfies the condition {name!r}")
         self.last_epoch: int | None = None
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
@@ -163,8 +166,8 @@ def _file_names(names: Sequence[str]) -> dict[str, str]:
     """Maps names to names of files, without ending, that are safe on any file system."""
     file_names = {name: re.sub(r"[^\w.=+-]+", "_", name).strip("._") for name in names}
     if empty := [name for name, file in file_names.items() if not file]:
-        raise ValueError(f"no file can be named {empty[0]!r}; use letters or digits")
+        raise SettingError(f"no file can be named {empty[0]!r}; use letters or digits")
     # Some file systems do not tell capitals from small letters.
     if len({file.casefold() for file in file_names.values()}) < len(names):
-        raise ValueError(f"these names do not make different files: {', '.join(names)}")
+        raise SettingError(f"these names do not make different files: {', '.join(names)}")
     return file_names

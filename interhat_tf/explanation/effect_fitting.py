@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 
+from interhat_tf.errors import DataError, SettingError
 from interhat_tf.explanation.effect_fidelity import effect_fidelity
 from interhat_tf.explanation.effect_targets import KINDS, EffectTargets
 from interhat_tf.explanation.interactions import field_groups
@@ -120,14 +121,14 @@ def _compile_step(
 
 def _check(model: "ClickModel", data: "PreparedDataset", kind: str, pairs: bool) -> None:
     if kind not in KINDS:
-        raise ValueError(f"kind must be {' or '.join(map(repr, KINDS))}, got {kind!r}")
+        raise SettingError(f"kind must be {' or '.join(map(repr, KINDS))}, got {kind!r}")
     if pairs and kind == "shapley":
-        raise ValueError("effects of pairs are second differences: pairs=True needs 'occlusion'")
+        raise SettingError("effects of pairs are second differences: pairs=True needs 'occlusion'")
     if pairs and not field_groups(model.schema, 2):
-        raise ValueError("pairs=True needs records of two fields or more")
+        raise SettingError("pairs=True needs records of two fields or more")
     data.check_model(model)
     for split, needed in (("train", BATCH_SIZE), ("validation", 1)):
         if (rows := data.num_rows(split)) < needed:
-            raise ValueError(
+            raise DataError(
                 f"fit_effects needs {needed} {split} records at least; {data.name} has {rows}"
             )

@@ -13,6 +13,7 @@ import numpy as np
 
 from interhat_tf.calibration import Calibration, probability
 from interhat_tf.crosses import name_of
+from interhat_tf.errors import DataError, SettingError
 from interhat_tf.explanation.attributions import occlusion
 from interhat_tf.explanation.batches import check_base, explain_inputs
 from interhat_tf.explanation.html_page import write_page
@@ -165,7 +166,7 @@ class Explanation:
             ValueError: If no pair effects were asked for.
         """
         if self.pairs is None or self.pair_effects is None:
-            raise ValueError(
+            raise SettingError(
                 "there are no pair effects: call explain_records(…, background=…, interactions=8)"
             )
         return ranked(self.field_names, self.pairs, self.pair_effects)
@@ -338,12 +339,12 @@ def explain_records(
     rows = len(next(iter(inputs.values())))
     values = _plain_values(inputs) if values is None else np.asarray(values, object)
     if values.shape != (rows, len(schema.record_fields)):
-        raise ValueError(f"values must be {(rows, len(schema.record_fields))}, got {values.shape}")
+        raise DataError(f"values must be {(rows, len(schema.record_fields))}, got {values.shape}")
     if rows == 0:
-        raise ValueError("there are no records to explain; give one at least")
+        raise SettingError("there are no records to explain; give one at least")
     joined: dict[str, Any] = explain_inputs(model, inputs, batch_size, return_heads=heads)
     if wrong := np.count_nonzero(~np.isfinite(joined["logits"])):
-        raise ValueError(
+        raise DataError(
             f"{wrong} of {rows} logits are not finite: the model has diverged; train it again, at "
             f"a lower learning rate"
         )
@@ -352,7 +353,7 @@ def explain_records(
     if background is not None:
         joined |= _exact_effects(model, inputs, background, interactions)
     elif interactions and "pair_effects" not in joined:
-        raise ValueError("interactions are against other records: give a background")
+        raise SettingError("interactions are against other records: give a background")
     elif "effects" in joined:
         joined["effect_fidelity"] = model.diagnosis.get("effects")
     if "pair_effects" in joined and "pairs" not in joined:

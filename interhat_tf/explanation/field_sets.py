@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 import keras
 import numpy as np
 
+from interhat_tf.errors import SettingError
 from interhat_tf.explanation.batches import ROWS, predict
 from interhat_tf.schema import CATEGORICAL, NUMERICAL, Batch, Schema
 
@@ -30,7 +31,9 @@ def checked(schema: Schema, records: Batch) -> dict[str, np.ndarray]:
         if fields
     }
     if not all(map(len, arrays.values())):
-        raise ValueError("there is no record; give at least one to explain and one to compare with")
+        raise SettingError(
+            "there is no record; give at least one to explain and one to compare with"
+        )
     return arrays
 
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
+from interhat_tf.errors import SettingError
 from interhat_tf.explanation.heatmap_layout import (
     CELL_WITH_NUMBER,
     COLOUR_BAR_BOTTOM,
@@ -101,15 +102,15 @@ def attention_heatmap(
     columns = {name: column for column, name in enumerate(attention.field_names)}
     k, m = len(order_weights), len(columns)
     if field_weights.shape != (k, m):
-        raise ValueError(
+        raise SettingError(
             f"{k} orders and {m} fields need field weights of shape ({k}, {m}), "
             f"got {field_weights.shape}"
         )
     for what, given in (("values", values), ("effects", effects), ("marks", marks)):
         if given is not None and len(given) != m:
-            raise ValueError(f"there are {m} fields but {len(given)} {what}")
+            raise SettingError(f"there are {m} fields but {len(given)} {what}")
     if unknown := sorted(set(highlight) - set(columns)):
-        raise ValueError(f"fields to highlight are not there: {', '.join(unknown)}")
+        raise SettingError(f"fields to highlight are not there: {', '.join(unknown)}")
 
     rows_below = (effects is not None) + (marks is not None)
     layout = layout_of(columns, [] if values is None else values, title, k, rows_below)

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from interhat_tf.crosses import name_of
+from interhat_tf.errors import SettingError
 from interhat_tf.explanation.attributions import occlusion
 from interhat_tf.explanation.batches import ROWS, in_batches
 from interhat_tf.explanation.field_sets import largest
@@ -146,7 +147,7 @@ def feature_importance(
         found.plot("importance.png")
     """
     if pairs == 1 or pairs < 0:
-        raise ValueError(f"a pair is of two fields: pairs must be 0 or at least 2, got {pairs}")
+        raise SettingError(f"a pair is of two fields: pairs must be 0 or at least 2, got {pairs}")
     number = data.num_rows(split) if records is None else records
     inputs = first_records(data, split, number, segment)
     exact = model.effect_head is None if background is None else background > 0
@@ -166,7 +167,9 @@ def feature_importance(
 def _estimated(model: "ClickModel", inputs: Batch, pairs: int) -> Importance:
     found = [model.explain_effects(part) for part in in_batches(inputs, ROWS)]
     if pairs and "pair_effects" not in found[0]:
-        raise ValueError("the model estimates no pairs: call fit_effects(model, data, pairs=True)")
+        raise SettingError(
+            "the model estimates no pairs: call fit_effects(model, data, pairs=True)"
+        )
     kinds = [kind for kind in ("effects", "pair_effects") if kind in found[0]]
     effects = [np.concatenate([np.asarray(part[kind]) for kind in kinds], axis=1) for part in found]
     groups = field_groups(model.schema, 2) if len(kinds) == 2 else []

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from interhat_tf.crosses import name_of
+from interhat_tf.errors import SettingError
 from interhat_tf.explanation.field_sets import (
     FieldSet,
     checked,
@@ -159,7 +160,9 @@ def pairs_within(
         ValueError: If the number of fields is less than 2.
     """
     if fields < 2:
-        raise ValueError(f"a pair is of two fields: interactions must be at least 2, got {fields}")
+        raise SettingError(
+            f"a pair is of two fields: interactions must be at least 2, got {fields}"
+        )
     schema = model.schema
     place = np.array([schema.field_names.index(name) for name in _names(schema)])
     chosen = largest(effects[:, place], fields)  # (B, w)
@@ -231,7 +234,7 @@ def _joint_effects(
 def _check(group: Group, size: int, names: list[str]) -> None:
     if len(group) != size or len(set(group)) != size or not set(group) <= set(names):
         what, number = {2: ("pair", "two"), 3: ("triple", "three")}[size]
-        raise ValueError(
+        raise SettingError(
             f"a {what} is of {number} different fields of a record, got {name_of(group)}; "
             f"there are {', '.join(sorted(names))}"
         )

@@ -5,6 +5,7 @@ import itertools
 import keras
 import numpy as np
 
+from interhat_tf.errors import SettingError
 from interhat_tf.explanation.field_sets import (
     checked,
     differences,
@@ -89,7 +90,7 @@ def order_shares(
     inputs, background = checked(schema, inputs), checked(schema, background)
     num_fields = len(schema.record_fields)
     if not 1 <= order <= min(top, num_fields):
-        raise ValueError(f"order must be 1 to {min(top, num_fields)}, got {order}")
+        raise SettingError(f"order must be 1 to {min(top, num_fields)}, got {order}")
     drawn = _donors(schema, inputs, background, donors, np.random.default_rng(seed))
     fields = _fields(model, inputs, drawn, top)  # (B, w) or (1, w)
     chosen = range(fields.shape[1])
@@ -125,7 +126,7 @@ def _donors(
             low, high = (np.searchsorted(values, own, side) for side in ("left", "right"))  # (B,)
             others = len(values) - (high - low)
             if not others.all():
-                raise ValueError(
+                raise SettingError(
                     f"field {field.name!r}: the background has no other value than that of "
                     f"record {others.argmin()}; give more records, or leave out a constant field"
                 )

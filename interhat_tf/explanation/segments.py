@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from interhat_tf.errors import SettingError
 from interhat_tf.explanation.batches import explain_batches
 from interhat_tf.explanation.explanation import Explanation
 from interhat_tf.explanation.selection import Condition, matches
@@ -120,7 +121,7 @@ def explain_globally(
                 sums[name].add(explanation[mask])
     for name, segment in sums.items():
         if not segment.records:
-            raise ValueError(f"no record is in the segment {name!r}")
+            raise SettingError(f"no record is in the segment {name!r}")
     return {name: segment.means(model.schema.field_names) for name, segment in sums.items()}
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from interhat_tf.errors import DataError, SettingError
 from interhat_tf.schema import CATEGORICAL, Batch, Schema
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def matches(condition: Condition, inputs: Batch) -> np.ndarray:
     rows = len(next(iter(inputs.values())))
     mask = np.asarray(condition(inputs))
     if mask.dtype != bool or mask.shape != (rows,):
-        raise ValueError(
+        raise SettingError(
             f"a condition must return a boolean mask of shape ({rows},), "
             f"got {mask.dtype} of shape {mask.shape}"
         )
@@ -97,10 +98,12 @@ def where(schema: Schema, /, **ids: int) -> Condition:
             others = {field.name: "numerical" for field in schema.numerical}
             others |= {cross.name: "a cross" for cross in schema.crosses}
             problem = others.get(name, "not in the schema")
-            raise ValueError(f"field {name!r} is {problem}; a condition needs a categorical field")
+            raise SettingError(
+                f"field {name!r} is {problem}; a condition needs a categorical field"
+            )
         size = fields[name][1].vocabulary_size
         if value not in range(size):
-            raise ValueError(f"field {name!r}: id {value} is outside the vocabulary [0, {size})")
+            raise SettingError(f"field {name!r}: id {value} is outside the vocabulary [0, {size})")
     columns = [fields[name][0] for name in ids]
     wanted = list(ids.values())
     return lambda inputs: (inputs[CATEGORICAL][:, columns] == wanted).all(axis=1)  # (B,)
@@ -129,5 +132,5 @@ def first_records(
         if found >= number:
             break
     if not found:
-        raise ValueError(f"no record of {split} satisfies the condition")
+        raise DataError(f"no record of {split} satisfies the condition")
     return {kind: np.concatenate([b[kind] for b in batches])[:number] for kind in batches[0]}

@@ -6,6 +6,7 @@ import math
 import keras
 import numpy as np
 
+from interhat_tf.errors import SettingError
 from interhat_tf.explanation.field_sets import (
     checked,
     differences,
@@ -67,12 +68,12 @@ def shapley_interactions(
     inputs, background = checked(schema, inputs), checked(schema, background)
     names = [field.name for field in schema.record_fields]
     if len(names) > MOST_FIELDS:
-        raise ValueError(
+        raise SettingError(
             f"a record has {len(names)} fields, of which all coalitions are too many; "
             f"{MOST_FIELDS} at most, or use pair_effects"
         )
     if not 1 <= order <= len(names):
-        raise ValueError(f"order must be 1 to {len(names)}, the number of fields, got {order}")
+        raise SettingError(f"order must be 1 to {len(names)}, the number of fields, got {order}")
     everything = np.arange(len(names))
     coalitions = subsets([tuple(everything.tolist())])  # by size
     replaced = ~members(coalitions, everything[None], len(names))

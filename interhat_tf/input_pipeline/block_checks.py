@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from interhat_tf.errors import DamagedFileError
 from interhat_tf.schema import Schema
 
 Blocks = Iterable[Mapping[str, np.ndarray]]
@@ -36,9 +37,9 @@ def check_blocks(blocks: Blocks, schema: Schema, rows: int, where: str) -> None:
             heaviest = max(heaviest or 0.0, float(weights.max(initial=0)))
         row += len(labels)
     if row != rows:
-        raise ValueError(f"{where}: {row} rows found, {rows} expected; prepare the set again")
+        raise DamagedFileError(f"{where}: {row} rows found, {rows} expected; prepare the set again")
     if heaviest == 0:
-        raise ValueError(f"{where}: all weights are 0; prepare the set with others")
+        raise DamagedFileError(f"{where}: all weights are 0; prepare the set with others")
 
 
 def sum_weights(blocks: Blocks) -> tuple[float, float]:
@@ -63,4 +64,6 @@ def sum_weights(blocks: Blocks) -> tuple[float, float]:
 def _check(right, values, where, first_row, problem):
     if not right.all():
         position = int(right.argmin())
-        raise ValueError(f"{where}, row {first_row + position}: {values[position]} is {problem}")
+        raise DamagedFileError(
+            f"{where}, row {first_row + position}: {values[position]} is {problem}"
+        )

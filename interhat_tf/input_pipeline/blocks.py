@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from interhat_tf.errors import DamagedFileError
 from interhat_tf.preprocessing.shuffle import BLOCK_ROWS
 from interhat_tf.schema import CATEGORICAL, NUMERICAL, Schema
 
@@ -69,7 +70,9 @@ def find_records(path: str) -> Iterator[tuple[int, int, bytes]]:
             length = int.from_bytes(file.read(8), "little")
             checksum = offset + 8 + 4 + length
             if checksum + 4 > end:
-                raise ValueError(f"{path}: the file is cut off or damaged; prepare the set again")
+                raise DamagedFileError(
+                    f"{path}: the file is cut off or damaged; prepare the set again"
+                )
             file.seek(checksum)
             yield offset, length, file.read(4)
             offset = checksum + 4

@@ -18,6 +18,7 @@ from etils import epath
 
 from interhat_tf import datasets
 from interhat_tf.crosses import Cross
+from interhat_tf.errors import DataError, SettingError
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.preprocessing.builder import ClickLogBuilder
 
@@ -126,7 +127,7 @@ def prepare(
                     builder.download_and_prepare(download_config=config)
     data = PreparedDataset(tfds.builder_from_directory(builder.data_path))
     if raw_dir is not None and not builder.is_of(raw_dir, data.metadata):
-        raise ValueError(
+        raise DataError(
             f"{builder.data_path} was prepared from other files than those in {raw_dir}; remove "
             f"the folder to prepare the set again, or give another data_dir"
         )
@@ -187,7 +188,7 @@ def _prepared_builder(name, data_dir):
     found = [path / "dataset_info.json" for path in versions if path.name[0] != "."]
     found = [path for path in found if path.exists()]
     if not found:
-        raise ValueError(
+        raise SettingError(
             f"there is no data set {name!r}; known ones: {', '.join(dataset_names())}, "
             f"and those prepared in {data_dir} by prepare_click_log"
         )
@@ -202,5 +203,7 @@ def _find_builder(name):
     )
     configs = [config.name for config in builder_class.BUILDER_CONFIGS]
     if config and config not in configs:
-        raise ValueError(f"{dataset} has no configuration {config!r}; it has {', '.join(configs)}")
+        raise SettingError(
+            f"{dataset} has no configuration {config!r}; it has {', '.join(configs)}"
+        )
     return builder_class, config or None

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal, TypeAlias, overload
 
 from interhat_tf.crosses import Cross
+from interhat_tf.errors import SettingError
 from interhat_tf.input_pipeline.catalog import check_arguments, dataset_names, prepare
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.input_pipeline.grown_log import (
@@ -210,7 +211,9 @@ def prepare_click_log(
     _check_name(name)
     log = find_log(paths, delimiter, encoding)
     if is_table(paths) and {"beam_runner", "beam_options"} & set(download_config):
-        raise ValueError("a table is prepared on this machine; store it as Parquet files for Beam")
+        raise SettingError(
+            "a table is prepared on this machine; store it as Parquet files for Beam"
+        )
     weights = _row_weights(weight, negative_sampling_rate)
     way = parse_split(split)
     if grow is not None:
@@ -222,7 +225,7 @@ def prepare_click_log(
         log = new_log(log, grow, delimiter, encoding)
         plan = plan_new_log(log, grow, way)
     elif drop_after is not None or drop_below is not None:
-        raise ValueError("drop_after and drop_below need grow=, the set whose values are dropped")
+        raise SettingError("drop_after and drop_below need grow=, the set whose values are dropped")
     else:
         plan = plan_log(
             log.sample(),
@@ -261,12 +264,12 @@ def _row_weights(weight, negative_sampling_rate):
 def _check_name(name):
     # Capitals would be lost in the names that tfds gives to folders.
     if not re.fullmatch("[a-z][a-z0-9_]*", name):
-        raise ValueError(
+        raise SettingError(
             f"name is {name!r}; a name has lower-case letters, digits and underscores, "
             f"and begins with a letter"
         )
     if name in dataset_names():
-        raise ValueError(f"name is {name!r}, which is a public data set's; choose another")
+        raise SettingError(f"name is {name!r}, which is a public data set's; choose another")
 
 
 def _as_list(value: Path | Iterable[Path]) -> list[Any]:

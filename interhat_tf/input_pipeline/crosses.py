@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from interhat_tf.crosses import Cross, CrossedField, name_of
+from interhat_tf.errors import SettingError
 from interhat_tf.schema import CATEGORICAL, OUT_OF_VOCABULARY, Batch, Schema
 
 
@@ -88,7 +89,7 @@ class _Counter:
         self.columns, sizes = columns, schema.vocabulary_sizes
         self.shape = tuple(sizes[column] for column in columns)
         if math.prod(self.shape) > np.iinfo("int64").max:
-            raise ValueError(f"{name}: there are too many combinations; give it a hash_size")
+            raise SettingError(f"{name}: there are too many combinations; give it a hash_size")
         self.tables = [(np.empty(0, "int64"), np.empty(0, "int64"))]
 
     def add(self, ids: np.ndarray) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from interhat_tf.errors import SettingError
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.preprocessing.ancestor import Ancestor
 from interhat_tf.preprocessing.fields import Categorical
@@ -33,11 +34,11 @@ def check_growing(data: PreparedDataset, chosen: Mapping[str, Any]) -> None:
         ValueError: If it cannot, or an argument was given.
     """
     if "made_from" not in data.metadata:
-        raise ValueError(
+        raise SettingError(
             f"{data.name} was not prepared by prepare_click_log: no log can grow from it"
         )
     if given := [name for name, value in chosen.items() if value]:
-        raise ValueError(
+        raise SettingError(
             f"{', '.join(given)}: with grow= this is as it was for {data.name}; leave it out"
         )
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 import tensorflow_datasets as tfds
 from etils import epath
 
+from interhat_tf.errors import SettingError
 from interhat_tf.preprocessing.ancestor import Ancestor
 from interhat_tf.preprocessing.builder import ClickLogBuilder
 from interhat_tf.preprocessing.checks import check_values
@@ -117,7 +118,7 @@ class OwnLogBuilder(ClickLogBuilder, skip_registration=True):
             }
         differences = [key for key in expected if key in found and found[key] != expected[key]]
         if differences:
-            raise ValueError(
+            raise SettingError(
                 f"{self.data_path} holds a prepared set that differs in: "
                 f"{', '.join(differences)}; give another name, or remove the folder"
             )

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
+from interhat_tf.errors import DataError, SettingError
 from interhat_tf.growth import Growth
 from interhat_tf.input_pipeline.blocks import find_records
 from interhat_tf.input_pipeline.raw_values import (
@@ -112,14 +113,14 @@ class PreparedRecords:
                 "prepare these with grow= the set that it was trained on, and train "
                 "grow_model(model, data)"
             )
-            raise ValueError(
+            raise DataError(
                 f"the model's schema is not that of the data set {self.name}, the other: "
                 f"{difference}; {advice}"
             )
         trained_on = getattr(model, "trained_on", {})
         for part, what in (("vocabulary", "ids stand"), ("numbers", "scaled numbers stand")):
             if trained_on and trained_on[part] != self.digests[part]:
-                raise ValueError(
+                raise DataError(
                     f"the model was trained on another set than {self.name}: its {what} for "
                     f"other values there; give the set {trained_on['name']} that it was trained on"
                 )
@@ -190,18 +191,18 @@ class PreparedRecords:
                 hold the value.
         """
         if field not in self.vocabularies:
-            raise ValueError(
+            raise SettingError(
                 f"{self.name} has no categorical field {field!r}; "
                 f"it has {', '.join(self.vocabularies)}"
             )
         if value not in self.vocabularies[field]:
-            raise ValueError(f"field {field!r} of {self.name} never is {value!r} in training")
+            raise SettingError(f"field {field!r} of {self.name} never is {value!r} in training")
         return self.vocabularies[field].index(value) + 1
 
     def files(self, split: str) -> list[str]:
         """Returns the paths of a split's files."""
         if split not in self._info.splits:
-            raise ValueError(
+            raise SettingError(
                 f"{self.name} has no split {split!r}; it has {', '.join(self._info.splits)}"
             )
         return [str(path) for path in self._info.splits[split].filepaths]

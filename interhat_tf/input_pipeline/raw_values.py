@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from interhat_tf.errors import DataError
 from interhat_tf.preprocessing.column_forms import NUMBER, RULES, Reading, Source, read_form
 from interhat_tf.preprocessing.encoding import Encoding, encode_values
 from interhat_tf.preprocessing.fields import Column
@@ -33,7 +34,7 @@ def encode_records(records: Records, encoding: Encoding, reading: Reading) -> di
     columns_of = records if isinstance(records, Mapping) else _columns(records)
     missing = set(reading.columns) - set(columns_of)
     if missing:
-        raise ValueError(f"the records have no {', '.join(sorted(missing))}")
+        raise DataError(f"the records have no {', '.join(sorted(missing))}")
     values = {
         field: _read_field(columns_of[source.column], source, reading.null_values)
         for field, source in reading.sources.items()
@@ -125,7 +126,7 @@ def _read_field(values: Any, source: Source, null_values: Sequence[str]) -> Colu
         column = values if isinstance(values, pa.ChunkedArray) else pa.array(values)
         found, right = read_form(column, source.form, null_values)
     except (pa.ArrowException, TypeError, OverflowError) as error:
-        raise ValueError(
+        raise DataError(
             f"field {source.column!r}: the values are not a list of texts or of numbers ({error})"
         ) from error
     if pa.types.is_floating(found.type):
@@ -142,5 +143,5 @@ def _read_field(values: Any, source: Source, null_values: Sequence[str]) -> Colu
             if source.form == NUMBER
             else f"{value!r}; {RULES[source.form]}"
         )
-        raise ValueError(f"field {source.column!r}, row {row}: {problem}")
+        raise DataError(f"field {source.column!r}, row {row}: {problem}")
     return found

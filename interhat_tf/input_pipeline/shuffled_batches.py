@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from interhat_tf.errors import SettingError
 from interhat_tf.input_pipeline.blocks import (
     PARALLEL_CALLS,
     Block,
@@ -65,7 +66,7 @@ def distribute_blocks(
     """
     blocks = [block for file in files for block in file]
     if len(blocks) < shards:
-        raise ValueError(
+        raise SettingError(
             f"{where}{': ' if where else ''}{len(blocks)} blocks of rows are too few for "
             f"{shards} shards; use fewer devices"
         )
@@ -114,7 +115,7 @@ def shuffled_batches(
         ValueError: If the shards do not divide the batch.
     """
     if batch_size % len(shards):
-        raise ValueError(
+        raise SettingError(
             f"a batch of {batch_size} rows cannot be cut into {len(shards)} equal parts"
         )
     part_rows = batch_size // len(shards)

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from interhat_tf.errors import SettingError
 from interhat_tf.layers.batch_normalization import BatchNormalization
 from interhat_tf.ops import Shape, Tensor
 from interhat_tf.utils.config import ConfigFromSignature
@@ -61,7 +62,9 @@ class EffectHead(ConfigFromSignature):
         self.num_pairs = int(num_pairs)
         self.units = int(units)
         if self.units < 1:
-            raise ValueError(f"units, the width of an effect head, must be at least 1, got {units}")
+            raise SettingError(
+                f"units, the width of an effect head, must be at least 1, got {units}"
+            )
 
     def build(self, fields_shape: Shape, summary_shape: Shape) -> None:
         """Creates the weights for fields, (B, m, d), and a summary, (B, c)."""

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from interhat_tf.errors import SettingError
 from interhat_tf.ops import Shape, Tensor
 from interhat_tf.utils.config import ConfigFromSignature, Regularizer
 
@@ -48,7 +49,7 @@ class FieldAwareValues(ConfigFromSignature):
         super().__init__(**kwargs)
         self.units = int(units)
         if self.units < 1:
-            raise ValueError(f"units, the size of the values, must be at least 1, got {units}")
+            raise SettingError(f"units, the size of the values, must be at least 1, got {units}")
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
 
     def build(self, inputs_shape: Shape, weights_shape: Shape | None = None) -> None:

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from interhat_tf.errors import SettingError
 from interhat_tf.layers.crossed_fields import CrossedFields
 from interhat_tf.layers.frozen_vectors import FrozenVectors
 from interhat_tf.ops import Shape, Tensor, take_rows
@@ -80,9 +81,9 @@ class FieldEmbedding(ConfigFromSignature):
         self.num_numerical = int(num_numerical)
         self.missing_numbers = missing_numbers
         if not self.vocabulary_sizes and not self.num_numerical:
-            raise ValueError("FieldEmbedding needs at least one categorical or numerical field")
+            raise SettingError("FieldEmbedding needs at least one categorical or numerical field")
         if any(size < 1 for size in self.vocabulary_sizes):
-            raise ValueError(f"vocabulary sizes must be at least 1, got {self.vocabulary_sizes}")
+            raise SettingError(f"vocabulary sizes must be at least 1, got {self.vocabulary_sizes}")
         self.embedding_dim = int(embedding_dim)
         self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
         self.embeddings_regularizer = keras.regularizers.get(embeddings_regularizer)

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from interhat_tf.errors import SettingError
 from interhat_tf.ops import Shape, Tensor, multi_head_self_attention
 from interhat_tf.utils.config import Activation, ConfigFromSignature, Regularizer
 
@@ -72,7 +73,7 @@ class MultiHeadSelfAttention(ConfigFromSignature):
     ):
         super().__init__(**kwargs)
         if num_heads < 1 or key_dim < 1:
-            raise ValueError(
+            raise SettingError(
                 f"num_heads and key_dim must be at least 1, got {num_heads} and {key_dim}"
             )
         self.num_heads = int(num_heads)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import keras
 
+from interhat_tf.errors import SettingError
 from interhat_tf.layers import EffectHead
 from interhat_tf.ops import Tensor
 from interhat_tf.schema import Batch
@@ -74,7 +75,7 @@ class EffectsModel(ConfigFromSignature, keras.Model):
             ValueError: If the model holds no head.
         """
         if self.effect_head is None:
-            raise ValueError("this model has no effects yet: call fit_effects(model, data) first")
+            raise SettingError("this model has no effects yet: call fit_effects(model, data) first")
         self.check_inputs(inputs)
         found = self.describe(inputs)
         effects = self.effect_head(found.fields, found.summary)

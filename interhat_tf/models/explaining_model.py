@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from interhat_tf.errors import DataError, SettingError
 from interhat_tf.layers import FieldAwareValues
 from interhat_tf.models.attention_worth import Evaluate, attention_worth
 from interhat_tf.models.click_model import ClickModel
@@ -158,7 +159,7 @@ class ExplainingModel(ClickModel):
                 total += np.sum(terms, axis=0, dtype="float64")
                 weight += len(terms)
         if not weight:
-            raise ValueError("adapt needs at least one training record, got none")
+            raise DataError("adapt needs at least one training record, got none")
         self.average_terms.assign(total / weight)
 
     def diagnose(self, batches: Iterable[Any], evaluate: Evaluate) -> dict[str, Any]:
@@ -182,7 +183,7 @@ class ExplainingModel(ClickModel):
     def _make_base(self, contribution_base: str, order: int, embedding_dim: int) -> None:
         """Creates the weight that `adapt` fills, if contributions are against an average."""
         if contribution_base not in ("average", "zero"):
-            raise ValueError(
+            raise SettingError(
                 f"contribution_base must be 'average' or 'zero', got {contribution_base!r}"
             )
         if contribution_base == "zero":

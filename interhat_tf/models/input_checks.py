@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from interhat_tf.errors import DataError
 from interhat_tf.ops import cpu_kernels
 from interhat_tf.schema import CATEGORICAL, NUMERICAL, Batch, Schema
 
@@ -136,7 +137,7 @@ def _saying_what_is_wrong() -> Iterator[None]:
             raise
         name, what, least, most, size = found.groups()
         value = least if least.startswith("-") else most
-        raise ValueError(
+        raise DataError(
             f"field {name!r}: id {value} is outside the vocabulary [0, {size})"
             if what == "ids"
             else f"a label is {value}; labels are 0 or 1, or between"

@@ -8,6 +8,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from interhat_tf.errors import SettingError
+
 
 @dataclasses.dataclass(frozen=True)
 class Preset:
@@ -197,9 +199,9 @@ def hyperparameters(
     2e-08
     """
     if preset not in PRESETS:
-        raise ValueError(f"unknown preset {preset!r}; there are: {', '.join(PRESETS)}")
+        raise SettingError(f"unknown preset {preset!r}; there are: {', '.join(PRESETS)}")
     if rows is not None and rows < 1:
-        raise ValueError(f"rows, the number of training records, must be >= 1, got {rows}")
+        raise SettingError(f"rows, the number of training records, must be >= 1, got {rows}")
     row, form = DATASETS.get((dataset or "").split("/")[0], OTHER_DATASET), PRESETS[preset]
     if model not in ("interhat", "interhat_s"):
         return {}, dict(row.training)

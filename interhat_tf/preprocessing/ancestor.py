@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from interhat_tf.errors import SettingError
 from interhat_tf.growth import Growth
 from interhat_tf.preprocessing.encoding import Encoding
 from interhat_tf.preprocessing.fields import Categorical
@@ -47,7 +48,7 @@ class Ancestor:
         for name in ("drop_after", "drop_below"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+                raise SettingError(f"{name} must be at least 1, got {value}")
 
     @property
     def identity(self) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import pyarrow as pa
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from etils import epath
 
+from interhat_tf.errors import DataError, SettingError
 from interhat_tf.preprocessing.encoding import Encoding
 from interhat_tf.preprocessing.fields import COUNTED, RawField
 from interhat_tf.preprocessing.rows import Chunk, Rows
@@ -120,7 +121,7 @@ class BeamRunner:
     def _create(self, pipeline, chunks):
         chunks = list(_check_plain(chunks))
         if not chunks:
-            raise ValueError("the log has no rows")
+            raise DataError("the log has no rows")
         return pipeline | "Chunks" >> beam.Create(chunks) | "Spread" >> beam.Reshuffle()
 
 
@@ -143,7 +144,7 @@ class _Distribute(beam.DoFn):
 def _check_plain(chunks):
     for chunk in chunks:
         if getattr(chunk, "data", None) is not None:
-            raise ValueError(
+            raise SettingError(
                 f"{chunk.path}: several workers cannot read chunks of a compressed file; "
                 f"decompress it first"
             )

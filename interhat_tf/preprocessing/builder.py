@@ -19,6 +19,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from etils import epath
 
+from interhat_tf.errors import DataError, FullDiskError
 from interhat_tf.preprocessing.encoding import Encoding, row_dtype
 from interhat_tf.preprocessing.fields import RawField
 from interhat_tf.preprocessing.local_runner import LocalRunner
@@ -128,7 +129,9 @@ class ClickLogBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # t
         try:
             super()._download_and_prepare(dl_manager, download_config)
         except tf.errors.OpError as error:  # TensorFlow writes the files
-            raise OSError(f"{self.data_path}: {error.message}") from error
+            full = isinstance(error, tf.errors.ResourceExhaustedError)
+            kind = FullDiskError if full else OSError
+            raise kind(f"{self.data_path}: {error.message}") from error
         for folder in (self._folder("counts"), self._folder("partitions")):
             if folder.exists():
                 folder.rmtree()
@@ -141,7 +144,7 @@ class ClickLogBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # t
             self.parts = parts()
         for split, rows in zip(SPLITS, counts.rows, strict=True):
             if rows == 0:
-                raise ValueError(
+                raise DataError(
                     f"{self.info.full_name}: the {split} split has no rows; "
                     f"the log has {counts.rows.sum():,}: add rows, or split them in another way"
                 )

@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from interhat_tf.errors import DataError
 from interhat_tf.preprocessing.fields import Column
 from interhat_tf.preprocessing.rows import FileChunk
 
@@ -26,7 +27,7 @@ def check_values(
     right = np.asarray(right)
     if not right.all():
         row = int(right.argmin())
-        raise ValueError(
+        raise DataError(
             f"{chunk.path}:{chunk.line_of(row)}: {field} is {column[row].as_py()!r}; {rule}"
         )
 

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from interhat_tf.errors import DataError
 from interhat_tf.preprocessing.fields import (
     Categorical,
     Column,
@@ -167,7 +168,7 @@ def read_source(
     try:
         return read_form(column, source.form, null_values)
     except pa.ArrowException as error:
-        raise ValueError(
+        raise DataError(
             f"{where}: column {source.column!r} of type {column.type} cannot be read as "
             f"{source.form} ({error}); leave it out, or store it as text or numbers"
         ) from error

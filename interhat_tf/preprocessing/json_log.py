@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import json as arrow_json
 
+from interhat_tf.errors import DataError
 from interhat_tf.preprocessing.column_forms import NUMBER, Reading
 from interhat_tf.preprocessing.log_files import file_sizes
 from interhat_tf.preprocessing.text_chunks import (
@@ -80,7 +81,7 @@ class JsonLog:
     def _first_rows(self) -> pa.Table:
         chunk = next(text_chunks(self.paths[:1], chunk_bytes=SAMPLE_BYTES))
         if chunk.read().lstrip()[:1] == b"[":
-            raise ValueError(
+            raise DataError(
                 f"{chunk.path}: a JSON array; write a record a line, as pandas does with "
                 f"to_json(orient='records', lines=True)"
             )
@@ -115,7 +116,7 @@ def _parse(
         row = first_wrong_row(data, ends, read)
         line = data[ends[row - 1] if row else 0 : ends[row]]
         problem = _problem_of_line(line, str(error))
-        raise ValueError(f"{chunk.path}:{chunk.first_line + row}: {problem}") from error
+        raise DataError(f"{chunk.path}:{chunk.first_line + row}: {problem}") from error
 
 
 def _problem_of_line(line: bytes, problem: str) -> str:

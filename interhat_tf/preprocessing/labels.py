@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from interhat_tf.errors import DataError, SettingError
 from interhat_tf.preprocessing.checks import check_values
 from interhat_tf.preprocessing.column_forms import OPPOSITES
 from interhat_tf.preprocessing.fields import Column, as_text
@@ -74,13 +75,13 @@ def find_label(columns: Sequence[str], label: str | None) -> str:
     if label is None:
         found = [column for column in columns if column.lower() in LABEL_NAMES]
         if len(found) != 1:
-            raise ValueError(
+            raise SettingError(
                 f"{' and '.join(found) or 'none'} of the columns {', '.join(columns)} may be the "
                 f"label; name it with label=, or the character between columns with delimiter="
             )
         return found[0]
     if label not in columns:
-        raise ValueError(f"there is no column {label!r}; there are {', '.join(columns)}")
+        raise SettingError(f"there is no column {label!r}; there are {', '.join(columns)}")
     return label
 
 
@@ -107,7 +108,7 @@ def find_label_values(column: Column, name: str, positive: str | int | bool | No
         click = plain_texts(pa.array([str(positive)]))[0].as_py()
         others = [value for value in rows if value != click]
         if len(others) != 1:
-            raise ValueError(
+            raise DataError(
                 f"label {name!r} has the values {shown}; beside the positive {click!r} "
                 f"a label has one other"
             )
@@ -119,8 +120,8 @@ def find_label_values(column: Column, name: str, positive: str | int | bool | No
         # Where there is a third value, reading the log names its line.
         return Label(name, *max(pairs, key=lambda pair: sum(rows.get(value, 0) for value in pair)))
     if len(rows) == 2:
-        raise ValueError(f"label {name!r} has the values {shown}; name the click with positive=")
-    raise ValueError(
+        raise DataError(f"label {name!r} has the values {shown}; name the click with positive=")
+    raise DataError(
         f"label {name!r} has the values {shown or 'of no row'}; a label has two, such as 0 and 1; "
         f"name another column with label="
     )

@@ -10,6 +10,7 @@ import numpy as np
 from etils import epath
 from tqdm import tqdm
 
+from interhat_tf.errors import DataError
 from interhat_tf.preprocessing.encoding import Encoding
 from interhat_tf.preprocessing.fields import RawField
 from interhat_tf.preprocessing.rows import Chunk, Rows
@@ -66,7 +67,7 @@ class LocalRunner:
         for counts in read_chunks(chunks, count, "Counting values"):
             store.add(counts)
         if store.totals is None:
-            raise ValueError("the log has no rows")
+            raise DataError("the log has no rows")
         return store.totals, store.value_counts()
 
     def encode(

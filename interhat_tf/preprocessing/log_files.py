@@ -10,6 +10,8 @@ import pyarrow as pa
 import tensorflow_datasets as tfds
 from etils import epath
 
+from interhat_tf.errors import DataError
+
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
 
 
@@ -87,7 +89,7 @@ def check_file(path: epath.Path) -> None:
     # For `epath` a pipe, which would be read for ever, is a file.
     if not (path.is_file() if "://" in str(path) else os.path.isfile(path)):
         what = "a folder" if path.is_dir() else "no file, or a link to none"
-        raise ValueError(
+        raise DataError(
             f"{path} is {what}; a folder of parts holds files alone: remove it, or give a list of "
             f"the log's files and folders"
         )
@@ -127,7 +129,7 @@ def open_content(path: str | os.PathLike) -> Iterator[BinaryIO]:
                 yield stream
         except OSError as error:
             problem = str(error).splitlines()[0]
-            raise ValueError(
+            raise DataError(
                 f"{path}: the {compression} file is cut off or damaged ({problem}); "
                 f"get the file again"
             ) from error

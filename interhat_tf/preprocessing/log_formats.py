@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 from etils import epath
 
+from interhat_tf.errors import SettingError
 from interhat_tf.preprocessing.column_forms import Reading
 from interhat_tf.preprocessing.json_log import JsonLog
 from interhat_tf.preprocessing.log_files import COMPRESSIONS, check_file, part_files
@@ -77,7 +78,7 @@ def find_log(data: Any, delimiter: str | None = None, encoding: str | None = Non
     if encoding:
         _check_encoding(encoding)
     if delimiter is not None and (len(delimiter.encode()) != 1 or delimiter in '"\r\n'):
-        raise ValueError(f"delimiter is {delimiter!r}; it is one character, such as ',' or ';'")
+        raise SettingError(f"delimiter is {delimiter!r}; it is one character, such as ',' or ';'")
     if is_table(data):
         return TableLog(as_table(data))
     paths = [data] if isinstance(data, str | os.PathLike) else list(data)
@@ -97,7 +98,7 @@ def find_log(data: Any, delimiter: str | None = None, encoding: str | None = Non
         (file for file, suffix in zip(names, suffixes, strict=True) if suffix != suffixes[0]),
         names[0],
     )
-    raise ValueError(
+    raise SettingError(
         f"{wrong}: a log is files of text ({', '.join(TEXT_SUFFIXES)}), of JSON lines "
         f"({', '.join(JSON_SUFFIXES)}), each plain or compressed ({', '.join(COMPRESSIONS)}), "
         f"or of Parquet (.parquet), of one kind alone; rename the file"
@@ -110,7 +111,7 @@ def _check_encoding(encoding):
     except LookupError:
         plain = False
     if not plain:
-        raise ValueError(
+        raise SettingError(
             f"encoding is {encoding!r}; one is read that has ASCII in it, as latin-1, cp1252 or "
             f"shift_jis; convert the file to UTF-8"
         )

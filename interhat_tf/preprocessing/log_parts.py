@@ -10,6 +10,8 @@ from typing import Any
 
 from etils import epath
 
+from interhat_tf.errors import DataError
+
 
 @dataclasses.dataclass(frozen=True)
 class Part:
@@ -69,7 +71,7 @@ def check_unwritten(parts: Iterable[Part]) -> None:
     """
     for part in parts:
         if (_size(part.path), _modified(part.path)) != (part.size, part.modified):
-            raise ValueError(f"{part.path}: the file has changed while it was read; start again")
+            raise DataError(f"{part.path}: the file has changed while it was read; start again")
 
 
 def have_changed(paths: Sequence[str], parts: Sequence[Mapping[str, Any]]) -> bool:
@@ -134,7 +136,7 @@ def new_parts(paths: Sequence[str], known: Iterable[Mapping[str, Any]], name: st
         elif _size(path) not in sizes or _digest(path) not in digests:
             new.append(path)
     if not new:
-        raise ValueError(f"{', '.join(paths)}: every file is in the set {name} already")
+        raise DataError(f"{', '.join(paths)}: every file is in the set {name} already")
     return new
 
 
@@ -145,7 +147,7 @@ def _check_unchanged(part: Part, name: str) -> None:
             return
         if not _differs(part.path, dataclasses.asdict(part)):
             return
-    raise ValueError(
+    raise DataError(
         f"{part.path} has changed since {name} was prepared from it ({part.size:,} bytes then, "
         f"{size:,} now); bring the file back and put new rows into a file of their own, or "
         f"prepare the whole log as a new set, without grow="

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from interhat_tf.errors import DataError, SettingError
 from interhat_tf.preprocessing.column_forms import FORMS, NULL_VALUES, Reading, Source
 from interhat_tf.preprocessing.column_plan import (
     LABEL,
@@ -164,7 +165,7 @@ def follow_plan(
     of_weights = weights.columns if weights else []
     for column in (label.column, *reading.columns, *of_weights):
         if column not in sample.column_names:
-            raise ValueError(
+            raise DataError(
                 f"{where}: there is no column {column!r}, which {name} was prepared from; "
                 f"there are {', '.join(sample.column_names)}"
             )
@@ -190,7 +191,7 @@ def _roles(label, weights):
     """Returns what the columns are that cannot become fields."""
     columns = weights.columns if weights else []
     if label in columns:
-        raise ValueError(f"column {label!r} is the label and cannot be the weight as well")
+        raise SettingError(f"column {label!r} is the label and cannot be the weight as well")
     return {label: "label", **dict.fromkeys(columns, "weight")}
 
 
@@ -208,30 +209,30 @@ def _asked_kinds(columns, roles, categorical, numerical, exclude, scaled):
     named = [*categorical, *numerical, *exclude]
     for column in [*roles, *named]:
         if column not in columns:
-            raise ValueError(f"there is no column {column!r}; there are {', '.join(columns)}")
+            raise SettingError(f"there is no column {column!r}; there are {', '.join(columns)}")
     for column in named:
         if column in roles:
-            raise ValueError(
+            raise SettingError(
                 f"column {column!r} is the {roles[column]} and cannot be a field as well"
             )
         if named.count(column) > 1:
-            raise ValueError(f"column {column!r} is named twice; a field has one kind")
+            raise SettingError(f"column {column!r} is named twice; a field has one kind")
     if inferred:
         return {column: NUMERICAL if column in scaled else None for column in candidates}
     if not (categorical or numerical):
-        raise ValueError("categorical and numerical are both empty; name a column")
+        raise SettingError("categorical and numerical are both empty; name a column")
     return dict.fromkeys(categorical, CATEGORICAL) | dict.fromkeys(numerical, NUMERICAL)
 
 
 def _check_split(columns, label, kinds, split):
     if split.column not in columns:
-        raise ValueError(
+        raise SettingError(
             f"split is {str(split)!r}; there is no such column; there are {', '.join(columns)}"
         )
     if split.column == label:
-        raise ValueError(f"split is {str(split)!r}, which is the label; name another column")
+        raise SettingError(f"split is {str(split)!r}, which is the label; name another column")
     if isinstance(split, ColumnSplit) and kinds.get(split.column):
-        raise ValueError(f"column {split.column!r} is the split and cannot be a field as well")
+        raise SettingError(f"column {split.column!r} is the split and cannot be a field as well")
 
 
 def _may_be_field(split, sample, planner):
@@ -266,20 +267,20 @@ def _check(plans, sources, where):
         if plan.kind == UNKNOWN or not column
     ]
     if problems:
-        raise ValueError(
+        raise DataError(
             f"{where}: {', '.join(problems)}, so that fields cannot be inferred; leave columns out "
             f"with exclude=, or name those to use with categorical= and numerical="
         )
     for column, plan in plans.items():
         for field in plan.forms:
             if field != column and field in plans:
-                raise ValueError(
+                raise DataError(
                     f"{where}: column {column!r} becomes a field {field!r}, and so does the column "
                     f"of that name; leave one out with exclude="
                 )
     if not sources:
         reasons = [f"{column!r} ({plan.note})" for column, plan in plans.items()]
-        raise ValueError(
+        raise DataError(
             f"{where}: there is no column but the label"
             + (f" and those that are left out: {', '.join(reasons)}" if reasons else "")
         )

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from etils import epath
 
+from interhat_tf.errors import DataError
 from interhat_tf.preprocessing.column_forms import Reading
 from interhat_tf.preprocessing.kinds import is_text
 from interhat_tf.preprocessing.log_files import file_sizes
@@ -65,7 +66,7 @@ class ParquetLog:
         """The columns' names."""
         names = self._schema.names
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"{self.paths[0]}: column {twice[0]!r} is there twice; rename one")
+            raise DataError(f"{self.paths[0]}: column {twice[0]!r} is there twice; rename one")
         return names
 
     @functools.cached_property
@@ -96,7 +97,7 @@ class ParquetLog:
             ValueError: If there are none.
         """
         if not self.chunks:
-            raise ValueError(f"{self.paths[0]}: the log has no rows")
+            raise DataError(f"{self.paths[0]}: the log has no rows")
         first = _read(self.chunks[0], self.columns)
         if len(self.chunks) == 1:
             return first
@@ -130,7 +131,7 @@ def _read(chunk: RowGroupChunk, names: list[str]) -> pa.Table:
     with _open(chunk.path) as file:
         schema = file.schema_arrow
     if missing := [name for name in names if name not in schema.names]:
-        raise ValueError(
+        raise DataError(
             f"{chunk.path}: the file has no column {missing[0]!r}; all parts of a log need it, "
             f"or leave it out with exclude="
         )
@@ -147,7 +148,7 @@ def _open(path: str, **options: Any) -> Iterator[pq.ParquetFile]:
         try:
             yield pq.ParquetFile(file, buffer_size=READ_BYTES, **options)
         except (pa.ArrowException, OSError) as error:
-            raise ValueError(
+            raise DataError(
                 f"{path}: no Parquet file, or cut off or damaged ({error}); get the file again"
             ) from error
 

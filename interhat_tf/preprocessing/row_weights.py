@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from interhat_tf.errors import SettingError
 from interhat_tf.preprocessing.checks import check_values
 from interhat_tf.preprocessing.fields import parse_numbers
 from interhat_tf.preprocessing.rows import FileChunk
@@ -45,7 +46,7 @@ class RowWeights:
 
     def __post_init__(self) -> None:
         if not 0 < self.negative_sampling_rate <= 1:
-            raise ValueError(
+            raise SettingError(
                 f"negative_sampling_rate is the share of the rows without a click that the log "
                 f"holds, above 0 and at most 1, got {self.negative_sampling_rate}"
             )

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from etils import epath
 
+from interhat_tf.errors import DataError, SettingError
 from interhat_tf.preprocessing.checks import check_values
 from interhat_tf.preprocessing.column_forms import RULES, WHOLE, Reading, Source, read_source
 from interhat_tf.preprocessing.fields import Column, as_text, parse_numbers
@@ -158,7 +159,7 @@ class TimeSplit(Split):
         try:
             starts = files.split_starts()
         except ValueError as error:
-            raise ValueError(f"{log.paths[0]}: column {self.column!r}: {error}") from error
+            raise DataError(f"{log.paths[0]}: column {self.column!r}: {error}") from error
         folder.rmtree()
         return dataclasses.replace(self, starts=starts)
 
@@ -261,7 +262,7 @@ def parse_split(text: str) -> Split:
     for split in (RandomSplit(), PositionSplit()):
         if text == str(split):
             return split
-    raise ValueError(
+    raise SettingError(
         f"split is {text!r}; it is random, position, "
         f"{', '.join(f'{kind}:COLUMN' for kind in BY_COLUMN)}"
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from interhat_tf.errors import DataError
 from interhat_tf.preprocessing.column_forms import Reading
 
 CHUNK_ROWS = 1 << 17
@@ -33,7 +34,7 @@ def as_table(data: Any) -> pa.Table:
             return pa.Table.from_pandas(data, preserve_index=False).replace_schema_metadata()
         return plain_dictionaries(pa.table(data).replace_schema_metadata())
     except (pa.ArrowException, TypeError) as error:
-        raise ValueError(
+        raise DataError(
             f"{NAME}: not to be read as Arrow ({' '.join(str(error).split())}); "
             f"convert the column to text or numbers"
         ) from error
@@ -136,7 +137,7 @@ class TableLog:
             ValueError: If there are none.
         """
         if not self.chunks:
-            raise ValueError(f"{NAME}: the log has no rows")
+            raise DataError(f"{NAME}: the log has no rows")
         ends = [self.chunks[0], self.chunks[-1]] if len(self.chunks) > 1 else self.chunks
         return pa.concat_tables([chunk.values for chunk in ends])
 

@@ -15,6 +15,7 @@ import numpy as np
 from etils import epath
 from tqdm import tqdm
 
+from interhat_tf.errors import DataError
 from interhat_tf.preprocessing.log_files import is_compressed, open_content
 from interhat_tf.preprocessing.quoted_lines import record_ends, rows_of_more_lines
 
@@ -106,7 +107,7 @@ def log_chunks(paths: Sequence[str], *, share: float = 1.0, **options: Any) -> I
 
     def first_rows(total: int) -> int:
         if int(share * total) == 0:
-            raise ValueError(f"{paths[0]}: {share:.0%} of the {total} rows are none; add rows")
+            raise DataError(f"{paths[0]}: {share:.0%} of the {total} rows are none; add rows")
         return int(share * total)
 
     if not any(map(is_compressed, paths)):
@@ -186,7 +187,7 @@ def text_chunks(
                 row = chunk.first_row + chunk.rows
                 yield chunk
         if row == rows_before:
-            raise ValueError(f"{path}: the file has no rows; get the file again, or remove it")
+            raise DataError(f"{path}: the file has no rows; get the file again, or remove it")
 
 
 def first_chunks(chunks: Iterable[TextChunk], rows: int) -> Iterator[TextChunk]:
@@ -239,7 +240,7 @@ def read_header(
         names = _column_names(path, _first_line(path, stream), delimiter, quoting, encoding)
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ValueError(f"{path}:1: column {twice[0]!r} is there twice; rename one")
+        raise DataError(f"{path}:1: column {twice[0]!r} is there twice; rename one")
     return names
 
 
@@ -279,7 +280,7 @@ def _chunks_of_file(path, stream, start, offset, chunk_bytes, row):
         if end != b"\n":
             rows += 1  # the last line of a file needs no end
             if len(block) >= MAX_LINE_BYTES:
-                raise ValueError(_too_long(path, line + rows - 1))
+                raise DataError(_too_long(path, line + rows - 1))
         data = b"".join(blocks) if blocks else None
         yield TextChunk(str(path), line, row, rows, offset, length, data)
         line, row, offset, start = line + rows, row + rows, offset + length, b""
@@ -297,7 +298,7 @@ def _records_of_file(path, stream, start, offset, chunk_bytes, row, delimiter):
         if len(rest) > MAX_LINE_BYTES or (b"\n" in rest and not block):
             at = line + data.count(b"\n", 0, length)
             closed = b"\n" not in rest
-            raise ValueError(_too_long(path, at) if closed else f"{path}:{at}: {NOT_CLOSED}")
+            raise DataError(_too_long(path, at) if closed else f"{path}:{at}: {NOT_CLOSED}")
         if rest and not block:  # the last line of a file needs no end
             ends, length, rest = np.append(ends, len(data)), len(data), b""
         if length:
@@ -327,23 +328,23 @@ def _blocks(stream: BinaryIO, start: bytes, size: int) -> Iterator[bytes]:
 def _first_line(path, stream):
     line = stream.readline(MAX_LINE_BYTES)
     if not line:
-        raise ValueError(f"{path}: the file is empty; get the file again, or remove it")
+        raise DataError(f"{path}: the file is empty; get the file again, or remove it")
     for magic, advice in OTHER_FORMATS.items():
         if line.startswith(magic):
-            raise ValueError(f"{path}: the file is not text but {advice}")
+            raise DataError(f"{path}: the file is not text but {advice}")
     if b"\0" in line:
-        raise ValueError(
+        raise DataError(
             f"{path}: the file is not text in UTF-8; get the file again, or convert it to UTF-8"
         )
     if len(line) == MAX_LINE_BYTES:
-        raise ValueError(_too_long(path, 1))
+        raise DataError(_too_long(path, 1))
     return line
 
 
 def _check_header(path, line, expected, delimiter, quoting, encoding):
     names = _column_names(path, line, delimiter, quoting, encoding)
     if names != expected:
-        raise ValueError(
+        raise DataError(
             f"{path}:1: the header must be {', '.join(expected)}; found {', '.join(names)}"
         )
 
@@ -352,14 +353,14 @@ def _column_names(path, line, delimiter, quoting, encoding):
     try:
         text = line.decode(encoding or "utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(
+        raise DataError(
             f"{path}:1: the header is not in {encoding or 'UTF-8'}; give encoding=, or convert it"
         ) from error
     text = text.rstrip("\r\n")
     if "\r" in text:
-        raise ValueError(f"{path}:1: {RETURNS}")
+        raise DataError(f"{path}:1: {RETURNS}")
     if quoting and text.count('"') % 2:
-        raise ValueError(f"{path}:1: {NOT_CLOSED}")
+        raise DataError(f"{path}:1: {NOT_CLOSED}")
     return split_line(text, delimiter, quoting)
 
 

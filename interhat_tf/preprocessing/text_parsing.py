@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
+from interhat_tf.errors import DataError
 from interhat_tf.preprocessing.quoted_lines import record_ends
 from interhat_tf.preprocessing.text_chunks import (
     MAX_LINE_BYTES,
@@ -88,7 +89,7 @@ def parse(
     except pa.ArrowInvalid as error:
         ends = record_ends(data, delimiter) if chunk.longer_rows else line_ends(data)
         if len(ends) != chunk.rows:
-            raise ValueError(
+            raise DataError(
                 f"{chunk.path}: the file has changed while it was read; start again"
             ) from error
         row = first_wrong_row(data, ends, read)
@@ -96,7 +97,7 @@ def parse(
         if quoting and row and lines[row - 1].count(b'"') % 2:  # it swallowed this line
             row -= 1
         problem = _problem_of_line(lines[row], columns, delimiter, include, quoting, missing)
-        raise ValueError(f"{chunk.path}:{chunk.line_of(row)}: {problem}") from error
+        raise DataError(f"{chunk.path}:{chunk.line_of(row)}: {problem}") from error
 
 
 def first_wrong_row(data: bytes, ends: np.ndarray, read: Callable[[bytes, int], pa.Table]) -> int:
@@ -129,7 +130,7 @@ def _read_in(encoding, chunk):
         return data.decode(encoding).encode()
     except UnicodeDecodeError as error:
         line = chunk.first_line + data[: error.start].count(b"\n")
-        raise ValueError(f"{chunk.path}:{line}: the line is not in {encoding}") from error
+        raise DataError(f"{chunk.path}:{line}: the line is not in {encoding}") from error
 
 
 def _read_csv(data, columns, include, rows, delimiter, quoting, missing, longer_rows):

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 from etils import epath
 
+from interhat_tf.errors import DataError
 from interhat_tf.utils.files import naming_errors
 
 BITS = 16
@@ -57,7 +58,7 @@ class TimeFiles:
         first = self._rows_until(self._nth(0))
         second = self._rows_until(self._nth(first)) if first < rows else rows
         if second == rows:
-            raise ValueError("a split by time needs three different times; split another way")
+            raise DataError("a split by time needs three different times; split another way")
         test = self._start_near(rows * 9 // 10, second, self._rows_before(self._nth(rows - 1)))
         latest = self._rows_before(self._nth(test - 1))
         validation = self._start_near(rows * 8 // 10, first, latest)

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from etils import epath
 
+from interhat_tf.errors import DataError
 from interhat_tf.preprocessing.fields import (
     COUNTED,
     Bucketed,
@@ -303,7 +304,7 @@ def _check_finite(numbers, rows, field):
     wrong = ~(np.abs(numbers) <= LARGEST_NUMBER)
     if wrong.any():
         row = int(wrong.argmax())
-        raise ValueError(
+        raise DataError(
             f"{rows.source}:{rows.first_line + row}: {field.name} is {numbers[row]}; "
             f"a number must be finite, leave it empty where it is missing"
         )

@@ -15,6 +15,7 @@ import pyarrow as pa
 from tqdm.auto import tqdm
 
 from interhat_tf.calibration import model_probability
+from interhat_tf.errors import DataError, SettingError
 from interhat_tf.explanation.batches import ROWS, in_batches, predict
 from interhat_tf.explanation.selection import first_records
 from interhat_tf.input_pipeline.click_log import LogData
@@ -112,7 +113,7 @@ def score(
     added = [PROBABILITY, UNKNOWN, *explain.columns] if explain else [PROBABILITY, UNKNOWN]
     for name in added:
         if name in opened.columns:
-            raise ValueError(f"{opened.paths[0]}: the log has a column {name!r}; rename it")
+            raise DataError(f"{opened.paths[0]}: the log has a column {name!r}; rename it")
     job = {
         "log": [*opened.identity, *_times(opened)],
         "model": _digest_of_model(model),
@@ -123,7 +124,7 @@ def score(
         for chunk, table, totals in _scored(model, data, opened, explain, parts.finished):
             parts.write(table, totals, chunk.path)
         if not parts.finished:
-            raise ValueError(f"{opened.paths[0]}: the log has no rows")
+            raise DataError(f"{opened.paths[0]}: the log has no rows")
         totals = parts.finish()
     rows = totals["rows"]
     shares = [unknown / rows for unknown in totals["unknown"]]
@@ -141,7 +142,7 @@ def score(
 def _check_columns(log: Log, data: PreparedDataset) -> None:
     missing = [source for source in data.reading.columns if source not in log.columns]
     if missing:
-        raise ValueError(
+        raise DataError(
             f"{log.paths[0]}: the log has no column {missing[0]!r}; it has {', '.join(log.columns)}"
         )
 
@@ -154,7 +155,7 @@ def _make_reasons(
     if background is None:
         background = 0 if model.effect_head else BACKGROUND
     if not background and not model.effect_head:
-        raise ValueError("the model estimates no effects: call fit_effects, or give a background")
+        raise SettingError("the model estimates no effects: call fit_effects, or give a background")
     compared = first_records(data, "train", background) if background else None
     return Reasons(model, number, compared)
 

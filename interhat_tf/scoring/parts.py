@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
+from interhat_tf.errors import DamagedFileError, DataError, SettingError
 from interhat_tf.utils.files import atomic_write, read_json, write_json
 
 SUFFIXES = (".parquet", ".csv")
@@ -35,7 +36,7 @@ class Parts:
         names = sorted(path.name for path in folder.glob("*.arrow"))
         self.finished = len(names)
         if names != [_name(number) for number in range(len(names))]:
-            raise ValueError(f"{folder} lacks a part; remove the folder and start again")
+            raise DamagedFileError(f"{folder} lacks a part; remove the folder and start again")
 
     @classmethod
     @contextlib.contextmanager
@@ -53,14 +54,14 @@ class Parts:
                 another job, or another process is at work on them.
         """
         if output.suffix not in SUFFIXES:
-            raise ValueError(f"{output}: the output is {' or '.join(SUFFIXES)}; rename it")
+            raise SettingError(f"{output}: the output is {' or '.join(SUFFIXES)}; rename it")
         folder = output.parent / f".{output.name}.parts"
         folder.mkdir(parents=True, exist_ok=True)
         with open(folder / "lock", "w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise ValueError(f"another process is writing {output}; wait for it") from None
+                raise SettingError(f"another process is writing {output}; wait for it") from None
             try:
                 if output.exists():
                     shutil.rmtree(folder)  # what is left if its removal was cut off
@@ -85,11 +86,11 @@ class Parts:
         try:
             table = table.cast(self._schema) if self.finished else table
         except (pa.ArrowException, ValueError) as error:
-            raise ValueError(f"{source}: not of the types of the first rows ({error})") from error
+            raise DataError(f"{source}: not of the types of the first rows ({error})") from error
         if self.output.suffix == ".csv":
             for field in table.schema:
                 if pa.types.is_nested(field.type) or pa.types.is_binary(field.type):
-                    raise ValueError(
+                    raise DataError(
                         f"{source}: CSV cannot hold column {field.name!r}, {field.type}; "
                         f"write a .parquet file"
                     )
@@ -136,7 +137,7 @@ def _check_job(folder: pathlib.Path, job: Mapping[str, Any]) -> None:
         return
     earlier = read_json(path)
     if changed := [key for key in job if earlier.get(key) != job[key]]:
-        raise ValueError(
+        raise SettingError(
             f"{folder} holds parts of a call that differs in: {', '.join(changed)}; "
             f"remove the folder, or choose another output"
         )

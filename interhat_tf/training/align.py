@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from interhat_tf.errors import SettingError
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.training.distribution import distribute_batches
 from interhat_tf.training.evaluation import compile_prediction, evaluate
@@ -60,7 +61,7 @@ def align_attention(
         model.save("aligned.keras")
     """
     if not weight and not order_weight:
-        raise ValueError("weight and order_weight are both 0: nothing would be aligned")
+        raise SettingError("weight and order_weight are both 0: nothing would be aligned")
     weights = {"effect_weight": weight, "order_weight": order_weight}
     changes = {"learning_rate": 1e-3, **changes, **weights}
     settings = TrainingSettings.of_model(model, **changes).complete(model, data)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
+from interhat_tf.errors import SettingError
 from interhat_tf.schema import Batch
 from interhat_tf.training.microbatch import needs_whole_batches
 from interhat_tf.training.optimizers import Adam
@@ -117,12 +118,12 @@ def check_alignment(
             self-distillation.
     """
     if not hasattr(model, "explain"):
-        raise ValueError(
+        raise SettingError(
             f"{weight_name} needs a model with attention weights, and {type(model).__name__} has "
             "none: train an InterHAt, or leave it out"
         )
     if self_distillation:
-        raise ValueError(f"{weight_name} and self_distillation do not go together; choose one")
+        raise SettingError(f"{weight_name} and self_distillation do not go together; choose one")
 
 
 def aligned_forward(

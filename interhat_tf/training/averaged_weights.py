@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from interhat_tf.errors import SettingError
 from interhat_tf.training.table_sharding import TABLES
 
 WARM_UP_STEPS = 10
@@ -58,7 +59,7 @@ class AveragedWeights:
     def __init__(self, model: keras.Model, momentum: float, lazy: bool = False):
         self.momentum, self.strategy = momentum, model.distribute_strategy
         if lazy and self.strategy.num_replicas_in_sync > 1:
-            raise ValueError("ema_momentum and lazy_adam do not go together on several devices")
+            raise SettingError("ema_momentum and lazy_adam do not go together on several devices")
         self.weights = [w for w in model.weights if keras.backend.is_float_dtype(w.dtype)]
         self.log_decay = tf.Variable(0.0, dtype=tf.float64, trainable=False)
         self.tables = {
@@ -203,7 +204,7 @@ class WeightAveraging(keras.callbacks.Callback):
     def on_train_begin(self, logs: Any = None) -> None:
         """Starts from the model's present weights."""
         if keras.backend.backend() != "tensorflow" or self.model.steps_per_execution > 1:
-            raise ValueError("WeightAveraging needs TensorFlow, and steps_per_execution=1")
+            raise SettingError("WeightAveraging needs TensorFlow, and steps_per_execution=1")
         self.averaged = AveragedWeights(self.model, self.momentum)
         self._after_step = tf.function(self.averaged.after_step)
         self._own: list[np.ndarray] | None = None

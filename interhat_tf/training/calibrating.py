@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from interhat_tf.calibration import METHODS, Calibration, probability
+from interhat_tf.errors import SettingError
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.training.evaluation import predict_weighted
 from interhat_tf.training.observed_rates import Reliability
@@ -77,7 +78,7 @@ def fit_calibration(
             `Calibration.fit`.
     """
     if method not in (None, NONE, *METHODS):
-        raise ValueError(f"method must be one of {', '.join((NONE, *METHODS))}, got {method!r}")
+        raise SettingError(f"method must be one of {', '.join((NONE, *METHODS))}, got {method!r}")
     found = {name: _out_of_fold(labels, logits, sample_weight, name) for name in (NONE, *METHODS)}
     chosen = method or min(found, key=lambda name: found[name]["logloss"])
     fitted = None if chosen == NONE else Calibration.fit(labels, logits, chosen, sample_weight)

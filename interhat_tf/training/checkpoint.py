@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from interhat_tf.errors import DamagedFileError, SettingError
 from interhat_tf.training.early_stopping import BestEpoch
 from interhat_tf.utils.files import atomic_write
 from interhat_tf.utils.threads import threads_an_operation
@@ -74,12 +75,14 @@ class Checkpoint:
                 arrays = dict(file)
             state = TrainingState(**json.loads(str(arrays.pop("state"))))
         except Exception as error:  # there are many ways to be damaged
-            raise ValueError(f"{self.path} is damaged; remove it to start the run again") from error
+            raise DamagedFileError(
+                f"{self.path} is damaged; remove it to start the run again"
+            ) from error
         if _shapes(arrays) != _shapes(self._arrays()):
-            raise ValueError(f"{self.path} is a checkpoint of another model; nothing was changed")
+            raise SettingError(f"{self.path} is a checkpoint of another model; nothing was changed")
         threads = threads_an_operation()
         if None not in (threads, state.threads) and state.threads != threads:
-            raise ValueError(
+            raise SettingError(
                 f"{self.path} was made with {state.threads} threads an operation, and there are "
                 f"{threads} now, which would give other weights in their last bits; set "
                 f"TF_NUM_INTRAOP_THREADS={state.threads}"

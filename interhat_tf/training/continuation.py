@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from interhat_tf.errors import DamagedFileError, SettingError
 from interhat_tf.growth import Growth
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.schema import Schema
@@ -122,7 +123,7 @@ class EarlierRun:
             with np.load(self.path) as file:
                 self._arrays = dict(file)
         except (zipfile.BadZipFile, ValueError, EOFError) as error:
-            raise ValueError(f"{self.path} is damaged; start from another run") from error
+            raise DamagedFileError(f"{self.path} is damaged; start from another run") from error
         self.trained_on = {"name": str(self._arrays["set"]), **self.config["data"]}
 
     def load_model(self, data: PreparedDataset) -> keras.Model:
@@ -154,14 +155,14 @@ class EarlierRun:
         earlier, now = ({**a, "schema": None} for a in (self._architecture, architecture(model)))
         changed = differences(earlier, now) or schema.difference(model.schema)
         if changed or schema != model.schema:
-            raise ValueError(
+            raise SettingError(
                 f"{self.folder} is a run of another model: {changed or 'its crosses are others'}; "
                 f"load its model.keras, and if the set grew, grow_model(model, data)"
             )
         for name in SAME:
             then, today = getattr(self.settings, name), getattr(settings, name)
             if (then != today) if name == "optimizer" else (bool(then) != bool(today)):
-                raise ValueError(
+                raise SettingError(
                     f"{name} was {then} in {self.folder} and is {today}: a run that starts from "
                     f"another one has it alike"
                 )
@@ -196,7 +197,7 @@ class EarlierRun:
         if self.trained_on["vocabulary"] == data.digests["vocabulary"]:
             return None
         other = f", or start from a run on {data.growth.origin}" if data.growth else ""
-        raise ValueError(
+        raise SettingError(
             f"{self.folder} is a run on {self.trained_on['name']}, and {data.name} did not grow "
             f"from it: prepare it with grow={other}"
         )

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from interhat_tf.errors import SettingError
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 
 STRATEGIES = {
@@ -63,7 +64,7 @@ def distribute_batches(
     """
     replicas = strategy.num_replicas_in_sync
     if shards % replicas:
-        raise ValueError(f"{shards} shards cannot be distributed to {replicas} replicas equally")
+        raise SettingError(f"{shards} shards cannot be distributed to {replicas} replicas equally")
 
     def batches_of(replica: int) -> tf.data.Dataset:
         first, last = (number * shards // replicas for number in (replica, replica + 1))
@@ -99,7 +100,7 @@ def check_agreement(strategy: tf.distribute.Strategy, *numbers: int) -> None:
     mine = tf.constant([numbers], tf.int64)  # (1, numbers)
     every = strategy.gather(strategy.run(lambda: tf.identity(mine)), axis=0)  # (replicas, numbers)
     if (np.asarray(every) != np.asarray(mine)).any():
-        raise ValueError(
+        raise SettingError(
             f"the workers are at different epochs or steps, {np.asarray(every).tolist()}; "
             "they must share the run's folder"
         )

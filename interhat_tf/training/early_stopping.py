@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from interhat_tf.errors import SettingError
 from interhat_tf.training.evaluation import evaluate_batches
 
 CRITERIA: dict[str, Callable[[float, float], float]] = {
@@ -66,7 +67,7 @@ def check_criterion(criterion: str) -> None:
         ValueError: If there is none.
     """
     if criterion not in CRITERIA:
-        raise ValueError(f"criterion {criterion!r}: not of {', '.join(CRITERIA)}")
+        raise SettingError(f"criterion {criterion!r}: not of {', '.join(CRITERIA)}")
 
 
 class EarlyStopping(keras.callbacks.Callback):

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from interhat_tf.crosses import CrossedField
+from interhat_tf.errors import SettingError
 from interhat_tf.growth import NEW, Growth
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.layers import FieldEmbedding
@@ -46,7 +47,7 @@ def grow_model(model: keras.Model, data: PreparedDataset) -> keras.Model:
     assert growth is not None  # `grow_schema` has made sure
     trained_on = model.trained_on
     if trained_on and trained_on["vocabulary"] != growth.vocabulary:
-        raise ValueError(
+        raise SettingError(
             f"the model was trained on {trained_on['name']}, whose ids stand for other values than "
             f"those of {growth.origin}, which {data.name} grew from; grow it from set to set"
         )
@@ -116,7 +117,7 @@ def rows_of_tables(
         columns = list(model.columns_of(layer))
         sizes = tuple(model.schema.vocabulary_sizes[column] for column in columns)
         if sizes != layer.vocabulary_sizes:
-            raise ValueError(
+            raise SettingError(
                 f"{layer.path}: its table is not of the fields that columns_of names; "
                 f"{type(model).__name__}.columns_of has to say which they are"
             )
@@ -142,19 +143,19 @@ def grow_schema(schema: Schema, data: PreparedDataset) -> Schema:
     """
     growth = data.growth
     if growth is None:
-        raise ValueError(f"{data.name} did not grow from another set: prepare it with grow=")
+        raise SettingError(f"{data.name} did not grow from another set: prepare it with grow=")
     earlier = Schema(
         dataclasses.replace(field, vocabulary_size=growth.sizes.get(field.name, 0))
         for field in data.schema.record_fields
     )
     if difference := schema.difference(earlier):
-        raise ValueError(
+        raise SettingError(
             f"the model is not of {growth.origin}, which {data.name} grew from, the other: "
             f"{difference}; grow it from set to set"
         )
     more = {cross.name: cross for cross in data.schema.crosses}
     if new := {cross.name for cross in data.schema.crosses} - {c.name for c in schema.crosses}:
-        raise ValueError(
+        raise SettingError(
             f"the model has no cross {min(new)}: open {data.name} without it, or train a new model"
         )
     sizes = _sizes(data.schema)
@@ -181,7 +182,7 @@ def _grow_cross(
     ids = [_ids_now(name, growth, sizes[name]) for name in cross.fields]
     if cross.combinations is None:
         if dropped := [name for name in cross.fields if growth.dropped.get(name)]:
-            raise ValueError(
+            raise SettingError(
                 f"cross {cross.name!r}: the ids of {dropped[0]!r} closed up when values were "
                 f"dropped, so that its hash gives others; drop none, or train a new model"
             )

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+from interhat_tf.errors import DataError
+
 ONE_LABEL = "AUC needs records of both labels with a weight above 0; here is one label alone"
 
 
@@ -45,7 +47,7 @@ def auc(labels: ArrayLike, logits: ArrayLike, sample_weight: ArrayLike | None = 
     positives = int(clicked.sum())
     negatives = clicked.size - positives
     if not positives or not negatives:
-        raise ValueError(ONE_LABEL)
+        raise DataError(ONE_LABEL)
     rank_sum = mean_ranks[inverse[clicked]].sum()
     return float((rank_sum - positives * (positives + 1) / 2) / (positives * negatives))
 
@@ -90,7 +92,7 @@ def _weighted_auc(clicked: np.ndarray, logits: np.ndarray, weights: np.ndarray) 
     negatives = np.bincount(inverse, weights * ~clicked)
     pairs = positives.sum() * negatives.sum()
     if not pairs:
-        raise ValueError(ONE_LABEL)
+        raise DataError(ONE_LABEL)
     ranked_below = np.cumsum(negatives) - negatives / 2  # ties count half
     return float(positives @ ranked_below / pairs)
 
@@ -100,14 +102,14 @@ def _check(labels: ArrayLike, logits: ArrayLike) -> tuple[np.ndarray, np.ndarray
     labels = np.asarray(labels, dtype="float64").ravel()
     logits = np.asarray(logits, dtype="float64").ravel()
     if labels.size != logits.size or not labels.size:
-        raise ValueError(
+        raise DataError(
             f"metrics need one logit for each label, got {logits.size} logits "
             f"and {labels.size} labels"
         )
     if not np.isin(labels, (0, 1)).all():
-        raise ValueError("labels must be 0 or 1")
+        raise DataError("labels must be 0 or 1")
     if wrong := np.count_nonzero(~np.isfinite(logits)):
-        raise ValueError(f"{wrong} of {logits.size} logits are not finite: the model has diverged")
+        raise DataError(f"{wrong} of {logits.size} logits are not finite: the model has diverged")
     return labels, logits
 
 
@@ -115,12 +117,12 @@ def _check_weights(sample_weight: ArrayLike, records: int) -> np.ndarray:
     """Returns weights as float64 (n,)."""
     weights = np.asarray(sample_weight, dtype="float64").ravel()
     if weights.size != records:
-        raise ValueError(
+        raise DataError(
             f"metrics need one weight for each label, got {weights.size} weights "
             f"and {records} labels"
         )
     if wrong := np.count_nonzero(~(np.isfinite(weights) & (weights >= 0))):
-        raise ValueError(f"{wrong} of {weights.size} weights are negative or not finite")
+        raise DataError(f"{wrong} of {weights.size} weights are negative or not finite")
     if not weights.any():
-        raise ValueError("all weights are 0; metrics need a record that counts")
+        raise DataError("all weights are 0; metrics need a record that counts")
     return weights

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from interhat_tf.errors import SettingError
 from interhat_tf.layers import FrozenVectors
 from interhat_tf.schema import Batch
 from interhat_tf.utils.threads import number_of_threads
@@ -28,9 +29,9 @@ def check_microbatches(model: keras.Model, jit_compile: bool = False) -> None:
             to compile it.
     """
     if jit_compile:
-        raise ValueError("microbatch_size and jit_compile do not go together; choose one")
+        raise SettingError("microbatch_size and jit_compile do not go together; choose one")
     if needs_whole_batches(model):
-        raise ValueError("microbatch_size needs a model without dropout and batch normalisation")
+        raise SettingError("microbatch_size needs a model without dropout and batch normalisation")
 
 
 def needs_whole_batches(model: keras.Model) -> bool:

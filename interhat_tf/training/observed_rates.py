@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from interhat_tf.calibration import model_probability
+from interhat_tf.errors import DataError, SettingError
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.input_pipeline.raw_values import names_of_ids
 from interhat_tf.schema import CATEGORICAL
@@ -72,11 +73,11 @@ class Reliability:
         """
         y, p = np.asarray(labels, "float64").ravel(), np.asarray(probabilities, "float64").ravel()
         if len(y) != len(p) or not len(y):
-            raise ValueError(f"needs a probability for each label, got {len(p)} and {len(y)}")
+            raise DataError(f"needs a probability for each label, got {len(p)} and {len(y)}")
         if not np.isin(y, (0, 1)).all():
-            raise ValueError("labels must be 0 or 1")
+            raise DataError("labels must be 0 or 1")
         if not ((p >= 0) & (p <= 1)).all():
-            raise ValueError("a probability must be in [0, 1]")
+            raise DataError("a probability must be in [0, 1]")
         w = np.ones_like(y) if sample_weight is None else np.asarray(sample_weight, "float64")
         y, p, w = y[w > 0], p[w > 0], w[w > 0]
         parts = np.array_split(np.argsort(p, kind="stable"), min(bins, len(p)))
@@ -235,7 +236,7 @@ def reliability_by_value(
     places = {field.name: place for place, field in enumerate(data.schema.categorical)}
     for name in fields or ():
         if name not in places:
-            raise ValueError(f"{data.name} has no categorical field {name!r}")
+            raise SettingError(f"{data.name} has no categorical field {name!r}")
     chosen = [places[name] for name in fields or places]
     sums = {place: np.zeros((5, data.schema.vocabulary_sizes[place])) for place in chosen}
     for inputs, labels, *weights in data.evaluation_batches(split, EVALUATION_BATCH_SIZE):

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from interhat_tf.errors import SettingError
 from interhat_tf.training.table_sharding import TABLES
 
 
@@ -82,7 +83,7 @@ class Adam(keras.optimizers.Adam):
         strengths = dict(self.table_l2)
         self._l2 = {self._var_key(v): strengths.pop(v.path, 0.0) for v in variables}
         if strengths:
-            raise ValueError(f"table_l2 names no variable of the model: {', '.join(strengths)}")
+            raise SettingError(f"table_l2 names no variable of the model: {', '.join(strengths)}")
 
     def get_config(self) -> dict[str, Any]:
         """Returns the optimizer's arguments."""
@@ -209,9 +210,11 @@ class LazyAdam(keras.optimizers.Adam):
         **kwargs: Any,
     ):
         if keras.backend.backend() != "tensorflow":
-            raise ValueError("LazyAdam needs Keras' TensorFlow backend; use Adam")
+            raise SettingError("LazyAdam needs Keras' TensorFlow backend; use Adam")
         if refused := sorted(name for name in _OF_ALL_ROWS if kwargs.get(name)):
-            raise ValueError(f"LazyAdam cannot take {', '.join(refused)}, about all rows; use Adam")
+            raise SettingError(
+                f"LazyAdam cannot take {', '.join(refused)}, about all rows; use Adam"
+            )
         super().__init__(learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, **kwargs)
 
     def build(self, variables: list[keras.Variable]) -> None:

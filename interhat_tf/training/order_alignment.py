@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from interhat_tf.errors import SettingError
 from interhat_tf.training.alignment import Alignment, Term
 from interhat_tf.training.effect_alignment import alignment_loss
 from interhat_tf.training.record_weights import weigh
@@ -157,18 +158,18 @@ def check_order_alignment(model: keras.Model) -> None:
         ValueError: If it has one order, one field, or too many fields.
     """
     if model.order < 2:
-        raise ValueError(
+        raise SettingError(
             "order_weight needs a model of at least two orders, to weigh them; this one has "
             "order=1: leave it out, or train with a higher order"
         )
     if model.num_fields < 2:
-        raise ValueError(
+        raise SettingError(
             "order_weight needs records of at least two fields, which can do something together; "
             "leave it out"
         )
     size, fields, sets = _largest_set(model), model.num_fields, sum(_numbers_of_sets(model))
     if sets > MOST_SETS:
-        raise ValueError(
+        raise SettingError(
             f"order_weight learns of all sets of up to {size} fields: {fields} fields have "
             f"{sets:,}, and the limit is {MOST_SETS:,}; take fewer fields"
             + (", or order=2" if size > 2 else "")

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from interhat_tf.errors import DataError, SettingError
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.layers import FieldEmbedding, FrozenVectors
 from interhat_tf.training.distribution import scope_of
@@ -59,13 +60,13 @@ def load_vectors(
     _check(model, data)
     names = [known.name for known in model.schema.categorical]
     if field not in names:
-        raise ValueError(f"there is no categorical field {field!r}; there are {', '.join(names)}")
+        raise SettingError(f"there is no categorical field {field!r}; there are {', '.join(names)}")
     if not isinstance(getattr(model, "embedding", None), FieldEmbedding):
-        raise ValueError(f"{type(model).__name__} has no embeddings that vectors could be")
+        raise SettingError(f"{type(model).__name__} has no embeddings that vectors could be")
     column, width = names.index(field), model.embedding.embedding_dim
     ids, found = _vectors_of_ids(data, field, vectors)  # (n,), (n, e)
     if trainable and found.shape[1] != width:
-        raise ValueError(
+        raise SettingError(
             f"field {field!r}: the vectors have {found.shape[1]} numbers, the embeddings {width}; "
             f"trained ones need as many: reduce them, or freeze them (trainable=False), which "
             f"projects them"
@@ -102,13 +103,13 @@ def _vectors_of_ids(data, field, vectors):
     numbered = [(i, v) for i, v in enumerate(data.vocabularies[field], 1) if v in vectors]
     if not numbered:
         some = ", ".join(map(repr, data.vocabularies[field][:3]))
-        raise ValueError(
+        raise DataError(
             f"field {field!r}: none of its values has a vector; they are written as {some}, …"
         )
     rows = [np.asarray(vectors[value], "float32") for _, value in numbered]
     for (_, value), row in zip(numbered, rows, strict=True):
         if row.ndim != 1 or row.shape != rows[0].shape or not np.isfinite(row).all():
-            raise ValueError(
+            raise DataError(
                 f"field {field!r}: the vector of {value!r} is not {len(rows[0])} finite numbers"
                 if rows[0].ndim == 1
                 else f"field {field!r}: the vector of {value!r} is not a list of numbers"

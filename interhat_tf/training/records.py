@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import keras
 import tensorflow as tf
 
+from interhat_tf.errors import DataError
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.training.alignment import check_alignment
 from interhat_tf.training.evaluation import EVALUATION_BATCH_SIZE, evaluate_batches
@@ -41,7 +42,7 @@ def check_training(
     for split in splits:
         counts = data.statistics["splits"][split]
         if split != "train" and counts["positives"] in (0, counts["rows"]):
-            raise ValueError(
+            raise DataError(
                 f"{data.name}, {split}: all labels are {int(counts['positives'] > 0)}, and AUC "
                 f"needs both; prepare the log with more rows, or split otherwise"
             )

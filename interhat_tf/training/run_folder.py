@@ -19,6 +19,7 @@ from typing import Any
 
 import keras
 
+from interhat_tf.errors import DamagedFileError, SettingError
 from interhat_tf.utils.files import read_json
 
 LONGEST_VALUE = 200
@@ -80,7 +81,7 @@ def check_config(folder: pathlib.Path, config: dict[str, Any], resume: bool) -> 
     earlier["training"].setdefault("positive_weight", 1.0)
     earlier["training"].setdefault("unknown_share", 0.0)
     if changed := differences(earlier, now):
-        raise ValueError(f"{folder} holds a run of another configuration: {changed}")
+        raise SettingError(f"{folder} holds a run of another configuration: {changed}")
 
 
 def architecture(model: keras.Model) -> dict[str, Any]:
@@ -106,7 +107,7 @@ def load_saved(path: pathlib.Path) -> keras.Model:
         return keras.saving.load_model(path)
     except Exception as error:  # there are many ways to be damaged
         problem = " ".join(str(error).split())[:LONGEST_VALUE] or type(error).__name__
-        raise ValueError(f"{path} is no model, or damaged ({problem})") from error
+        raise DamagedFileError(f"{path} is no model, or damaged ({problem})") from error
 
 
 def load_best_weights(model: keras.Model, folder: pathlib.Path) -> None:
@@ -118,7 +119,7 @@ def load_best_weights(model: keras.Model, folder: pathlib.Path) -> None:
     path = folder / "model.keras"
     saved = load_saved(path)
     if changed := differences(architecture(saved), architecture(model), "architecture."):
-        raise ValueError(f"{path} is another model: {changed}")
+        raise SettingError(f"{path} is another model: {changed}")
     model.set_weights(saved.get_weights())
     model.diagnosis, model.calibration = saved.diagnosis, saved.calibration
     model.trained_on = saved.trained_on

@@ -9,6 +9,7 @@ import math
 import keras
 import tensorflow as tf
 
+from interhat_tf.errors import SettingError
 from interhat_tf.schema import Batch
 
 
@@ -23,7 +24,7 @@ def check_self_distillation(model: keras.Model) -> None:
         return
     # `variables` has the states of random generators as well.
     if len(model.variables) == len(model.weights):
-        raise ValueError(
+        raise SettingError(
             "self_distillation needs a model with dropout, without which the two predictions "
             "of a record are the same: give the model a dropout above 0, or leave it out"
         )

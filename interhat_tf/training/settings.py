@@ -6,6 +6,7 @@ from typing import Any, Self
 import keras
 import tensorflow as tf
 
+from interhat_tf.errors import SettingError
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.training.alignment import Alignment
 from interhat_tf.training.averaged_weights import AveragedWeights
@@ -100,7 +101,7 @@ class TrainingSettings:
 
     def __post_init__(self) -> None:
         if self.optimizer not in OPTIMIZERS:
-            raise ValueError(f"optimizer {self.optimizer!r}: not of {', '.join(OPTIMIZERS)}")
+            raise SettingError(f"optimizer {self.optimizer!r}: not of {', '.join(OPTIMIZERS)}")
         check_criterion(self.criterion)
         fields = dataclasses.fields(self)
         check_limits(

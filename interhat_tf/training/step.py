@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from interhat_tf.errors import SettingError
 from interhat_tf.schema import Batch
 from interhat_tf.training.alignment import Alignment, aligned_forward, check_alignment
 from interhat_tf.training.averaged_weights import AveragedWeights
@@ -162,7 +163,7 @@ class Objective:
         if self.record_weights is not None:
             batch[FACTORS] = self.record_weights.factors(labels, weights)
         elif weights is not None:
-            raise ValueError("batches have weights: give compile_steps the record_weights")
+            raise SettingError("batches have weights: give compile_steps the record_weights")
         for name, alignment in self._named_alignments():
             batch[name] = alignment.draw(tf.shape(labels)[0])
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 import keras
 
+from interhat_tf.errors import SettingError
 from interhat_tf.schema import Schema
 
 TABLES = ".*/table"
@@ -47,13 +48,13 @@ def shard_tables(devices: Iterable[str] | None = None) -> keras.distribution.Mod
         model.fit(records, clicks, batch_size=1024 * len(devices))
     """
     if keras.backend.backend() != "jax":
-        raise ValueError(
+        raise SettingError(
             "tables are split on Keras' JAX backend alone: set KERAS_BACKEND=jax before Keras "
             f"is imported; the backend is {keras.backend.backend()}"
         )
     devices = keras.distribution.list_devices() if devices is None else list(devices)
     if len(devices) < 2:
-        raise ValueError(
+        raise SettingError(
             f"splitting tables needs at least two devices, got {', '.join(devices) or 'none'}: "
             "train without shard_tables, or, to try it on a CPU, set "
             "XLA_FLAGS=--xla_force_host_platform_device_count=2 before JAX is imported"
@@ -88,7 +89,7 @@ def pad_vocabulary(schema: Schema, multiple: int) -> Schema:
     (12, 4)
     """
     if multiple < 1:
-        raise ValueError(f"multiple must be at least 1, got {multiple}")
+        raise SettingError(f"multiple must be at least 1, got {multiple}")
     missing = -sum(schema.vocabulary_sizes) % multiple
     fields = list(schema.record_fields)
     if missing:

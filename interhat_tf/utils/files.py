@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import Iterator
 from typing import IO, Any
 
+from interhat_tf.errors import DamagedFileError, FullDiskError, is_full_disk
+
 
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike) -> Iterator[IO[bytes]]:
@@ -54,12 +56,17 @@ def naming_errors(path: str | os.PathLike) -> Iterator[None]:
 
     Args:
         path: The file.
+
+    Raises:
+        FullDiskError: If there is no room for the file.
     """
     try:
         yield
     except OSError as error:
         if error.errno is not None and error.filename is None:
             error.filename = str(path)
+        if is_full_disk(error):
+            raise FullDiskError(error.errno, error.strerror, error.filename) from error
         raise
 
 
@@ -81,12 +88,14 @@ def read_json(path: str | os.PathLike) -> Any:
         path: The file.
 
     Raises:
-        ValueError: If the file is damaged. The message names it.
+        DamagedFileError: If the file is damaged. The message names it.
     """
     try:
         return json.loads(pathlib.Path(path).read_text())
     except ValueError as error:
-        raise ValueError(f"{path} is damaged ({error}); restore the file, or remove it") from error
+        raise DamagedFileError(
+            f"{path} is damaged ({error}); restore the file, or remove it"
+        ) from error
 
 
 def _umask() -> int:

@@ -7,6 +7,8 @@ import typing
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from interhat_tf.errors import SettingError
+
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
@@ -70,7 +72,7 @@ def check_limits(arguments: Mapping[str, Any], types: Mapping[str, Any]) -> None
 
     >>> check_limits({"order": 2, "mlp_units": (8, 0)}, {"order": int, "mlp_units": tuple[int]})
     Traceback (most recent call last):
-    ValueError: mlp_units must be at least 1, got 0
+    interhat_tf.errors.SettingError: mlp_units must be at least 1, got 0
     """
     for name, value in arguments.items():
         kinds = set(_kinds(types.get(name)))
@@ -80,9 +82,9 @@ def check_limits(arguments: Mapping[str, Any], types: Mapping[str, Any]) -> None
         several = value.values() if isinstance(value, Mapping) else value
         for number in several if isinstance(several, Iterable) else [several]:
             if int in kinds and not isinstance(number, numbers.Integral):
-                raise ValueError(f"{name} must be a whole number, got {number!r}")
+                raise SettingError(f"{name} must be a whole number, got {number!r}")
             if limits and number not in limits:
-                raise ValueError(f"{name} must be {limits}, got {number!r}")
+                raise SettingError(f"{name} must be {limits}, got {number!r}")
 
 
 def _kinds(annotation: Any) -> Iterator[Any]:

@@ -12,10 +12,17 @@ import interhat_tf
 from tests.click_log_example import write_click_log
 
 
-def exit_message(*arguments):
-    with pytest.raises(SystemExit) as error:
-        interhat.main(arguments)
-    return error.value.code
+@pytest.fixture
+def exit_message(capsys):
+    """Runs a command that fails on a flag; returns what it says."""
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as error:
+            interhat.main(arguments)
+        assert error.value.code in (1, 2)
+        return capsys.readouterr().err
+
+    return run
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["help"]])
@@ -57,9 +64,16 @@ def test_help_is_the_docstring_and_the_flags(command, capsys):
         (["prepare", "--dataset=x", "--log=none.csv"], "none.csv"),
     ],
 )
-def test_a_mistake_is_one_line(arguments, message):
+def test_a_mistake_is_one_line(exit_message, arguments, message):
     said = exit_message(*arguments)
-    assert said.startswith("error: ") and message in said and "\n" not in said
+    assert said.startswith("error: ") and message in said and said.count("\n") == 1
+
+
+def test_debug_shows_the_traceback(exit_message):
+    said = exit_message("prepare", "--dataset=x", "--label=y", "--debug").splitlines()
+    assert said[0] == "Traceback (most recent call last):"
+    assert "raise SettingError(" in "\n".join(said)
+    assert said[-1].startswith("error: --label is about a log of your own")
 
 
 def test_prepares_a_log(tmp_path, capsys):

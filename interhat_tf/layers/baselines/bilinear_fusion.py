@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from interhat_tf.errors import SettingError
 from interhat_tf.ops import Shape, Tensor
 from interhat_tf.utils.config import ConfigFromSignature, Regularizer
 
@@ -49,7 +50,7 @@ class BilinearFusion(ConfigFromSignature):
         """Creates W, (H, p / H, q / H), for inputs (B, p) and (B, q)."""
         widths = (first_shape[-1], second_shape[-1])
         if any(width % self.num_heads for width in widths):
-            raise ValueError(
+            raise SettingError(
                 f"num_heads, {self.num_heads}, must divide the widths of both streams, {widths}"
             )
         self.kernel = self.add_weight(

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from interhat_tf.errors import SettingError
 from interhat_tf.ops import Shape, Tensor
 from interhat_tf.utils.config import ConfigFromSignature, Regularizer
 
@@ -76,7 +77,9 @@ class ExponentialCrossNetwork(ConfigFromSignature):
         """Creates each layer's W, gamma, beta and b for inputs of shape (B, n)."""
         width = input_shape[-1]
         if width % 2:
-            raise ValueError(f"the width must be even, half of the factors are shared; got {width}")
+            raise SettingError(
+                f"the width must be even, half of the factors are shared; got {width}"
+            )
         half = width // 2
         self.kernels = self._weights("kernel", (width, half), "glorot_uniform")
         self.scales = self._weights("gamma", (half,), "ones")

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from interhat_tf.errors import SettingError
 from interhat_tf.layers.baselines.mlp import MLP
 from interhat_tf.ops import Tensor
 
@@ -43,7 +44,7 @@ class FactorizedInteractionBlock(MLP):
     def __init__(self, units: Sequence[int], **kwargs: Any):
         super().__init__(units, **kwargs)
         if any(width % 2 for width in self.units):
-            raise ValueError(f"units must be even, half of them are products; got {self.units}")
+            raise SettingError(f"units must be even, half of them are products; got {self.units}")
 
     def _transform(self, i: int, inputs: Tensor) -> Tensor:
         first, second = ops.split(self.dense[i](inputs), 2, axis=-1)  # (B, units[i] / 2) each

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from interhat_tf.errors import SettingError
 from interhat_tf.ops import Shape, Tensor
 from interhat_tf.utils.config import ConfigFromSignature
 
@@ -46,7 +47,7 @@ class SymmetricPolynomial(ConfigFromSignature):
         super().__init__(**kwargs)
         self.degree = int(degree)
         if self.degree < 1:
-            raise ValueError(f"degree, the size of a group of fields, must be >= 1, got {degree}")
+            raise SettingError(f"degree, the size of a group of fields, must be >= 1, got {degree}")
 
     def call(self, inputs: Tensor) -> Tensor:
         """Returns e_i, (B, d)."""

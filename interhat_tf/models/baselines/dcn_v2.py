@@ -7,6 +7,7 @@ import keras
 from keras import ops
 from keras_rs.layers import FeatureCross
 
+from interhat_tf.errors import SettingError
 from interhat_tf.models.baselines.deep_model import DeepModel
 from interhat_tf.schema import Batch, Schema
 
@@ -50,7 +51,7 @@ class DCNv2(DeepModel):
     ):
         super().__init__(schema, **kwargs)
         if structure not in ("parallel", "stacked"):
-            raise ValueError(f"structure must be 'parallel' or 'stacked', got {structure!r}")
+            raise SettingError(f"structure must be 'parallel' or 'stacked', got {structure!r}")
         self.structure = structure
         self.crosses = [
             FeatureCross(

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from interhat_tf.errors import SettingError
 from interhat_tf.layers import ExponentialCrossNetwork
 from interhat_tf.models.baselines.embedding_model import EmbeddingModel
 from interhat_tf.models.click_model import l2
@@ -60,7 +61,7 @@ class ECN(EmbeddingModel):
     ):
         super().__init__(schema, **kwargs)
         if self.embedding.embedding_dim % 2:
-            raise ValueError(f"embedding_dim must be even, got {self.embedding.embedding_dim}")
+            raise SettingError(f"embedding_dim must be even, got {self.embedding.embedding_dim}")
         self.cross = ExponentialCrossNetwork(
             num_cross_layers,
             dropout=dropout,

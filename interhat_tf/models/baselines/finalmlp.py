@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from interhat_tf.errors import SettingError
 from interhat_tf.layers import BilinearFusion, FeatureGate, FieldEmbedding
 from interhat_tf.models.baselines.deep_model import DeepModel
 from interhat_tf.schema import CATEGORICAL, Batch, Schema
@@ -87,7 +88,7 @@ class FinalMLP(DeepModel):
     def _column(self, field: str) -> int:
         names = [known.name for known in self.schema.categorical]
         if field not in names:
-            raise ValueError(
+            raise SettingError(
                 f"no categorical field {field!r} to gate a stream; there are: {', '.join(names)}"
             )
         return names.index(field)

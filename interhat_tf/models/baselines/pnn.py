@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from interhat_tf.errors import SettingError
 from interhat_tf.layers import InnerProduct, OuterProduct
 from interhat_tf.models.baselines.deep_model import DeepModel
 from interhat_tf.schema import Batch, Schema
@@ -56,7 +57,7 @@ class PNN(DeepModel):
     ):
         super().__init__(schema, **kwargs)
         if product not in _PRODUCTS:
-            raise ValueError(f"product must be one of {', '.join(_PRODUCTS)}, got {product!r}")
+            raise SettingError(f"product must be one of {', '.join(_PRODUCTS)}, got {product!r}")
         self.products = [
             layer(dtype=self.dtype_policy, name=layer.__name__) for layer in _PRODUCTS[product]
         ]

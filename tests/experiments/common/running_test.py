@@ -15,17 +15,18 @@ from experiments.common.running import run_program, train_runs
 
 @pytest.fixture(autouse=True)
 def no_arguments(monkeypatch):
-    monkeypatch.setattr(running, "_parse_flags", lambda *_: flags.FLAGS.mark_as_parsed())
+    monkeypatch.setattr(running, "parse_flags", lambda *_, **__: flags.FLAGS.mark_as_parsed())
 
 
 @pytest.mark.parametrize("error", [ValueError, FileNotFoundError, FileExistsError])
-def test_an_expected_error_is_one_line(error):
+def test_an_expected_error_is_one_line(error, capsys):
     def main(_):
         raise error("a.csv:3: wrong")
 
     with pytest.raises(SystemExit) as exit_:
         run_program(main)
-    assert exit_.value.code == "error: a.csv:3: wrong"
+    assert exit_.value.code == 1
+    assert capsys.readouterr().err == "error: a.csv:3: wrong\n"
 
 
 def test_a_bug_keeps_its_traceback():
@@ -36,7 +37,7 @@ def test_a_bug_keeps_its_traceback():
         run_program(main)
 
 
-def test_what_a_program_needs_and_its_own_defaults(monkeypatch):
+def test_what_a_program_needs_and_its_own_defaults(monkeypatch, capsys):
     def main(_):
         return seed_flags.SEEDS.value == [7]
 
@@ -44,7 +45,9 @@ def test_what_a_program_needs_and_its_own_defaults(monkeypatch):
     with flagsaver.flagsaver(dataset=None), pytest.raises(SystemExit) as exit_:
         monkeypatch.setattr(sys, "argv", ["program"])
         run_program(main, required=["dataset"])
-    assert exit_.value.code == "error: --dataset is missing: data set, as NAME or NAME/CONFIG"
+    assert exit_.value.code == 2
+    message = "error: --dataset is missing: data set, as NAME or NAME/CONFIG\n"
+    assert capsys.readouterr().err == message
     seeds = flags.FLAGS["seeds"].default
     try:
         with flagsaver.flagsaver(), pytest.raises(SystemExit) as exit_:
