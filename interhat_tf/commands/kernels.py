@@ -11,6 +11,7 @@ import sys
 from absl import flags
 
 from interhat_tf import kernels
+from interhat_tf.errors import KernelError
 
 REQUIRED = ()
 
@@ -24,5 +25,5 @@ def main(values: flags.FlagValues) -> None:
     """Builds the kernels and prints where they are."""
     try:
         print(f"built {kernels.build()}")
-    except RuntimeError as error:
+    except KernelError as error:  # of several lines, if the compiler has failed
         sys.exit(f"error: {error}")

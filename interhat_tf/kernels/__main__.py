@@ -2,9 +2,10 @@
 
 import sys
 
+from interhat_tf.errors import KernelError
 from interhat_tf.kernels import build
 
 try:
     print(f"built {build()}")
-except RuntimeError as error:
+except KernelError as error:
     sys.exit(f"error: {error}")

@@ -21,7 +21,9 @@ namespace {
 using interhat::OpKernel;
 using interhat::OpKernelConstruction;
 using interhat::OpKernelContext;
+using interhat::shape_of;
 using interhat::Tensor;
+using interhat::TensorShape;
 
 // Numbers of the table whose gradient is put together at a time; it stays in the cache.
 constexpr int64_t kBlock = 2048;
@@ -117,6 +119,10 @@ class TableAdam : public OpKernel {
                   absl::InvalidArgumentError(
                       absl::StrCat("id ", id, " is outside a table of ", rows, " rows")));
     }
+    const TensorShape& rate = shape_of(context, 3);
+    OP_REQUIRES(context, rate.dims() == 0,
+                absl::InvalidArgumentError(
+                    absl::StrCat("rate must be a scalar, got ", rate.DebugString())));
     if (width == 0) return;
     Rule rule = rule_;
     rule.rate = context->input(3).scalar<float>()();

@@ -7,11 +7,14 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 
 import tensorflow as tf
 
 # There is no public way to ask whether XLA compiles what is being traced.
 from tensorflow.python.ops import control_flow_util
+
+from interhat_tf.errors import KernelError
 
 FOLDER = pathlib.Path(__file__).parent
 SOURCES = sorted(path for path in FOLDER.iterdir() if path.suffix in (".cc", ".h"))
@@ -28,35 +31,69 @@ def build() -> pathlib.Path:
         The path of the library.
 
     Raises:
-        RuntimeError: If there is no compiler, or it fails; the message holds
-            what it said.
+        KernelError: If there is no compiler, it fails, or the folder cannot be written; the
+            message holds what the compiler said.
     """
     compiler = shlex.split(os.environ.get("CXX", "c++"))
     if not shutil.which(compiler[0]):
-        raise RuntimeError(
+        raise KernelError(
             f"no C++ compiler {compiler[0]!r} here; on Debian: apt-get install g++, or set CXX"
         )
+    try:
+        with tempfile.TemporaryDirectory(dir=FOLDER, prefix=".building-") as folder:
+            unfinished = pathlib.Path(folder) / LIBRARY.name
+            compile_to(unfinished, compiler)
+            for old in FOLDER.glob("kernels-*.so"):
+                old.unlink()
+            os.replace(unfinished, LIBRARY)
+    except OSError as error:
+        raise KernelError(
+            f"{FOLDER} cannot be written ({error.strerror}); build the kernels as its owner, or "
+            f"install the package where you may write"
+        ) from error
+    return LIBRARY
+
+
+def compile_to(path: pathlib.Path, compiler: Sequence[str], *options: str) -> None:
+    """Compiles the kernels, and puts the digest of the library behind it.
+
+    Args:
+        path: The library's file.
+        compiler: The compiler's command.
+        *options: More of its options.
+
+    Raises:
+        KernelError: If it fails; the message holds what it said.
+    """
     flags = [
         # TensorFlow's headers are not ours to warn about.
         f"-isystem{flag[2:]}" if flag.startswith("-I") else flag
         for flag in tf.sysconfig.get_compile_flags()
     ]
-    with tempfile.TemporaryDirectory(dir=FOLDER, prefix=".building-") as folder:
-        unfinished = pathlib.Path(folder) / LIBRARY.name
-        command = [
-            # A square root sets no error number, so that vectors of them can be computed.
-            *(*compiler, "-O3", "-fno-math-errno", "-shared", "-fPIC", "-Wall", "-Wno-psabi"),
-            *(*flags, *(str(path) for path in SOURCES if path.suffix == ".cc")),
-            *("-o", str(unfinished)),
-            *tf.sysconfig.get_link_flags(),
-        ]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            raise RuntimeError(f"{compiler[0]} failed:\n{done.stderr[-4000:]}")
-        for old in FOLDER.glob("kernels-*.so"):
-            old.unlink()
-        os.replace(unfinished, LIBRARY)
-    return LIBRARY
+    command = [
+        # A square root sets no error number, so that vectors of them can be computed.
+        *(*compiler, "-O3", "-fno-math-errno", "-shared", "-fPIC", "-Wall", "-Wno-psabi"),
+        *(*options, *flags, *(str(path) for path in SOURCES if path.suffix == ".cc")),
+        *("-o", str(path)),
+        *tf.sysconfig.get_link_flags(),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise KernelError(f"{compiler[0]} failed:\n{done.stderr[-4000:]}")
+    content = path.read_bytes()
+    with path.open("ab") as file:
+        file.write(hashlib.sha256(content).digest())
+
+
+def is_whole(path: pathlib.Path) -> bool:
+    """Returns whether a library ends with the digest of what stands before it.
+
+    Half a file would be mapped into memory as if it were whole, and end the process when
+    what is missing is read.
+    """
+    content = path.read_bytes()
+    size = hashlib.sha256().digest_size
+    return hashlib.sha256(content[:-size]).digest() == content[-size:]
 
 
 def are_usable() -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from interhat_tf.errors import KernelError
 from interhat_tf.kernels import gradients, library
 
 
@@ -128,12 +129,12 @@ def table_adam(
 
 @functools.cache
 def _load() -> Any:
+    advice = f"build it again with `interhat kernels`, or set {library.SWITCH}=0 to do without"
+    if not library.is_whole(library.LIBRARY):
+        raise KernelError(f"{library.LIBRARY} is cut off or damaged; {advice}")
     try:
         operations = tf.load_op_library(str(library.LIBRARY))
     except tf.errors.OpError as error:
-        raise RuntimeError(
-            f"{library.LIBRARY} cannot be loaded; build it again with "
-            f"`python -m interhat_tf.kernels`, or set {library.SWITCH}=0 to do without: {error}"
-        ) from error
+        raise KernelError(f"{library.LIBRARY} cannot be loaded ({error}); {advice}") from error
     gradients.register(operations)
     return operations

@@ -72,7 +72,7 @@ class Arena {
   int64_t taken_ = 0;
 };
 
-// 2^x, to a relative error of 1e-7; x below -126 counts as -126.
+// 2^x, to a relative error of 1e-7; x below -126 counts as -126, what is not a number stays so.
 template <int W>
 INLINE Vector<W> exp2(Vector<W> x) {
   const Vector<W> lowest = Vector<W>{} - 126.0f;
@@ -87,7 +87,9 @@ INLINE Vector<W> exp2(Vector<W> x) {
   power = power * rest + 2.402264625e-1f;
   power = power * rest + 6.931471825e-1f;
   power = power * rest + 1.0f;
-  return (Vector<W>)((Integers<W>)power + ((Integers<W>)rounded << 23));
+  const Vector<W> shifted = (Vector<W>)((Integers<W>)power + ((Integers<W>)rounded << 23));
+  // The bits of one that is not a number may well become those of another that is.
+  return x == x ? shifted : x;
 }
 
 // The first or second half of two vectors interleaved.

@@ -52,16 +52,18 @@ def test_a_penalty_that_the_optimizer_adds(rng, monkeypatch, switch, arguments):
 def test_an_update_that_does_not_fit_changes_nothing():
     table, first, second = (tf.Variable(tf.ones((4, 2))) for _ in range(3))
 
-    def update(ids, values):
+    def update(ids, values, rate=0.1):
         gradient = tf.IndexedSlices(tf.constant(values), tf.constant(ids))
         kernels.table_adam(
-            table, first, second, 0.1, gradient, beta_1=0.9, beta_2=0.9, epsilon=1e-8, l2=0.0
+            table, first, second, rate, gradient, beta_1=0.9, beta_2=0.9, epsilon=1e-8, l2=0.0
         )
 
     with pytest.raises(tf.errors.InvalidArgumentError, match="id 4 is outside a table of 4 rows"):
         update([0, 4], [[1.0, 1.0], [1.0, 1.0]])
     with pytest.raises(tf.errors.InvalidArgumentError, match="are no rows of 2 ids"):
         update([0, 1], [[1.0, 1.0]])
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"rate must be a scalar, got \[1\]"):
+        update([0], [[1.0, 1.0]], rate=tf.constant([0.1]))
     for variable in (table, first, second):
         np.testing.assert_array_equal(variable, np.ones((4, 2)))
 

@@ -49,6 +49,24 @@ def test_weights_that_underflow_are_zero_and_nothing_is_hidden():
     assert np.isnan(kernels.attention(query, query, not_a_number, 1, 1.0)).all()
 
 
+@pytest.mark.parametrize("bits", [0x7FC00000, 0x7FC00001, 0x7FFFFFFF, 0xFFC12345, 0x7F800001])
+@pytest.mark.parametrize("fields", [1, 5, 17])
+def test_what_is_not_a_number_stays_so_whatever_its_bits(rng, bits, fields):
+    """Powers of 2 are made of bits, and there are 2^24 ways of being no number."""
+    inputs = rng.normal(size=(3, 20, fields, 4)).astype("float32")
+    wrong = np.array(bits, "uint32").view("float32")
+    for place in range(2):  # queries, keys
+        query, key, value = inputs.copy()
+        (query, key)[place][7, fields // 2] = wrong
+        output = kernels.attention(query, key, value, 2, 0.5).numpy()
+        expected = attention_by_tensorflow(*map(tf.constant, (query, key, value)), 2, 0.5).numpy()
+        np.testing.assert_array_equal(np.isnan(output), np.isnan(expected))
+        assert np.isnan(output[7]).any() and not np.isnan(output[:7]).any()
+        weights = [np.eye(4, dtype="float32")] * 3
+        output = kernels.self_attention(key, weights, None, None, 2, 0.5, relu=False).numpy()
+        assert np.isnan(output[7]).all() == (place == 1)
+
+
 def test_an_empty_batch_has_an_empty_result():
     nothing = tf.zeros((0, 3, 4))
     found = output_and_gradients(

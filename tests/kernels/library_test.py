@@ -1,3 +1,4 @@
+import hashlib
 import importlib
 import pathlib
 import sys
@@ -7,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import interhat_tf
-from interhat_tf import kernels
+from interhat_tf import errors, kernels
 from interhat_tf.kernels import library, operations
 from tests.conftest import run_python
 from tests.kernels.reference import needs_kernels
@@ -27,11 +28,44 @@ def test_a_build_that_fails_says_why_and_leaves_nothing(monkeypatch, tmp_path, c
     assert [path.name for path in tmp_path.iterdir()] == ["kernels-old.so"]
 
 
-def test_a_library_that_cannot_be_loaded_says_what_to_do(monkeypatch, tmp_path):
-    (tmp_path / "kernels.so").write_bytes(b"nothing of the kind")
-    monkeypatch.setattr(library, "LIBRARY", tmp_path / "kernels.so")
-    with pytest.raises(RuntimeError, match="build it again with `python -m"):
+def test_a_folder_that_cannot_be_written(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(library, "FOLDER", tmp_path / "file")
+    with pytest.raises(
+        errors.KernelError, match=r"file cannot be written \(Not a directory\); build"
+    ):
+        kernels.build()
+
+
+@pytest.mark.parametrize("content", [b"", b"nothing of the kind"])
+def test_a_library_that_cannot_be_loaded_says_what_to_do(monkeypatch, tmp_path, content):
+    path = tmp_path / "kernels.so"
+    path.write_bytes(content)
+    monkeypatch.setattr(library, "LIBRARY", path)
+    advice = "build it again with `interhat kernels`, or set INTERHAT_KERNELS=0"
+    with pytest.raises(errors.KernelError, match=rf"kernels.so is cut off or damaged; {advice}"):
         operations._load.__wrapped__()
+    path.write_bytes(content + hashlib.sha256(content).digest())
+    with pytest.raises(errors.KernelError, match=rf"kernels.so cannot be loaded .*; {advice}"):
+        operations._load.__wrapped__()
+
+
+@needs_kernels
+def test_half_a_library_ends_no_process(tmp_path):
+    """A process that maps it into memory dies of a bus error as soon as it reads the rest."""
+    half = tmp_path / "half.so"
+    content = kernels.LIBRARY.read_bytes()
+    half.write_bytes(content[: len(content) // 2])
+    script = f"""
+import pathlib
+import pytest
+from interhat_tf import errors
+from interhat_tf.kernels import library, operations
+library.LIBRARY = pathlib.Path({str(half)!r})
+with pytest.raises(errors.KernelError, match="half.so is cut off or damaged"):
+    operations._load()
+"""
+    run_python("-c", script)
 
 
 @needs_kernels
