@@ -15,6 +15,7 @@ COMMANDS = {
     "train": "train a model on a prepared data set",
     "calibrate": "make a model's probabilities come true as often as they say",
     "score": "write a log's rows again, with probability and reasons",
+    "export": "write a SavedModel or an ONNX file, which take a log's raw values",
     "explain": "write a page that explains a model's predictions",
     "kernels": "build the CPU kernels, with any C++ compiler",
 }

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from interhat_tf.errors import DataError, SettingError
 from interhat_tf.ops import Tensor
+from interhat_tf.utils.interpolation import interpolate
 
 METHODS = ("platt", "isotonic")
 
@@ -122,16 +123,7 @@ class Calibration:
         """Returns the probabilities of logits, (B,), as a part of a model's graph."""
         if self.method == "platt":
             return ops.sigmoid(self.slope * logits + self.intercept)
-        z, p = (ops.cast(v, logits.dtype) for v in (self.logits, self.probabilities))
-        if len(self.logits) == 1:
-            return ops.zeros_like(logits) + p[0]
-        inside = ops.clip(logits, self.logits[0], self.logits[-1])  # (B,)
-        # Which step it is on, by comparisons, since ONNX has no search in a sorted list.
-        above = ops.expand_dims(inside, -1) >= z[1:-1]  # (B, steps - 1)
-        step = ops.sum(ops.cast(above, "int32"), axis=-1)  # (B,)
-        low, high = ops.take(z, step), ops.take(z, step + 1)
-        start, end = ops.take(p, step), ops.take(p, step + 1)
-        return start + (end - start) * (inside - low) / (high - low)
+        return interpolate(logits, self.logits, self.probabilities)
 
 
 def probability(logits: Any) -> np.ndarray:

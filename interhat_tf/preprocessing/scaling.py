@@ -138,13 +138,13 @@ class SignedLog:
         """Fits the scale; see `fit_scale`."""
         sizes = np.abs(numbers[numbers != 0])
         unit = float(np.median(sizes)) if len(sizes) else 1.0
-        logs = _signed_log(numbers, unit)
+        logs = signed_log(numbers, unit)
         mean, deviation = (float(logs.mean()), float(logs.std())) if len(logs) else (0.0, 1.0)
         return cls(low, high, unit, mean, deviation or 1.0)
 
     def apply(self, numbers: np.ndarray) -> np.ndarray:
         """Returns scaled numbers; those beyond the training rows' are clipped."""
-        logs = _signed_log(np.clip(numbers, self.low, self.high), self.unit)
+        logs = signed_log(np.clip(numbers, self.low, self.high), self.unit)
         return (logs - self.mean) / self.deviation
 
     def invert(self, scaled: np.ndarray) -> np.ndarray:
@@ -192,12 +192,12 @@ class Quantiles:
 
     def apply(self, numbers: np.ndarray) -> np.ndarray:
         """Returns scaled numbers; those beyond the training rows' are clipped."""
-        logs, knots = (_signed_log(x, self.unit) for x in (numbers, np.array(self.knots)))
+        logs, knots = (signed_log(x, self.unit) for x in (numbers, np.array(self.knots)))
         return np.interp(logs, knots, self.shares)
 
     def invert(self, scaled: np.ndarray) -> np.ndarray:
         """Returns the numbers that have these scaled ones."""
-        knots = _signed_log(np.array(self.knots), self.unit)
+        knots = signed_log(np.array(self.knots), self.unit)
         logs = _without_rounding(np.interp(scaled, self.shares, knots), np.abs(knots).max())
         return _signed_exp(logs, self.unit)
 
@@ -254,7 +254,8 @@ def scale_from_dict(config: Mapping[str, Any]) -> Scale:
     return SCALES[config["scaling"]](**arguments)
 
 
-def _signed_log(numbers: np.ndarray, unit: float) -> np.ndarray:
+def signed_log(numbers: np.ndarray, unit: float) -> np.ndarray:
+    """Returns the logarithms of numbers of either sign: sign(x) log(1 + |x| / unit)."""
     return np.sign(numbers) * np.log1p(np.abs(numbers) / unit)
 
 

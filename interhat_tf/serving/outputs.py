@@ -1,17 +1,27 @@
-"""What an exported model returns."""
+"""What an exported model returns, and what it says of itself."""
 
+import json
 from typing import Any
 
 import tensorflow as tf
 
-from interhat_tf.schema import Batch
+from interhat_tf.input_pipeline.prepared_records import PreparedRecords
+from interhat_tf.schema import CATEGORICAL, OUT_OF_VOCABULARY, Batch
+from interhat_tf.serving.encoded_inputs import EncodedInputs
+from interhat_tf.serving.raw_inputs import RawInputs
 
 REASONS = ("order_weights", "field_weights", "effects", "pair_effects")
 """(B, k), (B, k, m), (B, m) and (B, pairs), the last two of a model with effects of its own."""
 
+PROBABILITY, UNKNOWN = "probability", "unknown_share"
+"""(B,), and (B,): the share of a record's categorical values that are out of vocabulary."""
+
+Inputs = RawInputs | EncodedInputs
+"""What an exported model takes."""
+
 
 def explained(model: Any, inputs: Batch) -> dict[str, tf.Tensor]:
-    """Returns the probability, (B,), calibrated if the model is, and the `REASONS` for it.
+    """Returns the probability, calibrated if the model is, the `REASONS` for it and `UNKNOWN`.
 
     Args:
         model: A model with `explain`, or one with `explain_effects`.
@@ -19,8 +29,12 @@ def explained(model: Any, inputs: Batch) -> dict[str, tf.Tensor]:
     """
     explain = model.explain if hasattr(model, "explain") else model.explain_effects
     explanation = explain(inputs)
-    reasons = {name: explanation[name] for name in REASONS if name in explanation}
-    return {"probability": _probability(model, explanation["logits"]), **reasons}
+    outputs = {PROBABILITY: _probability(model, explanation["logits"])}
+    outputs |= {name: explanation[name] for name in REASONS if name in explanation}
+    if CATEGORICAL in inputs:
+        unknown = tf.cast(inputs[CATEGORICAL] == OUT_OF_VOCABULARY, tf.float32)
+        outputs[UNKNOWN] = tf.reduce_mean(unknown, axis=1)
+    return outputs
 
 
 def predicted(model: Any, inputs: Batch) -> dict[str, tf.Tensor]:
@@ -30,7 +44,7 @@ def predicted(model: Any, inputs: Batch) -> dict[str, tf.Tensor]:
         model: Any model that returns logits, (B, 1).
         inputs: As for `explained`.
     """
-    return {"probability": _probability(model, model(inputs)[:, 0])}
+    return {PROBABILITY: _probability(model, model(inputs)[:, 0])}
 
 
 def calibration_of(model: Any) -> str:
@@ -40,6 +54,42 @@ def calibration_of(model: Any) -> str:
         model: Any model.
     """
     return str(getattr(model, "calibration", None) or "not calibrated")
+
+
+def inputs_of(model: Any, data: PreparedRecords | None) -> Inputs:
+    """Returns what an exported model takes: a set's raw values, or ids and scaled numbers.
+
+    Args:
+        model: The model.
+        data: The prepared set that it was trained on, or `None`.
+
+    Raises:
+        ValueError: If the model was trained on another set.
+        TypeError: If `data` is none.
+    """
+    if data is None:
+        return EncodedInputs(model.schema)
+    if not isinstance(data, PreparedRecords):
+        raise TypeError(
+            f"data is the prepared set that the model was trained on, as prepare_click_log and "
+            f"prepared_dataset return it, not of type {type(data).__name__}"
+        )
+    data.check_model(model)
+    return RawInputs(data)
+
+
+def description(model: Any, inputs: Inputs) -> dict[str, str]:
+    """Returns what an exported file tells those who use it, as texts by their names.
+
+    Args:
+        model: The model.
+        inputs: What the file takes.
+    """
+    return {
+        "calibration": calibration_of(model),
+        "inputs": json.dumps(inputs.kinds, ensure_ascii=False),
+        "fields": json.dumps(model.schema.field_names, ensure_ascii=False),
+    }
 
 
 def _probability(model, logits):

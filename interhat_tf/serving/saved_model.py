@@ -1,61 +1,67 @@
 """Exports a model as a SavedModel that takes raw values, one named tensor a field."""
 
+import json
 import keyword
 import os
 import pathlib
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import tensorflow as tf
 
-from interhat_tf.schema import CATEGORICAL, NUMERICAL, OUT_OF_VOCABULARY, Field, Schema
-from interhat_tf.serving.outputs import calibration_of, explained, predicted
-from interhat_tf.utils.digests import content_digest
+from interhat_tf.input_pipeline.prepared_records import PreparedRecords
+from interhat_tf.schema import OUT_OF_VOCABULARY
+from interhat_tf.serving.encoded_inputs import IDS, SCALED
+from interhat_tf.serving.outputs import Inputs, description, explained, inputs_of, predicted
+from interhat_tf.serving.raw_inputs import MOMENTS, NUMBERS, TEXTS
+
+DTYPES = {TEXTS: tf.string, NUMBERS: tf.float64, MOMENTS: tf.float64}
+DTYPES |= {IDS: tf.int32, SCALED: tf.float32}
 
 
 def export_saved_model(
-    model: Any,
-    path: str | os.PathLike,
-    vocabularies: Mapping[str, Sequence[str]] | None = None,
+    model: Any, path: str | os.PathLike, data: PreparedRecords | None = None
 ) -> None:
-    """Writes a SavedModel whose signatures map named fields to a prediction and its reasons.
+    """Writes a SavedModel that maps a log's raw values to a prediction and its reasons.
 
-    The signature `serving_default` takes one tensor of shape (B,) for every
-    field of a record (a cross is none), under the field's name (see `input_names` for
-    names that TensorFlow does not take). A categorical field is given as raw
-    text if its vocabulary is known and as an id if not; a numerical field is
-    the scaled float that the model was trained on, as `PreparedDataset.encode` makes it, NaN
-    where it is missing. A value or an id that
-    the vocabulary does not hold is out of vocabulary, id 0.
+    The signature `serving_default` takes one tensor of shape (B,) for each column of the
+    log, under the column's name (see `input_names` for names that TensorFlow does not
+    take): text as it is in the log, `""` where it is missing; numbers in the log's own
+    units, float64, NaN where one is missing; dates and times as seconds since 1970 of the
+    clock that the log has, float64. They become what `data.encode` makes of them: a value
+    that is not in the vocabulary is unknown, a number beyond the training rows' is clipped,
+    and an infinite one is an error that names the column.
+
+    Without `data` it takes a tensor for each field of a record: int32 ids, of which those
+    out of the field's range are unknown, and float32 numbers as the model was trained on
+    them.
 
     It returns `probability`, (B,), `order_weights`, (B, k), and `field_weights`,
     (B, k, m), as `model.explain` defines them, and, of a model that `fit_effects`
-    gave them, `effects`, (B, m), and `pair_effects`, (B, pairs). A model without
-    attention has no weights. The signature `predict` takes the same and returns
-    `probability` alone, at a lower cost. The probability is calibrated if the model
-    is; the file `assets.extra/calibration.txt` says how.
+    gave them, `effects`, (B, m), and `pair_effects`, (B, pairs); and `unknown_share`, (B,), of
+    a record's categorical values. A model without attention has no weights. The signature
+    `predict` takes the same and returns `probability` alone, at a lower cost. The
+    probability is calibrated if the model is; the file `assets.extra/description.json`
+    says how, what each input is and in which order reasons have the fields.
 
     Args:
         model: A model with `schema`, and with `explain` or effects.
         path: The folder to write; it must not exist.
-        vocabularies: Raw values of each categorical field by its name, the
-            value of id 1 first, as a prepared data set's `vocabularies` gives
-            them. Defaults to `None`: categorical fields are given as ids.
+        data: The prepared set that the model was trained on, whose vocabularies and scales
+            the SavedModel holds. Defaults to `None`: ids and scaled numbers.
 
     Raises:
         FileExistsError: If `path` exists.
-        ValueError: If a vocabulary does not have the size that the schema says, or
-            they are not those that the model was trained with, or two fields would
+        ValueError: If the model was trained on another set, or two columns would
             get the same input name, or the model has neither attention nor effects.
     """
     path = pathlib.Path(path)
     if path.exists():
         raise FileExistsError(f"{path} exists; choose another folder for the exported model")
-    server = _Server(model, vocabularies or {})
-    _check_vocabularies(model, vocabularies or {})
+    server = _Server(model, inputs_of(model, data))
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent)
     try:
@@ -67,9 +73,7 @@ def export_saved_model(
                 "predict": server.signature(server.predict),
             },
         )
-        extra = pathlib.Path(unfinished, "assets.extra")  # TensorFlow's place for files of users
-        extra.mkdir()
-        (extra / "calibration.txt").write_text(f"{calibration_of(model)}\n")
+        _describe(server, pathlib.Path(unfinished, "assets.extra"))
         os.chmod(unfinished, 0o755)
         os.replace(unfinished, path)
     except BaseException:
@@ -77,119 +81,88 @@ def export_saved_model(
         raise
 
 
-def input_names(schema: Schema) -> dict[str, str]:
-    """Returns the name of each field's input in the exported signature.
+def input_names(columns: Iterable[str]) -> dict[str, str]:
+    """Returns the name of each column's input in the exported signature.
 
-    It is the field's name with every character but ASCII letters, digits and
+    It is the column's name with every character but ASCII letters, digits and
     underscores replaced by an underscore. If that does not begin with a letter,
     or means something to Python, `field_` is put before it.
 
     Args:
-        schema: The model's `Schema`.
+        columns: The names of a log's columns.
 
     Returns:
-        Dictionary from the field's name to the input's.
+        Dictionary from the column's name to the input's.
 
     Raises:
-        ValueError: If two fields would get the same name but for capitals,
+        ValueError: If two columns would get the same name but for capitals,
             which TensorFlow does not tell apart here.
 
     Example:
 
-    >>> from interhat_tf import Field, Schema
-    >>> input_names(Schema([Field("M.ID", "categorical", 3), Field("2nd price", "numerical")]))
+    >>> input_names(["M.ID", "2nd price"])
     {'M.ID': 'M_ID', '2nd price': 'field_2nd_price'}
     """
     names, owners = {}, {}
-    for field in (field.name for field in schema.record_fields):
-        name = re.sub(r"[^0-9A-Za-z_]", "_", field)
+    for column in columns:
+        name = re.sub(r"[^0-9A-Za-z_]", "_", column)
         if not name[:1].isalpha() or keyword.iskeyword(name) or name == "self":
             name = f"field_{name}"
-        owner = owners.setdefault(name.lower(), field)
-        if owner != field:
+        owner = owners.setdefault(name.lower(), column)
+        if owner != column:
             raise ValueError(
-                f"fields {owner!r} and {field!r} would both be the input {name!r}; rename one"
+                f"fields {owner!r} and {column!r} would both be the input {name!r}; rename one"
             )
-        names[field] = name
+        names[column] = name
     return names
 
 
-def _check_vocabularies(model: Any, vocabularies: Mapping[str, Sequence[str]]) -> None:
-    given = {
-        field.name: list(vocabularies[field.name])
-        for field in model.schema.categorical
-        if field.name in vocabularies
-    }
-    trained_on = getattr(model, "trained_on", {})
-    if (
-        trained_on
-        and len(given) == len(model.schema.categorical)
-        and content_digest(given) != trained_on["vocabulary"]
-    ):
-        raise ValueError(
-            f"the vocabularies are not those of {trained_on['name']}, which the model was trained "
-            f"on: its ids stand for other values there; give that set's vocabularies"
-        )
+def _describe(server: "_Server", folder: pathlib.Path) -> None:
+    """Writes what the model says of itself to TensorFlow's place for files of users."""
+    folder.mkdir()
+    said = {"names": server.names, **description(server.model, server.inputs)}
+    text = json.dumps(said, indent=2, ensure_ascii=False)
+    (folder / "description.json").write_text(f"{text}\n")
 
 
 class _Server(tf.Module):
-    """The model behind lookups of raw values."""
+    """The model behind what makes its inputs of raw values."""
 
-    def __init__(self, model: Any, vocabularies: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, model: Any, inputs: Inputs) -> None:
         super().__init__()
-        names = input_names(model.schema)
+        self.names = input_names(inputs.kinds)
+        self.inputs = inputs
         self.model = model
         self.effect_head = getattr(model, "effect_head", None)  # which the model does not track
-        self.tables = {
-            names[field.name]: _lookup_table(field, vocabularies[field.name])
-            for field in model.schema.categorical
-            if vocabularies.get(field.name) is not None
-        }
+        self.tables = {self.names[column]: _table(ids) for column, ids in inputs.ids.items()}
 
     def signature(self, function: Callable[..., dict[str, tf.Tensor]]) -> Any:
-        """Returns `explain` or `predict`, traced for the schema's fields."""
-        specs = {}
-        for field, name in self._fields(self.model.schema.record_fields):
-            dtype = tf.float32 if field.kind == NUMERICAL else tf.int32
-            dtype = tf.string if name in self.tables else dtype
-            specs[name] = tf.TensorSpec([None], dtype, name=name)
-        return tf.function(function).get_concrete_function(**specs)
+        """Returns `explain` or `predict`, traced for the inputs."""
+        specs = {
+            self.names[column]: tf.TensorSpec([None], DTYPES[kind], name=self.names[column])
+            for column, kind in self.inputs.kinds.items()
+        }
+        return tf.function(function, autograph=False).get_concrete_function(**specs)
 
     def explain(self, **values: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns the probability and its reasons."""
-        return explained(self.model, self._inputs(values))
+        return explained(self.model, self._encode(values))
 
     def predict(self, **values: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns the probability."""
-        return predicted(self.model, self._inputs(values))
+        return predicted(self.model, self._encode(values))
 
-    def _inputs(self, values):
-        schema, inputs = self.model.schema, {}
-        if schema.categorical:
-            ids = [self._ids(f, name, values[name]) for f, name in self._fields(schema.categorical)]
-            inputs[CATEGORICAL] = tf.stack(ids, axis=1)  # (B, C)
-        if schema.numerical:
-            numbers = [values[name] for _, name in self._fields(schema.numerical)]
-            inputs[NUMERICAL] = tf.stack(numbers, axis=1)  # (B, N)
-        return inputs
-
-    def _ids(self, field, name, values):
-        if name in self.tables:
-            return self.tables[name].lookup(values)
-        known = (values >= 0) & (values < field.vocabulary_size)
-        return tf.where(known, values, OUT_OF_VOCABULARY)
-
-    def _fields(self, fields):
-        names = input_names(self.model.schema)
-        return [(field, names[field.name]) for field in fields]
+    def _encode(self, by_name: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        values = {column: by_name[name] for column, name in self.names.items()}
+        for column, wrong in self.inputs.refused(values).items():
+            advice = f"{column}: a number must be finite, or NaN where it is missing"
+            tf.debugging.Assert(tf.logical_not(tf.reduce_any(wrong)), [advice])
+        for column in self.inputs.ids:
+            values[column] = self.tables[self.names[column]].lookup(values[column])
+        return self.inputs.encode(values)
 
 
-def _lookup_table(field: Field, values: Sequence[str]) -> tf.lookup.StaticHashTable:
-    if len(values) + 1 != field.vocabulary_size:
-        raise ValueError(
-            f"field {field.name!r}: the vocabulary has {len(values)} values, "
-            f"the schema has room for {field.vocabulary_size - 1}"
-        )
-    ids = tf.range(1, len(values) + 1, dtype=tf.int32)
-    pairs = tf.lookup.KeyValueTensorInitializer(tf.constant(values, tf.string), ids)
+def _table(ids: Mapping[str, int]) -> tf.lookup.StaticHashTable:
+    texts = tf.constant(list(ids), tf.string)
+    pairs = tf.lookup.KeyValueTensorInitializer(texts, tf.constant(list(ids.values()), tf.int32))
     return tf.lookup.StaticHashTable(pairs, default_value=OUT_OF_VOCABULARY)

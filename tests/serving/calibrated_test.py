@@ -1,5 +1,7 @@
 """Tests that exported models give calibrated probabilities, and say so."""
 
+import json
+
 import keras
 import numpy as np
 import onnx
@@ -44,11 +46,11 @@ def test_both_files_have_the_calibrated_probability(schema, tmp_path, rng, calib
     for name in ("serving_default", "predict"):
         found = signatures[name](**{k: tf.constant(v) for k, v in columns.items()})
         np.testing.assert_allclose(found["probability"], expected, atol=1e-6)
-    text = (tmp_path / "served/assets.extra/calibration.txt").read_text()
-    assert text == f"{SAID[calibration]} on 500 validation records\n"
+    text = (tmp_path / "served/assets.extra/description.json").read_text()
+    assert json.loads(text)["calibration"] == f"{SAID[calibration]} on 500 validation records"
 
 
 def test_a_model_that_is_not_calibrated_says_so(schema, tmp_path):
     export_onnx(LR(schema), tmp_path / "model.onnx", explain=False)
-    (prop,) = onnx.load(tmp_path / "model.onnx").metadata_props
-    assert (prop.key, prop.value) == ("calibration", "not calibrated")
+    said = {prop.key: prop.value for prop in onnx.load(tmp_path / "model.onnx").metadata_props}
+    assert said["calibration"] == "not calibrated"

@@ -13,7 +13,7 @@ from interhat_tf.models import LR
 from interhat_tf.serving import export_onnx
 from tests.conftest import random_batch
 from tests.models.held_effects import with_effects
-from tests.serving.served import OUTPUTS, assert_same, chosen, expected, make_model
+from tests.serving.served import OUTPUTS, assert_same, chosen, expected, make_model, with_unknown
 
 
 def run_onnx(path, batch):
@@ -52,11 +52,11 @@ def test_onnx_of_effects(schema, tmp_path, rng):
     model = with_effects(make_model(schema), num_pairs=6)
     export_onnx(model, tmp_path / "model.onnx")
     reasons = (*OUTPUTS[1:], "effects", "pair_effects")
-    expected = chosen(model.explain(batch), reasons)
+    expected = with_unknown(chosen(model.explain(batch), reasons), batch)
     assert_same(run_onnx(tmp_path / "model.onnx", batch), expected, tolerance=1e-5)
     other = with_effects(LR(schema))
     export_onnx(other, tmp_path / "other.onnx")
-    expected = chosen(other.explain_effects(batch), ["effects"])
+    expected = with_unknown(chosen(other.explain_effects(batch), ["effects"]), batch)
     assert_same(run_onnx(tmp_path / "other.onnx", batch), expected, tolerance=1e-5)
 
 
@@ -71,6 +71,16 @@ def test_onnx_of_the_probability_alone_and_of_any_model(schema, tmp_path, rng):
     with pytest.raises(FileExistsError, match=r"exists; choose another file"):
         export_onnx(model, tmp_path / "model.onnx", explain=False)
     assert os.listdir(tmp_path) == ["model.onnx"]
+
+
+def test_ids_out_of_range_are_id_0(schema, tmp_path, rng):
+    batch = random_batch(schema, rng, 6)
+    model = LR(schema)
+    export_onnx(model, tmp_path / "model.onnx", explain=False)
+    batch["categorical"][:, 1] = 0
+    expected = run_onnx(tmp_path / "model.onnx", batch)["probability"]
+    batch["categorical"][:, 1] = [-1, 4, 5, 2**31 - 1, -(2**31), 0]
+    np.testing.assert_array_equal(run_onnx(tmp_path / "model.onnx", batch)["probability"], expected)
 
 
 def test_onnx_without_its_package(schema, tmp_path, monkeypatch):

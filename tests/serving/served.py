@@ -13,7 +13,14 @@ def make_model(schema):
 
 def expected(model, inputs):
     explanation = model.explain(inputs)
-    return chosen(explanation, OUTPUTS[1:])
+    return with_unknown(chosen(explanation, OUTPUTS[1:]), inputs)
+
+
+def with_unknown(outputs, inputs):
+    """Adds the share of each record's ids that are 0, if there are ids."""
+    if "categorical" not in inputs:
+        return outputs
+    return {**outputs, "unknown_share": (np.asarray(inputs["categorical"]) == 0).mean(axis=1)}
 
 
 def chosen(explanation, reasons):
