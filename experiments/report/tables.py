@@ -20,6 +20,7 @@ from experiments.report import beyond_page as beyond
 from experiments.report import speed_page as speed
 from experiments.report.at_a_glance import at_a_glance
 from experiments.report.blocks import Block, write_pages
+from experiments.report.calibration_page import calibration
 from experiments.report.cells import Summary
 from experiments.report.changes_page import changes
 from experiments.report.criteo_avazu_page import write_criteo_avazu_page
@@ -40,6 +41,7 @@ PARTS: dict[str, tuple[str | Callable[[], list[Summary]], Callable[[Summary], Su
     "table_3": (read_tables_3, table_3),
     "frappe_negatives": ("frappe_negatives/*/summary.json", frappe_negatives),
     "crosses": (read_crosses, crosses),
+    "calibration": ("calibration/*.json", calibration),
     "figure_2": ("speed/figure_2.json", figure_2),
     "movielens": ("figures_5_to_7/summary.json", movielens),
     "microbatch": ("speed/microbatch.json", speed.microbatches),
