@@ -17,6 +17,7 @@ from interhat_tf.commands import define_debug_flag, parse_flags
 from interhat_tf.errors import InterhatError, ending_programs
 from interhat_tf.models.presets import hyperparameters
 from interhat_tf.utils.files import read_json, write_json
+from interhat_tf.utils.threads import available_cores
 
 PROGRAMS = dict.fromkeys(("lightgbm", "ebm"), "experiments.trees.train")
 """The module that trains a model which is none of the library's, by the model's name.
@@ -88,7 +89,7 @@ def train_runs(
     """
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         # Runs at the same time are faster with a core each than with all cores shared.
-        threads = str(max(1, (os.cpu_count() or 1) // workers))
+        threads = str(max(1, available_cores() // workers))
         environment = {**os.environ, "TF_NUM_INTRAOP_THREADS": threads}
         errors = None if workers == 1 else subprocess.PIPE
         futures = {pool.submit(_train, run, environment, errors): run for run in runs}

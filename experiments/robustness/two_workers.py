@@ -30,6 +30,7 @@ from experiments.common.running import run_program, train_command
 from experiments.robustness.killed_runs import at_least, checkpoint_state, is_equal, wait_until
 from interhat_tf.input_pipeline.catalog import prepared_dataset
 from interhat_tf.utils.files import read_json
+from interhat_tf.utils.threads import available_cores
 
 SHARDS = 2
 
@@ -121,7 +122,7 @@ class Run:
 
     def _start(self):
         addresses = [f"127.0.0.1:{port}" for port in free_ports(self.workers)]
-        threads = str(max(1, (os.cpu_count() or 1) // self.workers))
+        threads = str(max(1, available_cores() // self.workers))
         environment = {**os.environ, "TF_NUM_INTRAOP_THREADS": threads}
         processes = []
         for index in range(self.workers):

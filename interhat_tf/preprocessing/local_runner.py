@@ -2,7 +2,6 @@
 
 import collections
 import concurrent.futures
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
@@ -17,6 +16,7 @@ from interhat_tf.preprocessing.rows import Chunk, Rows
 from interhat_tf.preprocessing.shuffle import Partitions
 from interhat_tf.preprocessing.vocabulary import Counts, CountStore, ValueCounts, count_rows
 from interhat_tf.utils.files import naming_errors
+from interhat_tf.utils.threads import available_cores
 
 Result = TypeVar("Result")
 
@@ -114,7 +114,7 @@ def read_chunks(
         total = sum(chunk.rows for chunk in chunks)
     else:
         total = getattr(chunks, "rows", None)
-    workers = os.cpu_count() or 1
+    workers = available_cores()
     waiting = collections.deque()
     with (
         tqdm(

@@ -3,9 +3,16 @@
 import os
 
 
+def available_cores() -> int:
+    """Returns the number of cores that this process may use: of a container, or under `taskset`."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def number_of_threads() -> int:
     """Returns the number of threads that TensorFlow computes with."""
-    return int(os.environ.get("TF_NUM_INTRAOP_THREADS") or os.cpu_count() or 1)
+    return int(os.environ.get("TF_NUM_INTRAOP_THREADS") or available_cores())
 
 
 def threads_an_operation() -> int | None:
@@ -18,10 +25,7 @@ def threads_an_operation() -> int | None:
     if tf.config.list_physical_devices("GPU"):
         return None
     chosen = tf.config.threading.get_intra_op_parallelism_threads()
-    chosen = chosen or int(os.environ.get("TF_NUM_INTRAOP_THREADS") or 0)
-    if chosen or not hasattr(os, "sched_getaffinity"):
-        return chosen or os.cpu_count() or 1
-    return len(os.sched_getaffinity(0))
+    return chosen or number_of_threads()
 
 
 def use_one_thread_an_operation() -> None:

@@ -34,7 +34,7 @@ def test_values_that_do_not_fit_into_memory(tmp_path, prepared, monkeypatch):
 
 
 def test_chunks_are_read_at_most_a_few_ahead(tmp_path, monkeypatch):
-    monkeypatch.setattr(local_runner.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(local_runner, "available_cores", lambda: 2)
     lock, running, most = threading.Lock(), [], []
 
     class WatchedBuilder(LogBuilder, skip_registration=True):

@@ -1,6 +1,9 @@
+import os
+
 import pytest
 import tensorflow as tf
 
+from interhat_tf.utils import threads
 from interhat_tf.utils.threads import prepare_for_microbatches, use_one_thread_an_operation
 from tests.conftest import run_python
 
@@ -23,3 +26,14 @@ def test_threads_are_settled_before_anything_else():
     with pytest.raises(RuntimeError):
         use_one_thread_an_operation()
     assert not prepare_for_microbatches()
+
+
+def test_cores_that_a_process_may_not_use_get_no_threads(monkeypatch):
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {3, 7, 8}, raising=False)
+    assert threads.available_cores() == threads.number_of_threads() == 3
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "2")
+    assert threads.number_of_threads() == 2
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert threads.available_cores() == 64
