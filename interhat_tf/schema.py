@@ -37,6 +37,9 @@ class Field:
             vocabulary) included; 0 for a numerical field.
         may_be_missing: Whether a numerical field's NaN is a missing number, which
             models embed as a value of its own. Defaults to `False`: it is an error.
+        hash_size: Number of names that a categorical field's values share by a hash, so
+            that an id stands for all values of a name. Defaults to `None`: each id is
+            one value's.
 
     Raises:
         ValueError: If the kind is unknown or the others do not fit it.
@@ -46,6 +49,7 @@ class Field:
     kind: str
     vocabulary_size: int = 0
     may_be_missing: bool = False
+    hash_size: int | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in (CATEGORICAL, NUMERICAL):
@@ -65,12 +69,18 @@ class Field:
                 f"field {self.name!r}: may_be_missing is of numerical fields; a missing "
                 f"category is a value like any other"
             )
+        if self.hash_size is not None and (self.kind != CATEGORICAL or self.hash_size < 1):
+            raise SettingError(
+                f"field {self.name!r}: hash_size is of categorical fields and at least 1, "
+                f"got {self.hash_size} for a {self.kind} field"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the field's arguments."""
         data = dataclasses.asdict(self)
-        if not self.may_be_missing:
-            del data["may_be_missing"]  # as files have it that know nothing of it
+        for name in ("may_be_missing", "hash_size"):
+            if not data[name]:
+                del data[name]  # as files have it that know nothing of it
         return data
 
 
@@ -165,6 +175,12 @@ class Schema:
             if field.may_be_missing != others[name].may_be_missing:
                 may, other_may = ("may", "may not")[:: 1 if field.may_be_missing else -1]
                 return f"field {name!r} {may} be missing, the other's {other_may}"
+            hashes = [
+                f"hashed into {size:,}" if size else "not hashed"
+                for size in (field.hash_size, others[name].hash_size)
+            ]
+            if hashes[0] != hashes[1]:
+                return f"field {name!r} is {hashes[0]}, the other's {hashes[1]}"
             if field != others[name]:
                 sizes = field.vocabulary_size, others[name].vocabulary_size
                 return f"field {name!r} has {sizes[0]:,} ids, the other's {sizes[1]:,}"

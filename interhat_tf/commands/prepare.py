@@ -24,7 +24,7 @@ REQUIRED = ("dataset",)
 LOG_FLAGS = (
     *("label", "positive", "categorical", "numerical", "exclude", "null_values"),
     *("weight", "negative_sampling_rate"),
-    *("scaling", "min_count", "delimiter", "encoding", "split", "dry_run"),
+    *("scaling", "min_count", "hash_size", "delimiter", "encoding", "split", "dry_run"),
     *("drop_after", "drop_below"),
 )
 
@@ -51,6 +51,9 @@ def define_flags() -> flags.FlagValues:
     flags.DEFINE_integer(
         *("min_count", None, "training rows that a value needs, or it is out of vocabulary", 1),
         flag_values=values,
+    )
+    flags.DEFINE_list(
+        "hash_size", None, "COLUMN=SIZE,…: names that its values share by a hash", values
     )
     flags.DEFINE_string("delimiter", None, "character between two values of a text log", values)
     flags.DEFINE_string("encoding", None, "encoding of a text log; default: UTF-8", values)
@@ -90,6 +93,8 @@ def main(values: flags.FlagValues) -> None:
     about_log = given(values, LOG_FLAGS)
     if "scaling" in about_log:
         about_log["scaling"] = choice_by_column("scaling", about_log["scaling"])
+    if "hash_size" in about_log:
+        about_log["hash_size"] = sizes_by_column("hash_size", about_log["hash_size"])
     if values.grow:
         about_log["grow"] = prepared_dataset(values.grow, values.data_dir)
     if values.log:
@@ -128,3 +133,27 @@ def choice_by_column(flag: str, parts: list[str]) -> str | dict[str, str]:
     if wrong := [value for column, _, value in pairs if not column]:
         raise SettingError(f"--{flag}: {wrong[0]!r} has no column; write COLUMN={wrong[0]}")
     return {column: value for column, _, value in pairs}
+
+
+def sizes_by_column(flag: str, parts: list[str]) -> dict[str, int]:
+    """Returns the whole number that a flag gives each column that it names.
+
+    Args:
+        flag: The flag, for messages.
+        parts: What stands between its commas.
+
+    Raises:
+        ValueError: If a part names no column, or has no whole number.
+
+    Example:
+
+    >>> sizes_by_column("hash_size", ["user=100_000", "site=5000"])
+    {'user': 100000, 'site': 5000}
+    """
+    sizes = {}
+    for part in parts:
+        column, _, size = part.rpartition("=")
+        if not column or not size.replace("_", "").isdecimal():
+            raise SettingError(f"--{flag}: {part!r} is not COLUMN=SIZE, as in user=100000")
+        sizes[column] = int(size)
+    return sizes

@@ -23,6 +23,7 @@ from interhat_tf.explanation.json_data import json_data
 from interhat_tf.explanation.sentences import (
     attention_note,
     effects_note,
+    hashed_note,
     label,
     sentences,
     unknown_note,
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-_OF_ALL = ("field_names", "attention", "effect_fidelity", "calibration")
+_OF_ALL = ("field_names", "attention", "effect_fidelity", "calibration", "hashed")
 """What an explanation says of all its records."""
 
 
@@ -88,6 +89,7 @@ class Explanation:
             not calibrated: by a sigmoid.
         unknown: Whether each value is out of vocabulary, (B, m) booleans; `None` if that
             was not asked.
+        hashed: Names of the fields that are hashed. Defaults to none.
 
     Raises:
         ValueError: If contributions are against an average record that the model
@@ -120,6 +122,7 @@ class Explanation:
     effect_fidelity: Mapping[str, Any] | None = None
     calibration: Calibration | None = None
     unknown: np.ndarray | None = None
+    hashed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_base(self.logits, self.bias)
@@ -202,6 +205,10 @@ class Explanation:
     def unknown_note(self) -> str:
         """Returns in plain words of which fields values are out of vocabulary, or nothing."""
         return unknown_note(self.unknown_shares())
+
+    def hashed_note(self) -> str:
+        """Returns in plain words of which fields an id is many values', or nothing."""
+        return hashed_note(self.hashed)
 
     def effects_note(self) -> str:
         """Returns in plain words how well estimated effects agree with exact ones, or nothing."""
@@ -359,6 +366,7 @@ def explain_records(
     if "pair_effects" in joined and "pairs" not in joined:
         joined["pairs"] = np.tile(pair_positions(schema), (rows, 1, 1))  # (B, pairs, 2)
     joined["unknown"] = _unknown_values(schema, inputs)
+    joined["hashed"] = tuple(f.name for f in schema.categorical if f.hash_size is not None)
     return Explanation(schema.field_names, with_crossed_values(schema, inputs, values), **joined)
 
 

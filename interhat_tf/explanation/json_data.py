@@ -53,6 +53,8 @@ def json_data(explanation: "Explanation") -> dict[str, Any]:
         of_model["calibration"] = str(explanation.calibration)
     if any(explanation.unknown_shares().values()):
         of_model["unknown"] = explanation.unknown_shares()
+    if explanation.hashed:
+        of_model["hashed"] = list(explanation.hashed)
     return {**of_model, "records": records}
 
 

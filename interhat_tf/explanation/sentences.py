@@ -1,6 +1,6 @@
 """An explanation in plain words: a sentence for each record."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,6 +58,7 @@ def notes(explanation: "Explanation") -> list[str]:
         explanation.attention_note(),
         explanation.effects_note(),
         explanation.unknown_note(),
+        explanation.hashed_note(),
     )
     return [note for note in found if note]
 
@@ -151,6 +152,17 @@ def unknown_note(shares: Mapping[str, float]) -> str:
     """
     some = [f"{name} {share:.0%}" for name, share in shares.items() if share > 0]
     return f"Values that training records do not have: {', '.join(some)}." if some else ""
+
+
+def hashed_note(fields: Sequence[str]) -> str:
+    """Returns of which fields an id is many values', or nothing if there are none.
+
+    >>> hashed_note(["user", "site"])
+    'Hashed, so that the model takes several values for one: user, site.'
+    """
+    if not fields:
+        return ""
+    return f"Hashed, so that the model takes several values for one: {', '.join(fields)}."
 
 
 def label(name: str, value: object) -> str:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from interhat_tf.explanation.sentences import notes
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -62,13 +64,7 @@ def html_table(explanation: "Explanation") -> str:
         )
     left = len(explanation) - len(shown)
     more = f"<p>… and {left:,} more records</p>" if left else ""
-    notes = [
-        explanation.calibration_note(),
-        explanation.effects_note(),
-        explanation.unknown_note(),
-        explanation.attention_note(),
-    ]
-    below = "".join(f"<p>{html.escape(note)}</p>" for note in notes if note)
+    below = "".join(f"<p>{html.escape(note)}</p>" for note in notes(explanation))
     return (
         "<table><thead><tr><th></th><th>probability</th><th>in words</th>"
         f"<th>largest {kind} on the logit</th>{head}</tr></thead>"

@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, overload
 
 from interhat_tf.crosses import Cross
@@ -58,6 +58,7 @@ def prepare_click_log(
     weight: str | None = None,
     negative_sampling_rate: float = 1.0,
     min_count: int = 1,
+    hash_size: Mapping[str, int] | None = None,
     delimiter: str | None = None,
     encoding: str | None = None,
     split: str = "random",
@@ -140,6 +141,11 @@ def prepare_click_log(
             `training.record_weights.RecordWeights`. Defaults to 1: all of them.
         min_count: Categorical values in fewer training rows than this are out
             of vocabulary. Defaults to 1: none is.
+        hash_size: For fields whose values are without bound, `{"user": 100_000}`: the
+            number of names that the values of a column share by a hash of their text,
+            the same on any machine, in exports as well. A name has an id if `min_count`
+            training rows have it, and a missing value has one of its own. The columns
+            become categorical fields. Defaults to `None`: each value has an id.
         delimiter: The character between two values of a text file. Defaults to
             `None`: a tab if the file's name ends in `.tsv`, otherwise a comma.
         encoding: The encoding of text files, say `"latin-1"`. Defaults to `None`:
@@ -163,7 +169,8 @@ def prepare_click_log(
             none. They are no part of the prepared files: the set opens with any.
         grow: The prepared set that this log is read like, so that a model that was
             trained on it can be trained on, by `grow_model`. What becomes of columns,
-            the label and its values, `min_count` and all that concerns numbers are that set's;
+            the label and its values, `min_count`, `hash_size` and all that concerns numbers
+            are that set's;
             its values keep their ids, and values that are new in the training rows get ids
             behind them. Files that are in that set already, or in those that it grew from, are
             left out: `paths` may be a folder to which a file is added each day. Defaults to
@@ -220,7 +227,7 @@ def prepare_click_log(
         decided = {"label": label, "positive": positive, "categorical": categorical}
         decided |= {"weight": weight, "negative_sampling_rate": negative_sampling_rate != 1}
         decided |= {"numerical": numerical, "exclude": exclude, "min_count": min_count > 1}
-        decided |= {"scaling": scaling}
+        decided |= {"scaling": scaling, "hash_size": hash_size}
         check_growing(grow, {**decided, "null_values": null_values != NULL_VALUES})
         log = new_log(log, grow, delimiter, encoding)
         plan = plan_new_log(log, grow, way)
@@ -237,6 +244,7 @@ def prepare_click_log(
             numerical=None if numerical is None else _as_list(numerical),
             exclude=_as_list(exclude),
             scaling=scaling,
+            hash_size=hash_size,
             min_count=min_count,
             null_values=null_values,
             weights=weights,

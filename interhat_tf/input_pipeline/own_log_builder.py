@@ -17,7 +17,12 @@ from interhat_tf.preprocessing.builder import ClickLogBuilder
 from interhat_tf.preprocessing.checks import check_values
 from interhat_tf.preprocessing.column_forms import RULES, read_source
 from interhat_tf.preprocessing.field_choices import DEFAULT_SCALING
-from interhat_tf.preprocessing.fields import Numerical, RawField, first_description
+from interhat_tf.preprocessing.fields import (
+    Categorical,
+    Numerical,
+    RawField,
+    first_description,
+)
 from interhat_tf.preprocessing.log_formats import Log
 from interhat_tf.preprocessing.log_parts import have_changed
 from interhat_tf.preprocessing.log_plan import LogPlan
@@ -87,6 +92,11 @@ class OwnLogBuilder(ClickLogBuilder, skip_registration=True):
             "label_values": [label.negative, label.positive],
             "fields": [first_description(field) for field in self.fields],
             "scaling": {f.name: f.scaling for f in self.fields if isinstance(f, Numerical)},
+            "hash_size": {
+                field.name: field.hash_size
+                for field in self.fields
+                if isinstance(field, Categorical) and field.hash_size
+            },
             "split": str(self.plan.split),
             "grown_from": self.ancestor and self.ancestor.identity,
             "weights": self.plan.weights and dataclasses.asdict(self.plan.weights),
@@ -97,7 +107,8 @@ class OwnLogBuilder(ClickLogBuilder, skip_registration=True):
     def check_origin(self) -> None:
         """Raises an error if the prepared set was made from something else."""
         metadata = tfds.builder_from_directory(self.data_path).info.metadata
-        found = {"files": [], "grown_from": None, "weights": None, **metadata.get("made_from", {})}
+        unsaid = {"files": [], "grown_from": None, "weights": None, "hash_size": {}}
+        found = {**unsaid, **metadata.get("made_from", {})}
         if "chronological" in found:  # so said earlier versions
             by_position = found.pop("chronological")
             found["split"] = str(PositionSplit() if by_position else RandomSplit())

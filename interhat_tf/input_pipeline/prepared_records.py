@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import tensorflow_datasets as tfds
 
 from interhat_tf.errors import DataError, SettingError
@@ -14,12 +15,14 @@ from interhat_tf.input_pipeline.raw_values import (
     Records,
     decode_inputs,
     encode_records,
+    read_text,
     unknown_shares,
     warn_of_unknown,
 )
 from interhat_tf.preprocessing.column_forms import Reading
 from interhat_tf.preprocessing.encoding import Encoding
-from interhat_tf.schema import Schema
+from interhat_tf.preprocessing.fields import Categorical, as_categories
+from interhat_tf.schema import MISSING, Schema
 from interhat_tf.utils.digests import content_digest
 
 
@@ -160,19 +163,28 @@ class PreparedRecords:
         """
         return unknown_shares(inputs, self.schema)
 
-    def decode(self, inputs: Mapping[str, Any]) -> np.ndarray:
+    def decode(self, inputs: Mapping[str, Any], records: Records | None = None) -> np.ndarray:
         """Returns the readable values of a model's inputs, the inverse of `encode`.
 
         Args:
             inputs: Dictionary of `categorical`, (B, C), and `numerical`, (B, N).
+            records: The raw records that they were encoded from, which have the values of
+                hashed fields. Defaults to `None`.
 
         Returns:
             (B, C + N) texts in the order of `schema.record_fields`: a categorical
             field's raw value, `(other)` for one out of vocabulary and
             `(missing)` for the empty text; a number in the log's own units,
-            clipped to the training rows' range.
+            clipped to the training rows' range. A hashed field has `hash 17`, the name
+            of its values, or with `records` its own value.
         """
-        return decode_inputs(inputs, self.schema, self.vocabularies, self.encoding)
+        texts = decode_inputs(inputs, self.schema, self.vocabularies, self.encoding)
+        if records is not None:
+            for column, field in enumerate(self.schema.categorical):
+                if field.hash_size is not None:
+                    own = read_text(records, field.name, self.reading)
+                    texts[:, column] = [value or MISSING for value in own]
+        return texts
 
     @property
     def unknown_share(self) -> float:
@@ -188,16 +200,24 @@ class PreparedRecords:
 
         Raises:
             ValueError: If there is no such field, or its vocabulary does not
-                hold the value.
+                hold the value, nor the name that a hash gives it.
         """
         if field not in self.vocabularies:
             raise SettingError(
                 f"{self.name} has no categorical field {field!r}; "
                 f"it has {', '.join(self.vocabularies)}"
             )
-        if value not in self.vocabularies[field]:
+        name = self._name_of(field, value)
+        if name not in self.vocabularies[field]:
             raise SettingError(f"field {field!r} of {self.name} never is {value!r} in training")
-        return self.vocabularies[field].index(value) + 1
+        return self.vocabularies[field].index(name) + 1
+
+    def _name_of(self, field: str, value: str) -> str:
+        """Returns what the vocabulary has of a raw value: itself, or the name of its hash."""
+        (raw,) = (raw for raw in self.encoding.fields if raw.name == field)
+        if not isinstance(raw, Categorical):
+            return value
+        return as_categories(pa.array([value]), raw)[0].as_py()
 
     def files(self, split: str) -> list[str]:
         """Returns the paths of a split's files."""

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from interhat_tf.errors import DataError
 from interhat_tf.preprocessing.column_forms import NUMBER, RULES, Reading, Source, read_form
 from interhat_tf.preprocessing.encoding import Encoding, encode_values
-from interhat_tf.preprocessing.fields import Column
+from interhat_tf.preprocessing.fields import Column, as_text
 from interhat_tf.preprocessing.table_log import plain_dictionaries
 from interhat_tf.schema import CATEGORICAL, MISSING, NUMERICAL, OTHER, Schema
 
@@ -31,7 +31,7 @@ def encode_records(records: Records, encoding: Encoding, reading: Reading) -> di
         ValueError: If a field is missing, or a value is not of its kind. The
             message names the field.
     """
-    columns_of = records if isinstance(records, Mapping) else _columns(records)
+    columns_of = _columns(records)
     missing = set(reading.columns) - set(columns_of)
     if missing:
         raise DataError(f"the records have no {', '.join(sorted(missing))}")
@@ -41,6 +41,22 @@ def encode_records(records: Records, encoding: Encoding, reading: Reading) -> di
     }
     columns = encode_values(pa.table(values), encoding)  # each (fields, B)
     return {kind: np.ascontiguousarray(column.T) for kind, column in columns.items()}
+
+
+def read_text(records: Records, field: str, reading: Reading) -> list[str]:
+    """Returns the values of a categorical field of raw records as text, "" where missing.
+
+    Args:
+        records: The records, with the field's column.
+        field: The field's name.
+        reading: The set's `Reading`.
+
+    Raises:
+        ValueError: If a value is not of the field's kind.
+    """
+    source = reading.sources[field]
+    column = _read_field(_columns(records)[source.column], source, reading.null_values)
+    return as_text(column).to_pylist()
 
 
 def unknown_shares(inputs: Mapping[str, Any], schema: Schema) -> dict[str, float]:
@@ -108,8 +124,10 @@ def names_of_ids(vocabulary: Sequence[str]) -> list[str]:
     return [OTHER, *(value or MISSING for value in vocabulary)]
 
 
-def _columns(table: Any) -> Mapping[str, Any]:
-    """Returns the columns of a table by their names."""
+def _columns(table: Records) -> Mapping[str, Any]:
+    """Returns the columns of records by their names."""
+    if isinstance(table, Mapping):
+        return table
     if isinstance(table, pa.Table):
         table = plain_dictionaries(table)
         return dict(zip(table.column_names, table.columns, strict=True))

@@ -23,8 +23,8 @@ from interhat_tf.preprocessing.fields import (
     Numerical,
     QuantileBuckets,
     RawField,
+    as_categories,
     as_numbers,
-    as_text,
     bucket_of,
     field_config,
 )
@@ -110,8 +110,12 @@ class Encoding:
     def schema(self) -> Schema:
         """Returns the `Schema` of the encoded rows: categorical fields, then numerical ones."""
         numerical = [field for field in self.fields if isinstance(field, Numerical)]
+        hashed = {f.name: f.hash_size for f in self.fields if isinstance(f, Categorical)}
         return Schema(
-            [Field(name, CATEGORICAL, len(ids) + 1) for name, ids in self.vocabularies.items()]
+            [
+                Field(name, CATEGORICAL, len(ids) + 1, hash_size=hashed.get(name))
+                for name, ids in self.vocabularies.items()
+            ]
             + [Field(f.name, NUMERICAL, may_be_missing=f.may_be_missing) for f in numerical]
         )
 
@@ -183,7 +187,8 @@ def encode_values(values: pa.Table, encoding: Encoding) -> dict[str, np.ndarray]
     for field in encoding.fields:
         column = values[field.name]
         if isinstance(field, Categorical):
-            ids = pc.index_in(as_text(column), value_set=encoding.vocabularies[field.name])
+            texts = as_categories(column, field)
+            ids = pc.index_in(texts, value_set=encoding.vocabularies[field.name])
             # Absent values are null here, and id 0, out of vocabulary, there.
             columns[CATEGORICAL].append(np.asarray(pc.fill_null(ids, -1)) + np.int32(1))
         elif isinstance(field, Bucketed):

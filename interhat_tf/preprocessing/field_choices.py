@@ -1,10 +1,10 @@
-"""What a user may choose for single fields of a log: the scales of their numbers."""
+"""What a user may choose for single fields of a log: the scales of numbers, hashes of values."""
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping
 
 from interhat_tf.errors import SettingError
-from interhat_tf.preprocessing.fields import Numerical, QuantileBuckets, RawField
+from interhat_tf.preprocessing.fields import Categorical, Numerical, QuantileBuckets, RawField
 from interhat_tf.preprocessing.scaling import SCALES
 
 BUCKETS = "buckets"
@@ -72,12 +72,37 @@ def number_fields(scaling: Scalings, names: Collection[str]) -> dict[str, RawFie
     return fields
 
 
-def describe_scale(field: RawField) -> str:
-    """Returns a numerical field's scale in words, nothing of the default.
+def check_hash_sizes(hash_size: Mapping[str, int], names: Collection[str]) -> None:
+    """Raises an error if hashes are of other fields than may have one, or their sizes are none.
 
-    >>> describe_scale(Numerical("age", "quantiles")), describe_scale(QuantileBuckets("age"))
-    ('quantiles scale', 'in 32 buckets')
+    Args:
+        hash_size: The number of names by field.
+        names: The fields of text or whole numbers; others have few values.
+
+    Example:
+
+    >>> check_hash_sizes({"u": 0}, ["u"])
+    Traceback (most recent call last):
+    interhat_tf.errors.SettingError: hash_size of 'u' is 0; it must be a whole number of at least 1
     """
+    check_names("hash_size", hash_size, names, "field of text or whole numbers")
+    for name, size in hash_size.items():
+        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+            raise SettingError(
+                f"hash_size of {name!r} is {size!r}; it must be a whole number of at least 1"
+            )
+
+
+def describe_choice(field: RawField) -> str:
+    """Returns a field's scale, or its hash, in words; nothing of the default.
+
+    >>> describe_choice(Numerical("age", "quantiles")), describe_choice(QuantileBuckets("age"))
+    ('quantiles scale', 'in 32 buckets')
+    >>> describe_choice(Categorical("user", hash_size=1000))
+    'hashed into 1,000'
+    """
+    if isinstance(field, Categorical) and field.hash_size is not None:
+        return f"hashed into {field.hash_size:,}"
     if isinstance(field, QuantileBuckets):
         return f"in {field.buckets} buckets"
     if isinstance(field, Numerical) and field.scaling != DEFAULT_SCALING:

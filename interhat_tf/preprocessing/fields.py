@@ -7,13 +7,16 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import tensorflow as tf
+
+from interhat_tf.utils.hashing import hash_names
 
 MISSING_BUCKET = -1
 
 NUMBER = r"(?i)^\s*[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|inf|infinity)\s*$"
 """What pyarrow reads as a number."""
 
-NEW_ARGUMENTS = ("scaling", "may_be_missing")
+NEW_ARGUMENTS = ("scaling", "may_be_missing", "hash_size")
 """Arguments of fields that version 0.1 does not know."""
 
 Column: TypeAlias = pa.Array | pa.ChunkedArray
@@ -32,10 +35,14 @@ class Categorical:
         name: The field's name.
         min_count: Values in fewer training rows than this are out of
             vocabulary. Defaults to 1: all training values have an id.
+        hash_size: Number of names that all values but the missing one share by a hash
+            of their text (`utils.hashing`); a name then is what is said of a value here.
+            Defaults to `None`: no hash.
     """
 
     name: str
     min_count: int = 1
+    hash_size: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,6 +147,26 @@ def first_description(field: RawField) -> str:
 def as_text(column: Column) -> Column:
     """Returns a column as text, missing values as the empty string."""
     return pc.fill_null(column.cast(pa.string()), "")
+
+
+def as_categories(column: Column, field: Categorical) -> Column:
+    """Returns a column as the texts that have ids: its values, or their hashes' names.
+
+    Example:
+
+    >>> as_categories(pa.array(["u17", None, "u17"]), Categorical("user", hash_size=10)).to_pylist()
+    ['hash 8', '', 'hash 8']
+    """
+    text = as_text(column)
+    if field.hash_size is None:
+        return text
+    if isinstance(text, pa.ChunkedArray):
+        whole = text.combine_chunks()
+        return pa.chunked_array([as_categories(whole, field)])
+    encoded = text.dictionary_encode()
+    different = tf.constant(np.array(encoded.dictionary.to_pylist(), object), tf.string)
+    names = hash_names(different, field.hash_size).numpy()
+    return pa.array(names, pa.binary()).cast(pa.string()).take(encoded.indices)
 
 
 def as_numbers(column: Column) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from interhat_tf.errors import DataError, SettingError
-from interhat_tf.preprocessing.column_forms import FORMS, NULL_VALUES, Reading, Source
+from interhat_tf.preprocessing.column_forms import (
+    FORMS,
+    NULL_VALUES,
+    TEXT,
+    WHOLE,
+    Reading,
+    Source,
+)
 from interhat_tf.preprocessing.column_plan import (
     LABEL,
     LEFT_OUT,
@@ -18,8 +25,9 @@ from interhat_tf.preprocessing.column_plan import (
 )
 from interhat_tf.preprocessing.field_choices import (
     Scalings,
+    check_hash_sizes,
     check_names,
-    describe_scale,
+    describe_choice,
     number_fields,
 )
 from interhat_tf.preprocessing.fields import Categorical, Numerical, RawField, as_text
@@ -67,6 +75,7 @@ def plan_log(
     numerical: Sequence[str] | None = None,
     exclude: Sequence[str] = (),
     scaling: Scalings = None,
+    hash_size: Mapping[str, int] | None = None,
     min_count: int = 1,
     null_values: Iterable[str] = NULL_VALUES,
     weights: RowWeights | None = None,
@@ -84,6 +93,7 @@ def plan_log(
         numerical: Columns that become numerical fields.
         exclude: Columns that are left out.
         scaling: The scale of all numerical fields, or of those that are named.
+        hash_size: Number of names that a field's values share by a hash, by field.
         min_count: Training rows that a categorical value needs for an id.
         null_values: Words that stand for a missing value.
         weights: What the rows' weights follow from.
@@ -98,13 +108,15 @@ def plan_log(
     >>> rows = pa.table({"click": [0, 1] * 60, "app": ["a", "b"] * 60, "id": range(120)})
     >>> plan = plan_log(rows, "log.parquet", "click")
     >>> plan.fields
-    (Categorical(name='app', min_count=1),)
+    (Categorical(name='app', min_count=1, hash_size=None),)
     >>> plan.columns[2].note
     'one value a row'
     """
-    scaled = scaling if isinstance(scaling, Mapping) else ()
+    hashed = dict(hash_size or {})
+    scaled = scaling if isinstance(scaling, Mapping) else {}
+    chosen = {"scaling": list(scaled), "hash_size": list(hashed)}
     roles = _roles(label, weights)
-    kinds = _asked_kinds(sample.column_names, roles, categorical, numerical, exclude, scaled)
+    kinds = _asked_kinds(sample.column_names, roles, categorical, numerical, exclude, chosen)
     found = find_label_values(sample[label], label, positive)
     planner = ColumnPlanner(where, tuple(null_values))
     if split.column is not None:
@@ -121,10 +133,11 @@ def plan_log(
     }
     _check(plans, sources, where)
     numbers = number_fields(scaling, [f for f, s in sources.items() if FORMS[s.form] is Numerical])
-    fields = tuple(numbers.get(field) or Categorical(field, min_count) for field in sources)
-    for name, field in numbers.items():
-        note = "; ".join(filter(None, (describe_scale(field), plans[name].note)))
-        plans[name] = dataclasses.replace(plans[name], note=note)
+    check_hash_sizes(hashed, [field for field, s in sources.items() if s.form in (TEXT, WHOLE)])
+    fields = tuple(
+        numbers.get(field) or Categorical(field, min_count, hashed.get(field)) for field in sources
+    )
+    plans |= _tell_choices(plans, fields)
     plans[label] = _plan_label(sample[label], found, weights)
     of_weights = weights.columns if weights else []
     plans |= {column: planner.plan_weight(sample[column], column) for column in of_weights}
@@ -174,6 +187,7 @@ def follow_plan(
     for field, source in reading.sources.items():
         forms.setdefault(source.column, {})[field] = source.form
     plans = {column: planner.follow(sample[column], column, forms[column]) for column in forms}
+    plans |= _tell_choices(plans, fields)
     plans[label.column] = _plan_label(sample[label.column], label, weights)
     plans |= {column: planner.plan_weight(sample[column], column) for column in of_weights}
     columns = tuple(
@@ -195,16 +209,30 @@ def _roles(label, weights):
     return {label: "label", **dict.fromkeys(columns, "weight")}
 
 
-def _asked_kinds(columns, roles, categorical, numerical, exclude, scaled):
+def _tell_choices(plans, fields):
+    """Returns the plans of those columns whose fields have a scale or a hash, which say so."""
+    told = {}
+    for field in fields:
+        if (choice := describe_choice(field)) and field.name in plans:
+            plan = plans[field.name]
+            note = "; ".join(filter(None, (choice, plan.note)))
+            told[field.name] = dataclasses.replace(plan, note=note)
+            if isinstance(field, Categorical):  # a new value shares the name of others
+                told[field.name] = dataclasses.replace(told[field.name], rare=None)
+    return told
+
+
+def _asked_kinds(columns, roles, categorical, numerical, exclude, chosen):
     """Returns the columns that may become fields and their kinds, `None` where none is named.
 
-    Those that have a scale are numerical.
+    Those that have a scale of their own are numerical, those that have a hash categorical.
     """
     inferred = categorical is None and numerical is None
     if inferred:
         candidates = [column for column in columns if column not in (*roles, *exclude)]
-        check_names("scaling", scaled, candidates, "column that becomes a field")
-        numerical = list(scaled)
+        for argument, of_columns in chosen.items():
+            check_names(argument, of_columns, candidates, "column that becomes a field")
+        numerical, categorical = chosen["scaling"], chosen["hash_size"]
     categorical, numerical = categorical or (), numerical or ()
     named = [*categorical, *numerical, *exclude]
     for column in [*roles, *named]:
@@ -217,11 +245,12 @@ def _asked_kinds(columns, roles, categorical, numerical, exclude, scaled):
             )
         if named.count(column) > 1:
             raise SettingError(f"column {column!r} is named twice; a field has one kind")
+    kinds = dict.fromkeys(categorical, CATEGORICAL) | dict.fromkeys(numerical, NUMERICAL)
     if inferred:
-        return {column: NUMERICAL if column in scaled else None for column in candidates}
-    if not (categorical or numerical):
+        return {column: kinds.get(column) for column in candidates}
+    if not kinds:
         raise SettingError("categorical and numerical are both empty; name a column")
-    return dict.fromkeys(categorical, CATEGORICAL) | dict.fromkeys(numerical, NUMERICAL)
+    return kinds
 
 
 def _check_split(columns, label, kinds, split):

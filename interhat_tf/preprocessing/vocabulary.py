@@ -23,6 +23,7 @@ from interhat_tf.preprocessing.fields import (
     Numerical,
     QuantileBuckets,
     RawField,
+    as_categories,
     as_numbers,
     as_text,
     bucket_of,
@@ -123,6 +124,8 @@ def count_rows(rows: Rows, fields: Sequence[RawField]) -> Counts:
                 float(numbers.min(initial=np.inf)),
                 float(numbers.max(initial=-np.inf)),
             )
+        elif field.hash_size is not None:
+            column = as_categories(column, field)
         if isinstance(field, COUNTED):
             values[field.name] = _count_values(column, train, isinstance(field, Bucketed))
     split_rows = np.bincount(rows.splits, minlength=len(SPLITS))

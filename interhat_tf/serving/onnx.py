@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from interhat_tf.errors import SettingError
 from interhat_tf.input_pipeline.prepared_records import PreparedRecords
 from interhat_tf.schema import CATEGORICAL, NUMERICAL
 from interhat_tf.serving.encoded_inputs import known_ids
@@ -19,7 +20,7 @@ from interhat_tf.serving.outputs import (
     inputs_of,
     predicted,
 )
-from interhat_tf.serving.raw_inputs import TEXTS
+from interhat_tf.serving.raw_inputs import TEXTS, RawInputs
 from interhat_tf.utils.files import atomic_write
 
 OPSET, ML_OPSET = 17, 3
@@ -66,7 +67,7 @@ def export_onnx(
         FileExistsError: If `path` exists.
         ImportError: If tf2onnx is not installed.
         ValueError: If the model was trained on another set, or a column has the name of an
-            output.
+            output, or is hashed.
     """
     try:
         import tf2onnx
@@ -77,6 +78,11 @@ def export_onnx(
     if path.exists():
         raise FileExistsError(f"{path} exists; choose another file for the exported model")
     inputs = inputs_of(model, data)
+    if isinstance(inputs, RawInputs) and inputs.hashed:
+        raise SettingError(
+            f"the field {next(iter(inputs.hashed))!r} is hashed, for which ONNX has no operation; "
+            f"export a SavedModel, or leave data out: the file then takes ids"
+        )
     answer = explained if explain else predicted
     serve, specs = (_of_arrays if data is None else _of_columns)(model, inputs, answer)
     function = tf.function(serve, input_signature=specs, autograph=False)

@@ -19,11 +19,13 @@ from interhat_tf.preprocessing.column_forms import (
     TIMES,
     WEEKDAY,
     WHOLE,
+    WHOLE_FLOAT,
     read_form,
 )
 from interhat_tf.preprocessing.fields import (
     MISSING_BUCKET,
     Bucketed,
+    Categorical,
     Column,
     Numerical,
     QuantileBuckets,
@@ -32,6 +34,7 @@ from interhat_tf.preprocessing.fields import (
 from interhat_tf.preprocessing.times import MAX_EPOCH, SECONDS_OF_DAY, UNITS, WEEKDAYS
 from interhat_tf.schema import CATEGORICAL, NUMERICAL
 from interhat_tf.serving.scales import scale_tensor
+from interhat_tf.utils.hashing import hash_names
 
 TEXTS, NUMBERS, MOMENTS = "text", "number", "time"
 """What a column's values are given as: text, float64, or float64 seconds since 1970."""
@@ -53,22 +56,40 @@ class RawInputs:
         kinds: `TEXTS`, `NUMBERS` or `MOMENTS` of each column.
         ids: For each column of texts, the ids of the texts that have one. That a whole
             number may be written `17.0`, a boolean `True`, and a missing value `NA`, is
-            among them.
+            among them. Those of a hashed column are of what `names` returns.
+        hashed: For each hashed column, the number of names and its form.
     """
 
     def __init__(self, data: PreparedRecords):
         self._encoding, sources = data.encoding, data.reading.sources
         self._sources = sources
+        self._nulls = data.reading.null_values
+        self.hashed = {
+            sources[field.name].column: (field.hash_size, sources[field.name].form)
+            for field in data.encoding.fields
+            if isinstance(field, Categorical) and field.hash_size is not None
+        }
         self.kinds: dict[str, str] = {}
         self.ids: dict[str, dict[str, int]] = {}
         for name, source in sources.items():
             if source.form in (TEXT, WHOLE, BOOLEAN):
                 self.kinds[source.column] = TEXTS
                 vocabulary = self._encoding.vocabularies[name]
-                nulls = data.reading.null_values
-                self.ids[source.column] = _ids_of_texts(vocabulary, source.form, nulls)
+                form = TEXT if source.column in self.hashed else source.form
+                self.ids[source.column] = _ids_of_texts(vocabulary, form, self._nulls)
             else:
                 self.kinds[source.column] = MOMENTS if source.form in TIMES else NUMBERS
+
+    def names(self, column: str, texts: tf.Tensor) -> tf.Tensor:
+        """Returns what `ids` has of a column's texts, (B,): themselves, or their hashes' names."""
+        if column not in self.hashed:
+            return texts
+        size, form = self.hashed[column]
+        if form == WHOLE:
+            for word in self._nulls:
+                texts = tf.where(texts == word, "", texts)
+            texts = tf.strings.regex_replace(texts, *WHOLE_FLOAT)
+        return hash_names(texts, size)
 
     def encode(self, values: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Returns a model's inputs.

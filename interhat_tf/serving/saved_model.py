@@ -16,7 +16,7 @@ from interhat_tf.input_pipeline.prepared_records import PreparedRecords
 from interhat_tf.schema import OUT_OF_VOCABULARY
 from interhat_tf.serving.encoded_inputs import IDS, SCALED
 from interhat_tf.serving.outputs import Inputs, description, explained, inputs_of, predicted
-from interhat_tf.serving.raw_inputs import MOMENTS, NUMBERS, TEXTS
+from interhat_tf.serving.raw_inputs import MOMENTS, NUMBERS, TEXTS, RawInputs
 
 DTYPES = {TEXTS: tf.string, NUMBERS: tf.float64, MOMENTS: tf.float64}
 DTYPES |= {IDS: tf.int32, SCALED: tf.float32}
@@ -157,8 +157,10 @@ class _Server(tf.Module):
         for column, wrong in self.inputs.refused(values).items():
             advice = f"{column}: a number must be finite, or NaN where it is missing"
             tf.debugging.Assert(tf.logical_not(tf.reduce_any(wrong)), [advice])
-        for column in self.inputs.ids:
-            values[column] = self.tables[self.names[column]].lookup(values[column])
+        if isinstance(self.inputs, RawInputs):
+            for column in self.inputs.ids:
+                texts = self.inputs.names(column, values[column])
+                values[column] = self.tables[self.names[column]].lookup(texts)
         return self.inputs.encode(values)
 
 

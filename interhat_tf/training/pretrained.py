@@ -47,9 +47,9 @@ def load_vectors(
         The model with the vectors.
 
     Raises:
-        ValueError: If there is no such field, no value has a vector, the vectors are
-            not of one length or not finite, vectors to train have another length than
-            the embeddings, or the model has no embeddings.
+        ValueError: If there is no such field, or it is hashed, no value has a vector, the
+            vectors are not of one length or not finite, vectors to train have another
+            length than the embeddings, or the model has no embeddings.
 
     Example:
 
@@ -63,6 +63,12 @@ def load_vectors(
         raise SettingError(f"there is no categorical field {field!r}; there are {', '.join(names)}")
     if not isinstance(getattr(model, "embedding", None), FieldEmbedding):
         raise SettingError(f"{type(model).__name__} has no embeddings that vectors could be")
+    hash_size = model.schema.categorical[names.index(field)].hash_size
+    if hash_size is not None:
+        raise SettingError(
+            f"field {field!r} is hashed into {hash_size:,}: an id is of many values, and has no "
+            f"vector of one; prepare the set without its hash_size"
+        )
     column, width = names.index(field), model.embedding.embedding_dim
     ids, found = _vectors_of_ids(data, field, vectors)  # (n,), (n, e)
     if trainable and found.shape[1] != width:
