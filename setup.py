@@ -11,6 +11,7 @@ LIBRARY = find_packages(include=["interhat_tf*"], exclude=["interhat_tf.datasets
 DATASETS = ["interhat_tf.datasets", *(f"interhat_tf.datasets.{p}" for p in find_packages("data"))]
 
 DOCS = ["furo>=2025.9", "myst-parser>=5", "sphinx>=9", "sphinx-copybutton>=0.5"]
+SERVER = ["fastapi>=0.115", "onnxruntime>=1.20", "uvicorn>=0.30"]
 TREES = ["interpret-core>=0.7", "lightgbm>=4.6"]
 
 setup(
@@ -53,6 +54,8 @@ setup(
         # The command `tfds build` imports mlcroissant without declaring it.
         "beam": ["apache-beam>=2.60", "mlcroissant>=1"],
         "onnx": ["onnxruntime>=1.20", "tf2onnx>=1.17"],
+        # examples/server.
+        "server": SERVER,
         # What `experiments.speed.readers` compares with.
         "readers": ["duckdb>=1", "polars>=1"],
         # Table 3's rows of boosted trees.
@@ -63,6 +66,7 @@ setup(
         "docs": DOCS,
         "dev": [
             *DOCS,
+            *SERVER,
             *TREES,
             "apache-beam>=2.60",
             "ipykernel>=6",
@@ -71,7 +75,6 @@ setup(
             "markdown-it-py>=3",
             "mypy>=2",
             "nbclient>=0.10",
-            "onnxruntime>=1.20",
             "pytest>=8",
             "pytest-xdist>=3.7",
             "ruff>=0.8",
