@@ -1,14 +1,17 @@
 """The command `interhat`, which comes with the package: `interhat train --help`.
 
-It stands beside `interhat_tf` so that `interhat --version` need not wait for
-TensorFlow. `python -m interhat` is the same.
+It stands beside `interhat_tf` so that `--version`, `--help` and a mistake in a flag need
+not wait for TensorFlow. `python -m interhat` is the same.
 """
 
 import importlib
 import os
 import pathlib
 import sys
+import types
 from collections.abc import Sequence
+
+import interhat_stand_ins
 
 COMMANDS = {
     "prepare": "prepare a click log or a public data set",
@@ -39,12 +42,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     elif name in COMMANDS:
         # TensorFlow greets on standard error with what processor it has found.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-        importlib.import_module("interhat_tf.commands").run(name, rest)
+        if interhat_stand_ins.HELP & set(rest):
+            interhat_stand_ins.use()
+        else:
+            interhat_stand_ins.end_on_mistake(lambda: _commands().check(name, rest))
+        _commands().run(name, rest)
     else:
         print(
             f"error: there is no command {name!r}; there are {', '.join(COMMANDS)}", file=sys.stderr
         )
         sys.exit(2)  # as `interhat_tf.errors.SettingError` does, without waiting for TensorFlow
+
+
+def _commands() -> types.ModuleType:
+    return importlib.import_module("interhat_tf.commands")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ setup(
     python_requires=">=3.11",
     packages=[*LIBRARY, *DATASETS],
     # Outside the package, whose import loads TensorFlow.
-    py_modules=["interhat"],
+    py_modules=["interhat", "interhat_stand_ins"],
     entry_points={"console_scripts": ["interhat = interhat:main"]},
     package_dir={"interhat_tf.datasets": "data"},
     package_data={

@@ -2,7 +2,7 @@
 
 import sys
 
-from interhat_tf.commands import run
+import interhat
 
 if __name__ == "__main__":
-    run("explain", sys.argv[1:])
+    interhat.main(["explain", *sys.argv[1:]])

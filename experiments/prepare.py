@@ -2,7 +2,7 @@
 
 import sys
 
-from interhat_tf.commands import run
+import interhat
 
 if __name__ == "__main__":
-    run("prepare", sys.argv[1:])
+    interhat.main(["prepare", *sys.argv[1:]])

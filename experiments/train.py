@@ -2,7 +2,7 @@
 
 import sys
 
-from interhat_tf.commands import run
+import interhat
 
 if __name__ == "__main__":
-    run("train", sys.argv[1:])
+    interhat.main(["train", *sys.argv[1:]])

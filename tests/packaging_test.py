@@ -47,7 +47,14 @@ def python(tmp_path_factory):
     for name in ("interhat_tf", "data", "experiments", "tests"):
         ignore = shutil.ignore_patterns("__pycache__", "*.so")
         shutil.copytree(ROOT / name, source / name, ignore=ignore)
-    for name in ("interhat.py", "setup.py", "pyproject.toml", "README.md", "LICENSE"):
+    for name in (
+        "interhat.py",
+        "interhat_stand_ins.py",
+        "setup.py",
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+    ):
         shutil.copy(ROOT / name, source)
     venv.create(folder / "venv", with_pip=True)
     python = folder / "venv/bin/python"

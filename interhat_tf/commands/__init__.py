@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from absl import flags, logging
 
+from interhat_tf.commands.flag_groups import list_flags
 from interhat_tf.errors import SettingError, ending_programs
 
 
@@ -28,6 +29,23 @@ def run(name: str, arguments: Sequence[str]) -> None:
     run_command(importlib.import_module(f"{__name__}.{name}"), arguments)
 
 
+def check(name: str, arguments: Sequence[str]) -> None:
+    """Ends the program if a command's flags are wrong, and does nothing else.
+
+    Args:
+        name: The command's module.
+        arguments: Its flags, as on the command line.
+
+    Raises:
+        SystemExit: As of `run`.
+    """
+    command = importlib.import_module(f"{__name__}.{name}")
+    values = command.define_flags()
+    define_debug_flag(values)
+    with ending_programs("--debug" in arguments):
+        parse_flags(values, [command.__name__, *arguments], command.REQUIRED)
+
+
 def run_command(command: types.ModuleType, arguments: Sequence[str]) -> None:
     """Runs a module that is made as the commands here are, as `run` does."""
     # tfds notes every step of its work.
@@ -35,7 +53,7 @@ def run_command(command: types.ModuleType, arguments: Sequence[str]) -> None:
     values = command.define_flags()
     define_debug_flag(values)
     if {"-h", "--help"} & set(arguments):
-        print(f"{inspect.getdoc(command)}\n\n{_list_flags(values)}")
+        print(f"{inspect.getdoc(command)}\n\n{list_flags(values)}")
         return
     with ending_programs("--debug" in arguments):
         parse_flags(values, [command.__name__, *arguments], command.REQUIRED)
@@ -73,11 +91,3 @@ def parse_flags(
         if values[name].value is None:
             raise SettingError(f"--{name} is missing: {values[name].help}")
     return [program]
-
-
-def _list_flags(values: flags.FlagValues) -> str:
-    return "\n".join(
-        line
-        for module in values.flags_by_module_dict()
-        for line in values.module_help(module).splitlines()[2:]
-    )

@@ -13,6 +13,7 @@ import pathlib
 from absl import flags
 
 from interhat_tf.commands.data_flags import define_data_flags, open_data, open_model
+from interhat_tf.errors import SettingError
 from interhat_tf.serving import export_onnx, export_saved_model
 
 REQUIRED = ("dataset", "run", "output")
@@ -35,6 +36,6 @@ def main(values: flags.FlagValues) -> None:
     try:
         export(model, output, data)
     except ImportError as error:
-        raise ValueError(str(error)) from error
+        raise SettingError(str(error)) from error
     calibration = model.calibration or "not calibrated"
     print(f"{output}: takes {', '.join(data.reading.columns)}; {calibration}")

@@ -15,6 +15,7 @@ from typing import Any
 from absl import flags
 
 from interhat_tf.commands.data_flags import define_data_flags, open_data
+from interhat_tf.commands.flag_groups import group
 from interhat_tf.commands.signature_flags import given
 from interhat_tf.errors import SettingError
 from interhat_tf.input_pipeline.catalog import prepared_dataset
@@ -34,6 +35,17 @@ def define_flags() -> flags.FlagValues:
     values = flags.FlagValues()
     define_data_flags(values)
     flags.DEFINE_multi_string("log", None, "file or folder of a click log of your own", values)
+    with group(values, "a log of your own"):
+        _define_log_flags(values)
+    with group(values, "a log that goes on from another"):
+        _define_growth_flags(values)
+    flags.DEFINE_list(
+        "beam_pipeline_options", None, "prepare with Apache Beam and these NAME=VALUE", values
+    )
+    return values
+
+
+def _define_log_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_string("label", None, "the log's column of labels; default: by its name", values)
     flags.DEFINE_string("positive", None, "the label's value that is a click", values)
     flags.DEFINE_list("categorical", None, "its categorical columns; default: inferred", values)
@@ -61,11 +73,6 @@ def define_flags() -> flags.FlagValues:
         *("split", None, "random, position, time:COLUMN, column:COLUMN or group:COLUMN"),
         flag_values=values,
     )
-    _define_growth_flags(values)
-    flags.DEFINE_list(
-        "beam_pipeline_options", None, "prepare with Apache Beam and these NAME=VALUE", values
-    )
-    return values
 
 
 def _define_growth_flags(values: flags.FlagValues) -> None:

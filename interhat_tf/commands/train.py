@@ -23,6 +23,7 @@ from absl import flags
 
 from interhat_tf.commands.conditions import condition
 from interhat_tf.commands.data_flags import define_data_flags, open_data
+from interhat_tf.commands.flag_groups import group
 from interhat_tf.commands.signature_flags import arguments_of, define_from_signatures, given
 from interhat_tf.crosses import Cross
 from interhat_tf.errors import SettingError
@@ -56,10 +57,16 @@ def define_flags() -> flags.FlagValues:
     flags.DEFINE_bool("resume", False, "go on with the run in output_dir, if any", values)
     flags.DEFINE_string("start_from", None, "folder of an earlier run to go on from", values)
     flags.DEFINE_bool("test", True, "evaluate the test split after training", values)
-    _define_cross_flags(values)
-    _define_heatmap_flags(values)
-    _define_device_flags(values)
-    define_from_signatures([*MODELS.values(), TrainingSettings], values, NO_FLAGS)
+    with group(values, "crosses"):
+        _define_cross_flags(values)
+    with group(values, "heat maps"):
+        _define_heatmap_flags(values)
+    with group(values, "devices"):
+        _define_device_flags(values)
+    with group(values, "the model's arguments, as far as it has them; default: the preset's"):
+        define_from_signatures(MODELS.values(), values, NO_FLAGS)
+    with group(values, "the training; default: the preset's"):
+        define_from_signatures([TrainingSettings], values, NO_FLAGS)
     return values
 
 

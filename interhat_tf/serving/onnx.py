@@ -146,7 +146,7 @@ def _with_columns(graph: Any, inputs: Inputs) -> Any:
     nodes, columns = [], []
     for given, (name, kind) in zip(graph.graph.input, inputs.kinds.items(), strict=True):
         if name in outputs:
-            raise ValueError(
+            raise SettingError(
                 f"the column {name!r} has the name of an output; prepare the log with another name"
             )
         if kind == TEXTS:

@@ -12,6 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from interhat_tf.errors import SettingError
 from interhat_tf.input_pipeline.prepared_records import PreparedRecords
 from interhat_tf.schema import OUT_OF_VOCABULARY
 from interhat_tf.serving.encoded_inputs import IDS, SCALED
@@ -110,7 +111,7 @@ def input_names(columns: Iterable[str]) -> dict[str, str]:
             name = f"field_{name}"
         owner = owners.setdefault(name.lower(), column)
         if owner != column:
-            raise ValueError(
+            raise SettingError(
                 f"fields {owner!r} and {column!r} would both be the input {name!r}; rename one"
             )
         names[column] = name
