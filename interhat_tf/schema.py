@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import numbers
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -56,6 +57,11 @@ class Field:
             raise SettingError(
                 f"field {self.name!r}: kind must be {CATEGORICAL!r} or {NUMERICAL!r}, "
                 f"got {self.kind!r}"
+            )
+        if not isinstance(self.vocabulary_size, numbers.Integral):
+            raise SettingError(
+                f"field {self.name!r}: vocabulary_size must be a whole number, "
+                f"got {self.vocabulary_size!r}"
             )
         fits = self.vocabulary_size > 0 if self.kind == CATEGORICAL else self.vocabulary_size == 0
         if not fits:

@@ -173,7 +173,7 @@ def continued(values: flags.FlagValues, earlier: EarlierRun) -> TrainingSettings
 
 
 def _has_microbatches(values: flags.FlagValues) -> bool:
-    return bool(settings(values)[1].get("microbatch_size"))
+    return bool(TrainingSettings(**settings(values)[1]).microbatch_size)
 
 
 def settings(

@@ -343,6 +343,7 @@ def explain_records(
     """
     schema = model.schema
     inputs = {kind: np.asarray(array) for kind, array in inputs.items()}
+    schema.check(inputs)
     rows = len(next(iter(inputs.values())))
     values = _plain_values(inputs) if values is None else np.asarray(values, object)
     if values.shape != (rows, len(schema.record_fields)):

@@ -126,11 +126,12 @@ def first_records(
         ValueError: If no record satisfies it.
     """
     batches, found = [], 0
-    for batch in select_records(data.schema, data.evaluation_batches(split, 8192), condition):
-        batches.append(batch)
-        found += len(next(iter(batch.values())))
-        if found >= number:
-            break
+    with data.naming_damage(split):
+        for batch in select_records(data.schema, data.evaluation_batches(split, 8192), condition):
+            batches.append(batch)
+            found += len(next(iter(batch.values())))
+            if found >= number:
+                break
     if not found:
         raise DataError(f"no record of {split} satisfies the condition")
     return {kind: np.concatenate([b[kind] for b in batches])[:number] for kind in batches[0]}

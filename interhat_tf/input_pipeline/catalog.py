@@ -20,6 +20,7 @@ from interhat_tf import datasets
 from interhat_tf.crosses import Cross
 from interhat_tf.errors import DataError, SettingError
 from interhat_tf.input_pipeline.dataset import PreparedDataset
+from interhat_tf.input_pipeline.set_files import open_builder
 from interhat_tf.preprocessing.builder import ClickLogBuilder
 
 Path = str | os.PathLike
@@ -125,7 +126,7 @@ def prepare(
                 tfds.disable_progress_bar()
                 with contextlib.redirect_stdout(io.StringIO()), _unseeded_random():
                     builder.download_and_prepare(download_config=config)
-    data = PreparedDataset(tfds.builder_from_directory(builder.data_path))
+    data = PreparedDataset(open_builder(builder.data_path))
     if raw_dir is not None and not builder.is_of(raw_dir, data.metadata):
         raise DataError(
             f"{builder.data_path} was prepared from other files than those in {raw_dir}; remove "
@@ -192,7 +193,7 @@ def _prepared_builder(name, data_dir):
             f"there is no data set {name!r}; known ones: {', '.join(dataset_names())}, "
             f"and those prepared in {data_dir} by prepare_click_log"
         )
-    return tfds.builder_from_directory(found[-1].parent)
+    return open_builder(found[-1].parent)
 
 
 def _find_builder(name):

@@ -26,6 +26,7 @@ from interhat_tf.preprocessing.plan_report import plan_markdown, warn_of_columns
 from interhat_tf.preprocessing.row_weights import RowWeights
 from interhat_tf.preprocessing.splits import parse_split
 from interhat_tf.preprocessing.table_log import is_table
+from interhat_tf.utils.limits import check_limits
 
 LogData: TypeAlias = Path | Iterable[Path] | Any
 """A file, a folder, a list of them, or a table."""
@@ -216,6 +217,7 @@ def prepare_click_log(
     """
     check_arguments(download_config, prepare_click_log)
     _check_name(name)
+    check_limits({"min_count": min_count}, {"min_count": int})
     log = find_log(paths, delimiter, encoding)
     if is_table(paths) and {"beam_runner", "beam_options"} & set(download_config):
         raise SettingError(

@@ -1,8 +1,9 @@
 """A prepared data set: what its records are, and their batches for training and evaluation."""
 
+import contextlib
 import copy
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -18,6 +19,7 @@ from interhat_tf.input_pipeline.blocks import (
 )
 from interhat_tf.input_pipeline.crosses import Combinations, count_combinations, fit_crosses
 from interhat_tf.input_pipeline.prepared_records import PreparedRecords
+from interhat_tf.input_pipeline.set_files import naming_damaged_records
 from interhat_tf.input_pipeline.shuffled_batches import (
     Shard,
     distribute_blocks,
@@ -26,6 +28,7 @@ from interhat_tf.input_pipeline.shuffled_batches import (
 )
 from interhat_tf.input_pipeline.unknown_values import UnknownValues
 from interhat_tf.preprocessing.fields import Categorical
+from interhat_tf.utils.limits import check_limits
 
 
 class PreparedDataset(PreparedRecords):
@@ -63,8 +66,8 @@ class PreparedDataset(PreparedRecords):
         ('user', 'app', 'user x app', 'price')
         """
         crossed = copy.copy(self)
-        training_rows = self._blocks("train").as_numpy_iterator()
-        crossed.schema = self.schema.with_crosses(fit_crosses(training_rows, self.schema, crosses))
+        fitted = fit_crosses(self._read("train"), self.schema, crosses)
+        crossed.schema = self.schema.with_crosses(fitted)
         return crossed
 
     def count_combinations(self, of_fields: Sequence[Sequence[str]]) -> list[Combinations]:
@@ -73,8 +76,7 @@ class PreparedDataset(PreparedRecords):
         Args:
             of_fields: For each count, the names of categorical fields.
         """
-        training_rows = self._blocks("train").as_numpy_iterator()
-        return count_combinations(training_rows, self.schema, of_fields)
+        return count_combinations(self._read("train"), self.schema, of_fields)
 
     def training_batches(
         self,
@@ -118,9 +120,11 @@ class PreparedDataset(PreparedRecords):
             A `tf.data.Dataset` of batches.
 
         Raises:
-            ValueError: If the shards are more than the blocks, or do not divide
-                the batch.
+            SettingError: If the shards are more than the blocks, or do not divide
+                the batch, or a number is out of its limits.
         """
+        given = {"batch_size": batch_size, "unknown_share": unknown_share}
+        check_limits(given, {"batch_size": int, "unknown_share": float})
         return shuffled_batches(
             self._shards(shards),
             self.schema,
@@ -146,7 +150,11 @@ class PreparedDataset(PreparedRecords):
 
         Returns:
             A `tf.data.Dataset` of batches.
+
+        Raises:
+            SettingError: If a batch has no rows.
         """
+        check_limits({"batch_size": batch_size}, {"batch_size": int})
         batches = self._blocks(split).rebatch(batch_size).map(as_batch)
         return batches.prefetch(8).with_options(pipeline_options())
 
@@ -162,8 +170,8 @@ class PreparedDataset(PreparedRecords):
                 finite, all weights are 0, or rows are missing. The message names the data
                 set, the split, the field and the row.
         """
-        blocks = self._blocks(split).with_options(pipeline_options()).as_numpy_iterator()
-        check_blocks(blocks, self.schema, self.num_rows(split), f"{self.name}, {split}")
+        blocks, where = self._read(split), f"{self.name}, {split}"
+        check_blocks(blocks, self.schema, self.num_rows(split), where)
 
     def label_weights(self, split: str) -> tuple[float, float]:
         """Returns the weight of a split's rows without a click, and of those with one.
@@ -173,7 +181,25 @@ class PreparedDataset(PreparedRecords):
         Args:
             split: `"train"`, `"validation"` or `"test"`.
         """
-        return sum_weights(self._blocks(split).as_numpy_iterator())
+        return sum_weights(self._read(split))
+
+    def naming_damage(self, split: str) -> contextlib.AbstractContextManager[None]:
+        """Makes an error of reading a split's batches one that names the damaged file.
+
+        Args:
+            split: `"train"`, `"validation"` or `"test"`.
+
+        Example:
+
+        >>> with data.naming_damage("test"):  # doctest: +SKIP
+        ...     clicks = sum(labels.sum() for _, labels in data.evaluation_batches("test", 8192))
+        """
+        return naming_damaged_records(self.files(split))
+
+    def _read(self, split: str) -> Iterator[dict[str, np.ndarray]]:
+        """Yields the blocks of a split."""
+        with self.naming_damage(split):
+            yield from self._blocks(split).with_options(pipeline_options()).as_numpy_iterator()
 
     def _blocks(self, split: str) -> tf.data.Dataset:
         records = tf.data.TFRecordDataset(self.files(split))
@@ -190,8 +216,10 @@ class PreparedDataset(PreparedRecords):
         )
 
     def _shards(self, shards: int) -> list[Shard]:
+        check_limits({"shards": shards}, {"shards": int})
         return distribute_blocks(self._training_blocks, shards, where=f"{self.name}, train")
 
     @functools.cached_property
     def _training_blocks(self) -> list[list[Block]]:
-        return find_blocks(self.files("train"), self.schema)
+        with self.naming_damage("train"):
+            return find_blocks(self.files("train"), self.schema)

@@ -12,6 +12,7 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 from interhat_tf.errors import SettingError
+from interhat_tf.input_pipeline.set_files import open_builder
 from interhat_tf.preprocessing.ancestor import Ancestor
 from interhat_tf.preprocessing.builder import ClickLogBuilder
 from interhat_tf.preprocessing.checks import check_values
@@ -106,7 +107,7 @@ class OwnLogBuilder(ClickLogBuilder, skip_registration=True):
 
     def check_origin(self) -> None:
         """Raises an error if the prepared set was made from something else."""
-        metadata = tfds.builder_from_directory(self.data_path).info.metadata
+        metadata = open_builder(self.data_path).info.metadata
         unsaid = {"files": [], "grown_from": None, "weights": None, "hash_size": {}}
         found = {**unsaid, **metadata.get("made_from", {})}
         if "chronological" in found:  # so said earlier versions

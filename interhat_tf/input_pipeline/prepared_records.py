@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import tensorflow_datasets as tfds
 
-from interhat_tf.errors import DataError, SettingError
+from interhat_tf.errors import DamagedFileError, DataError, SettingError
 from interhat_tf.growth import Growth
 from interhat_tf.input_pipeline.blocks import find_records
 from interhat_tf.input_pipeline.raw_values import (
@@ -19,6 +19,7 @@ from interhat_tf.input_pipeline.raw_values import (
     unknown_shares,
     warn_of_unknown,
 )
+from interhat_tf.input_pipeline.set_files import naming_damaged_json
 from interhat_tf.preprocessing.column_forms import Reading
 from interhat_tf.preprocessing.encoding import Encoding
 from interhat_tf.preprocessing.fields import Categorical, as_categories
@@ -32,6 +33,9 @@ class PreparedRecords:
     Args:
         builder: The tfds builder of a prepared set that a `ClickLogBuilder` wrote.
 
+    Raises:
+        DamagedFileError: If the set's metadata is damaged.
+
     Attributes:
         name: The set's name, configuration and version.
         schema: The `Schema` of the inputs, with the crosses that `with_crosses` made.
@@ -44,11 +48,14 @@ class PreparedRecords:
     """
 
     def __init__(self, builder: tfds.core.DatasetBuilder):
-        metadata = builder.info.metadata
         self.name: str = builder.info.full_name
-        self.schema = Schema.from_dict(metadata["schema"])
-        self.vocabularies: dict[str, list[str]] = metadata["encoding"]["vocabularies"]
-        self.statistics: dict[str, Any] = metadata["statistics"]
+        self._folder = builder.data_path
+        with naming_damaged_json(self._folder):
+            metadata = builder.info.metadata
+            self.schema = Schema.from_dict(metadata["schema"])
+            self.vocabularies: dict[str, list[str]] = metadata["encoding"]["vocabularies"]
+            self.statistics: dict[str, Any] = metadata["statistics"]
+            _check_vocabularies(self.vocabularies, self.schema)
         self.weighted: bool = "weight" in builder.info.features
         weights = metadata.get("made_from", {}).get("weights") or {}
         self.negative_sampling_rate: float = weights.get("negative_sampling_rate", 1.0)
@@ -57,13 +64,15 @@ class PreparedRecords:
     @functools.cached_property
     def encoding(self) -> Encoding:
         """The `Encoding` that turned raw values into ids and numbers."""
-        return Encoding.from_dict(self._info.metadata["encoding"])
+        with naming_damaged_json(self._folder):
+            return Encoding.from_dict(self._info.metadata["encoding"])
 
     @functools.cached_property
     def reading(self) -> Reading:
         """The `Reading` of the log's columns: what the set's values meant in it."""
         if config := self._info.metadata.get("reading"):
-            return Reading.from_dict(config)
+            with naming_damaged_json(self._folder):
+                return Reading.from_dict(config)
         return Reading.plain(self.encoding.fields)
 
     @functools.cached_property
@@ -226,3 +235,11 @@ class PreparedRecords:
                 f"{self.name} has no split {split!r}; it has {', '.join(self._info.splits)}"
             )
         return [str(path) for path in self._info.splits[split].filepaths]
+
+
+def _check_vocabularies(vocabularies: Mapping[str, Any], schema: Schema) -> None:
+    """Raises an error if not every categorical field has a value for each id but 0."""
+    for field in schema.categorical:
+        found, values = len(vocabularies[field.name]), field.vocabulary_size - 1
+        if found != values:
+            raise DamagedFileError(f"{field.name} has {values} values, {found} are there")

@@ -39,6 +39,10 @@ def encode_records(records: Records, encoding: Encoding, reading: Reading) -> di
         field: _read_field(columns_of[source.column], source, reading.null_values)
         for field, source in reading.sources.items()
     }
+    lengths = {field: len(column) for field, column in values.items()}
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{reading.sources[field].column} {n}" for field, n in lengths.items())
+        raise DataError(f"the fields have different numbers of values: {told}")
     columns = encode_values(pa.table(values), encoding)  # each (fields, B)
     return {kind: np.ascontiguousarray(column.T) for kind, column in columns.items()}
 

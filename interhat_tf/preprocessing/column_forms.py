@@ -116,6 +116,8 @@ class Reading:
     def from_dict(cls, config: Mapping[str, Any]) -> "Reading":
         """Returns the reading that `to_dict` wrote."""
         sources = {name: Source(**source) for name, source in config["sources"].items()}
+        if wrong := {source.form for source in sources.values()} - FORMS.keys():
+            raise DataError(f"{wrong.pop()!r} is no form that a column is read in")
         return cls(sources, tuple(config["null_values"]))
 
 

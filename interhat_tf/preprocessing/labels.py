@@ -101,7 +101,13 @@ def find_label_values(column: Column, name: str, positive: str | int | bool | No
     >>> find_label_values(pa.array(["No", "YES", "no"]), "bought", None)
     Label(column='bought', negative='no', positive='yes')
     """
-    counts = pc.value_counts(plain_texts(as_text(column))).to_pylist()
+    try:
+        texts = as_text(column)
+    except pa.ArrowException as error:
+        raise DataError(
+            f"label {name!r} is of type {column.type}; a label is a number, a text or a boolean"
+        ) from error
+    counts = pc.value_counts(plain_texts(texts)).to_pylist()
     rows = {count["values"]: count["counts"] for count in counts if count["values"]}
     shown = ", ".join(map(repr, sorted(rows)[:5])) + ", …" * (len(rows) > 5)
     if positive is not None:

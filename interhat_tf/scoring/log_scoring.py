@@ -37,6 +37,7 @@ from interhat_tf.scoring.field_values import read_fields
 from interhat_tf.scoring.parts import Parts
 from interhat_tf.scoring.reasons import Reasons
 from interhat_tf.training.run_folder import architecture
+from interhat_tf.utils.limits import check_limits
 
 if TYPE_CHECKING:
     from interhat_tf.models import ClickModel
@@ -106,6 +107,8 @@ def score(
         score(model, data, "ads.csv", "scored.parquet")["rows"]
     """
     output = pathlib.Path(output).expanduser().absolute()
+    given = {"reasons": reasons, "background": background}
+    check_limits(given, {"reasons": int, "background": int | None})
     data.check_model(model)
     opened = find_log(log, delimiter, encoding)
     _check_columns(opened, data)

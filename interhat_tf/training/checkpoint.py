@@ -74,11 +74,12 @@ class Checkpoint:
             with np.load(self.path) as file:
                 arrays = dict(file)
             state = TrainingState(**json.loads(str(arrays.pop("state"))))
+            shapes = _shapes(arrays)
         except Exception as error:  # there are many ways to be damaged
             raise DamagedFileError(
                 f"{self.path} is damaged; remove it to start the run again"
             ) from error
-        if _shapes(arrays) != _shapes(self._arrays()):
+        if shapes != _shapes(self._arrays()):
             raise SettingError(f"{self.path} is a checkpoint of another model; nothing was changed")
         threads = threads_an_operation()
         if None not in (threads, state.threads) and state.threads != threads:

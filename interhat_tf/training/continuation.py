@@ -2,7 +2,6 @@
 
 import dataclasses
 import pathlib
-import zipfile
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,18 +9,19 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from interhat_tf.errors import DamagedFileError, SettingError
+from interhat_tf.errors import SettingError
 from interhat_tf.growth import Growth
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.schema import Schema
 from interhat_tf.training.alignment import Alignment
 from interhat_tf.training.averaged_weights import AveragedWeights
 from interhat_tf.training.growth import TableRows, grow_model, grow_schema, rows_of_tables
-from interhat_tf.training.run_folder import architecture, differences
+from interhat_tf.training.run_folder import architecture, differences, load_saved
 from interhat_tf.training.settings import TrainingSettings
-from interhat_tf.utils.files import atomic_write, read_json
+from interhat_tf.utils.files import atomic_write, naming_damage, read_json
 
 FILE = "best_state.npz"
+ADVICE = "start from another run"
 SAME = ("optimizer", "ema_momentum", "effect_weight", "order_weight")
 """Settings that decide what a state holds: which one, or whether there is any."""
 
@@ -116,15 +116,15 @@ class EarlierRun:
                     f"{path} is missing: start_from needs the folder of a run of train"
                 )
         self.config: dict[str, Any] = read_json(self.folder / "config.json")
-        self.settings = TrainingSettings(**self.config["training"])
-        self._architecture = self.config["architecture"]
-        self.schema = Schema.from_dict(self._architecture["schema"])
-        try:
-            with np.load(self.path) as file:
-                self._arrays = dict(file)
-        except (zipfile.BadZipFile, ValueError, EOFError) as error:
-            raise DamagedFileError(f"{self.path} is damaged; start from another run") from error
-        self.trained_on = {"name": str(self._arrays["set"]), **self.config["data"]}
+        with naming_damage(self.folder / "config.json", ADVICE):
+            self.settings = TrainingSettings(**self.config["training"])
+            self._architecture = self.config["architecture"]
+            self.schema = Schema.from_dict(self._architecture["schema"])
+            digests = self.config["data"]
+            self.trained_on = {**digests, "vocabulary": digests["vocabulary"]}
+        with naming_damage(self.path, ADVICE), np.load(self.path) as file:
+            self._arrays = dict(file)
+            self.trained_on["name"] = str(self._arrays["set"])
 
     def load_model(self, data: PreparedDataset) -> keras.Model:
         """Returns the run's model, grown if its data set is not `data` but what that grew from.
@@ -133,10 +133,7 @@ class EarlierRun:
             FileNotFoundError: If the run is not finished.
             ValueError: As `grow_model` does.
         """
-        path = self.folder / "model.keras"
-        if not path.exists():
-            raise FileNotFoundError(f"{path} is missing: finish the run first, with resume")
-        model = keras.models.load_model(path)
+        model = load_saved(self.folder / "model.keras")
         return grow_model(model, data) if self._growth(data) else model
 
     def check(self, model: keras.Model, data: PreparedDataset, settings: TrainingSettings) -> None:
@@ -179,8 +176,9 @@ class EarlierRun:
         """
         rows = rows_of_tables(trained.model, self.schema, self._growth(data))
         learning_rate = float(trained.optimizer.learning_rate)
-        for i, entry in enumerate(trained.variables()):
-            entry.assign(self._arrays[f"variable_{i}"], rows)
+        with naming_damage(self.path, ADVICE):
+            for i, entry in enumerate(trained.variables()):
+                entry.assign(self._arrays[f"variable_{i}"], rows)
         trained.optimizer.learning_rate = learning_rate
         for alignment in trained.alignments:
             alignment.follow_learning_rate(1.0)

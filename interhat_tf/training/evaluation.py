@@ -33,7 +33,8 @@ def evaluate(
             `model.predict_on_batch`.
     """
     batches = data.evaluation_batches(split, EVALUATION_BATCH_SIZE)
-    return evaluate_batches(batches, predict or model.predict_on_batch)
+    with data.naming_damage(split):
+        return evaluate_batches(batches, predict or model.predict_on_batch)
 
 
 def evaluate_batches(batches: Iterable[tuple[Any, ...]], predict: Predict) -> dict[str, float]:
@@ -75,7 +76,8 @@ def predict_weighted(
         predict: As for `evaluate`.
     """
     batches = data.evaluation_batches(split, EVALUATION_BATCH_SIZE)
-    labels, logits, *weights = _predict_batches(batches, predict or model.predict_on_batch)
+    with data.naming_damage(split):
+        labels, logits, *weights = _predict_batches(batches, predict or model.predict_on_batch)
     return labels, logits, weights[0] if weights else None
 
 

@@ -14,15 +14,14 @@ import fcntl
 import json
 import os
 import pathlib
+import zipfile
 from collections.abc import Iterator
 from typing import Any
 
 import keras
 
 from interhat_tf.errors import DamagedFileError, SettingError
-from interhat_tf.utils.files import read_json
-
-LONGEST_VALUE = 200
+from interhat_tf.utils.files import LONGEST, naming_damage, read_json, what_is_wrong
 
 
 @contextlib.contextmanager
@@ -75,11 +74,13 @@ def check_config(folder: pathlib.Path, config: dict[str, Any], resume: bool) -> 
     earlier, now = read_json(path), json.loads(json.dumps(config))
     for later in {"architecture", "data"} - earlier.keys():  # which version 0.1 did not note
         now.pop(later, None)
-    if "piece_rows" in earlier["training"]:  # of version 0.1 as well
-        earlier["training"]["microbatch_size"] = earlier["training"].pop("piece_rows")
-    earlier["training"].setdefault("criterion", "auc - logloss")  # there was no other
-    earlier["training"].setdefault("positive_weight", 1.0)
-    earlier["training"].setdefault("unknown_share", 0.0)
+    with naming_damage(path):
+        training = earlier["training"]
+        if "piece_rows" in training:  # of version 0.1 as well
+            training["microbatch_size"] = training.pop("piece_rows")
+        training.setdefault("criterion", "auc - logloss")  # there was no other
+        training.setdefault("positive_weight", 1.0)
+        training.setdefault("unknown_share", 0.0)
     if changed := differences(earlier, now):
         raise SettingError(f"{folder} holds a run of another configuration: {changed}")
 
@@ -101,13 +102,19 @@ def load_saved(path: pathlib.Path) -> keras.Model:
     """Returns the model of a `.keras` file.
 
     Raises:
-        ValueError: If the file is damaged, or no model. The message names it.
+        FileNotFoundError: If there is no such file.
+        DamagedFileError: If it is damaged, or no model. The message names it.
     """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing; train a model first, or finish the run")
     try:
+        if not zipfile.is_zipfile(path):
+            raise DamagedFileError("it is no zip file, or cut off")
         return keras.saving.load_model(path)
     except Exception as error:  # there are many ways to be damaged
-        problem = " ".join(str(error).split())[:LONGEST_VALUE] or type(error).__name__
-        raise DamagedFileError(f"{path} is no model, or damaged ({problem})") from error
+        raise DamagedFileError(
+            f"{path} is no model, or damaged ({what_is_wrong(error)})"
+        ) from error
 
 
 def load_best_weights(model: keras.Model, folder: pathlib.Path) -> None:
@@ -139,4 +146,4 @@ def differences(earlier: Any, now: Any, prefix: str = "") -> str:
 def _shown(value):
     """Returns a value as a message shows it: a cross may have a million combinations."""
     text = repr(value)
-    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

@@ -8,7 +8,10 @@ import tempfile
 from collections.abc import Iterator
 from typing import IO, Any
 
-from interhat_tf.errors import DamagedFileError, FullDiskError, is_full_disk
+from interhat_tf.errors import DamagedFileError, FullDiskError, InterhatError, is_full_disk
+
+LONGEST = 200
+"""Characters of another library's message that are shown."""
 
 
 @contextlib.contextmanager
@@ -81,21 +84,57 @@ def write_json(path: str | os.PathLike, data: Any) -> None:
         file.write((json.dumps(data, indent=2) + "\n").encode())
 
 
-def read_json(path: str | os.PathLike) -> Any:
-    """Returns the data of a JSON file.
+def read_json(path: str | os.PathLike) -> dict[str, Any]:
+    """Returns the object in a JSON file.
 
     Args:
         path: The file.
 
     Raises:
-        DamagedFileError: If the file is damaged. The message names it.
+        FileNotFoundError: If there is no such file.
+        DamagedFileError: If the file is damaged, or holds something else. The message names it.
+    """
+    content = pathlib.Path(path).read_bytes()
+    with naming_damage(path):
+        data = json.loads(content)
+        if not isinstance(data, dict):
+            raise DamagedFileError(f"it holds no object but {type(data).__name__}")
+    return data
+
+
+@contextlib.contextmanager
+def naming_damage(
+    path: str | os.PathLike, advice: str = "restore the file, or remove it"
+) -> Iterator[None]:
+    """Makes any error in what a file holds one that names the file.
+
+    Args:
+        path: The file.
+        advice: What to do.
+
+    Raises:
+        DamagedFileError: If anything goes wrong: there are many ways to be damaged.
     """
     try:
-        return json.loads(pathlib.Path(path).read_text())
-    except ValueError as error:
-        raise DamagedFileError(
-            f"{path} is damaged ({error}); restore the file, or remove it"
-        ) from error
+        yield
+    except Exception as error:
+        raise DamagedFileError(f"{path} is damaged ({what_is_wrong(error)}); {advice}") from error
+
+
+def what_is_wrong(error: Exception) -> str:
+    """Returns an error in what a file holds as part of a line.
+
+    Example:
+
+    >>> what_is_wrong(KeyError("schema"))
+    "it has no 'schema'"
+    """
+    text = " ".join(str(error).split())[:LONGEST] or type(error).__name__
+    if isinstance(error, KeyError):
+        return f"it has no {text}"
+    if isinstance(error, (InterhatError, ValueError)):
+        return text
+    return f"{type(error).__name__}: {text}"
 
 
 def _umask() -> int:

@@ -7,6 +7,8 @@ import typing
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 from interhat_tf.errors import SettingError
 
 
@@ -36,6 +38,8 @@ COUNT = Limits(1)
 """What a whole number may be that `LIMITS` does not name: sizes and numbers of things."""
 
 LIMITS = {
+    "reasons": Limits(0),
+    "background": Limits(0),
     "seed": Limits(0),
     "microbatch_size": Limits(0),
     "value_dim": Limits(0),
@@ -62,11 +66,11 @@ def check_limits(arguments: Mapping[str, Any], types: Mapping[str, Any]) -> None
 
     Args:
         arguments: The arguments by name; `None` is let through.
-        types: The type of each, an annotation. Those that are neither numbers nor
+        types: The type of each, an annotation. Those that are neither numbers, booleans nor
             sequences of numbers are let through.
 
     Raises:
-        ValueError: If one is out of its limits, or not whole.
+        SettingError: If one is out of its limits, or not of its type.
 
     Example:
 
@@ -76,15 +80,26 @@ def check_limits(arguments: Mapping[str, Any], types: Mapping[str, Any]) -> None
     """
     for name, value in arguments.items():
         kinds = set(_kinds(types.get(name)))
-        if value is None or not kinds & {int, float}:
+        if value is None or not kinds & {int, float, bool}:
+            continue
+        if bool in kinds:
+            if not isinstance(value, (bool, np.bool_)):
+                raise SettingError(f"{name} must be True or False, got {value!r}")
             continue
         limits = LIMITS.get(name, COUNT if int in kinds else None)
         several = value.values() if isinstance(value, Mapping) else value
-        for number in several if isinstance(several, Iterable) else [several]:
-            if int in kinds and not isinstance(number, numbers.Integral):
+        is_one = isinstance(several, str) or not isinstance(several, Iterable)
+        for number in [several] if is_one else several:
+            if int in kinds and not _is_number(number, numbers.Integral):
                 raise SettingError(f"{name} must be a whole number, got {number!r}")
+            if not _is_number(number, numbers.Real):
+                raise SettingError(f"{name} must be a number, got {number!r}")
             if limits and number not in limits:
                 raise SettingError(f"{name} must be {limits}, got {number!r}")
+
+
+def _is_number(value: Any, kind: type) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 def _kinds(annotation: Any) -> Iterator[Any]:

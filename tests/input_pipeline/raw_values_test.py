@@ -64,7 +64,7 @@ def test_raw_records(tmp_path, log):
         ({"user": "7"}, "field 'user': the values are not a list of texts or of numbers"),
         ({"user": [2**64, 1]}, "field 'user': the values are not a list of texts or of numbers"),
         ({"city": [["a"], ["b"]]}, "field 'city': the values are not a list of texts or of"),
-        ({"city": ["a"]}, "Column 1 named city expected length 2 but got length 1"),
+        ({"city": ["a"]}, "the fields have different numbers of values: user 2, city 1"),
     ],
 )
 def test_wrong_raw_records(tmp_path, log, change, message):
