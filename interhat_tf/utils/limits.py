@@ -87,7 +87,7 @@ def check_limits(arguments: Mapping[str, Any], types: Mapping[str, Any]) -> None
                 raise SettingError(f"{name} must be True or False, got {value!r}")
             continue
         limits = LIMITS.get(name, COUNT if int in kinds else None)
-        several = value.values() if isinstance(value, Mapping) else value
+        several: Any = value.values() if isinstance(value, Mapping) else value
         is_one = isinstance(several, str) or not isinstance(several, Iterable)
         for number in [several] if is_one else several:
             if int in kinds and not _is_number(number, numbers.Integral):
