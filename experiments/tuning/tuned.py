@@ -44,6 +44,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "learning rate 2e-4": {"learning_rate": 2e-4},
     "learning rate 1e-3": {"learning_rate": 1e-3},
     "learning rate 2e-3": {"learning_rate": 2e-3},
+    **{f"batch {size}": {"batch_size": size} for size in (32, 64, 128, 256, 512, 1024, 2048)},
 }
 """What is changed in the preset, as flags of `experiments.train`."""
 STRENGTHS = (0, 600, 1_250, 2_500, 5_000, 10_000, 20_000, 40_000)

@@ -165,8 +165,15 @@ DATASETS = {
 WHOLE_BATCH_ARGUMENTS = ("dropout", "batch_norm", "score_batch_norm", "mlp_batch_norm", "value_dim")
 """Arguments that bring dropout or batch normalisation, which `value_dim` has by default."""
 
-OTHER_DATASET = DatasetRow(_FRAPPE_SIZES, l2=2e-3, rows=DATASETS["frappe"].rows)
+OTHER_DATASET = DatasetRow(
+    _FRAPPE_SIZES, l2=2e-3, rows=DATASETS["frappe"].rows, training={"batch_size": 2048}
+)
 """What a data set without a row has: Frappe's sizes, lambda and number of records."""
+
+STEPS_AN_EPOCH = 100
+"""Steps that an epoch has at least where batches adapt to the number of records.
+
+Averaged weights and `patience` need some: `experiments/tuning/tuned.py` compares batches."""
 
 
 def hyperparameters(
@@ -180,8 +187,10 @@ def hyperparameters(
         preset: Name of a preset in `PRESETS`.
         model: Name of the model. Defaults to `"interhat"`. Only InterHAt and
             InterHAt-S have presets; other models have their own defaults.
-        rows: Number of training records, by which most presets divide their
-            penalties. Defaults to `None`, that of the data set's row.
+        rows: Number of training records. Most presets divide their penalties by
+            it; and the batches of `"tuned"`, and of a data set that has no row, are
+            so small that an epoch has `STEPS_AN_EPOCH` steps. Defaults to
+            `None`, that of the data set's row.
 
     Returns:
         Two dictionaries: arguments of the model, arguments of `TrainingSettings`.
@@ -204,14 +213,24 @@ def hyperparameters(
         raise SettingError(f"rows, the number of training records, must be >= 1, got {rows}")
     row, form = DATASETS.get((dataset or "").split("/")[0], OTHER_DATASET), PRESETS[preset]
     if model not in ("interhat", "interhat_s"):
-        return {}, dict(row.training)
+        return {}, _of_rows(dict(row.training), rows if row is OTHER_DATASET else None)
     l2 = row.l2 if form.l2 is None else form.l2
     if form.per_record:
         l2 /= rows or row.rows
     penalties = {name: share * l2 for name, share in form.penalties.items()}
     arguments = {**row.sizes, **penalties, **form.arguments}
     training = {**row.training, "microbatch_size": row.microbatch_size, **form.training}
-    return arguments, {name: value for name, value in training.items() if value is not None}
+    training = {name: value for name, value in training.items() if value is not None}
+    adapts = preset == "tuned" or row is OTHER_DATASET
+    return arguments, _of_rows(training, rows if adapts else None)
+
+
+def _of_rows(training: dict[str, Any], rows: int | None) -> dict[str, Any]:
+    """Returns settings with batches, of powers of two, that fit a small number of records."""
+    if rows is None:
+        return training
+    largest = 2 ** max(5, (rows // STEPS_AN_EPOCH).bit_length() - 1)
+    return {**training, "batch_size": min(training["batch_size"], largest)}
 
 
 def needs_whole_batches(arguments: Mapping[str, Any]) -> bool:

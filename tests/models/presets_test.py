@@ -52,7 +52,7 @@ def test_a_data_set_without_a_row_has_the_sizes_and_penalties_of_frappe(name):
     for preset in PRESETS:
         arguments, training = hyperparameters(name, preset)
         assert arguments == hyperparameters("frappe/nfm", preset)[0]
-        assert training == PRESETS[preset].training or preset == "tuned"
+        assert training == {"batch_size": 2048, **PRESETS[preset].training} or preset == "tuned"
 
 
 def test_tuned_is_the_same_on_every_data_set_but_for_the_penalty():
@@ -77,7 +77,29 @@ def test_other_models_have_the_data_sets_learning_rate_and_their_own_arguments()
         {},
         {"learning_rate": 2e-3, "batch_size": 4096},
     )
-    assert hyperparameters("my_log", "released", "deepfm") == ({}, {})
+    assert hyperparameters("my_log", "released", "deepfm") == ({}, {"batch_size": 2048})
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch_size"),
+    [
+        (10, 32),
+        (3_200, 32),
+        (6_399, 32),
+        (6_400, 64),
+        (14_000, 128),
+        (102_400, 1024),
+        (10**7, 1024),
+    ],
+)
+def test_an_epoch_of_a_small_log_has_enough_steps(rows, batch_size):
+    for dataset in ("criteo", "my_log"):
+        assert hyperparameters(dataset, "tuned", rows=rows)[1]["batch_size"] == batch_size
+    of_others = max(batch_size, 2048 if rows == 10**7 else 0)
+    for model in ("dnn", "interhat"):
+        training = hyperparameters("my_log", "released", model, rows=rows)[1]
+        assert training["batch_size"] == of_others
+    assert hyperparameters("frappe", "released", rows=rows)[1]["batch_size"] == 1024  # as printed
 
 
 def test_a_model_of_batch_normalisation_leaves_the_threads_alone(schema, monkeypatch):
