@@ -148,7 +148,9 @@ def thin_out(log: pathlib.Path, paths: list[pathlib.Path], kept: float) -> None:
     lines = np.array(log.read_bytes().splitlines(keepends=True), object)
     first, *rest = np.split(lines, [len(lines) * 8 // 10, len(lines) * 9 // 10])
     clicked = np.array([line.startswith(b"1\t") for line in first])
-    first = first[clicked | (np.random.default_rng(0).random(len(first)) < kept)]
+    # From other numbers than the generator's: its values would tell which rows are kept.
+    random = np.random.default_rng([0, len(lines)])
+    first = first[clicked | (random.random(len(first)) < kept)]
     for path, part in zip(paths, [first, *rest], strict=True):
         path.write_bytes("\t".join(COLUMNS).encode() + b"\n" + b"".join(part))
 

@@ -1,5 +1,7 @@
 """What the page says of calibration: predicted beside observed clicks, before and after."""
 
+import dataclasses
+
 import numpy as np
 
 from experiments.common.markdown import spread
@@ -7,6 +9,7 @@ from experiments.report.blocks import picture
 from experiments.report.cells import Summary, table, title_of
 from interhat_tf.training.observed_rates import Reliability, plot_reliability
 
+CURVE = [field.name for field in dataclasses.fields(Reliability)]
 WAYS = {
     "none": "the model's own",
     "platt": "Platt scaling",
@@ -25,7 +28,7 @@ def calibration(summary: Summary) -> Summary:
         "predicted / observed clicks": lambda row: spread(row["ratio"], 3),
     }
     curves = {
-        name: Reliability(*(np.array(curve[of]) for of in ("predicted", "observed", "records")))
+        name: Reliability(*(np.array(curve[of]) for of in CURVE))
         for name, curve in summary["curves"].items()
     }
     name = summary["data"]["set"].split("/")[0]
