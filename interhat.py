@@ -20,8 +20,12 @@ COMMANDS = {
     "score": "write a log's rows again, with probability and reasons",
     "export": "write a SavedModel or an ONNX file, which take a log's raw values",
     "explain": "write a page that explains a model's predictions",
+    "compare": "list runs: the settings that differ, and their figures",
     "kernels": "build the CPU kernels, with any C++ compiler",
 }
+
+COMPUTING_NOTHING = ("compare",)
+"""Those that need no library but Python's own."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -42,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     elif name in COMMANDS:
         # TensorFlow greets on standard error with what processor it has found.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-        if interhat_stand_ins.HELP & set(rest):
+        if name in COMPUTING_NOTHING or interhat_stand_ins.HELP & set(rest):
             interhat_stand_ins.use()
         else:
             interhat_stand_ins.end_on_mistake(lambda: _commands().check(name, rest))

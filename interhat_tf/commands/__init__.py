@@ -2,7 +2,8 @@
 
 A command's docstring is its help, `define_flags()` returns its absl flags,
 `REQUIRED` names those that must be given, and `main(values)` does the work with
-their values. Nothing is defined globally, so that a program can run several.
+their values. `POSITIONAL`, if it is there, names the flag that arguments without a name are
+values of. Nothing is defined globally, so that a program can run several.
 """
 
 import importlib
@@ -40,24 +41,33 @@ def check(name: str, arguments: Sequence[str]) -> None:
         SystemExit: As of `run`.
     """
     command = importlib.import_module(f"{__name__}.{name}")
-    values = command.define_flags()
-    define_debug_flag(values)
     with ending_programs("--debug" in arguments):
-        parse_flags(values, [command.__name__, *arguments], command.REQUIRED)
+        _parse(command, _flags_of(command), arguments)
 
 
 def run_command(command: types.ModuleType, arguments: Sequence[str]) -> None:
     """Runs a module that is made as the commands here are, as `run` does."""
     # tfds notes every step of its work.
     logging.set_verbosity(logging.ERROR)
-    values = command.define_flags()
-    define_debug_flag(values)
+    values = _flags_of(command)
     if {"-h", "--help"} & set(arguments):
         print(f"{inspect.getdoc(command)}\n\n{list_flags(values)}")
         return
     with ending_programs("--debug" in arguments):
-        parse_flags(values, [command.__name__, *arguments], command.REQUIRED)
+        _parse(command, values, arguments)
         command.main(values)
+
+
+def _flags_of(command: types.ModuleType) -> flags.FlagValues:
+    values = command.define_flags()
+    define_debug_flag(values)
+    return values
+
+
+def _parse(command: types.ModuleType, values: flags.FlagValues, arguments: Sequence[str]) -> None:
+    if flag := getattr(command, "POSITIONAL", None):
+        arguments = [a if a.startswith("-") else f"--{flag}={a}" for a in arguments]
+    parse_flags(values, [command.__name__, *arguments], command.REQUIRED)
 
 
 def define_debug_flag(values: flags.FlagValues) -> None:

@@ -8,6 +8,7 @@ from etils import epath
 
 from interhat_tf.preprocessing.column_plan import LEFT_OUT
 from interhat_tf.preprocessing.log_plan import NOT_ASKED_FOR, LogPlan
+from interhat_tf.utils.markdown import aligned_table
 
 MAX_CHARACTERS = 24
 """Length of the longest example that is shown whole."""
@@ -42,20 +43,8 @@ def plan_markdown(plan: LogPlan) -> str:
         ]
         for column in plan.columns
     ]
-    widths = [max(map(len, cells)) for cells in zip(header, *lines, strict=True)]
-    numbers = [name in ("values", "missing", "rare") for name in header]
-    rule = [
-        "-" * (width - 1) + (":" if n else "-") for width, n in zip(widths, numbers, strict=True)
-    ]
-    rows = [
-        " | ".join(
-            cell.rjust(width) if number else cell.ljust(width)
-            for cell, width, number in zip(cells, widths, numbers, strict=True)
-        )
-        for cells in (header, rule, *lines)
-    ]
     about = f"Of {plan.rows:,} rows of the log. {ABOUT_RARE}"
-    return "\n".join([about, "", *(f"| {row} |" for row in rows)])
+    return f"{about}\n\n{aligned_table(header, lines, ('values', 'missing', 'rare'))}"
 
 
 def write_plan(plan: LogPlan, folder: epath.Path) -> None:
@@ -86,4 +75,4 @@ def _shortened(text):
 
 
 def _cell(text):
-    return " ".join(text.split()).replace("|", "\\|")
+    return " ".join(text.split())
