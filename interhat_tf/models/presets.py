@@ -170,7 +170,7 @@ OTHER_DATASET = DatasetRow(
 )
 """What a data set without a row has: Frappe's sizes, lambda and number of records."""
 
-STEPS_AN_EPOCH = 100
+STEPS_AN_EPOCH = 150
 """Steps that an epoch has at least where batches adapt to the number of records.
 
 Averaged weights and `patience` need some: `experiments/tuning/tuned.py` compares batches."""
