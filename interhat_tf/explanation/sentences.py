@@ -18,32 +18,24 @@ def sentences(explanation: "Explanation") -> list[str]:
     """Returns which values move each record's prediction most, and from where to where.
 
     If there are pair effects, they are of the two fields that move the logit most
-    together: against other records' values of both, by the sum of their effects
-    less what that counts twice. If there are effects alone, of the field with the
-    largest; and without, of the field with the largest contribution.
+    together, or of one if the other does nothing: against other records' values of
+    both, by the sum of their effects less what that counts twice. If there are effects
+    alone, of the field with the largest; and without, of the field with the largest
+    contribution.
 
     Args:
         explanation: The records' `Explanation`.
     """
-    effects, pairs, together = explanation.effects, explanation.pairs, explanation.pair_effects
-    if effects is None or pairs is None or together is None:
-        singular = "s"
-        strongest = [_field(explanation, record) for record in range(len(explanation))]
-    else:
-        singular = ""
-        strongest = [
-            _pair(explanation, record, *of_record)
-            for record, of_record in enumerate(zip(effects, pairs, together, strict=True))
-        ]
-    moved = np.array([move for _, move in strongest])  # (B,)
+    strongest = [_strongest(explanation, record) for record in range(len(explanation))]
+    moved = np.array([move for _, _, move in strongest])  # (B,)
     before = explanation.probability_of(explanation.logits - moved)  # (B,)
     after = explanation.probabilities  # (B,)
     return [
         f"no field stands out; click probability {end:.2f}"
         if abs(move) < FAINT
-        else f"{words} {'raise' if move > 0 else 'lower'}{singular} the click probability "
+        else f"{words} {('raise' if move > 0 else 'lower') + singular} the click probability "
         f"from {start:.2f} to {end:.2f}"
-        for (words, move), start, end in zip(strongest, before, after, strict=True)
+        for (words, singular, move), start, end in zip(strongest, before, after, strict=True)
     ]
 
 
@@ -63,14 +55,22 @@ def notes(explanation: "Explanation") -> list[str]:
     return [note for note in found if note]
 
 
+def _strongest(explanation: "Explanation", record: int) -> tuple[str, str, float]:
+    """Returns in words what does most, the ending of its verb, and by what it moves the logit."""
+    effects, pairs, together = explanation.effects, explanation.pairs, explanation.pair_effects
+    if effects is None or pairs is None or together is None:
+        return _field(explanation, record)
+    return _pair(explanation, record, effects[record], pairs[record], together[record])
+
+
 def _pair(
     explanation: "Explanation",
     record: int,
     effects: np.ndarray,
     pairs: np.ndarray,
     together: np.ndarray,
-) -> tuple[str, float]:
-    """Returns in words the two fields that do most, and by what they move the logit.
+) -> tuple[str, str, float]:
+    """Returns the two fields that do most, or the first of them if the other does nothing.
 
     Args:
         explanation: The `Explanation`.
@@ -82,21 +82,24 @@ def _pair(
     moves = effects[pairs].sum(axis=1) - together  # (P,)
     best = int(np.abs(moves).argmax())
     fields = sorted(pairs[best], key=lambda field: -abs(effects[field]))
+    faint = abs(together[best]) < FAINT
+    if faint and abs(effects[fields[1]]) < FAINT:
+        return _field(explanation, record)
     names = [f"{explanation.label(record, field)} ({effects[field]:+z.1f})" for field in fields]
     words = " and ".join(names)
-    if abs(together[best]) >= FAINT:
+    if not faint:
         words += f", together {together[best]:+.1f},"
-    return words, float(moves[best])
+    return words, "", float(moves[best])
 
 
-def _field(explanation: "Explanation", record: int) -> tuple[str, float]:
-    """Returns in words the field that does most, and by what it moves the logit."""
+def _field(explanation: "Explanation", record: int) -> tuple[str, str, float]:
+    """Returns the field that does most."""
     if explanation.effects is not None:
         moves, by = explanation.effects[record], ""  # (m,)
     else:
         moves, by = explanation.contributions[record].sum(axis=0), "by contributions, "  # (m,)
     best = int(np.abs(moves).argmax())
-    return f"{by}{explanation.label(record, best)} ({moves[best]:+.1f})", float(moves[best])
+    return f"{by}{explanation.label(record, best)} ({moves[best]:+.1f})", "s", float(moves[best])
 
 
 def attention_note(attention: Mapping[str, Any] | None) -> str:

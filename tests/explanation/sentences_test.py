@@ -33,15 +33,19 @@ def test_by_pair_effects_both_members_of_the_pair_that_does_most_are_named():
     )
 
 
-def test_what_a_pair_adds_is_said_where_it_shows():
-    explanation = dataclasses.replace(
-        explanation_of([1.0], [[0.2] * 5], [[0.0] * 5], logit=0.9),
-        effects=np.array([[0.2, -0.04, 0.0, 2.0, 0.0]]),
-        pairs=np.array([[[1, 3]]]),
-        pair_effects=np.array([[-0.04]]),
-    )
-    (sentence,) = explanation.sentences()
-    assert sentence.startswith("d = 1 (+2.0) and b = 1 (+0.0) raise the click probability from")
+def test_what_a_pair_adds_is_said_where_it_shows_and_a_field_that_does_nothing_is_left_out():
+    def sentence(effect, together):
+        explanation = dataclasses.replace(
+            explanation_of([1.0], [[0.2] * 5], [[0.0] * 5], logit=0.9),
+            effects=np.array([[0.2, effect, 0.0, 2.0, 0.0]]),
+            pairs=np.array([[[1, 3]]]),
+            pair_effects=np.array([[together]]),
+        )
+        return explanation.sentences()[0].partition(" the click probability")[0]
+
+    assert sentence(-0.04, -0.04) == "d = 1 (+2.0) raises"
+    assert sentence(-0.06, -0.04) == "d = 1 (+2.0) and b = 1 (-0.1) raise"
+    assert sentence(-0.04, -0.06) == "d = 1 (+2.0) and b = 1 (+0.0), together -0.1, raise"
 
 
 def test_by_effects_alone_the_field_of_the_largest():
