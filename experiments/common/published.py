@@ -1,5 +1,8 @@
 """What others report of the models: the paper in Table 3, the public benchmark BARS on Frappe."""
 
+from collections.abc import Mapping
+from typing import Any
+
 TITLES = {
     "lr": "LR",
     "fm": "FM",
@@ -47,6 +50,44 @@ TABLE_1 = {
     "avazu": {"fields": "21 + 0", "records": "12.1M", "features": "23.8K"},
     "frappe": {"fields": "7 + 0", "records": "288K", "features": "5,382"},
 }
+
+SCALES = {"": 1, "K": 1e3, "M": 1e6}
+SAMPLE_SHARE = 0.95
+"""Of the paper's records: with fewer, data are a sample."""
+
+
+def papers_count(printed: str) -> float:
+    """Returns a count that the paper prints.
+
+    >>> papers_count("605.7K"), papers_count("5,382")
+    (605700.0, 5382.0)
+    """
+    unit = printed[-1] if printed[-1] in SCALES else ""
+    return float(printed.removesuffix(unit).replace(",", "")) * SCALES[unit]
+
+
+def sample_note(name: str, statistics: Mapping[str, Any]) -> str:
+    """Says that data are a sample of the paper's, `""` if they are not.
+
+    Args:
+        name: The data set, without its configuration.
+        statistics: Its statistics.
+
+    Example:
+
+    >>> print(sample_note("criteo", {"records": 900}))
+    The data are a sample: 900 records of the paper's 13.8M. No figure is to be held against its.
+    >>> sample_note("criteo", {"records": 13_752_185})
+    ''
+    """
+    records = statistics["records"]
+    if name not in TABLE_1 or records >= SAMPLE_SHARE * papers_count(TABLE_1[name]["records"]):
+        return ""
+    return (
+        f"The data are a sample: {records:,} records of the paper's {TABLE_1[name]['records']}. "
+        f"No figure is to be held against its."
+    )
+
 
 # Table 3 of the paper: (AUC, logloss). Its PNN is not said to be the inner or
 # the outer one; the public benchmark's is the inner one, so that one stands here.

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import pathlib
+import sys
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from absl import flags
 
 from experiments.common.flags import DATA_DIR, DATASET, EPOCHS, RAW_DIR, RUNS_DIR
 from experiments.common.markdown import spread
+from experiments.common.published import sample_note
 from experiments.common.results import record
 from experiments.common.running import train_runs
 from experiments.common.seed_flags import SEEDS, WORKERS
@@ -37,7 +39,10 @@ Report = dict[str, Any]
 def open_data() -> PreparedDataset:
     """Returns the prepared data set that the flags name; it is prepared if need be."""
     log = raw_log()
-    return prepared_dataset(DATASET.value, data_dir(), log and str(log))
+    data = prepared_dataset(DATASET.value, data_dir(), log and str(log))
+    if not GENERATE.value and (note := sample_note(dataset_name(), data.statistics)):
+        print(f"warning: {note}", file=sys.stderr)
+    return data
 
 
 def raw_log() -> pathlib.Path | None:

@@ -3,7 +3,7 @@
 import pathlib
 
 from experiments.common.markdown import spread
-from experiments.common.published import CONTENDERS
+from experiments.common.published import CONTENDERS, sample_note
 from experiments.common.table_3_files import read_table_3
 from experiments.report.blocks import Picture, Table, write_pages
 from experiments.report.cells import Summary, table
@@ -30,6 +30,7 @@ def write_criteo_avazu_page(folder: pathlib.Path, summary: Summary) -> None:
         arguments=summary["config"]["arguments"],
         training=training,
         table_1=counts_table({name: summary["data"]["statistics"]}),
+        sample="" if truth else sample_note(name, summary["data"]["statistics"]),
         scores=scores(name, summary, truth),
         compared=compared,
         alone=not compared,

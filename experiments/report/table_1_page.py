@@ -1,8 +1,6 @@
 """What the pages say of Table 1: the paper's counts of each data set beside ours."""
 
-import re
-
-from experiments.common.published import TABLE_1
+from experiments.common.published import SCALES, TABLE_1, papers_count
 from experiments.common.results import read_result
 from experiments.common.table_3_files import read_table_3
 from experiments.report.blocks import Table
@@ -15,7 +13,6 @@ ROWS = [
     "train / validation / test",
     "click rate",
 ]
-SCALES = {"": 1, "K": 1e3, "M": 1e6}
 
 
 def read_statistics() -> dict[str, Summary]:
@@ -54,9 +51,9 @@ def same_count(papers: str, ours: int) -> bool:
     >>> same_count("13.8M", 13_752_185), same_count("288K", 288_609), same_count("5,382", 5_381)
     (True, True, False)
     """
-    number, unit = re.fullmatch(r"([\d,.]+)([KM]?)", papers).groups()
-    digits = len(number.partition(".")[2])
-    return abs(ours / SCALES[unit] - float(number.replace(",", ""))) < 10**-digits
+    unit = SCALES.get(papers[-1], 1)
+    digits = len(papers.rstrip("KM").partition(".")[2])
+    return abs(ours - papers_count(papers)) < unit * 10**-digits
 
 
 def counts(found: Summary) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from experiments.common.markdown import pair, spread
-from experiments.common.published import CONTENDERS, FORMS, PUBLIC, TABLE_3, TITLES
+from experiments.common.published import CONTENDERS, FORMS, PUBLIC, TABLE_3, TITLES, sample_note
 from experiments.common.statistics import mean_and_std
 from experiments.common.table_3_files import MEMORISATION, REFERENCE
 from experiments.report.blocks import Table
@@ -24,6 +24,7 @@ def table_3(summary: Summary) -> Summary:
     rows.sort(key=lambda row: row["test"]["auc"]["mean"], reverse=True)
     return {
         "title": title_of(name),
+        "sample": sample_note(name, summary["data"]["statistics"]),
         "scores": scores(summary, rows, public),
         "best": [summary["best"]] if summary["best"] else [],
         "earlier": earlier_study(summary),

@@ -27,9 +27,10 @@ def test_a_runs_folder_follows_from_all_of_its_flags(study_flags):
     assert len({run["output_dir"], *(other["output_dir"] for other in others)}) == 4
 
 
-def test_a_generated_log_is_prepared_in_a_folder_of_its_own(study_flags):
+def test_a_generated_log_is_prepared_in_a_folder_of_its_own(study_flags, capsys):
     with flagsaver.flagsaver(dataset="criteo", generate=5000):
         data = open_data()
+        assert "sample" not in capsys.readouterr().err
         assert data.statistics["records"] == 1500  # the first 30%
         log = study_flags / "prepared/logs/criteo-5000/train.txt"
         folder = f"{study_flags}/prepared/criteo-{log.stat().st_size}"
@@ -40,13 +41,15 @@ def test_a_generated_log_is_prepared_in_a_folder_of_its_own(study_flags):
         open_data()
 
 
-def test_a_sample_of_a_log_is_another_data_set(study_flags):
+def test_a_sample_of_a_log_is_another_data_set(study_flags, capsys):
     for rows in (5000, 6000):
         log = study_flags / f"{rows}/train.txt"
         log.parent.mkdir()
         generate(log, "criteo", rows)
         with flagsaver.flagsaver(dataset="criteo", raw_dir=str(log)):
             assert open_data().statistics["records"] == int(0.3 * rows)
+        said = f"warning: The data are a sample: {int(0.3 * rows):,} records of the paper's 13.8M."
+        assert said in capsys.readouterr().err
 
 
 def test_a_summary_has_its_runs_in_the_order_of_their_seeds():

@@ -40,7 +40,7 @@ def write(study_flags, measured):
         record = {
             **measured,
             "name": name,
-            "data": {"set": f"{dataset}/1.0.0", "note": "", "statistics": {}},
+            "data": {"set": f"{dataset}/1.0.0", "note": "", "statistics": {"records": 288_609}},
             "space": SPACE,
             "setting": SETTING,
             "trials": [trial(), trial(why="wider"), trial(why="drawn", failed="no memory")],
@@ -79,6 +79,15 @@ def test_rows_of_an_earlier_study_are_named(write):
     assert table_3(read_table_3("frappe"))["earlier"].endswith("narrower: FM.")
     write("fm", asked={"trials": 12})
     assert table_3(read_table_3("frappe"))["earlier"] == ""
+
+
+def test_a_sample_is_said_to_be_one(write):
+    write("fm")
+    assert table_3(read_table_3("frappe"))["sample"] == ""
+    data = {"set": "frappe/1.0.0", "note": "", "statistics": {"records": 2_000}}
+    write("fm", data=data)
+    said = table_3(read_table_3("frappe"))["sample"]
+    assert said.startswith("The data are a sample: 2,000 records of the paper's 288K.")
 
 
 def test_without_interhat_nothing_is_compared(write):
