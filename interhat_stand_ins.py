@@ -9,6 +9,7 @@ libraries themselves.
 import abc
 import importlib.abc
 import importlib.machinery
+import importlib.metadata
 import os
 import sys
 import types
@@ -22,6 +23,8 @@ LIBRARIES = frozenset(
         *("tensorflow", "tensorflow_datasets", "tf2onnx"),
     }
 )
+GROUPS = ("interhat_tf.models", "interhat_tf.datasets")
+"""Entry points by which other packages add models and data sets."""
 HELP = frozenset({"-h", "--help", "--helpshort", "--helpfull"})
 
 
@@ -92,8 +95,9 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def are_needless() -> bool:
-    """Returns whether a library is loaded already, so that there is nothing to wait for."""
-    return not LIBRARIES.isdisjoint(sys.modules)
+    """Returns whether a library is loaded already, or another package's code will want it."""
+    loaded = not LIBRARIES.isdisjoint(sys.modules)
+    return loaded or any(importlib.metadata.entry_points(group=group) for group in GROUPS)
 
 
 def use() -> None:

@@ -6,6 +6,7 @@ import textwrap
 
 import pytest
 
+from interhat_tf.models import MODELS
 from tests.click_log_example import write_click_log
 
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
@@ -25,6 +26,8 @@ def test_the_examples_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_click_log(tmp_path / "clicks.csv")
     write_click_log(tmp_path / "clicks_2.csv", first_user=5)
-    names = {"__name__": page}
+    names, models = {"__name__": page}, dict(MODELS)
     for _, code in PAGES[page]:
         exec(textwrap.dedent(code), names)
+    MODELS.clear()
+    MODELS.update(models)  # without those that the page has added

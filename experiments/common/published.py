@@ -3,42 +3,54 @@
 from collections.abc import Mapping
 from typing import Any
 
-TITLES = {
-    "lr": "LR",
-    "fm": "FM",
-    "ffm": "FFM",
-    "afm": "AFM",
-    "dnn": "DNN",
-    "wide_deep": "Wide&Deep",
-    "dcn": "DCN",
-    "dcn_v2": "DCNv2",
-    "ipnn": "PNN (inner)",
-    "opnn": "PNN (outer)",
-    "pnn": "PNN (both)",
-    "deepfm": "DeepFM",
-    "xdeepfm": "xDeepFM",
-    "autoint": "AutoInt",
-    "autoint_plus": "AutoInt+",
-    "finalmlp": "FinalMLP",
-    "finalnet": "FinalNet",
-    "ecn": "ECN",
-    "qnn_alpha": "QNN-alpha",
-    "order_exact": "Order-exact",
-    "interhat_s": "InterHAt-S",
-    "interhat": "InterHAt",
-}
+
+class Titles(dict[str, str]):
+    """Titles by name; what has none, as a model of another package, is called by its name."""
+
+    def __missing__(self, name: str) -> str:
+        return name
+
+
+TITLES = Titles(
+    {
+        "lr": "LR",
+        "fm": "FM",
+        "ffm": "FFM",
+        "afm": "AFM",
+        "dnn": "DNN",
+        "wide_deep": "Wide&Deep",
+        "dcn": "DCN",
+        "dcn_v2": "DCNv2",
+        "ipnn": "PNN (inner)",
+        "opnn": "PNN (outer)",
+        "pnn": "PNN (both)",
+        "deepfm": "DeepFM",
+        "xdeepfm": "xDeepFM",
+        "autoint": "AutoInt",
+        "autoint_plus": "AutoInt+",
+        "finalmlp": "FinalMLP",
+        "finalnet": "FinalNet",
+        "ecn": "ECN",
+        "qnn_alpha": "QNN-alpha",
+        "order_exact": "Order-exact",
+        "interhat_s": "InterHAt-S",
+        "interhat": "InterHAt",
+    }
+)
 """Names of the registry's models as papers write them."""
 
-CONTENDERS = {
-    **TITLES,
-    "released": "InterHAt, `released`, as printed",
-    "paper": "InterHAt, `paper`, as printed",
-    "released_searched": "InterHAt, `released`, searched",
-    "paper_searched": "InterHAt, `paper`, searched",
-    "autoint_bars": "AutoInt, BARS' setting",
-    "lightgbm": "LightGBM",
-    "ebm": "EBM",
-}
+CONTENDERS = Titles(
+    {
+        **TITLES,
+        "released": "InterHAt, `released`, as printed",
+        "paper": "InterHAt, `paper`, as printed",
+        "released_searched": "InterHAt, `released`, searched",
+        "paper_searched": "InterHAt, `paper`, searched",
+        "autoint_bars": "AutoInt, BARS' setting",
+        "lightgbm": "LightGBM",
+        "ebm": "EBM",
+    }
+)
 """Names of the rows of Table 3: the models, and those that a search space makes of them."""
 
 FORMS = ("interhat", "interhat_s", "released", "paper", "released_searched", "paper_searched")

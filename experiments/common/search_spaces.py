@@ -6,8 +6,12 @@ rate; boosted trees have neither batches nor embeddings. A space with one settin
 searched: the row is as printed, or as others published it.
 """
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
+
+from experiments.common.published import TITLES
+from interhat_tf.models import MODELS
 
 Space = dict[str, Sequence[Any]]
 
@@ -142,10 +146,15 @@ _SHALLOW = ("lr", "fm", "ffm", "afm")
 
 
 def contenders(dataset: str) -> list[str]:
-    """Returns the names of the rows that have a space on a data set, in the order of the study."""
+    """Returns the names of the rows that have a space on a data set, in the order of the study.
+
+    Models of other packages are the last; their class may have a `search_space`.
+    """
     slowest = ("xdeepfm", "autoint", "autoint_plus")
     first = [name for name in _OWN if name not in slowest]
-    return [*first, *_TREES, *_FORMS, *slowest, *_PUBLISHED.get(dataset, {})]
+    here = [*first, *_TREES, *_FORMS, *slowest, *_PUBLISHED.get(dataset, {})]
+    added = [name for name in MODELS.load() if name not in here and name not in TITLES]
+    return [*here, *added]
 
 
 def search_space(dataset: str, name: str) -> Space:
@@ -158,7 +167,7 @@ def search_space(dataset: str, name: str) -> Space:
     Raises:
         ValueError: If nothing is declared for the data set or the row.
     """
-    if dataset not in _DATASETS or name not in contenders(dataset):
+    if name not in contenders(dataset):
         raise ValueError(f"no search space is declared for {name} on {dataset}")
     if name in _TREES:
         return _TREES[name]
@@ -166,10 +175,14 @@ def search_space(dataset: str, name: str) -> Space:
         return _FORMS[name] if name in _AS_PRINTED else {**_FORM_PENALTIES, **_FORMS[name]}
     if name in _PUBLISHED.get(dataset, {}):
         return _PUBLISHED[dataset][name]
-    space = {**_TRAINING, **_DATASETS[dataset](name), **_OWN[name]}
-    if name == "lr":
-        del space["embedding_dim"]
-    return space
+    own = _OWN[name] if name in _OWN else getattr(MODELS[name], "search_space", {})
+    space = {**_TRAINING, **_DATASETS.get(dataset, _other)(name), **own}
+    arguments = inspect.signature(MODELS[space.get("model", (name,))[0]]).parameters
+    return {
+        flag: choices
+        for flag, choices in space.items()
+        if flag not in ("embedding_dim", "embedding_l2") or flag in arguments
+    }
 
 
 def _frappe(name):
@@ -207,6 +220,17 @@ def _large_log(name):
         "embedding_dim": (8, 12, 16),
         "embedding_l2": (1e-5, 1e-4, 1e-3, 1e-2),
         "learning_rate": (5e-4, 1e-3, 2e-3),
+    }
+
+
+def _other(name):
+    """A log of one's own, of which nothing is known: penalties of any size."""
+    shallow = name in _SHALLOW
+    return {
+        "batch_size": (1024,),
+        "embedding_dim": (10, 16, 32),
+        "embedding_l2": (0.0, 1e-6, 1e-5, 1e-4) if shallow else (1e-4, 1e-3, 1e-2, 5e-2),
+        "learning_rate": (2e-3, 5e-3, 1e-2) if shallow else (5e-4, 1e-3, 2e-3),
     }
 
 

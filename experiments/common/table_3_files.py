@@ -55,7 +55,8 @@ def read_table_3(dataset: str) -> Record | None:
     records = read_results(file_name(dataset, "*"))
     records = {path.removeprefix(f"{dataset}/"): record for path, record in records.items()}
     memory = records.pop(MEMORISATION, None)
-    records = {name: records[name] for name in CONTENDERS if "row" in records.get(name, {})}
+    names = list(dict.fromkeys([*CONTENDERS, *records]))
+    records = {name: records[name] for name in names if "row" in records.get(name, {})}
     if not records:
         return None
     latest = max(records.values(), key=lambda record: record["date"])

@@ -3,13 +3,21 @@
 from collections.abc import Callable
 
 from experiments.common.markdown import pair, spread
-from experiments.common.published import CONTENDERS, FORMS, PUBLIC, TABLE_3, TITLES, sample_note
+from experiments.common.published import (
+    CONTENDERS,
+    FORMS,
+    PUBLIC,
+    TABLE_3,
+    TITLES,
+    Titles,
+    sample_note,
+)
 from experiments.common.statistics import mean_and_std
 from experiments.common.table_3_files import MEMORISATION, REFERENCE
 from experiments.report.blocks import Table
 from experiments.report.cells import TEST_SCORES, Summary, lead_of, named, table, title_of
 
-ROW_TITLES = {**CONTENDERS, REFERENCE: f"**{CONTENDERS[REFERENCE]}**"}
+ROW_TITLES = Titles({**CONTENDERS, REFERENCE: f"**{CONTENDERS[REFERENCE]}**"})
 # Rows beside which the paper's InterHAt stands.
 AS_INTERHAT = dict.fromkeys(set(FORMS) - {"interhat_s"}, REFERENCE)
 # What counts as the same AUC as a published one.

@@ -49,7 +49,7 @@ def define_flags() -> flags.FlagValues:
     values = flags.FlagValues()
     define_data_flags(values)
     flags.DEFINE_string("output_dir", None, "the run's folder", values)
-    flags.DEFINE_enum("model", "interhat", list(MODELS), "model to train", values)
+    flags.DEFINE_enum("model", "interhat", list(MODELS.load()), "model to train", values)
     flags.DEFINE_enum("preset", "released", list(PRESETS), "form of InterHAt", values)
     flags.DEFINE_integer(
         "seed", 0, "seed of the weights, the records' order and dropout", flag_values=values

@@ -22,9 +22,13 @@ from interhat_tf.errors import DataError, SettingError
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.input_pipeline.set_files import open_builder
 from interhat_tf.preprocessing.builder import ClickLogBuilder
+from interhat_tf.utils.registry import Registry
 
 Path = str | os.PathLike
 """A file or a folder."""
+
+BUILDERS = Registry("data set", "interhat_tf.datasets")
+"""Builders of other packages, each a `ClickLogBuilder`, by their data set's name."""
 
 
 def prepared_dataset(
@@ -73,8 +77,9 @@ def prepared_dataset(
 
 
 def dataset_names() -> list[str]:
-    """Returns the names of the data sets that have a builder."""
-    return sorted(module.name for module in pkgutil.iter_modules(datasets.__path__) if module.ispkg)
+    """Returns the names of the data sets that have a builder, here or in `BUILDERS`."""
+    own = (module.name for module in pkgutil.iter_modules(datasets.__path__) if module.ispkg)
+    return sorted({*own, *BUILDERS.load()})
 
 
 def check_arguments(given: Iterable[str], function: Callable[..., Any]) -> None:
@@ -199,7 +204,7 @@ def _prepared_builder(name, data_dir):
 def _find_builder(name):
     """Returns the builder class of a data set's name, and its configuration's name or None."""
     dataset, _, config = name.partition("/")
-    builder_class = tfds.core.community.builder_cls_from_module(
+    builder_class = BUILDERS.load().get(dataset) or tfds.core.community.builder_cls_from_module(
         f"{datasets.__name__}.{dataset}.{dataset}_dataset_builder"
     )
     configs = [config.name for config in builder_class.BUILDER_CONFIGS]

@@ -23,8 +23,9 @@ from interhat_tf.models.baselines.xdeepfm import XDeepFM
 from interhat_tf.models.click_model import ClickModel
 from interhat_tf.models.interhat import InterHAt
 from interhat_tf.models.presets import PRESETS
+from interhat_tf.utils.registry import Registry
 
-MODELS: dict[str, Callable[..., ClickModel]] = {
+_OWN: dict[str, Callable[..., ClickModel]] = {
     "interhat": InterHAt,
     "interhat_s": partial(InterHAt, self_attention=False),
     "lr": LR,
@@ -48,9 +49,12 @@ MODELS: dict[str, Callable[..., ClickModel]] = {
     "ffm": FFM,
     "order_exact": OrderExact,
 }
+
+MODELS = Registry("model", "interhat_tf.models", _OWN)
 """What builds each model from a schema and its arguments.
 
-A new model is a file with its class, a `ClickModel`, and a line here.
+A new model here is a file with its class, a `ClickModel`, and a line above. One of another
+package is `@MODELS.register("name")` above its class, or an entry point; see `Registry`.
 """
 
 __all__ = [

@@ -10,7 +10,7 @@ from experiments.common.search_spaces import contenders, search_space
 from experiments.common.table_3_files import REFERENCE
 from experiments.trees.train import MODELS as TREES
 from interhat_tf.commands.train import define_flags, settings
-from interhat_tf.models import MODELS
+from interhat_tf.models import LR, MODELS
 from interhat_tf.training.settings import TrainingSettings
 
 FLAGS = set(define_flags())
@@ -68,8 +68,25 @@ def test_searches_are_alike(dataset):
     assert math.isclose(max(wide[-1]["embedding_l2"]), max(wide[1]["embedding_l2"]))
 
 
+@pytest.mark.parametrize("name", contenders("my_clicks"))
+def test_a_log_of_ones_own_has_spaces(name):
+    space = search_space("my_clicks", name)
+    assert size(space) == 1 or len(draw(space, 12, seed=name)) == 12
+
+
+def test_a_model_of_another_package_has_its_own_space(monkeypatch):
+    class Mine(LR):
+        search_space = {"embedding_l2": (0.0, 0.1)}  # noqa: RUF012
+
+    monkeypatch.setitem(MODELS, "mine", Mine)
+    assert contenders("frappe")[-1] == "mine"
+    space = search_space("frappe", "mine")
+    assert space["embedding_l2"] == (0.0, 0.1) and "embedding_dim" not in space
+    assert CONTENDERS["mine"] == "mine"
+
+
 def test_what_is_not_declared():
-    with pytest.raises(ValueError, match="no search space is declared for fm on mnist"):
-        search_space("mnist", "fm")
+    with pytest.raises(ValueError, match="no search space is declared for mlp on mnist"):
+        search_space("mnist", "mlp")
     with pytest.raises(ValueError, match="no search space is declared for autoint_bars on criteo"):
         search_space("criteo", "autoint_bars")
