@@ -69,6 +69,8 @@ setup(
             *SERVER,
             *TREES,
             "apache-beam>=2.60",
+            # Property-based tests.
+            "hypothesis>=6.100",
             "ipykernel>=6",
             "jax[cpu]>=0.5",
             # The pages of results as HTML.

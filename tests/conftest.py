@@ -6,10 +6,21 @@ import sys
 import keras
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from data.synthetic_rules.synthetic_rules_dataset_builder import Builder, RuleConfig
 from interhat_tf import Field, Schema
 from interhat_tf.input_pipeline.dataset import PreparedDataset
+
+# Few inputs, always the same; `pytest --hypothesis-profile=thorough` tries many others.
+COMMON = {
+    "deadline": None,
+    "database": None,
+    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.differing_executors],
+}
+settings.register_profile("few", max_examples=15, derandomize=True, **COMMON)
+settings.register_profile("thorough", max_examples=500, **COMMON)
+settings.load_profile("few")
 
 
 def pytest_collection_modifyitems(items):
