@@ -16,6 +16,7 @@ from experiments.common import studies
 from experiments.common.changes import try_changes
 from experiments.common.running import run_program
 from experiments.common.table_3_files import chosen_setting
+from interhat_tf.models.presets import number_of_values
 
 FORM = {"model": "interhat", "preset": "tuned"}
 _ATTENTION = {"self_attention": True, "num_heads": 1, "key_dim": 16}
@@ -47,8 +48,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     **{f"batch {size}": {"batch_size": size} for size in (32, 64, 128, 256, 512, 1024, 2048)},
 }
 """What is changed in the preset, as flags of `experiments.train`."""
-STRENGTHS = (0, 600, 1_250, 2_500, 5_000, 10_000, 20_000, 40_000)
-"""Penalties of the embeddings that are tried, as a sum over all records has them."""
+STRENGTHS = (0, 0.037, 0.12, 0.37, 1.2, 3.7, 12, 37)
+"""Penalties of the embeddings that are tried, times values a record; the preset's is among them."""
 
 
 def main(_):
@@ -57,8 +58,10 @@ def main(_):
 
 def changes() -> dict[str, dict[str, Any]]:
     """Returns `CHANGES` with the penalties that belong to a data set, and its DeepFM."""
-    rows = studies.open_data().num_rows("train")
-    penalties = {f"penalty {n:,}": {"embedding_l2": n / rows} for n in STRENGTHS}
+    data = studies.open_data()
+    rows = data.num_rows("train")
+    share = number_of_values(data.schema, rows) / rows
+    penalties = {f"penalty {n}": {"embedding_l2": n * share} for n in STRENGTHS}
     deepfm = chosen_setting(studies.result_name(), "deepfm") or chosen_setting("frappe", "deepfm")
     return {**CHANGES, **penalties, **({"deepfm": {"model": "deepfm", **deepfm}} if deepfm else {})}
 

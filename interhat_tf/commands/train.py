@@ -129,7 +129,7 @@ def main(values: flags.FlagValues) -> None:
             model = earlier.load_model(data)
         config = {"dataset": values.dataset}
     else:
-        arguments, changed = settings(values, data.num_rows("train"))
+        arguments, changed = settings(values, data)
         training = TrainingSettings(seed=values.seed, **changed)
         with strategy.scope():
             model = MODELS[values.model](data.schema, dtype=values.dtype, **arguments)
@@ -177,13 +177,13 @@ def _has_microbatches(values: flags.FlagValues) -> bool:
 
 
 def settings(
-    values: flags.FlagValues, rows: int | None = None
+    values: flags.FlagValues, data: PreparedDataset | None = None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Returns the arguments of the model and of `TrainingSettings`: a preset's, then the flags'.
 
     Args:
         values: The command's flags.
-        rows: Number of training records. Defaults to `None`, as for `hyperparameters`.
+        data: The data set. Defaults to `None`, what the preset knows of it.
 
     Raises:
         ValueError: If the model has no such argument.
@@ -191,7 +191,8 @@ def settings(
     changed = given(values, arguments_of(MODELS.values(), NO_FLAGS))
     if unknown := set(changed) - arguments_of([MODELS[values.model]]):
         raise SettingError(f"{values.model} has no argument {', '.join(sorted(unknown))}")
-    arguments, training = hyperparameters(values.dataset, values.preset, values.model, rows)
+    known = (data.num_rows("train"), data.schema) if data else ()
+    arguments, training = hyperparameters(values.dataset, values.preset, values.model, *known)
     arguments |= changed
     training |= given(values, arguments_of([TrainingSettings], NO_FLAGS))
     if values.microbatch_size is None and (

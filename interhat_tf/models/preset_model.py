@@ -44,8 +44,9 @@ class PresetModel(ExplainingModel):
                 penalties.
             rows: Number of training records, `data.num_rows("train")` of a
                 prepared data set: all presets but `"released"` divide penalties
-                by it. Defaults to `None`, the data set's in the paper's tables,
-                Frappe's for any other name.
+                by it, and batches fit it; see `presets.hyperparameters`. Defaults
+                to `None`, the data set's in the paper's tables, Frappe's for any
+                other name.
             **arguments: Arguments of `InterHAt`, which win over the preset's.
 
         Returns:
@@ -62,7 +63,8 @@ class PresetModel(ExplainingModel):
         >>> model.training_settings
         {'microbatch_size': 256, 'beta_2': 0.98}
         """
-        defaults, training = hyperparameters(dataset, preset, rows=rows)
+        schema = Schema.from_dict(schema) if isinstance(schema, Mapping) else schema
+        defaults, training = hyperparameters(dataset, preset, rows=rows, schema=schema)
         arguments = {**defaults, **arguments}
         if "microbatch_size" in training and not needs_whole_batches(arguments):
             prepare_for_microbatches()

@@ -8,6 +8,7 @@ from absl.testing import flagsaver
 
 from experiments.common import running, studies
 from interhat_tf import commands
+from interhat_tf.schema import Field, Schema
 from interhat_tf.utils.files import read_json
 
 
@@ -78,6 +79,7 @@ def fake_data(monkeypatch):
 
     class Data:
         name = "frappe/nfm/1.0.0"
+        schema = Schema([Field("user", "categorical", 5), Field("app", "categorical", 3)])
         statistics = {  # noqa: RUF012
             "categorical_fields": 10,
             "numerical_fields": 0,

@@ -7,7 +7,12 @@ import pytest
 
 from interhat_tf import InterHAt, TrainingSettings
 from interhat_tf.models import PRESETS, preset_model
-from interhat_tf.models.presets import DATASETS, hyperparameters
+from interhat_tf.models.presets import (
+    DATASETS,
+    OTHER_DATASET,
+    hyperparameters,
+    number_of_values,
+)
 from tests.numpy_reference import weights_of
 
 
@@ -58,11 +63,25 @@ def test_a_data_set_without_a_row_has_the_sizes_and_penalties_of_frappe(name):
 def test_tuned_is_the_same_on_every_data_set_but_for_the_penalty():
     for name in (*DATASETS, None):
         arguments, training = hyperparameters(name, "tuned", rows=200_000)
-        assert arguments == {**PRESETS["tuned"].arguments, "embedding_l2": 0.1}
+        values = DATASETS.get(name, OTHER_DATASET).values
+        penalty = pytest.approx(3.7 * values / 200_000)
+        assert arguments == {**PRESETS["tuned"].arguments, "embedding_l2": penalty}
         assert training == {k: v for k, v in PRESETS["tuned"].training.items() if v is not None}
         assert "microbatch_size" not in training
-    halved, _ = hyperparameters("frappe", "tuned", rows=400_000)
-    assert halved["embedding_l2"] == 0.05  # a prior of the same width
+    searched, _ = hyperparameters("frappe", "tuned")
+    assert searched["embedding_l2"] == pytest.approx(0.1, rel=0.02)  # by Table 3's study
+
+
+def test_the_penalty_of_tuned_is_the_stronger_the_fewer_records_a_value_has(schema):
+    def penalty(**given):
+        return hyperparameters(None, "tuned", **given)[0]["embedding_l2"]
+
+    values = sum(max(field.vocabulary_size, 1) for field in schema.fields)
+    assert penalty(rows=1000, schema=schema) == pytest.approx(3.7 * values / 1000)
+    assert penalty(rows=4, schema=schema) == pytest.approx(3.7 * number_of_values(schema, 4) / 4)
+    assert number_of_values(schema, 4) <= 4 * len(schema.fields)
+    model = InterHAt.from_preset("tuned", schema.to_dict(), rows=1000)
+    assert model.get_config()["embedding_l2"] == penalty(rows=1000, schema=schema)
 
 
 def test_microbatches_are_for_interhat():
@@ -123,7 +142,7 @@ def test_unknown_preset_is_a_one_line_error(schema):
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("dataset", [None, "avazu"])
 def test_the_model_has_the_arguments_and_carries_the_settings(schema, preset, dataset):
-    arguments, training = hyperparameters(dataset, preset)
+    arguments, training = hyperparameters(dataset, preset, schema=schema)
     model = InterHAt.from_preset(preset, schema, dataset, name="same")
     assert model.get_config() == InterHAt(schema, **arguments, name="same").get_config()
     assert model.training_settings == training
