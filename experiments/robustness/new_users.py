@@ -32,7 +32,6 @@ USERS = flags.DEFINE_integer("users", 8000, "users of the generated log", lower_
 
 FORMS: dict[str, dict[str, Any]] = {
     "never": {"share": 0.0},
-    "share 0.02": {"share": 0.02},
     "share 0.05": {"share": 0.05},
     "rarer than 4": {"share": 0.0, "min_count": 4},
 }

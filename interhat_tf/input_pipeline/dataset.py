@@ -205,13 +205,18 @@ class PreparedDataset(PreparedRecords):
         records = tf.data.TFRecordDataset(self.files(split))
         return decode_blocks(records, self.schema, self.weighted)
 
-    def _unknown_values(self, share: float) -> UnknownValues:
+    @property
+    def may_be_unknown(self) -> np.ndarray:
+        """Whether later records may have new values of each categorical field, (C,) booleans."""
         fields = self._info.metadata["encoding"]["fields"]
         texts = [field["name"] for field in fields if field["kind"] == Categorical.__name__]
+        return np.array([field.name in texts for field in self.schema.categorical], bool)
+
+    def _unknown_values(self, share: float) -> UnknownValues:
         missing = self.statistics.get("missing", {})
         return UnknownValues(
             share,
-            np.array([field.name in texts for field in self.schema.categorical], bool),
+            self.may_be_unknown,
             np.array([missing.get(field.name) == 0 for field in self.schema.numerical], bool),
         )
 

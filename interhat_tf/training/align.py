@@ -11,6 +11,7 @@ from interhat_tf.errors import SettingError
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.training.distribution import distribute_batches
 from interhat_tf.training.evaluation import compile_prediction, evaluate
+from interhat_tf.training.mean_predictions import correct_means
 from interhat_tf.training.record_weights import RecordWeights
 from interhat_tf.training.records import adapt_and_diagnose, check_training
 from interhat_tf.training.settings import TrainingSettings
@@ -100,5 +101,7 @@ def align_attention(
             history.append(evaluate(model, data, "validation", predict))
     if averaged:
         averaged.swap_in()
+    if unknown:
+        correct_means(model, data, settings)
     adapt_and_diagnose(model, data)
     return history

@@ -22,6 +22,7 @@ from interhat_tf.training.distribution import (
 )
 from interhat_tf.training.early_stopping import CRITERIA
 from interhat_tf.training.evaluation import compile_prediction, evaluate
+from interhat_tf.training.mean_predictions import correct_means
 from interhat_tf.training.record_weights import RecordWeights, start_logits
 from interhat_tf.training.records import adapt_and_diagnose, check_training
 from interhat_tf.training.run_folder import (
@@ -336,6 +337,8 @@ class _Loop:
         """Gives the model the best weights, and what it takes from records and says of itself."""
         self.model.set_weights(self.checkpoint.best_weights)
         self.model.trained_on = {"name": self.data.name, **self.data.digests}
+        if self.unknown_share:
+            correct_means(self.model, self.data, self.settings)
         adapt_and_diagnose(self.model, self.data)
 
     def report(self, config: Mapping[str, Any], test: bool) -> dict[str, Any]:

@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from interhat_tf.input_pipeline.dataset import PreparedDataset
-from interhat_tf.training.evaluation import compile_prediction
+from interhat_tf.schema import Batch
+from interhat_tf.training.evaluation import Predict, compile_prediction
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,12 +100,27 @@ def start_logits(model: keras.Model, data: PreparedDataset) -> None:
         return
     inputs, *_ = next(iter(data.evaluation_batches("validation", 32)))
     predict = compile_prediction(model)  # on all replicas, if there are several
+    bias = logit_bias(model, predict, inputs)
+    if bias is not None and not np.asarray(bias).any():
+        bias.assign([math.log(data.negative_sampling_rate)])
+
+
+def logit_bias(model: keras.Model, predict: Predict, inputs: Batch) -> keras.Variable | None:
+    """Returns the variable of which a logit is a sum with other things, if there is one.
+
+    Args:
+        model: A model that gives logits, (B, 1).
+        predict: What predicts its logits.
+        inputs: Some records.
+    """
     before = np.asarray(predict(inputs))
     for variable in model.trainable_variables:
-        if variable.shape != (1,) or np.asarray(variable).any():
+        if variable.shape != (1,):
             continue
-        variable.assign([1.0])
-        if np.allclose(np.asarray(predict(inputs)) - before, 1.0, atol=1e-3):
-            variable.assign([math.log(data.negative_sampling_rate)])
-            return
-        variable.assign([0.0])
+        value = np.asarray(variable)
+        variable.assign(value + 1)
+        found = np.asarray(predict(inputs))
+        variable.assign(value)
+        if np.allclose(found - before, 1.0, atol=1e-3):
+            return variable
+    return None

@@ -49,7 +49,8 @@ class TrainingSettings:
             any more, which shows in the logloss. Choose the epoch by `"auc"` then.
         unknown_share: Share of the training values that are taken for unknown, so that
             what is new in later records has a trained embedding; see
-            `input_pipeline.unknown_values`. `None` is the data set's own: 0.05 of a log
+            `input_pipeline.unknown_values`. With any, the trained model's mean predictions
+            are set right, see `mean_predictions`. `None` is the data set's own: 0.05 of a log
             that `prepare_click_log` prepared, otherwise 0.
         criterion: What makes an epoch better than another on validation:
             `"auc - logloss"`; `"logloss"`, which noise fools less where most

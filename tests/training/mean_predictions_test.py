@@ -1,0 +1,100 @@
+"""Tests that a trained model's mean predictions are right, also of unknown values."""
+
+import keras
+import numpy as np
+import pytest
+
+from interhat_tf import InterHAt
+from interhat_tf.calibration import probability
+from interhat_tf.models import FM
+from interhat_tf.training import TrainingSettings, align_attention, predict_logits, train
+from interhat_tf.training.evaluation import predict_weighted
+from interhat_tf.training.mean_predictions import correct_means
+from tests.training.weighted_logs import make_columns, prepare_columns
+
+SIZES = {"embedding_dim": 4, "value_dim": 8, "mlp_units": (8,), "order": 2}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return prepare_columns(tmp_path_factory.mktemp("log"), make_columns())
+
+
+def make_model(data, kind=InterHAt, seed=0):
+    """A model that predicts too much, otherwise for unknown values."""
+    keras.utils.set_random_seed(seed)
+    model = kind(data.schema, **(SIZES if kind is InterHAt else {"embedding_dim": 4}))
+    random = np.random.default_rng(seed)
+    for variable in model.trainable_variables:
+        variable.assign(variable + random.normal(0.1, 0.3, variable.shape))
+    return model
+
+
+def means(model, data, weighted=False):
+    """The mean prediction of the training records, and with each field unknown, less the rate."""
+    labels, logits, weights = predict_weighted(model, data, "train")
+    inputs, *_ = next(data.evaluation_batches("train", 10**6).as_numpy_iterator())
+    found = [np.average(probability(logits), weights=weights)]
+    for column in range(len(data.schema.categorical)):
+        ids = inputs["categorical"].copy()
+        ids[:, column] = 0
+        unknown = model.predict({"categorical": ids}, batch_size=2000, verbose=0)[:, 0]
+        found.append(np.average(probability(unknown), weights=weights))
+    return np.array(found) - np.average(labels, weights=weights)
+
+
+@pytest.mark.parametrize("kind", [InterHAt, FM])
+def test_means_are_the_rate_also_where_a_value_is_unknown(data, kind):
+    model = make_model(data, kind)
+    before, (_, logits) = means(model, data), predict_logits(model, data, "test")
+    assert (np.abs(before) > 0.02).all()
+    tables = {v.path: np.array(v) for v in model.trainable_variables}
+    correct_means(model, data, TrainingSettings())
+    assert abs(means(model, data)[0]) < 1e-5
+    assert (np.abs(means(model, data)[1:]) < 0.02).all()  # a third of the records had each unknown
+    shift = predict_logits(model, data, "test")[1] - logits
+    np.testing.assert_allclose(shift, shift[0], atol=1e-5)  # no record is ranked otherwise
+    unknown = np.zeros(len(data.schema.vocabulary_sizes), int)
+    unknown[1:] = np.cumsum(data.schema.vocabulary_sizes)[:-1]
+    for variable in model.trainable_variables:
+        if len(variable.shape) == 2 and variable.shape[0] == sum(data.schema.vocabulary_sizes):
+            moved = np.flatnonzero((np.array(variable) != tables[variable.path]).any(axis=1))
+            assert moved.tolist() == unknown.tolist()
+
+
+def test_weights_count(tmp_path):
+    columns = make_columns()
+    columns["weight"] = np.where(columns["click"] == 1, 3.0, 0.5)
+    data = prepare_columns(tmp_path, columns, weight="weight")
+    model = make_model(data)
+    correct_means(model, data, TrainingSettings())
+    found = means(model, data)
+    assert abs(found[0]) < 1e-5 and (np.abs(found[1:]) < 0.02).all()
+
+
+def test_weighted_clicks_stay_too_high(data):
+    model = make_model(data)
+    before = means(model, data)
+    correct_means(model, data, TrainingSettings(positive_weight=3.0))
+    found = means(model, data)
+    assert found[0] == before[0]
+    np.testing.assert_allclose(found[1:], before[0], atol=0.02)
+
+
+def test_fields_without_effect_are_left_alone(data):
+    model = make_model(data)
+    model.embedding.table.assign(0 * model.embedding.table)
+    correct_means(model, data, TrainingSettings())
+    assert not np.array(model.embedding.table).any()
+
+
+def test_training_and_alignment_end_with_it(data, tmp_path):
+    settings = {"max_epochs": 2, "batch_size": 100, "ema_momentum": 0.9}
+    for share in (0.05, 0.0):
+        keras.utils.set_random_seed(0)
+        model = InterHAt(data.schema, **SIZES, dropout=0.3)
+        settings["unknown_share"] = share
+        train(model, data, tmp_path / str(share), TrainingSettings(**settings), test=False)
+        assert (abs(means(model, data)[0]) < 1e-5) == (share > 0)
+    align_attention(model, data, epochs=1, **{**settings, "unknown_share": 0.05})
+    assert abs(means(model, data)[0]) < 1e-5
