@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from interhat_tf.errors import DamagedFileError
-from interhat_tf.schema import Schema
+from interhat_tf.schema import CATEGORICAL, OUT_OF_VOCABULARY, Schema
 
 Blocks = Iterable[Mapping[str, np.ndarray]]
 """Blocks of rows, as `blocks.decode_blocks` gives them."""
@@ -59,6 +59,20 @@ def sum_weights(blocks: Blocks) -> tuple[float, float]:
         weights = block.get("weight")
         sums += np.bincount(block["label"], weights, minlength=2)
     return float(sums[0]), float(sums[1])
+
+
+def sum_unknown(blocks: Blocks, fields: int) -> np.ndarray:
+    """Returns the number of rows whose value is out of vocabulary, of each categorical field.
+
+    Args:
+        blocks: The blocks of a split.
+        fields: Number of categorical fields.
+    """
+    counts = np.zeros(fields, "int64")
+    if fields:
+        for block in blocks:
+            counts += (block[CATEGORICAL] == OUT_OF_VOCABULARY).sum(axis=0)
+    return counts
 
 
 def _check(right, values, where, first_row, problem):

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
+import tensorflow_datasets as tfds
 
 from interhat_tf.crosses import Cross
-from interhat_tf.input_pipeline.block_checks import check_blocks, sum_weights
+from interhat_tf.input_pipeline.block_checks import check_blocks, sum_unknown, sum_weights
 from interhat_tf.input_pipeline.blocks import (
     Block,
     as_batch,
@@ -42,6 +43,10 @@ class PreparedDataset(PreparedRecords):
     Args:
         builder: The tfds builder of a prepared set that a `ClickLogBuilder` wrote.
     """
+
+    def __init__(self, builder: tfds.core.DatasetBuilder):
+        super().__init__(builder)
+        self._unknown_shares: dict[str, dict[str, float]] = {}
 
     def with_crosses(self, crosses: Iterable[Cross | Sequence[str]]) -> "PreparedDataset":
         """Returns the same set with crosses in its schema, for the models that are built from it.
@@ -182,6 +187,21 @@ class PreparedDataset(PreparedRecords):
             split: `"train"`, `"validation"` or `"test"`.
         """
         return sum_weights(self._read(split))
+
+    def unknown_shares_of(self, split: str) -> dict[str, float]:
+        """Returns the share of a split's values that training rows lack, by categorical field.
+
+        The split is read once.
+
+        Args:
+            split: `"validation"` or `"test"`.
+        """
+        if split not in self._unknown_shares:
+            counts = sum_unknown(self._read(split), len(self.schema.categorical))
+            shares = (counts / self.num_rows(split)).tolist()
+            names = [field.name for field in self.schema.categorical]
+            self._unknown_shares[split] = dict(zip(names, shares, strict=True))
+        return self._unknown_shares[split]
 
     def naming_damage(self, split: str) -> contextlib.AbstractContextManager[None]:
         """Makes an error of reading a split's batches one that names the damaged file.

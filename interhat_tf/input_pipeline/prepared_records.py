@@ -12,6 +12,7 @@ from interhat_tf.errors import DamagedFileError, DataError, SettingError
 from interhat_tf.growth import Growth
 from interhat_tf.input_pipeline.blocks import find_records
 from interhat_tf.input_pipeline.raw_values import (
+    MAX_UNKNOWN,
     Records,
     decode_inputs,
     encode_records,
@@ -137,7 +138,9 @@ class PreparedRecords:
                     f"other values there; give the set {trained_on['name']} that it was trained on"
                 )
 
-    def encode(self, records: Records, *, max_unknown: float = 0.5) -> dict[str, np.ndarray]:
+    def encode(
+        self, records: Records, *, max_unknown: float = MAX_UNKNOWN
+    ) -> dict[str, np.ndarray]:
         """Turns raw records into a model's inputs, as preparation did.
 
         Warns of a field of which many values are out of vocabulary: a sign that they

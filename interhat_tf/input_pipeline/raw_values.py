@@ -15,6 +15,9 @@ from interhat_tf.preprocessing.fields import Column, as_text
 from interhat_tf.preprocessing.table_log import plain_dictionaries
 from interhat_tf.schema import CATEGORICAL, MISSING, NUMERICAL, OTHER, Schema
 
+MAX_UNKNOWN = 0.5
+"""Share of a field's values that may be unknown without a warning, unless told otherwise."""
+
 Records: TypeAlias = Any
 """Raw records: a dictionary of lists, or a pandas, polars or Arrow table."""
 
@@ -78,12 +81,20 @@ def unknown_shares(inputs: Mapping[str, Any], schema: Schema) -> dict[str, float
     return dict(zip(names, shares.tolist(), strict=True))
 
 
-def warn_of_unknown(shares: Mapping[str, float], max_unknown: float) -> None:
-    """Warns of the fields of which more values are unknown than a share."""
+def warn_of_unknown(
+    shares: Mapping[str, float], max_unknown: float = MAX_UNKNOWN, where: str = ""
+) -> None:
+    """Warns of the fields of which more values are unknown than a share.
+
+    Args:
+        shares: The share of unknown values by field.
+        max_unknown: The share. Defaults to 0.5.
+        where: Whose values they are, `"log, test: "`. Defaults to nothing.
+    """
     if many := [f"{name} {share:.0%}" for name, share in shares.items() if share > max_unknown]:
         warnings.warn(
-            f"values that training rows do not have: {', '.join(many)}; they count as one unknown "
-            f"value: see that they are written as in the log",
+            f"{where}values that training rows do not have: {', '.join(many)}; they count as one "
+            f"unknown value: see that they are written as in the log",
             stacklevel=3,
         )
 

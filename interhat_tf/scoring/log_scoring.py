@@ -45,8 +45,6 @@ if TYPE_CHECKING:
 PROBABILITY, UNKNOWN = "probability", "unknown_share"
 BACKGROUND = 32
 """Training records that exact effects are against, unless told otherwise."""
-MAX_UNKNOWN = 0.5
-"""Share of a field's values that may be unknown without a warning, as for `encode`."""
 
 
 def score(
@@ -132,7 +130,7 @@ def score(
     rows = totals["rows"]
     shares = [unknown / rows for unknown in totals["unknown"]]
     unknown = dict(zip([field.name for field in data.schema.categorical], shares, strict=True))
-    warn_of_unknown(unknown, MAX_UNKNOWN)
+    warn_of_unknown(unknown)
     return {
         "rows": rows,
         "probability": totals["probability"] / rows,

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from interhat_tf.input_pipeline.dataset import PreparedDataset
+from interhat_tf.input_pipeline.raw_values import warn_of_unknown
 from interhat_tf.ops import cpu_kernels
 from interhat_tf.training import metrics
 from interhat_tf.training.microbatch import predict_microbatches
@@ -23,7 +24,8 @@ def evaluate(
 ) -> dict[str, float]:
     """Returns the exact `auc` and `logloss` of a model on a split of a data set.
 
-    Both are weighted if the data set has weights.
+    Both are weighted if the data set has weights. A warning names the fields of which
+    training rows lack more than half of the split's values (`data.unknown_shares_of`).
 
     Args:
         model: A model that gives logits, (B, 1).
@@ -32,6 +34,7 @@ def evaluate(
         predict: A function from a batch's inputs to its logits. Defaults to
             `model.predict_on_batch`.
     """
+    warn_of_unknown(data.unknown_shares_of(split), where=f"{data.name}, {split}: ")
     batches = data.evaluation_batches(split, EVALUATION_BATCH_SIZE)
     with data.naming_damage(split):
         return evaluate_batches(batches, predict or model.predict_on_batch)

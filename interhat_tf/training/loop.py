@@ -345,6 +345,7 @@ class _Loop:
         """Returns the record of the finished run, read off the model's present weights."""
         state = self.state
         epochs = len(state.history)
+        splits = ("validation", "test") if test else ("validation",)
         return {
             "config": config,
             "versions": versions(),
@@ -353,6 +354,7 @@ class _Loop:
             "best_epoch": state.best_epoch + 1,
             "validation": self._evaluate("validation"),
             **({"test": self._evaluate("test")} if test else {}),
+            "unknown": {split: self.data.unknown_shares_of(split) for split in splits},
             **({"weights": self._weights_of_splits(test)} if self.data.weighted else {}),
             **self.model.diagnosis,
             "training": {

@@ -106,7 +106,7 @@ def test_report_is_complete_and_on_disk(rule_data, unbroken):
     assert report == json.loads((folder / "report.json").read_text())
     assert set(report) == {
         *("config", "versions", "parameters", "history", "best_epoch"),
-        *("validation", "test", "training", "attention"),
+        *("validation", "test", "training", "attention", "unknown"),
     }
     assert report["attention"] == load(folder).diagnosis["attention"]
     assert report["config"] == json.loads((folder / "config.json").read_text())
