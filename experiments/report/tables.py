@@ -17,6 +17,7 @@ from experiments.common.results import PUBLISHED, RESULTS_DIR, read_result, read
 from experiments.common.running import run_program
 from experiments.common.table_3_files import read_tables_3
 from experiments.report import beyond_page as beyond
+from experiments.report import own_log_page as own_log
 from experiments.report import speed_page as speed
 from experiments.report.at_a_glance import at_a_glance
 from experiments.report.blocks import Block, write_pages
@@ -58,6 +59,10 @@ PARTS: dict[str, tuple[str | Callable[[], list[Summary]], Callable[[Summary], Su
     "tuned": ("tuned/*/summary.json", changes),
     "paper_penalty": ("paper_penalty/*/summary.json", changes),
     "seeds": ("seeds/*/summary.json", changes),
+    "own_logs": ("own_logs/summary.json", own_log.own_logs),
+    "new_users": ("new_users/movielens/summary.json", own_log.new_users),
+    "number_scales": (own_log.read_number_scales, own_log.number_scales),
+    "sampled_negatives": ("sampled_negatives/summary.json", own_log.sampled_negatives),
     "continued_training": ("continued_training/summary.json", beyond.continued_training),
     "two_workers": ("two_workers/summary.json", beyond.two_workers),
     "sharded_tables": ("speed/sharded_tables.json", beyond.sharded_tables),

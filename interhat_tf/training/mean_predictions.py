@@ -141,7 +141,8 @@ class _UnknownVectors:
 
     def _measure(self) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
         """Returns how much too large the mean predictions are, their errors, and the gradients."""
-        found, sums = [], [0.0] * len(self.rows)
+        found: list[np.ndarray] = []
+        sums: list[Any] = [0.0] * len(self.rows)
         for batch, part in zip(self.batches, self.parts, strict=True):
             p, gradients = self._gradient(batch, tf.constant(self.shares[part], tf.float32))
             found.append(np.asarray(p, "float64"))

@@ -1,0 +1,96 @@
+"""What the page says of a user's own log: new users, sampled negatives, scales, what is read.
+
+Each function takes a program's summary and returns what stands in the page's marks for it.
+"""
+
+from experiments.common.markdown import interval, spread
+from experiments.common.results import read_results
+from experiments.report.cells import Cell, Summary, named, table
+
+FORMS = {
+    "never": "nothing",
+    "share 0.05": "5% of the values, the default",
+    "rarer than 4": "values of fewer than 4 rows",
+}
+"""What is unknown in the trainings of `experiments.robustness.new_users`."""
+
+METHODS = {
+    "offset": "`negative_sampling_rate`, the default",
+    "weights": "weights of 1 / share",
+    "none": "none",
+    "all": "nothing left out",
+}
+"""The corrections of `experiments.robustness.sampled_negatives`."""
+
+MODELS = {"tuned": "`tuned`", "dnn": "DNN"}
+LOGS = {
+    "generated": {"log": "a generated log with heavy tails", "flag": ""},
+    "counts": {"log": "Criteo's counts", "flag": " --counts=train.txt"},
+}
+"""The models and the logs of `experiments.tuning.number_scales`."""
+
+
+def new_users(summary: Summary) -> Summary:
+    """Returns the table of `experiments.robustness.new_users`: a line for what is unknown."""
+    columns: dict[str, Cell] = {
+        "unknown in training": lambda row: FORMS[row["name"]],
+        "mean of new users less their rate": lambda row: spread(row["difference"]),
+        "of known users": lambda row: spread(row["difference_of_known"]),
+        "AUC of new": lambda row: spread(row["auc_of_new"]),
+        "logloss of new": lambda row: spread(row["logloss_of_new"]),
+        "AUC of known": lambda row: spread(row["auc"]),
+        "logloss of known": lambda row: spread(row["logloss"]),
+    }
+    return {"lines": table(columns, named(summary["forms"]))}
+
+
+def sampled_negatives(summary: Summary) -> Summary:
+    """Returns the table of `experiments.robustness.sampled_negatives`: a line a correction."""
+    columns: dict[str, Cell] = {
+        "correction": lambda row: METHODS[row["name"]],
+        "AUC": lambda row: spread(row["auc"]),
+        "logloss": lambda row: spread(row["logloss"]),
+        "mean prediction / rate": lambda row: spread(row["ratio"], 3),
+        "logloss less the default's": lambda row: interval(row.get("logloss_less_offset")),
+    }
+    return {
+        "lines": table(columns, named(summary["methods"])),
+        "share": f"{summary['rate']:.0%}",
+    }
+
+
+def read_number_scales() -> list[Summary]:
+    """Returns the summaries of `experiments.tuning.number_scales`, with their `log` and `flag`."""
+    summaries = read_results("number_scales/*/summary.json")
+    return [{**LOGS[name], **summary} for name, summary in summaries.items()]
+
+
+def number_scales(summary: Summary) -> Summary:
+    """Returns the table of `experiments.tuning.number_scales`: a line a model and a scale."""
+    rows = [
+        {"model": MODELS[model], "scale": scale, **scores}
+        for model, scales in summary["models"].items()
+        for scale, scores in scales.items()
+    ]
+    columns: dict[str, Cell] = {
+        "model": "{model}",
+        "scale": "{scale}",
+        "AUC": lambda row: spread(row["auc"]),
+        "AUC less min-max's": lambda row: interval(row["auc"].get("difference")),
+        "logloss": lambda row: spread(row["logloss"]),
+    }
+    return {"lines": table(columns, rows)}
+
+
+def own_logs(summary: Summary) -> Summary:
+    """Returns the table of `experiments.robustness.own_logs`: a line a log."""
+    columns: dict[str, Cell] = {
+        "log": "`{log}`",
+        "rows": "{rows:,}",
+        "fields": "{fields}",
+        "values compared": "{values:,}",
+        "different": "{different:,}",
+        "rows missing": "{rows_missing:,}",
+        "unknown, not in training": "{unknown:,}",
+    }
+    return {"lines": table(columns, summary["logs"])}

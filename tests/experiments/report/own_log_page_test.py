@@ -1,0 +1,54 @@
+"""Tests of what the page says of a user's own log, on made-up summaries."""
+
+import pytest
+
+from experiments.report import own_log_page
+
+
+def figures(*names, mean=0.7, **means):
+    """A mean and a deviation for each name."""
+    of_names = {**dict.fromkeys(names, mean), **means}
+    return {name: {"mean": value, "std": 0.01} for name, value in of_names.items()}
+
+
+def test_new_users(measured, page_of):
+    scores = ("auc_of_new", "logloss_of_new", "auc", "logloss")
+    forms = {"never": figures(*scores, difference=-0.03, difference_of_known=-0.02)}
+    text = page_of(new_users={**measured, "seeds": [0, 1, 2], "forms": forms})
+    assert "3 seeds" in text
+    assert "| nothing | -0.0300 ± 0.0100 | -0.0200 ± 0.0100 | 0.7000 ± 0.0100 |" in text
+
+
+def test_sampled_negatives(measured, page_of):
+    apart = {"mean": 0.002, "low": -0.001, "high": 0.005}
+    methods = {
+        "offset": figures("auc", "logloss", ratio=1.02),
+        "weights": {**figures("auc", "logloss", ratio=0.98), "logloss_less_offset": apart},
+    }
+    summary = {**measured, "seeds": [1, 2], "rows": 100_000, "rate": 0.05, "methods": methods}
+    text = page_of(sampled_negatives=summary)
+    assert "Of a generated log of 100,000 rows, 5% of the rows without a click" in text
+    assert "| 0.7000 ± 0.0100 | 1.020 ± 0.010 | – |" in text
+    assert "| weights of 1 / share | 0.7000 ± 0.0100 | 0.7000 ± 0.0100 | 0.980 ± 0.010 |" in text
+    assert "| +0.0020 [-0.0010, +0.0050] |" in text
+
+
+def test_scales_and_logs(measured, page_of, monkeypatch):
+    score = {"mean": 0.77, "std": 0.01}
+    better = {"mean": 0.8, "std": 0.01, "difference": {"mean": 0.03, "low": 0.02, "high": 0.04}}
+    scales = {"min-max": {"auc": score, "logloss": score}, "log": {"auc": better, "logloss": score}}
+    summary = {**measured, "seeds": [0, 1], "rows": 3000, "models": {"tuned": scales}}
+    monkeypatch.setattr(own_log_page, "read_results", lambda _: {"counts": summary})
+    text = page_of(number_scales=own_log_page.read_number_scales()[0])
+    assert "on Criteo's counts, 3,000 rows, validation, 2 seeds" in text
+    assert "by `python -m experiments.tuning.number_scales --counts=train.txt`" in text
+    assert "| `tuned` | min-max | 0.7700 ± 0.0100 | – | 0.7700 ± 0.0100 |" in text
+    assert "| `tuned` | log | 0.8000 ± 0.0100 | +0.0300 [+0.0200, +0.0400] |" in text
+
+
+@pytest.mark.parametrize("different", [0, 1234])
+def test_what_is_read(measured, page_of, different):
+    log = {"log": "a.csv", "rows": 5000, "fields": 7, "values": 40_000}
+    log |= {"unknown": 12, "different": different, "rows_missing": 0}
+    text = page_of(own_logs={**measured, "logs": [log]})
+    assert f"| `a.csv` | 5,000 | 7 | 40,000 | {different:,} | 0 | 12 |" in text
