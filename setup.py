@@ -62,7 +62,7 @@ setup(
         "trees": TREES,
         # `Explanation.to_shap`, for its plots.
         "shap": ["shap>=0.48"],
-        "notebooks": ["ipykernel>=6", "jupyterlab>=4", "nbclient>=0.10"],
+        "notebooks": [*SERVER, "ipykernel>=6", "jupyterlab>=4", "nbclient>=0.10", "tf2onnx>=1.17"],
         "docs": DOCS,
         "dev": [
             *DOCS,

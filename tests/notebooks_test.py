@@ -11,7 +11,7 @@ import pytest
 from tests.experiments.paper.figures_5_to_7_test import small_movielens
 
 FOLDER = pathlib.Path(__file__).parents[1] / "notebooks"
-NAMES = ["movielens_explanations", "synthetic_heatmaps", "your_own_click_log"]
+NAMES = ["movielens_explanations", "served_model", "synthetic_heatmaps", "your_own_click_log"]
 
 
 def read(name):
@@ -91,6 +91,16 @@ def test_movielens(run, tmp_path, monkeypatch):
     assert len(re.findall(r"contribution [+-]\d+\.\d+ +occlusion", found["text"])) == 8
     records = re.findall(r"(?:female|male): ([\d,]+) records", found["text"])
     assert len(records) == 2 and all(int(number) > 0 for number in records)
+
+
+@pytest.mark.slow
+def test_a_model_is_served(run):
+    found = run("served_model")
+    assert len(found["pictures"]) == 3
+    difference = re.search(r"largest difference .*: (\de-\d+)", found["text"])[1]
+    assert float(difference) < 1e-5
+    assert len(re.findall(r"^422 \['records", found["text"], re.MULTILINE)) == 5
+    assert "answers as before: True" in found["text"]
 
 
 @pytest.mark.slow
