@@ -30,7 +30,7 @@ def make_model(data, kind=InterHAt, seed=0):
     return model
 
 
-def means(model, data, weighted=False):
+def means(model, data):
     """The mean prediction of the training records, and with each field unknown, less the rate."""
     labels, logits, weights = predict_weighted(model, data, "train")
     inputs, *_ = next(data.evaluation_batches("train", 10**6).as_numpy_iterator())
