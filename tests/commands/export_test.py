@@ -47,9 +47,13 @@ def test_both_files_give_the_same(export, tmp_path, capsys):
     assert found[0] != found[1]
 
 
-def test_what_is_refused(export, monkeypatch):
+def test_what_is_refused(export, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "tf2onnx", None)
-    with pytest.raises(SystemExit, match=r"error: export_onnx needs tf2onnx: pip install"):
-        export("model.onnx")
-    with pytest.raises(SystemExit, match=r"run exists; choose another folder"):
-        export("run")
+    for output, message in (
+        ("model.onnx", "error: export_onnx needs tf2onnx: pip install 'interhat_tf[onnx]'"),
+        ("run", "run exists; choose another folder for the exported model"),
+    ):
+        with pytest.raises(SystemExit):
+            export(output)
+        said = capsys.readouterr().err.splitlines()[-1]
+        assert said.startswith("error: ") and message in said
