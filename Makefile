@@ -38,7 +38,7 @@ ON_MOVIELENS = --dataset=movielens_ctr $(if $(MOVIELENS),--raw_dir="$(MOVIELENS)
   $(if $(EPOCHS),--epochs=$(EPOCHS))
 
 .PHONY: help setup page reproduce reproduce-frappe reproduce-criteo reproduce-avazu reproduce-movielens \
-  table-3 figure-2 figure-3 figure-4 benchmark benchmark-gpu faithfulness tables test test-fast lint \
+  table-3 figure-2 figure-3 figure-4 benchmark benchmark-gpu faithfulness tables test test-fast test-sanitized lint \
   docs pictures clean
 .DEFAULT_GOAL := help
 
@@ -141,6 +141,9 @@ test: $(READY)  ## run all tests
 
 test-fast: $(READY)  ## run the tests that take less than two minutes together
 	$(PY) -m pytest -n 2 --dist=loadfile --no-loadscope-reorder -m "not slow"
+
+test-sanitized: $(READY)  ## the kernels' tests with address and undefined-behaviour sanitizers: GCC, 3 minutes
+	$(PY) -m tests.kernels.sanitized
 
 lint: $(READY)  ## check style, format and types
 	$(PY) -m ruff check

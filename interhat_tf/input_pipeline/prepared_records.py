@@ -20,12 +20,13 @@ from interhat_tf.input_pipeline.raw_values import (
     unknown_shares,
     warn_of_unknown,
 )
-from interhat_tf.input_pipeline.set_files import naming_damaged_json
+from interhat_tf.input_pipeline.set_files import METADATA, naming_damaged_json
 from interhat_tf.preprocessing.column_forms import Reading
 from interhat_tf.preprocessing.encoding import Encoding
 from interhat_tf.preprocessing.fields import Categorical, as_categories
 from interhat_tf.schema import MISSING, Schema
 from interhat_tf.utils.digests import content_digest
+from interhat_tf.utils.formats import check_format
 
 
 class PreparedRecords:
@@ -53,6 +54,8 @@ class PreparedRecords:
         self._folder = builder.data_path
         with naming_damaged_json(self._folder):
             metadata = builder.info.metadata
+        check_format(self._folder / METADATA, metadata.get("format"))
+        with naming_damaged_json(self._folder):
             self.schema = Schema.from_dict(metadata["schema"])
             self.vocabularies: dict[str, list[str]] = metadata["encoding"]["vocabularies"]
             self.statistics: dict[str, Any] = metadata["statistics"]

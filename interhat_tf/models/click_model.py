@@ -15,6 +15,7 @@ from interhat_tf.models.input_checks import CheckedInputs
 from interhat_tf.schema import CATEGORICAL, NUMERICAL, Schema
 from interhat_tf.utils.config import Initializer
 from interhat_tf.utils.files import read_json, write_json
+from interhat_tf.utils.formats import FORMAT, FORMAT_ASSET
 from interhat_tf.utils.limits import check_limits
 
 _ASSETS = ("training_settings", "diagnosis", "trained_on")
@@ -162,6 +163,7 @@ class ClickModel(CheckedInputs, EffectsModel):
     def save_assets(self, dir_path: str) -> None:
         """Writes training settings, diagnosis and calibration, for Keras' `save`."""
         super().save_assets(dir_path)
+        write_json(pathlib.Path(dir_path) / FORMAT_ASSET, {"format": FORMAT})
         for name in _ASSETS:
             if content := getattr(self, name):
                 write_json(pathlib.Path(dir_path) / f"{name}.json", content)

@@ -33,6 +33,7 @@ from interhat_tf.preprocessing.log_parts import (
 from interhat_tf.preprocessing.rows import SPLITS, Chunk, Rows
 from interhat_tf.preprocessing.shuffle import Partitions
 from interhat_tf.preprocessing.vocabulary import Counts, ValueCounts, statistics
+from interhat_tf.utils.formats import FORMAT
 
 
 class ClickLogBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
@@ -150,6 +151,7 @@ class ClickLogBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # t
                 )
         encoding = self._fit(values, counts)
         self.info.metadata.update(
+            format=FORMAT,
             schema=encoding.schema().to_dict(),
             encoding=encoding.to_dict(),
             statistics=statistics(counts, values, fields),

@@ -19,6 +19,7 @@ from interhat_tf.training.growth import TableRows, grow_model, grow_schema, rows
 from interhat_tf.training.run_folder import architecture, differences, load_saved
 from interhat_tf.training.settings import TrainingSettings
 from interhat_tf.utils.files import atomic_write, naming_damage, read_json
+from interhat_tf.utils.formats import check_format
 
 FILE = "best_state.npz"
 ADVICE = "start from another run"
@@ -116,6 +117,7 @@ class EarlierRun:
                     f"{path} is missing: start_from needs the folder of a run of train"
                 )
         self.config: dict[str, Any] = read_json(self.folder / "config.json")
+        check_format(self.folder / "config.json", self.config.get("format"))
         with naming_damage(self.folder / "config.json", ADVICE):
             self.settings = TrainingSettings(**self.config["training"])
             self._architecture = self.config["architecture"]

@@ -35,6 +35,7 @@ from interhat_tf.training.run_folder import (
 from interhat_tf.training.settings import TrainingSettings
 from interhat_tf.training.step import compile_steps
 from interhat_tf.utils.files import read_json, write_json
+from interhat_tf.utils.formats import FORMAT
 from interhat_tf.utils.provenance import versions
 
 STEPS_PER_CALL = 16
@@ -124,6 +125,7 @@ def train(
     config = {
         **(config or {}),
         **({"start_from": str(start_from)} if earlier else {}),
+        "format": FORMAT,
         "architecture": architecture(model),
         "training": dataclasses.asdict(settings),
         "data": data.digests,

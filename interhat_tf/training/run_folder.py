@@ -22,6 +22,7 @@ import keras
 
 from interhat_tf.errors import DamagedFileError, SettingError
 from interhat_tf.utils.files import LONGEST, naming_damage, read_json, what_is_wrong
+from interhat_tf.utils.formats import FORMAT_ASSET, check_format
 
 
 @contextlib.contextmanager
@@ -72,7 +73,8 @@ def check_config(folder: pathlib.Path, config: dict[str, Any], resume: bool) -> 
             f"{folder} already holds a run: resume it, or choose another output folder"
         )
     earlier, now = read_json(path), json.loads(json.dumps(config))
-    for later in {"architecture", "data"} - earlier.keys():  # which version 0.1 did not note
+    check_format(path, earlier.get("format"))
+    for later in {"architecture", "data", "format"} - earlier.keys():  # not in version 0.1
         now.pop(later, None)
     with naming_damage(path):
         training = earlier["training"]
@@ -104,17 +106,34 @@ def load_saved(path: pathlib.Path) -> keras.Model:
     Raises:
         FileNotFoundError: If there is no such file.
         DamagedFileError: If it is damaged, or no model. The message names it.
+        SettingError: If a later version has written it.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing; train a model first, or finish the run")
-    try:
-        if not zipfile.is_zipfile(path):
-            raise DamagedFileError("it is no zip file, or cut off")
+    with _naming_no_model(path):
+        format = _format_of(path)
+    check_format(path, format)
+    with _naming_no_model(path):
         return keras.saving.load_model(path)
+
+
+@contextlib.contextmanager
+def _naming_no_model(path: pathlib.Path) -> Iterator[None]:
+    try:
+        yield
     except Exception as error:  # there are many ways to be damaged
         raise DamagedFileError(
             f"{path} is no model, or damaged ({what_is_wrong(error)})"
         ) from error
+
+
+def _format_of(path: pathlib.Path) -> Any:
+    """Returns the number of a `.keras` file's form, if it has one."""
+    if not zipfile.is_zipfile(path):
+        raise DamagedFileError("it is no zip file, or cut off")
+    with zipfile.ZipFile(path) as file:
+        name = f"assets/{FORMAT_ASSET}"
+        return json.loads(file.read(name))["format"] if name in file.namelist() else None
 
 
 def load_best_weights(model: keras.Model, folder: pathlib.Path) -> None:
