@@ -19,7 +19,7 @@ constexpr float kLn2 = 0.693147181f;
 template <int W>
 struct Lanes {
   typedef float Vector __attribute__((vector_size(W * sizeof(float))));
-  typedef int32_t Integers __attribute__((vector_size(W * sizeof(int32_t))));
+  typedef uint32_t Integers __attribute__((vector_size(W * sizeof(uint32_t))));
 };
 template <int W>
 using Vector = typename Lanes<W>::Vector;

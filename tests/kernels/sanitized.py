@@ -32,12 +32,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "sanitized.so"
         _build(path)
-        runtime = subprocess.run(
-            ["g++", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
-        )
         environment = {
             **os.environ,
-            "LD_PRELOAD": runtime.stdout.strip(),
+            # The second, so that the first finds what throws exceptions.
+            "LD_PRELOAD": f"{_path_of('libasan.so')} {_path_of('libstdc++.so')}",
             "ASAN_OPTIONS": ADDRESSES,
             LIBRARY: str(path),
         }
@@ -45,12 +43,17 @@ def main() -> None:
             _find(fault, message, path, environment)
         for lanes in (16, 8, 4):
             print(f"{lanes} lanes", flush=True)
-            command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist"]
+            command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:xdist"]
             command += ["-p", "tests.kernels.sanitized_library", *(str(HERE / t) for t in TESTS)]
             lanes_of = {"INTERHAT_LANES": str(lanes)}
             done = subprocess.run(command, env=environment | lanes_of, check=False)
             if done.returncode:
                 sys.exit(f"error: the kernels' tests failed at {lanes} lanes")
+
+
+def _path_of(library: str) -> str:
+    command = ["g++", f"-print-file-name={library}"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _build(path: pathlib.Path) -> None:
