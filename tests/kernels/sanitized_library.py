@@ -7,4 +7,6 @@ from interhat_tf import kernels
 from interhat_tf.kernels import library
 from tests.kernels.sanitized import LIBRARY
 
-kernels.LIBRARY = library.LIBRARY = pathlib.Path(os.environ[LIBRARY])
+
+def pytest_configure():
+    kernels.LIBRARY = library.LIBRARY = pathlib.Path(os.environ[LIBRARY])
