@@ -13,7 +13,7 @@ from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.layers import FieldEmbedding
 from interhat_tf.schema import CATEGORICAL, OUT_OF_VOCABULARY, Batch
 from interhat_tf.training.evaluation import EVALUATION_BATCH_SIZE, compile_prediction
-from interhat_tf.training.record_weights import logit_bias
+from interhat_tf.training.record_weights import RecordWeights, logit_bias
 from interhat_tf.training.settings import TrainingSettings
 
 BATCHES = 8
@@ -22,13 +22,17 @@ BATCHES = 8
 STEPS = 8
 """Newton steps at most."""
 
+ROUNDING = 1e-6
+"""What two ways to compute a mean prediction may differ by."""
+
 
 class Records(NamedTuple):
-    """Training records: batches of inputs, and labels and weights of all, (n,)."""
+    """Training records: batches of inputs, labels and weights of all, (n,), the loss's offset."""
 
     batches: Sequence[Batch]
     labels: np.ndarray
     weights: np.ndarray
+    offset: float
 
 
 def correct_means(model: keras.Model, data: PreparedDataset, settings: TrainingSettings) -> None:
@@ -40,29 +44,35 @@ def correct_means(model: keras.Model, data: PreparedDataset, settings: TrainingS
     moved until that is over:
 
     - the bias of the logit, until the mean prediction for the training records is the
-      rate of their clicks: sum_r w_r (p_r - y_r) = 0;
+      rate of their clicks: sum_r f_r (p_r - y_r) = 0;
     - the vector of the unknown value of each field, until the mean prediction for the
       records with this value in the field is that for them as they are. It goes along
       the gradient g of the mean prediction, which is too large by d, by -d g / |g|^2, again
       and again while |d| is more than its standard error. Of each field it keeps the best.
 
+    Records weigh f_r as in the loss (`RecordWeights`), and of a log whose negatives were sampled
+    p_r is the prediction for that log, as there. In the log as it was, the records without
+    a click would weigh much more, and a model knows those that it has seen: it would predict too
+    much for new ones.
+
     Args:
         model: The trained model, whose means are to be those of 65,536 training records.
             Where it has no bias of its logit, the first is left out.
         data: The data set that it was trained on.
-        settings: What it was trained with. If clicks weigh more than they are, by
-            `positive_weight`, the first is left out as well.
+        settings: What it was trained with.
     """
     batches = list(data.evaluation_batches("train", EVALUATION_BATCH_SIZE).take(BATCHES))
     inputs, *others = zip(*batches, strict=True)
     labels, *weights = (np.concatenate(of_rows).astype("float64") for of_rows in others)
-    records = Records(inputs, labels, weights[0] if weights else np.ones_like(labels))
+    of_loss = RecordWeights.of_training(data, settings.positive_weight) or RecordWeights(1.0)
+    factors = np.asarray(of_loss.factors(labels, *weights))
+    records = Records(inputs, labels, factors, of_loss.logit_offset)
     predict = compile_prediction(model, settings.microbatch_size)
-    logits = np.concatenate([np.asarray(predict(inputs))[:, 0] for inputs in records.batches])
-    logits = logits.astype("float64")
-    bias = logit_bias(model, predict, records.batches[0]) if settings.positive_weight == 1 else None
+    logits = np.concatenate([np.asarray(predict(batch))[:, 0] for batch in inputs])
+    logits = logits.astype("float64") + records.offset
+    bias = logit_bias(model, predict, inputs[0])
     if bias is not None:
-        shift = shift_to_rate(logits, records.labels, records.weights)
+        shift = shift_to_rate(logits, labels, factors)
         bias.assign(np.asarray(bias) + shift)
         logits += shift
     columns = np.flatnonzero(data.may_be_unknown)
@@ -111,7 +121,8 @@ class _UnknownVectors:
         self.rows = _rows_of_unknown(model, self.fields)
         totals = np.bincount(columns, self.weights)
         self.shares = self.weights / np.maximum(totals[columns], np.finfo("float64").tiny)
-        self._gradient = _compile_gradient(model, [table for table, _ in self.rows])
+        tables = [table for table, _ in self.rows]
+        self._gradient = _compile_gradient(model, tables, records.offset)
 
     def correct(self) -> None:
         """Moves the vectors."""
@@ -127,7 +138,7 @@ class _UnknownVectors:
                 np.where(better[:, np.newaxis], now, old)
                 for now, old in zip(vectors, kept, strict=True)
             ]
-            moving = np.abs(too_much) > error  # less is chance
+            moving = np.abs(too_much) > np.maximum(error, ROUNDING)  # less is chance
             if step == STEPS or not moving.any():
                 break
             squares = sum(np.square(gradient).sum(axis=1) for gradient in gradients)  # (fields,)
@@ -185,14 +196,14 @@ def _rows_of_unknown(
 
 
 def _compile_gradient(
-    model: keras.Model, tables: list[keras.Variable]
+    model: keras.Model, tables: list[keras.Variable], offset: float
 ) -> Callable[[Batch, tf.Tensor], tuple[tf.Tensor, list[Any]]]:
     @tf.function(reduce_retracing=True)
     def gradient(batch: Batch, shares: tf.Tensor) -> tuple[tf.Tensor, list[Any]]:
         with tf.GradientTape() as tape:
             values = [table.value for table in tables]
             tape.watch(values)
-            p = tf.sigmoid(tf.cast(model(batch, training=False)[:, 0], tf.float32))
+            p = tf.sigmoid(tf.cast(model(batch, training=False)[:, 0], tf.float32) + offset)
             mean = tf.reduce_sum(shares * p)
         return p, tape.gradient(mean, values)
 

@@ -72,13 +72,16 @@ def test_weights_count(tmp_path):
     assert abs(found[0]) < 1e-5 and (np.abs(found[1:]) < 0.02).all()
 
 
-def test_weighted_clicks_stay_too_high(data):
+def test_means_are_those_of_the_loss(tmp_path):
+    """Of sampled negatives in the log as it is, and with the weight of clicks."""
+    columns = make_columns()
+    data = prepare_columns(tmp_path, columns, negative_sampling_rate=0.25)
     model = make_model(data)
-    before = means(model, data)
-    correct_means(model, data, TrainingSettings(positive_weight=3.0))
-    found = means(model, data)
-    assert found[0] == before[0]
-    np.testing.assert_allclose(found[1:], before[0], atol=0.02)
+    correct_means(model, data, TrainingSettings(positive_weight=2.0))
+    labels, logits = predict_logits(model, data, "train")
+    differences = probability(logits - np.log(0.25)) - labels
+    assert abs(np.average(differences, weights=1 + labels)) < 1e-5
+    assert abs(differences.mean()) > 0.01
 
 
 def test_fields_without_effect_are_left_alone(data):
