@@ -62,7 +62,7 @@ def main(_):
     about = {
         "rule": rule_name,
         "form": FORM.value,
-        "flags": FORMS.get(FORM.value, {}),
+        "flags": {**rule.training, **FORMS.get(FORM.value, {})},
         "group": [f"f{i}" for i in rule.group],
         "best_auc": rule.best_auc,
         "records": PLANTED_RECORDS.value,
@@ -101,7 +101,8 @@ def trained(
     if FORM.value in TREES:
         trees = TreeModel(TREES[FORM.value], data, seed)
         return trees, {"test": trees.test_auc}
-    run = run_flags("interhat", seed=seed, order=rule.order, **FORMS[FORM.value])
+    given = {**rule.training, **FORMS[FORM.value]}
+    run = run_flags("interhat", seed=seed, order=rule.order, **given)
     ((_, model, report),) = explained_runs([run])
     if FORM.value != WITH_EFFECTS:
         return model, {"test": report["test"]["auc"]}

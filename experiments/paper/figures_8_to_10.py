@@ -7,7 +7,7 @@ rule, trains InterHAt on each, and writes to
 `figures_8_to_10/` under `--results_dir`: `summary.json`, a row a run, and a page
 with the heat maps of the first seed, the mean effects beneath. About 3 minutes on 2
 cores for a seed; the rows of other seeds stay as long as they come from the same
-configuration.
+configuration, and those of other rules with `--rule`.
 """
 
 import pathlib
@@ -26,6 +26,7 @@ from experiments.report.rules_page import write_rules_page
 from interhat_tf.commands import conditions
 from interhat_tf.explanation.attention_maps import Attention
 from interhat_tf.explanation.attributions import occlusion
+from interhat_tf.explanation.batches import predict
 from interhat_tf.explanation.selection import first_records
 from interhat_tf.input_pipeline.catalog import prepared_dataset
 from interhat_tf.preprocessing.rows import SPLITS
@@ -35,7 +36,8 @@ SUMMARY = "figures_8_to_10/summary.json"
 # Test records whose effects are averaged, and training records that they are against.
 RECORDS, BACKGROUND = 50, 32
 
-PRESET = flags.DEFINE_string("preset", "released", "form of the model")
+RULE = flags.DEFINE_multi_enum("rule", list(RULES), list(RULES), "rules; default: all")
+PRESET = flags.DEFINE_string("preset", "released", "form of the model, of rules that name none")
 
 
 def main(_):
@@ -49,29 +51,34 @@ def main(_):
             "heatmap_splits": list(SPLITS),
             "data_dir": DATA_DIR.value,
             "output_dir": f"{RUNS_DIR.value}/{name}-{PRESET.value}-{seed}",
+            **rule.training,
             **({"max_epochs": EPOCHS.value} if EPOCHS.value else {}),
         }
         for seed in SEEDS.value
         for name, rule in RULES.items()
+        if name in RULE.value
     ]
     rows = []
     for run, report in train_runs(runs, WORKERS.value):
         name = run["dataset"].split("/")[1]
         attention = Attention.load(next(pathlib.Path(run["output_dir"]).glob("attention/*/f*.npz")))
-        effects = mean_effects(run, condition(RULES[name]))
-        rows.append({**describe(name, run["seed"], attention, report), "effects": effects})
+        matching = on_matching_records(run, condition(RULES[name]))
+        rows.append({**describe(name, run["seed"], attention, report), **matching})
     summary = {**record(), "runs": with_earlier_rows(rows)}
     write_result(SUMMARY, summary)
     write_rules_page(result_path("figures_8_to_10"), summary)
 
 
-def mean_effects(run: dict[str, Any], text: str) -> list[float]:
-    """Returns the mean effect of each field, [m], on test records that satisfy a condition."""
+def on_matching_records(run: dict[str, Any], text: str) -> dict[str, Any]:
+    """Returns means over test records that satisfy a condition: log-odds, and effects, [m]."""
     data = prepared_dataset(run["dataset"], run["data_dir"])
     model = keras.saving.load_model(f"{run['output_dir']}/model.keras")
     records = first_records(data, "test", RECORDS, conditions.condition(data, text))
     background = first_records(data, "train", BACKGROUND)
-    return occlusion(model, records, background).mean(axis=0).round(4).tolist()
+    return {
+        "log_odds": round(float(predict(model, records).mean()), 4),
+        "effects": occlusion(model, records, background).mean(axis=0).round(4).tolist(),
+    }
 
 
 def describe(name: str, seed: int, attention: Attention, report: dict[str, Any]) -> dict[str, Any]:
@@ -106,14 +113,15 @@ def describe(name: str, seed: int, attention: Attention, report: dict[str, Any])
 
 
 def with_earlier_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Adds the earlier rows of other seeds, if their configuration is that of `rows`."""
+    """Adds the earlier rows of other rules, and of other seeds of the same configuration."""
     configs = {row["rule"]: row["config"] for row in rows}
     done = {(row["rule"], row["seed"]) for row in rows}
     earlier = read_result(SUMMARY) or {"runs": []}
     kept = [
         row
         for row in earlier["runs"]
-        if (row["rule"], row["seed"]) not in done and is_of(row["config"], configs[row["rule"]])
+        if row["rule"] not in configs
+        or ((row["rule"], row["seed"]) not in done and is_of(row["config"], configs[row["rule"]]))
     ]
     return sorted(rows + kept, key=lambda row: (list(RULES).index(row["rule"]), row["seed"]))
 

@@ -1,5 +1,6 @@
 """The page on the planted rules: Table 4 and Figures 8 to 10."""
 
+import math
 import pathlib
 import types
 from collections.abc import Callable
@@ -7,12 +8,15 @@ from collections.abc import Callable
 import numpy as np
 
 from experiments.common.markdown import spread
-from experiments.common.planted_rules import PLANTED_RULES, Rule, condition
+from experiments.common.planted_rules import P1, PLANTED_RULES, Rule, condition
 from experiments.common.statistics import mean_and_std
 from experiments.report.blocks import Picture, Table, picture, write_pages
 from experiments.report.cells import Summary, table
 from experiments.report.templates import fill
 from interhat_tf.explanation.heatmap import attention_heatmap
+
+# Of a record that matches.
+TRUE = math.log(P1 / (1 - P1))
 
 
 def write_rules_page(folder: pathlib.Path, summary: Summary) -> None:
@@ -31,6 +35,7 @@ def write_rules_page(folder: pathlib.Path, summary: Summary) -> None:
         "predicted where it matches": lambda row: spread(
             mean_and_std([run["probability"] for run in row["runs"]]), 2
         ),
+        f"log-odds there (true {TRUE:.2f})": log_odds,
         "test AUC": lambda row: spread(mean_and_std([run["test"]["auc"] for run in row["runs"]])),
         "best possible": "{rule.best_auc:.4f}",
     }
@@ -40,6 +45,7 @@ def write_rules_page(folder: pathlib.Path, summary: Summary) -> None:
         "rules.md",
         summary=summary,
         config=first["config"],
+        rare=PLANTED_RULES["rule_3"].training,
         seed=first["seed"],
         seconds=sum(of_first),
         found=table(columns, rows),
@@ -47,6 +53,12 @@ def write_rules_page(folder: pathlib.Path, summary: Summary) -> None:
         pictures=[{"picture": drawn(row["rule"], row["runs"][0])} for row in rows],
     )
     write_pages(folder, page)
+
+
+def log_odds(row: Summary) -> str:
+    """Returns the mean log-odds of test records that match a rule; earlier runs have none."""
+    known = [run["log_odds"] for run in row["runs"] if "log_odds" in run]
+    return spread(mean_and_std(known), 2) if known else "–"
 
 
 def each_seed(runs: list[Summary]) -> Table:

@@ -104,10 +104,13 @@ def trained(study_flags, monkeypatch):
             yield run, report
 
     monkeypatch.setattr(figures_8_to_10, "train_runs", train_runs)
-    monkeypatch.setattr(figures_8_to_10, "mean_effects", lambda run, text: [len(text)] * 10)
+    monkeypatch.setattr(
+        *(figures_8_to_10, "on_matching_records"),
+        lambda run, text: {"effects": [len(text)] * 10, "log_odds": 2.5},
+    )
 
-    def run_program(*seeds, preset="released"):
-        with flagsaver.flagsaver(seeds=list(seeds), preset=preset):
+    def run_program(*seeds, preset="released", rule=tuple(figures_8_to_10.RULES)):
+        with flagsaver.flagsaver(seeds=list(seeds), preset=preset, rule=list(rule)):
             figures_8_to_10.main(None)
         return asked, read_json(study_flags / "results/figures_8_to_10/summary.json")["runs"]
 
@@ -140,5 +143,11 @@ def test_rows_of_other_seeds_stay_if_they_were_trained_alike(trained, monkeypatc
     assert [(row["rule"], row["seed"]) for row in rows] == [(r, s) for r in rules for s in range(3)]
     _, again = trained(1)
     assert len(again) == len(rows)
+    _, of_one = trained(7, preset="paper", rule=["rule_2"])
+    kept = [(row["rule"], row["seed"]) for row in of_one]
+    assert kept == [(r, s) for r in rules for s in ([7] if r == "rule_2" else range(3))]
     _, other = trained(1, preset="paper")
-    assert [(row["rule"], row["seed"]) for row in other] == [(rule, 1) for rule in rules]
+    seeds = {"rule_2": [1, 7], "rule_3": [0, 1, 2]}  # Rule 3 has a preset of its own
+    assert [(row["rule"], row["seed"]) for row in other] == [
+        (rule, seed) for rule in rules for seed in seeds.get(rule, [1])
+    ]
