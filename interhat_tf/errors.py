@@ -31,6 +31,7 @@ class SettingError(InterhatError, ValueError):
     """An argument, a flag or a setting is not one, or does not go with another."""
 
     exit_status = 2
+    __init__ = Exception.__init__  # by which TensorFlow knows what it may raise again from a graph
 
 
 class DataError(InterhatError, ValueError):
