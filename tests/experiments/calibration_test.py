@@ -25,10 +25,10 @@ def test_of_thinned_out_rows_all_clicks_and_some_others_are_left(tmp_path):
 
 @pytest.mark.slow
 def test_too_many_predicted_clicks_are_mended(study_flags, runs_in_process):
-    given = {"dataset": "criteo", "generate": 20_000, "kept_negatives": 0.1, "epochs": 4}
+    given = {"dataset": "criteo", "generate": 24_000, "kept_negatives": 0.3, "epochs": 6}
     with flagsaver.flagsaver(**given, seeds=[1]):
         calibration.main(None)
-    summary = read_json(study_flags / "results/calibration/criteo_generated_negatives_10.json")
+    summary = read_json(study_flags / "results/calibration/criteo_generated_negatives_30.json")
     assert summary["rates"]["train"] > 2 * summary["rates"]["test"]
     rows = {row["way"]: row for row in summary["rows"]}
     assert rows["none"]["ratio"]["mean"] > 1.5
@@ -36,5 +36,5 @@ def test_too_many_predicted_clicks_are_mended(study_flags, runs_in_process):
     assert len(summary["chosen"]) == 1 and len(summary["curves"]) == 2
     blocks = results_page({"calibration": [summary]}, at_a_glance="", table_1="", sensitivity=[])
     text = " ".join(str(block) for block in blocks)
-    assert "Criteo generated, 10% of the negatives trained on" in text
+    assert "Criteo generated, 30% of the negatives trained on" in text
     assert "the model's own" in text

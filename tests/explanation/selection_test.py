@@ -1,3 +1,5 @@
+import contextlib
+
 import numpy as np
 import pytest
 
@@ -62,6 +64,9 @@ class Data:
     def evaluation_batches(self, split, batch_size):
         ads = np.array([[1], [2], [3], [1], [2], [3], [1]], "int32")  # (7, 1)
         return [({"categorical": ads[i : i + 2]}, np.zeros(2)) for i in range(0, 7, 2)]
+
+    def naming_damage(self, split):
+        return contextlib.nullcontext()
 
 
 @pytest.mark.parametrize(
