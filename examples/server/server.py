@@ -157,6 +157,9 @@ def main() -> None:
         listening = socket.create_server((arguments.host, arguments.port))
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
+    # An answer's head and body are two packets. asyncio lets the second go at once on a socket that
+    # names its protocol, which this one does not; accepted ones inherit the option.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     host, port = listening.getsockname()[:2]
     print(f"serving {arguments.model} at http://{host}:{port}", flush=True)
     uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening])
