@@ -30,6 +30,36 @@ LOGS = {
 """The models and the logs of `experiments.tuning.number_scales`."""
 
 
+def preparation(summary: Summary) -> Summary:
+    """Returns the table of `experiments.speed.own_log`: a line for a way to split."""
+    columns: dict[str, Cell] = {
+        "split": "`{split}`",
+        "rows": "{rows:,}",
+        "columns": "{fields}",
+        "file, GB": "{log_gigabytes:.2f}",
+        "seconds": "{seconds:.1f}",
+        "rows/s": "{rows_per_second:,.0f}",
+        "rows per processor second": "{rows_per_processor_second:,.0f}",
+        "peak memory, GB": "{peak_gigabytes:.2f}",
+    }
+    return {"lines": table(columns, summary["prepared"])}
+
+
+def server(summary: Summary) -> Summary:
+    """Returns the table of `experiments.speed.server`: a line for a number of records."""
+    columns: dict[str, Cell] = {
+        "records": "{records}",
+        "calls": lambda row: f"{summary['calls'][str(row['records'])]:,}",
+        "p50, ms": lambda row: f"{row['p50'] * 1e3:.2f}",
+        "p99, ms": lambda row: f"{row['p99'] * 1e3:.2f}",
+    }
+    return {
+        "lines": table(columns, summary["rows"]),
+        "wrong": f"{sum(summary['refused'].values()):,}",
+        "statuses": ", ".join(summary["refused"]),
+    }
+
+
 def new_users(summary: Summary) -> Summary:
     """Returns the table of `experiments.robustness.new_users`: a line for what is unknown."""
     columns: dict[str, Cell] = {

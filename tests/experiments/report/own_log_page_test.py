@@ -52,3 +52,21 @@ def test_what_is_read(measured, page_of, different):
     log |= {"unknown": 12, "different": different, "rows_missing": 0}
     text = page_of(own_logs={**measured, "logs": [log]})
     assert f"| `a.csv` | 5,000 | 7 | 40,000 | {different:,} | 0 | 12 |" in text
+
+
+def test_a_line_for_each_way_to_split_and_each_number_of_records():
+    prepared = {
+        **{"split": "random", "rows": 10_000, "fields": 12, "log_gigabytes": 0.846, "seconds": 2.0},
+        **{"rows_per_second": 5000.4, "rows_per_processor_second": 2500.0, "peak_gigabytes": 1.5},
+    }
+    (row,) = own_log_page.preparation({"prepared": [prepared]})["lines"].rows
+    assert row == ["`random`", "10,000", "12", "0.85", "2.0", "5,000", "2,500", "1.50"]
+    served = own_log_page.server(
+        {
+            "rows": [{"records": 1, "p50": 0.0007, "p99": 0.00107}],
+            "calls": {"1": 1000},
+            "refused": {"400": 91, "422": 909},
+        }
+    )
+    assert served["lines"].rows == [["1", "1,000", "0.70", "1.07"]]
+    assert (served["wrong"], served["statuses"]) == ("1,000", "400, 422")
