@@ -31,18 +31,14 @@ from experiments.common.running import run_program
 from experiments.common.seed_flags import SEEDS
 from experiments.common.statistics import mean_and_std
 from experiments.faithfulness.models import explained_runs
+from experiments.generated_logs.own_log import COLUMNS, HEADER, prepare_own
 from interhat_tf.calibration import METHODS, Calibration, probability
 from interhat_tf.explanation.batches import predict
-from interhat_tf.input_pipeline.click_log import prepare_click_log
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.training.calibrating import NONE, calibration_figures, fit_calibration
 from interhat_tf.training.evaluation import predict_logits
 from interhat_tf.training.metrics import auc
 from interhat_tf.training.observed_rates import Reliability
-
-NUMBERS = [f"i{i}" for i in range(1, 14)]
-CATEGORIES = [f"c{i}" for i in range(1, 27)]
-COLUMNS = ["click", *NUMBERS, *CATEGORIES]
 
 Predictions = tuple[np.ndarray, np.ndarray]
 """Labels and logits."""
@@ -126,9 +122,7 @@ def open_data() -> tuple[PreparedDataset, dict[str, str], list[Predict]]:
     name = f"{result_name()}_{studies.GENERATE.value}"
     paths = [log.parent / f"{part}.tsv" for part in (name, "fitted_to", "tested_on")]
     thin_out(log, paths, KEPT.value)
-    data = prepare_click_log(
-        paths[0], name=name, data_dir=folder, numerical=NUMBERS, categorical=CATEGORIES
-    )
+    data = prepare_own(paths[0], name, folder)
     whole = [functools.partial(predict_log, data=data, path=path) for path in paths[1:]]
     return data, {"dataset": name, "data_dir": str(folder)}, whole
 
@@ -152,7 +146,7 @@ def thin_out(log: pathlib.Path, paths: list[pathlib.Path], kept: float) -> None:
     random = np.random.default_rng([0, len(lines)])
     first = first[clicked | (random.random(len(first)) < kept)]
     for path, part in zip(paths, [first, *rest], strict=True):
-        path.write_bytes("\t".join(COLUMNS).encode() + b"\n" + b"".join(part))
+        path.write_bytes(HEADER.encode() + b"".join(part))
 
 
 def result_name() -> str:

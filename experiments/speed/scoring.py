@@ -26,17 +26,15 @@ from experiments.common.results import record, write_result
 from experiments.common.running import run_program
 from experiments.common.statistics import mean_and_std
 from experiments.generated_logs.generator import generate_once
+from experiments.generated_logs.own_log import HEADER, prepare_own
 from experiments.speed.preparation import peak_gigabytes
 from experiments.speed.processes import ROUNDS, run_alone
-from interhat_tf import InterHAt, prepare_click_log, score
+from interhat_tf import InterHAt, score
 from interhat_tf.explanation.batches import predict
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.preprocessing.log_formats import find_log
 from interhat_tf.scoring.log_scoring import read_chunk
 from interhat_tf.utils.threads import number_of_threads
-
-NUMBERS = [f"i{i}" for i in range(1, 14)]
-CATEGORIES = [f"c{i}" for i in range(1, 27)]
 
 SCORED_ROWS = flags.DEFINE_integer("scored_rows", 5_000_000, "rows of the log that is scored")
 EXACT_ROWS = flags.DEFINE_integer("exact_rows", 5_000, "its first rows that get exact effects")
@@ -54,7 +52,7 @@ def main(_):
         "exact effects, 32 records": (few, {"background": 32}),
     }
     log = first_lines(whole, COMPARED_ROWS.value)
-    open_set(folder, log)
+    prepare_own(log, "scored", folder)
     scored = [
         {"way": way, **run_alone(measure, folder, log, of_way, options)}
         for way, (of_way, options) in ways.items()
@@ -77,7 +75,7 @@ def write_log(folder: pathlib.Path, rows: int) -> pathlib.Path:
     generate_once(raw, "criteo", rows)
     path = raw.with_name("log.tsv")
     with open(path, "w") as log, open(raw) as lines:
-        log.write("\t".join(["click", *NUMBERS, *CATEGORIES]) + "\n")
+        log.write(HEADER)
         log.writelines(lines)
     return path
 
@@ -88,13 +86,6 @@ def first_lines(log: pathlib.Path, rows: int) -> pathlib.Path:
     with open(log) as lines, open(path, "w") as part:
         part.writelines(itertools.islice(lines, rows + 1))
     return path
-
-
-def open_set(folder: pathlib.Path, log: pathlib.Path) -> PreparedDataset:
-    """Returns the prepared set of a log, which says how values are read."""
-    return prepare_click_log(
-        log, name="scored", data_dir=folder, numerical=NUMBERS, categorical=CATEGORIES
-    )
 
 
 def make_model(data: PreparedDataset, preset: str) -> keras.Model:
@@ -108,7 +99,7 @@ def measure(
     folder: pathlib.Path, prepared: pathlib.Path, log: pathlib.Path, options: dict[str, Any]
 ) -> dict[str, Any]:
     """Scores a log in this process by the set of another, and returns what that took."""
-    data = open_set(folder, prepared)
+    data = prepare_own(prepared, "scored", folder)
     model = make_model(data, "tuned")
     output = folder / "scored.parquet"
     output.unlink(missing_ok=True)
@@ -126,7 +117,7 @@ def measure(
 
 def compare(folder: pathlib.Path, log: pathlib.Path, preset: str, rounds: int) -> dict[str, Any]:
     """Returns by how much prediction is slowed down, as shares of its rows a processor second."""
-    data = open_set(folder, log)
+    data = prepare_own(log, "scored", folder)
     model, opened = make_model(data, preset), find_log(log)
 
     def read() -> dict[str, np.ndarray]:

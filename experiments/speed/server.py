@@ -29,7 +29,8 @@ from experiments.common.flags import DATA_DIR
 from experiments.common.markdown import markdown_table
 from experiments.common.results import record, write_result
 from experiments.common.running import run_program
-from experiments.speed.scoring import CATEGORIES, NUMBERS, make_model, open_set, write_log
+from experiments.generated_logs.own_log import CATEGORIES, NUMBERS, prepare_own
+from experiments.speed.scoring import make_model, write_log
 from interhat_tf.serving import export_onnx
 
 CALLS = {1: 1000, 100: 300}
@@ -45,7 +46,7 @@ Record = dict[str, Any]
 def main(_):
     folder = pathlib.Path(DATA_DIR.value) / "server"
     log = write_log(folder, SERVED_ROWS.value)
-    data = open_set(folder, log)
+    data = prepare_own(log, "scored", folder)
     file = folder / "model.onnx"
     file.unlink(missing_ok=True)
     export_onnx(make_model(data, "tuned"), file, data)
