@@ -190,27 +190,29 @@ def _frappe(name):
 
     FM remembers pairs of a user and an app, and the more of them the wider its vectors are.
     """
-    shallow = name in _SHALLOW
+    space = _by_depth(
+        name,
+        batch_size=1024,
+        shallow_l2=(0.0, 1e-6, 3e-6, 1e-5),
+        deep_l2=(1e-2, 2.5e-2, 5e-2, 1e-1),
+        deep_rates=(5e-4, 1e-3, 2e-3),
+    )
+    if name == "fm":
+        space["embedding_dim"] = (64, 256, 1024)
     # The public benchmark's gates of FinalMLP.
     gates = {"first_gate_field": ("user",), "second_gate_field": ("item",)}
-    return {
-        **(gates if name == "finalmlp" else {}),
-        "batch_size": (1024,),
-        "embedding_dim": (64, 256, 1024) if name == "fm" else (10, 16, 32),
-        "embedding_l2": (0.0, 1e-6, 3e-6, 1e-5) if shallow else (1e-2, 2.5e-2, 5e-2, 1e-1),
-        "learning_rate": (2e-3, 5e-3, 1e-2) if shallow else (5e-4, 1e-3, 2e-3),
-    }
+    return {**(gates if name == "finalmlp" else {}), **space}
 
 
 def _movielens(name):
     """Seven times Frappe's records and twice its values."""
-    shallow = name in _SHALLOW
-    return {
-        "batch_size": (4096,),
-        "embedding_dim": (10, 16, 32),
-        "embedding_l2": (0.0, 1e-6, 1e-5, 1e-4) if shallow else (1e-3, 2e-3, 5e-3, 1e-2),
-        "learning_rate": (2e-3, 5e-3, 1e-2) if shallow else (1e-3, 2e-3, 4e-3),
-    }
+    return _by_depth(
+        name,
+        batch_size=4096,
+        shallow_l2=(0.0, 1e-6, 1e-5, 1e-4),
+        deep_l2=(1e-3, 2e-3, 5e-3, 1e-2),
+        deep_rates=(1e-3, 2e-3, 4e-3),
+    )
 
 
 def _large_log(name):
@@ -225,12 +227,22 @@ def _large_log(name):
 
 def _other(name):
     """A log of one's own, of which nothing is known: penalties of any size."""
+    return _by_depth(
+        name,
+        batch_size=1024,
+        shallow_l2=(0.0, 1e-6, 1e-5, 1e-4),
+        deep_l2=(1e-4, 1e-3, 1e-2, 5e-2),
+        deep_rates=(5e-4, 1e-3, 2e-3),
+    )
+
+
+def _by_depth(name, batch_size, shallow_l2, deep_l2, deep_rates):
     shallow = name in _SHALLOW
     return {
-        "batch_size": (1024,),
+        "batch_size": (batch_size,),
         "embedding_dim": (10, 16, 32),
-        "embedding_l2": (0.0, 1e-6, 1e-5, 1e-4) if shallow else (1e-4, 1e-3, 1e-2, 5e-2),
-        "learning_rate": (2e-3, 5e-3, 1e-2) if shallow else (5e-4, 1e-3, 2e-3),
+        "embedding_l2": shallow_l2 if shallow else deep_l2,
+        "learning_rate": (2e-3, 5e-3, 1e-2) if shallow else deep_rates,
     }
 
 
