@@ -70,7 +70,7 @@ def _pair(
     pairs: np.ndarray,
     together: np.ndarray,
 ) -> tuple[str, str, float]:
-    """Returns the two fields that do most, or the first of them if the other does nothing.
+    """Returns the two fields that do most, or as `_field` if one of them does nothing.
 
     Args:
         explanation: The `Explanation`.

@@ -28,6 +28,8 @@ class Preset:
             step minimises their mean. Defaults to `True`.
         per_value: Whether lambda is multiplied by the number of the fields'
             values. Defaults to `False`.
+        fits_batches: Whether few records have smaller batches, so that an epoch
+            has `STEPS_AN_EPOCH` steps. Defaults to `False`.
     """
 
     arguments: Mapping[str, Any]
@@ -36,6 +38,7 @@ class Preset:
     l2: float | None = None
     per_record: bool = True
     per_value: bool = False
+    fits_batches: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +54,7 @@ class DatasetRow:
             distinct features.
         training: Arguments of `TrainingSettings` for any model. The paper gives
             neither learning rate nor batch size: these were chosen on validation.
+        fits_batches: As of a `Preset`, for any model. Defaults to `False`.
         microbatch_size: On a CPU, how many of InterHAt's records stay in a
             core's cache. It changes no result but by rounding.
     """
@@ -60,6 +64,7 @@ class DatasetRow:
     rows: int
     values: int
     training: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    fits_batches: bool = False
     microbatch_size: int | None = None
 
 
@@ -109,8 +114,8 @@ PRESETS = {
         per_record=False,
     ),
     # Field-aware values, which let the attention choose what an MLP over all fields reads, and a
-    # penalty that is the stronger the fewer records there are for a value. On logs of 6,000 to
-    # 200,000 records, with 0.03 to 2 values a record, it is near the best for each.
+    # penalty that is the stronger the fewer records there are for a value: Frappe's, and compared
+    # with others on logs of 6,000 to 14,000 records, with 0.06 to 2 values a record.
     # `experiments/tuning/tuned.py` is how all this was chosen.
     "tuned": Preset(
         arguments={
@@ -135,6 +140,7 @@ PRESETS = {
         },
         l2=3.7,
         per_value=True,
+        fits_batches=True,
     ),
 }
 """The named forms of InterHAt."""
@@ -191,6 +197,7 @@ OTHER_DATASET = DatasetRow(
     rows=DATASETS["frappe"].rows,
     values=DATASETS["frappe"].values,
     training={"batch_size": 2048},
+    fits_batches=True,
 )
 """What a data set without a row has: Frappe's sizes, lambda and numbers of records and values."""
 
@@ -243,18 +250,31 @@ def hyperparameters(
         raise SettingError(f"rows, the number of training records, must be >= 1, got {rows}")
     row, form = DATASETS.get((dataset or "").split("/")[0], OTHER_DATASET), PRESETS[preset]
     if model not in ("interhat", "interhat_s"):
-        return {}, _of_rows(dict(row.training), rows if row is OTHER_DATASET else None)
-    l2 = row.l2 if form.l2 is None else form.l2
+        arguments, training, fits_batches = {}, dict(row.training), row.fits_batches
+    else:
+        arguments = {**row.sizes, **_penalties(form, row, rows, schema), **form.arguments}
+        training = {**row.training, "microbatch_size": row.microbatch_size, **form.training}
+        training = {name: value for name, value in training.items() if value is not None}
+        fits_batches = row.fits_batches or form.fits_batches
+    if fits_batches and rows is not None:
+        training["batch_size"] = min(training["batch_size"], _batch_size(rows))
+    return arguments, training
+
+
+def _penalties(
+    form: Preset, row: DatasetRow, rows: int | None, schema: Schema | None
+) -> dict[str, float]:
+    l2, rows = row.l2 if form.l2 is None else form.l2, rows or row.rows
     if form.per_record:
-        l2 /= rows or row.rows
+        l2 /= rows
     if form.per_value:
-        l2 *= row.values if schema is None else number_of_values(schema, rows or row.rows)
-    penalties = {name: share * l2 for name, share in form.penalties.items()}
-    arguments = {**row.sizes, **penalties, **form.arguments}
-    training = {**row.training, "microbatch_size": row.microbatch_size, **form.training}
-    training = {name: value for name, value in training.items() if value is not None}
-    adapts = preset == "tuned" or row is OTHER_DATASET
-    return arguments, _of_rows(training, rows if adapts else None)
+        l2 *= row.values if schema is None else number_of_values(schema, rows)
+    return {name: share * l2 for name, share in form.penalties.items()}
+
+
+def _batch_size(rows: int) -> int:
+    """Returns the largest power of two, of 32 at least, with enough steps an epoch."""
+    return 2 ** max(5, (rows // STEPS_AN_EPOCH).bit_length() - 1)
 
 
 def number_of_values(schema: Schema, rows: int) -> int:
@@ -268,14 +288,6 @@ def number_of_values(schema: Schema, rows: int) -> int:
     1021
     """
     return sum(min(max(field.vocabulary_size, 1), rows) for field in schema.record_fields)
-
-
-def _of_rows(training: dict[str, Any], rows: int | None) -> dict[str, Any]:
-    """Returns settings with batches, of powers of two, that fit a small number of records."""
-    if rows is None:
-        return training
-    largest = 2 ** max(5, (rows // STEPS_AN_EPOCH).bit_length() - 1)
-    return {**training, "batch_size": min(training["batch_size"], largest)}
 
 
 def needs_whole_batches(arguments: Mapping[str, Any]) -> bool:
