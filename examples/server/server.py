@@ -31,6 +31,8 @@ MAX_RECORDS = 1000
 MAX_BYTES = 4 << 20
 MAX_ERRORS = 10
 """Errors that an answer lists, at most."""
+FORMAT = "1"
+"""The form of the files that this server reads; the first ones said none."""
 
 
 class Model:
@@ -40,7 +42,8 @@ class Model:
         path: The ONNX file.
 
     Raises:
-        ValueError: If it cannot be read, or was exported without its prepared set.
+        ValueError: If it cannot be read, or was exported without its prepared set or by a later
+            version.
     """
 
     def __init__(self, path: pathlib.Path):
@@ -50,6 +53,11 @@ class Model:
             raise ValueError(f"{path} is no ONNX model that can be read ({error})") from error
         self.outputs = [output.name for output in self.session.get_outputs()]
         said = self.session.get_modelmeta().custom_metadata_map
+        if (form := said.get("format", FORMAT)) != FORMAT:
+            raise ValueError(
+                f"{path} is of form {form}, of a later version of interhat_tf; this server reads "
+                f"{FORMAT}: take that version's"
+            )
         self.kinds: dict[str, str] = json.loads(said.get("inputs", "{}"))
         if list(self.kinds) != [given.name for given in self.session.get_inputs()]:
             raise ValueError(f"{path} takes no raw values: write it by interhat export")

@@ -51,8 +51,8 @@ def export_onnx(
     far as the schema has such fields.
 
     The outputs are those of `export_saved_model`. The metadata tells `inputs`, what each
-    is (JSON), `fields`, the fields in the reasons' order (JSON), and `calibration`. An ONNX
-    file holds at most 2 GB.
+    is (JSON), `fields`, the fields in the reasons' order (JSON), `calibration`, and `format`,
+    the number of the file's form. An ONNX file holds at most 2 GB.
 
     Args:
         model: A model with `schema`, and with `explain` or effects, unless reasons are

@@ -9,6 +9,7 @@ from interhat_tf.input_pipeline.prepared_records import PreparedRecords
 from interhat_tf.schema import CATEGORICAL, OUT_OF_VOCABULARY, Batch
 from interhat_tf.serving.encoded_inputs import EncodedInputs
 from interhat_tf.serving.raw_inputs import RawInputs
+from interhat_tf.utils.formats import EXPORT_FORMAT
 
 REASONS = ("order_weights", "field_weights", "effects", "pair_effects")
 """(B, k), (B, k, m), (B, m) and (B, pairs), the last two of a model with effects of its own."""
@@ -86,6 +87,7 @@ def description(model: Any, inputs: Inputs) -> dict[str, str]:
         inputs: What the file takes.
     """
     return {
+        "format": str(EXPORT_FORMAT),
         "calibration": calibration_of(model),
         "inputs": json.dumps(inputs.kinds, ensure_ascii=False),
         "fields": json.dumps(model.schema.field_names, ensure_ascii=False),

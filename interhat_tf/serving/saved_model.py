@@ -46,7 +46,8 @@ def export_saved_model(
     a record's categorical values. A model without attention has no weights. The signature
     `predict` takes the same and returns `probability` alone, at a lower cost. The
     probability is calibrated if the model is; the file `assets.extra/description.json`
-    says how, what each input is and in which order reasons have the fields.
+    says how, what each input is, in which order reasons have the fields, and the number
+    of the folder's form, `format`.
 
     Args:
         model: A model with `schema`, and with `explain` or effects.

@@ -2,7 +2,8 @@
 
 Prepared sets have it in `metadata.json`, runs in `config.json`, models in `assets/format.json` of
 their `.keras` file. Files of version 0.1, and of the time before there was a number, have none;
-they are of form 1, which has only been added to since.
+they are of form 1, which has only been added to since. Exported models, which are read by other
+programs, have a number of their own.
 """
 
 import os
@@ -15,6 +16,9 @@ FORMAT_ASSET = "format.json"
 
 FORMAT = 1
 """The form of the files that are written. It rises with a change that code before cannot read."""
+
+EXPORT_FORMAT = 1
+"""The form of exported models: what they take, return and say of themselves."""
 
 
 def check_format(path: str | os.PathLike, format: Any) -> None:

@@ -10,6 +10,7 @@ import textwrap
 
 import keras
 import numpy as np
+import onnx
 import pytest
 
 from interhat_tf.serving import export_onnx
@@ -200,13 +201,36 @@ def test_a_client_that_goes_away_costs_nothing(server):
     assert ask(server, sent([one()]))[0] == 200
 
 
-def test_a_file_that_it_cannot_serve(model, tmp_path):
+def of_form(form, model, data, path):
+    """Exports a model, and gives the file another number of its form, or none."""
+    export_onnx(model, path, data)
+    graph = onnx.load(path)
+    others = [prop for prop in graph.metadata_props if prop.key != "format"]
+    del graph.metadata_props[:]
+    graph.metadata_props.extend(others)
+    if form:
+        graph.metadata_props.add(key="format", value=form)
+    onnx.save(graph, path)
+
+
+def test_a_file_of_the_time_before_there_was_a_number_is_served(model, data, tmp_path):
+    of_form(None, model, data, tmp_path / "old.onnx")
+    process = start(f"--model={tmp_path / 'old.onnx'}", "--port=0")
+    said = process.stdout.readline()
+    process.terminate()
+    process.wait()
+    assert said.startswith("serving ")
+
+
+def test_a_file_that_it_cannot_serve(model, data, tmp_path):
     export_onnx(model, tmp_path / "ids.onnx")
+    of_form("2", model, data, tmp_path / "later.onnx")
     (tmp_path / "no.onnx").write_text("no model")
     for name, message in {
         "none.onnx": "is missing: write it by interhat export",
         "no.onnx": "is no ONNX model",
         "ids.onnx": "takes no raw values: write it by interhat export",
+        "later.onnx": "is of form 2, of a later version of interhat_tf; this server reads 1",
     }.items():
         process = start(f"--model={tmp_path / name}", "--port=0")
         _, said = process.communicate()

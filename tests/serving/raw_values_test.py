@@ -98,6 +98,7 @@ def test_files_know_their_inputs_by_name_and_kind(exported):
     said = json.loads((exported / "served/assets.extra/description.json").read_text())
     assert said.pop("names")["M.ID"] == "M_ID"
     assert said == metadata
+    assert said["format"] == "1"
     fields = ["app", "M.ID", "member", "depth", "seen at_hour", "seen at_weekday"]
     assert set(json.loads(said["fields"])) == {*fields, "price", "age", "hits"}
     assert said["calibration"] == "calibrated by Platt scaling on 500 validation records"
