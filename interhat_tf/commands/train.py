@@ -194,6 +194,8 @@ def settings(
     known = (data.num_rows("train"), data.schema) if data else ()
     arguments, training = hyperparameters(values.dataset, values.preset, values.model, *known)
     arguments |= changed
+    if names := arguments.get("numerical_embedding"):
+        arguments["numerical_embedding"] = by_field(names)
     training |= given(values, arguments_of([TrainingSettings], NO_FLAGS))
     if values.microbatch_size is None and (
         training.get("jit_compile")
@@ -202,6 +204,20 @@ def settings(
     ):
         training.pop("microbatch_size", None)
     return arguments, training
+
+
+def by_field(names: str) -> str | dict[str, str]:
+    """Returns what `--numerical_embedding` names: one embedding, or FIELD=NAME,FIELD=NAME,...
+
+    Example:
+
+    >>> by_field("piecewise"), by_field("price=piecewise,age=periodic")
+    ('piecewise', {'price': 'piecewise', 'age': 'periodic'})
+    """
+    if "=" not in names:
+        return names
+    pairs = (pair.rpartition("=") for pair in names.split(","))
+    return {field: name for field, _, name in pairs}
 
 
 def crosses(values: flags.FlagValues) -> list[Cross]:

@@ -29,11 +29,22 @@ from interhat_tf.layers.field_aware_values import FieldAwareValues
 from interhat_tf.layers.field_embedding import FieldEmbedding
 from interhat_tf.layers.frozen_vectors import FrozenVectors
 from interhat_tf.layers.multi_head_self_attention import MultiHeadSelfAttention
+from interhat_tf.layers.numerical import NUMBER_EMBEDDINGS, PRODUCT
+from interhat_tf.layers.numerical.autodis import AutoDis
+from interhat_tf.layers.numerical.bucket_embedding import BucketEmbedding
+from interhat_tf.layers.numerical.number_embedding import BinnedEmbedding, NumberEmbedding
+from interhat_tf.layers.numerical.periodic_embedding import PeriodicEmbedding
+from interhat_tf.layers.numerical.piecewise_linear_embedding import PiecewiseLinearEmbedding
 
 __all__ = [
     "MLP",
+    "NUMBER_EMBEDDINGS",
+    "PRODUCT",
     "AttentionalAggregation",
+    "AutoDis",
     "BilinearFusion",
+    "BinnedEmbedding",
+    "BucketEmbedding",
     "Centering",
     "CompressedInteractionNetwork",
     "CrossLayer",
@@ -55,7 +66,10 @@ __all__ = [
     "InteractingLayer",
     "Linear",
     "MultiHeadSelfAttention",
+    "NumberEmbedding",
     "OuterProduct",
+    "PeriodicEmbedding",
+    "PiecewiseLinearEmbedding",
     "QuadraticLayer",
     "SymmetricPolynomial",
 ]

@@ -10,6 +10,8 @@ from keras import ops
 from interhat_tf.errors import SettingError
 from interhat_tf.layers.crossed_fields import CrossedFields
 from interhat_tf.layers.frozen_vectors import FrozenVectors
+from interhat_tf.layers.numerical import NUMBER_EMBEDDINGS, PRODUCT
+from interhat_tf.layers.numerical.number_embedding import BinnedEmbedding
 from interhat_tf.ops import Shape, Tensor, take_rows
 from interhat_tf.schema import CATEGORICAL, NUMERICAL, Batch
 from interhat_tf.utils.config import ConfigFromSignature, Initializer, Regularizer
@@ -23,7 +25,8 @@ class FieldEmbedding(ConfigFromSignature):
     share one table, in which each field's rows start at its offset. A
     numerical field f with value v_f is `x_num = v_f * x_num_0`, with one
     trained vector `x_num_0` for the field; where numbers may be missing, a missing
-    one, NaN, has another trained vector of the field.
+    one, NaN, has another trained vector of the field. A field may have another embedding
+    of its numbers, one of `NUMBER_EMBEDDINGS`.
 
     Id 0 of each categorical field is its out-of-vocabulary id: values that are
     unseen or rarer than the data set's threshold share its row, which is
@@ -42,6 +45,8 @@ class FieldEmbedding(ConfigFromSignature):
             fields, which the inputs do not hold. Defaults to `None`: there are none.
         frozen: Positions of categorical fields that have `FrozenVectors`, and the
             numbers of their dimensions. Defaults to none.
+        number_embeddings: The name of each numerical field's embedding, `"product"` or one
+            of `NUMBER_EMBEDDINGS`. Defaults to none given: all are products.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -74,6 +79,7 @@ class FieldEmbedding(ConfigFromSignature):
         embeddings_regularizer: Regularizer = None,
         crossing: CrossedFields | Mapping[str, Any] | None = None,
         frozen: Sequence[tuple[int, int]] = (),
+        number_embeddings: Sequence[str] = (),
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -100,20 +106,59 @@ class FieldEmbedding(ConfigFromSignature):
             )
             for column, dim in frozen
         }
+        names = tuple(number_embeddings) or (PRODUCT,) * self.num_numerical
+        self.columns_by_name = {
+            name: [column for column, of_column in enumerate(names) if of_column == name]
+            for name in dict.fromkeys(names)
+        }
+        self.number_layers = {
+            name: NUMBER_EMBEDDINGS[name](
+                len(columns),
+                self.embedding_dim,
+                embeddings_initializer=self.embeddings_initializer,
+                embeddings_regularizer=self.embeddings_regularizer,
+                dtype=self.dtype_policy,
+                name=name,
+            )
+            for name, columns in self.columns_by_name.items()
+            if name != PRODUCT
+        }
         self.offsets = np.concatenate([[0], np.cumsum(self.vocabulary_sizes)[:-1]]).astype("int32")
 
     def build(self, input_shape: Mapping[str, Shape] | None = None) -> None:
-        """Creates the tables: (sum of vocabulary sizes, d), (N, d) and, of the missing, (N, d)."""
+        """Creates the tables.
+
+        They are (sum of vocabulary sizes, d), (fields with products, d) and, of missing
+        numbers, (N, d).
+        """
         if self.vocabulary_sizes:
             # Cast row by row: a table may be larger than all that a step computes.
             self.table = self._add_table("table", sum(self.vocabulary_sizes), autocast=False)
         for layer in self.frozen_layers.values():
             layer.build()
-        if self.num_numerical:
-            self.numerical_table = self._add_table("numerical_table", self.num_numerical)
-            if self.missing_numbers:
-                self.missing_table = self._add_table("missing_table", self.num_numerical)
+        if PRODUCT in self.columns_by_name:
+            products = len(self.columns_by_name[PRODUCT])
+            self.numerical_table = self._add_table("numerical_table", products)
+        for layer in self.number_layers.values():
+            layer.build()
+        if self.num_numerical and self.missing_numbers:
+            self.missing_table = self._add_table("missing_table", self.num_numerical)
         self.built = True
+
+    @property
+    def needs_numbers(self) -> bool:
+        """Whether `adapt` has to be called before the layer can embed."""
+        return any(isinstance(layer, BinnedEmbedding) for layer in self.number_layers.values())
+
+    def adapt(self, numbers: np.ndarray) -> None:
+        """Takes in the distribution of training records' numbers, where they are put in bins.
+
+        Args:
+            numbers: Numbers, (rows, N), NaN where missing.
+        """
+        for name, layer in self.number_layers.items():
+            if isinstance(layer, BinnedEmbedding):
+                layer.adapt(numbers[:, self.columns_by_name[name]])
 
     def _add_table(self, name: str, rows: int, autocast: bool = True) -> keras.Variable:
         return self.add_weight(
@@ -141,14 +186,27 @@ class FieldEmbedding(ConfigFromSignature):
         return ops.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]  # (B, m, d)
 
     def _embed_numbers(self, numbers: Tensor) -> Tensor:
-        numbers = ops.expand_dims(ops.cast(numbers, self.compute_dtype), -1)  # (B, N, 1)
+        numbers = ops.cast(numbers, self.compute_dtype)  # (B, N)
         if not self.missing_numbers:
-            return numbers * self.numerical_table  # (B, N, d)
+            return self._embed_known(numbers)  # (B, N, d)
         missing = ops.isnan(numbers)
         # A product with NaN would have gradients of NaN, also where it is not taken.
         numbers = ops.where(missing, ops.zeros_like(numbers), numbers)
         vectors = ops.convert_to_tensor(self.missing_table)  # (N, d); JAX's where takes no variable
-        return ops.where(missing, vectors, numbers * self.numerical_table)
+        return ops.where(ops.expand_dims(missing, -1), vectors, self._embed_known(numbers))
+
+    def _embed_known(self, numbers: Tensor) -> Tensor:
+        parts = []
+        for name, columns in self.columns_by_name.items():
+            of_name = numbers if len(self.columns_by_name) == 1 else ops.take(numbers, columns, 1)
+            if name == PRODUCT:
+                parts.append(ops.expand_dims(of_name, -1) * self.numerical_table)
+            else:
+                parts.append(self.number_layers[name](of_name))  # (B, fields, d)
+        if len(parts) == 1:
+            return parts[0]
+        places = np.argsort(np.concatenate(list(self.columns_by_name.values())))
+        return ops.take(ops.concatenate(parts, axis=1), places, axis=1)  # (B, N, d)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the layer."""

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import keras
+import numpy as np
 from keras import ops
 
 from interhat_tf.calibration import Calibration
 from interhat_tf.layers import MLP, CrossedFields, FieldEmbedding, Linear
 from interhat_tf.models.effects_model import EffectsModel
 from interhat_tf.models.input_checks import CheckedInputs
+from interhat_tf.models.number_embeddings import number_embeddings
 from interhat_tf.schema import CATEGORICAL, NUMERICAL, Schema
 from interhat_tf.utils.config import Initializer
 from interhat_tf.utils.files import read_json, write_json
@@ -39,10 +41,15 @@ class ClickModel(CheckedInputs, EffectsModel):
         frozen_vectors: Categorical fields whose embeddings are given vectors that are
             not trained, and the numbers of their dimensions; `training.load_vectors`
             sets it. Defaults to none.
+        numerical_embedding: The embedding of numerical fields, `"product"` or a name in
+            `layers.NUMBER_EMBEDDINGS`; or names by field, where the fields left out have
+            products. Defaults to `None`, products `v * x`, the paper's. First-order terms
+            and LR's are embeddings of size 1 of the same kind.
         **kwargs: Arguments of `keras.Model`.
 
     Raises:
-        ValueError: If a number among the arguments is not what `utils.limits` allows.
+        ValueError: If a number among the arguments is not what `utils.limits` allows, or
+            there is no such embedding or numerical field.
 
     Call arguments:
         inputs: Dictionary of `categorical`, (B, C) ids, and `numerical`, (B, N)
@@ -60,6 +67,7 @@ class ClickModel(CheckedInputs, EffectsModel):
         schema: Schema | Mapping[str, Any],
         *,
         frozen_vectors: Mapping[str, int] | None = None,
+        numerical_embedding: str | Mapping[str, str] | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -67,6 +75,7 @@ class ClickModel(CheckedInputs, EffectsModel):
         check_limits(self._arguments, {p.name: p.annotation for p in parameters})
         self.frozen_vectors = dict(frozen_vectors or {})
         self.schema = schema if isinstance(schema, Schema) else Schema.from_dict(schema)
+        self.number_embeddings = number_embeddings(self.schema, numerical_embedding)
         crosses = self.schema.crosses
         self.crossing = CrossedFields(self.schema, name="crossing") if crosses else None
         self.training_settings = {}
@@ -110,6 +119,25 @@ class ClickModel(CheckedInputs, EffectsModel):
     @trained_on.setter
     def trained_on(self, trained_on: Mapping[str, str]) -> None:
         object.__setattr__(self, "_trained_on", dict(trained_on))
+
+    def adapt_numbers(self, batches: Iterable[Any]) -> None:
+        """Takes in the distribution of training records' numbers, if an embedding has bins.
+
+        `training.train` calls it before the first step; before Keras' `fit` it is yours to
+        call. Until then the logits of such a model are not a number.
+
+        Args:
+            batches: Batches of training records, with labels or without; they are not read
+                if no embedding has bins.
+        """
+        layers: Any = self._flatten_layers()
+        binned = [x for x in layers if isinstance(x, FieldEmbedding) and x.needs_numbers]
+        if not binned:
+            return
+        inputs = (batch[0] if isinstance(batch, (tuple, list)) else batch for batch in batches)
+        numbers = np.concatenate([np.asarray(batch[NUMERICAL]) for batch in inputs])
+        for layer in binned:
+            layer.adapt(numbers)
 
     def adapt(self, batches: Iterable[Any]) -> None:
         """Takes in what explanations need of training records; most models need nothing."""
@@ -187,6 +215,7 @@ class ClickModel(CheckedInputs, EffectsModel):
             use_bias=use_bias,
             weights_regularizer=l2(l2_strength),
             crossing=self.crossing,
+            number_embeddings=self.number_embeddings,
             dtype=self.logit_dtype,
             name="linear",
         )
@@ -204,6 +233,7 @@ class ClickModel(CheckedInputs, EffectsModel):
             embeddings_regularizer=l2(l2_strength),
             crossing=self.crossing,
             frozen=[(names.index(name), dim) for name, dim in self.frozen_vectors.items()],
+            number_embeddings=self.number_embeddings,
             dtype=self.dtype_policy,
             name="embedding",
         )

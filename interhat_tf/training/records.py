@@ -15,7 +15,9 @@ from interhat_tf.training.self_distillation import check_self_distillation
 from interhat_tf.training.settings import TrainingSettings
 
 ADAPT_BATCHES = 8
-"""Batches of 8,192 training records that a model takes averages of: those err by sd / 256."""
+"""Batches of 8,192 training records that a model takes averages of: those err by sd / 256.
+
+Quantiles of numbers are of as many; their ranks err by 0.2% at most, as a rule."""
 DIAGNOSE_BATCHES = 32
 """Batches of 8,192 validation records that a model is diagnosed on, which reads them four times."""
 
@@ -47,6 +49,11 @@ def check_training(
                 f"needs both; prepare the log with more rows, or split otherwise"
             )
         data.check(split)
+
+
+def adapt_numbers(model: keras.Model, data: PreparedDataset) -> None:
+    """Lets a model that is to be trained take in the distribution of the records' numbers."""
+    model.adapt_numbers(_records(data, "train", ADAPT_BATCHES))
 
 
 def adapt_and_diagnose(model: keras.Model, data: PreparedDataset) -> None:

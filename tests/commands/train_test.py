@@ -327,3 +327,18 @@ def test_goes_on_from_a_run_on_a_set_that_grew(run, tmp_path):
     assert config["training"]["batch_size"] == 50
     assert config["training"]["learning_rate"] == 0.01
     assert config["start_from"] == first
+
+
+def test_each_numerical_field_has_the_embedding_that_a_flag_names(run, tmp_path):
+    prepare_days(tmp_path, 1)
+    arguments = [f"--data_dir={tmp_path}/prepared", *SMALL, "--max_epochs=1"]
+    assert run(*arguments, "--numerical_embedding=price=piecewise", dataset="day1") is None
+    config = read_json(tmp_path / "run" / "config.json")
+    assert config["architecture"]["numerical_embedding"] == {"price": "piecewise"}
+    for flag, message in (
+        ("age=piecewise", "there is no numerical field 'age'; there are: price"),
+        ("splines", "there is no embedding 'splines'"),
+        ("price", "there is no embedding 'price'"),
+    ):
+        said = run(*arguments, f"--numerical_embedding={flag}", dataset="day1")
+        assert_one_line(said, f"numerical_embedding: {message}")

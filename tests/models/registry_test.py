@@ -33,6 +33,11 @@ CASES |= {
     "finalnet": ("finalnet", {"mlp_units": (6,), "second_mlp_units": (4,)}),
 }
 
+MIXED_NUMBERS = [
+    {"price": "piecewise", "age": "periodic"},
+    {"price": "buckets", "age": "autodis"},
+]
+
 
 def build_small(case, schema):
     name, arguments = CASES[case]
@@ -111,6 +116,8 @@ def test_saved_models_load_in_a_fresh_process(schema, batch, tmp_path, backend, 
     """Bit for bit on the same backend; Keras' JAX backend computes the same logits."""
     np.savez(tmp_path / "batch.npz", **batch)
     built = {case: build_small(case, schema) for case in CASES}
+    for i, names in enumerate(MIXED_NUMBERS):
+        built[f"numbers_{i}"] = randomise(MODELS["dnn"](schema, numerical_embedding=names))
     for name, model in built.items():
         model.save(tmp_path / f"{name}.keras")
     run_python("-c", FRESH_PROCESS, tmp_path, *built, KERAS_BACKEND=backend)

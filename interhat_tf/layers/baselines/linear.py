@@ -21,7 +21,8 @@ class Linear(ConfigFromSignature):
 
     x_i is 1 for the value that a categorical field has and 0 for its others, and
     the number itself for a numerical field; a missing number has a weight of its own.
-    The weights are a `FieldEmbedding` of size 1.
+    The weights are a `FieldEmbedding` of size 1; a numerical field with another embedding than
+    the product has that one's term in place of w_i x_i.
 
     Args:
         vocabulary_sizes: Number of ids of each categorical field, id 0 included.
@@ -31,6 +32,7 @@ class Linear(ConfigFromSignature):
         weights_initializer: Initializer of w. Defaults to `"zeros"`, as in libFM.
         weights_regularizer: Regularizer of w, not of w_0. Defaults to `None`.
         crossing: As for `FieldEmbedding`.
+        number_embeddings: As for `FieldEmbedding`.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -57,6 +59,7 @@ class Linear(ConfigFromSignature):
         weights_initializer: Initializer = "zeros",
         weights_regularizer: Regularizer = None,
         crossing: CrossedFields | Mapping[str, Any] | None = None,
+        number_embeddings: Sequence[str] = (),
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -71,6 +74,7 @@ class Linear(ConfigFromSignature):
             embeddings_initializer=self.weights_initializer,
             embeddings_regularizer=self.weights_regularizer,
             crossing=crossing,
+            number_embeddings=number_embeddings,
             dtype=self.dtype_policy,
             name="weights",
         )
