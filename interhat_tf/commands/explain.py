@@ -4,10 +4,11 @@
 
 Explains the first records of a split that satisfy a condition, such as
 `--where=user=u17,app=maps`, with the model of a run of `interhat train`. The
-page needs no other file and no network: heat maps with the numbers under the
-pointer, contributions as a waterfall, the effects of each field's own value
-against those of `--compared_with` training records, the explanation in words,
-search and sort.
+page needs no other file and no network. It begins with an overview: AUC, base rate,
+calibration, the fields and pairs that move the logit most. Then come the records, with
+their label, probability and explanation in words, to be searched, filtered and sorted:
+the effects of each field's own value against those of `--compared_with` training
+records, what two of them do together, contributions and heat maps.
 """
 
 import pathlib
@@ -18,11 +19,14 @@ from interhat_tf.commands.conditions import condition
 from interhat_tf.commands.data_flags import define_data_flags, open_data, open_model
 from interhat_tf.errors import SettingError
 from interhat_tf.explanation.explanation import explain_records
-from interhat_tf.explanation.selection import first_records
+from interhat_tf.explanation.overview import model_overview
+from interhat_tf.explanation.selection import first_labelled, first_records
 from interhat_tf.explanation.sentences import notes
 from interhat_tf.preprocessing.rows import SPLITS
 
 REQUIRED = ("dataset", "run")
+PAIRED_FIELDS = 4
+"""The strongest fields of each record, whose pairs have effects."""
 
 
 def define_flags() -> flags.FlagValues:
@@ -55,14 +59,23 @@ def main(values: flags.FlagValues) -> None:
     if not hasattr(model, "explain"):
         raise SettingError(f"{path} is a {type(model).__name__}, which does not explain itself")
     wanted = condition(data, values.where) if values.where else None
-    inputs = first_records(data, values.split, values.records, wanted)
+    inputs, labels = first_labelled(data, values.split, values.records, wanted)
     background = None
     if values.compared_with:
         background = first_records(data, "train", values.compared_with)
-    explanation = explain_records(model, inputs, values=data.decode(inputs), background=background)
+    paired = background is not None and len(data.schema.record_fields) > 1
+    explanation = explain_records(
+        model,
+        inputs,
+        values=data.decode(inputs),
+        background=background,
+        interactions=PAIRED_FIELDS if paired else 0,
+        labels=labels,
+    )
     about = f"{path}, {len(explanation):,} records of {data.name}, {values.split}"
     about += f" with {values.where}" if values.where else ""
-    explanation.to_html(values.output, about=about)
+    overview = model_overview(model, data, values.split, values.compared_with)
+    explanation.to_html(values.output, about=about, overview=overview)
     if values.json:
         explanation.to_json(values.json)
     print(f"{values.output}: {len(explanation):,} records")

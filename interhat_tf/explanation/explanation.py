@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     import shap
     from matplotlib.figure import Figure
 
+    from interhat_tf.explanation.overview import Overview
+
 
 _OF_ALL = ("field_names", "attention", "effect_fidelity", "calibration", "hashed")
 """What an explanation says of all its records."""
@@ -90,6 +92,8 @@ class Explanation:
         unknown: Whether each value is out of vocabulary, (B, m) booleans; `None` if that
             was not asked.
         hashed: Names of the fields that are hashed. Defaults to none.
+        labels: Whether each record was clicked, (B,) of 0 and 1; `None` if that is not
+            known.
 
     Raises:
         ValueError: If contributions are against an average record that the model
@@ -123,6 +127,7 @@ class Explanation:
     calibration: Calibration | None = None
     unknown: np.ndarray | None = None
     hashed: tuple[str, ...] = ()
+    labels: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         check_base(self.logits, self.bias)
@@ -240,7 +245,11 @@ class Explanation:
         return None
 
     def to_html(
-        self, path: str | os.PathLike, title: str = "Explanations", about: str = ""
+        self,
+        path: str | os.PathLike,
+        title: str = "Explanations",
+        about: str = "",
+        overview: "Overview | None" = None,
     ) -> None:
         """Writes a self-contained page to look into the records; see `write_page`.
 
@@ -248,8 +257,9 @@ class Explanation:
             path: The file; its folder is made if need be.
             title: Title of the page.
             about: A line under it, say of the model and the data.
+            overview: What `model_overview` says of the whole split. Defaults to `None`.
         """
-        write_page(self, path, title, about)
+        write_page(self, path, title, about, overview)
 
     def to_shap(self) -> "shap.Explanation":
         """Returns a `shap.Explanation`, for the plots of the `shap` package.
@@ -307,6 +317,7 @@ def explain_records(
     background: Batch | None = None,
     batch_size: int = 4096,
     interactions: int = 0,
+    labels: np.ndarray | None = None,
 ) -> Explanation:
     """Explains records.
 
@@ -329,6 +340,8 @@ def explain_records(
             times as many predictions as the background has records; 8 is a fair
             number. Defaults to 0: no pair effects but those of `fit_effects`, of
             all pairs, if the model has them and there is no background.
+        labels: Whether each record was clicked, (B,) of 0 and 1, which the page shows
+            beside the prediction. Defaults to `None`: not known.
 
     Returns:
         The `Explanation`.
@@ -336,10 +349,10 @@ def explain_records(
     Raises:
         ValueError: If there are no records, or they do not follow the schema, or the model
             predicts what is no number for one, or the values'
-            shape is not (B, C + N), or contributions are against an average
-            record that the model was not given, or interactions are asked for
-            of fewer than two fields, or without a background of a model that does
-            not estimate them.
+            shape is not (B, C + N), or there are more or fewer labels, or contributions
+            are against an average record that the model was not given, or interactions are
+            asked for of fewer than two fields, or without a background of a model that
+            does not estimate them.
     """
     schema = model.schema
     inputs = {kind: np.asarray(array) for kind, array in inputs.items()}
@@ -350,6 +363,8 @@ def explain_records(
         raise DataError(f"values must be {(rows, len(schema.record_fields))}, got {values.shape}")
     if rows == 0:
         raise SettingError("there are no records to explain; give one at least")
+    if labels is not None and len(labels) != rows:
+        raise DataError(f"needs a label for each of {rows} records, got {len(labels)}")
     joined: dict[str, Any] = explain_inputs(model, inputs, batch_size, return_heads=heads)
     if wrong := np.count_nonzero(~np.isfinite(joined["logits"])):
         raise DataError(
@@ -367,6 +382,7 @@ def explain_records(
     if "pair_effects" in joined and "pairs" not in joined:
         joined["pairs"] = np.tile(pair_positions(schema), (rows, 1, 1))  # (B, pairs, 2)
     joined["unknown"] = _unknown_values(schema, inputs)
+    joined["labels"] = labels
     joined["hashed"] = tuple(f.name for f in schema.categorical if f.hash_size is not None)
     return Explanation(schema.field_names, with_crossed_values(schema, inputs, values), **joined)
 

@@ -15,7 +15,7 @@ def json_data(explanation: "Explanation") -> dict[str, Any]:
 
     For effects that the model estimates there is `effect_fidelity` as well, and of a
     calibrated model `calibration`, a text. If values are out of vocabulary, `unknown` has
-    the share of the records of each field.
+    the share of the records of each field. Records whose label is known have `clicked`.
 
     Weights, contributions and effects are rounded to 6 decimals.
 
@@ -29,17 +29,19 @@ def json_data(explanation: "Explanation") -> dict[str, Any]:
         "bias": explanation.bias.tolist(),
         "sentence": explanation.sentences(),
         "values": [dict(zip(names, row, strict=True)) for row in explanation.values.tolist()],
-        "order_weights": _rounded(explanation.order_weights),
-        "field_weights": _rounded(explanation.field_weights),
-        "contributions": _rounded(explanation.contributions),
+        "order_weights": rounded(explanation.order_weights),
+        "field_weights": rounded(explanation.field_weights),
+        "contributions": rounded(explanation.contributions),
         "interaction_sets": [
             [list(fields) for fields in of_record] for of_record in explanation.interaction_sets()
         ],
     }
+    if explanation.labels is not None:
+        columns["clicked"] = (explanation.labels == 1).tolist()
     if explanation.heads is not None:
-        columns["heads"] = _rounded(explanation.heads)
+        columns["heads"] = rounded(explanation.heads)
     if explanation.effects is not None:
-        columns["effects"] = _rounded(explanation.effects)
+        columns["effects"] = rounded(explanation.effects)
     if explanation.pair_effects is not None:
         columns["interactions"] = [
             [{"fields": list(pair), "effect": round(effect, DECIMALS)} for pair, effect in pairs]
@@ -58,5 +60,6 @@ def json_data(explanation: "Explanation") -> dict[str, Any]:
     return {**of_model, "records": records}
 
 
-def _rounded(array: np.ndarray) -> list:
+def rounded(array: np.ndarray) -> list:
+    """Returns an array as lists of numbers of 6 decimals."""
     return np.round(np.asarray(array, "float64"), DECIMALS).tolist()

@@ -36,19 +36,29 @@ def select_records(
         ValueError: If a batch does not follow the schema, or the condition does
             not return a boolean mask.
     """
+    for inputs, _ in _selected(schema, batches, condition):
+        yield inputs
+
+
+def _selected(
+    schema: Schema, batches: Iterable[Any], condition: Condition | None
+) -> Iterator[tuple[Batch, Any]]:
+    """Yields what `select_records` does, and the records' labels, `None` if batches have none."""
     first_row = 0
     for batch in batches:
-        inputs = batch[0] if isinstance(batch, (tuple, list)) else batch
+        inputs, labels, *_ = (*batch, None) if isinstance(batch, (tuple, list)) else (batch, None)
         inputs = {name: np.asarray(value) for name, value in inputs.items()}
         schema.check(inputs, first_row=first_row)
         rows = len(next(iter(inputs.values())))
         first_row += rows
+        labels = None if labels is None else np.asarray(labels).reshape(rows)  # (B,)
         if condition is not None:
             mask = matches(condition, inputs)
             inputs = {name: value[mask] for name, value in inputs.items()}
+            labels = None if labels is None else labels[mask]
             rows = int(mask.sum())
         if rows:
-            yield inputs
+            yield inputs, labels
 
 
 def matches(condition: Condition, inputs: Batch) -> np.ndarray:
@@ -112,7 +122,14 @@ def where(schema: Schema, /, **ids: int) -> Condition:
 def first_records(
     data: "PreparedDataset", split: str, number: int, condition: Condition | None = None
 ) -> dict[str, np.ndarray]:
-    """Returns the inputs of the first records of a split, fewer if it has fewer.
+    """Returns the inputs of the first records of a split; see `first_labelled`."""
+    return first_labelled(data, split, number, condition)[0]
+
+
+def first_labelled(
+    data: "PreparedDataset", split: str, number: int, condition: Condition | None = None
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Returns inputs and labels of the first records of a split, fewer if it has fewer.
 
     Rows lie in a random order, so that the first ones stand for the split.
 
@@ -125,13 +142,17 @@ def first_records(
     Raises:
         ValueError: If no record satisfies it.
     """
-    batches, found = [], 0
+    found, rows = [], 0
     with data.naming_damage(split):
-        for batch in select_records(data.schema, data.evaluation_batches(split, 8192), condition):
-            batches.append(batch)
-            found += len(next(iter(batch.values())))
-            if found >= number:
+        for batch in _selected(data.schema, data.evaluation_batches(split, 8192), condition):
+            found.append(batch)
+            rows += len(batch[1])
+            if rows >= number:
                 break
     if not found:
         raise DataError(f"no record of {split} satisfies the condition")
-    return {kind: np.concatenate([b[kind] for b in batches])[:number] for kind in batches[0]}
+    inputs, labels = zip(*found, strict=True)
+    joined = {
+        kind: np.concatenate([batch[kind] for batch in inputs])[:number] for kind in inputs[0]
+    }
+    return joined, np.concatenate(labels)[:number]

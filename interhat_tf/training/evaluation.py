@@ -68,7 +68,11 @@ def predict_logits(
 
 
 def predict_weighted(
-    model: keras.Model, data: PreparedDataset, split: str, predict: Predict | None = None
+    model: keras.Model,
+    data: PreparedDataset,
+    split: str,
+    predict: Predict | None = None,
+    records: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Returns labels, logits and weights of a split's records, the last `None` if it has none.
 
@@ -77,8 +81,12 @@ def predict_weighted(
         data: The `PreparedDataset`.
         split: The split.
         predict: As for `evaluate`.
+        records: How many of the first records at least, in whole batches of 8,192. Their
+            order is random. Defaults to `None`: all.
     """
     batches = data.evaluation_batches(split, EVALUATION_BATCH_SIZE)
+    if records is not None:
+        batches = batches.take(-(-records // EVALUATION_BATCH_SIZE))
     with data.naming_damage(split):
         labels, logits, *weights = _predict_batches(batches, predict or model.predict_on_batch)
     return labels, logits, weights[0] if weights else None

@@ -1,3 +1,4 @@
+import json
 import re
 
 import keras
@@ -55,6 +56,22 @@ def test_the_first_records_of_a_split(run, folder):
     np.testing.assert_allclose([record["logit"] for record in records], logits, atol=1e-5)
     assert all(len(record["effects"]) == 10 for record in records)
     assert [list(record["values"].values()) for record in records] == data.decode(inputs).tolist()
+
+
+def test_records_have_their_labels(run, folder):
+    data = prepared_dataset("frappe", f"{folder}/prepared")
+    _, labels = next(iter(data.evaluation_batches("validation", 7)))
+    records = run(split="validation", records=7)
+    assert [record["clicked"] for record in records] == (labels.numpy() == 1).tolist()
+
+
+def test_the_page_has_an_overview(run, tmp_path):
+    run(split="validation", records=2)
+    page = (tmp_path / "page.html").read_text()
+    (text,) = re.findall(r'<script id="overview-data".*?>(.*?)</script>', page)
+    overview = json.loads(text)
+    assert overview["about"].endswith("records of frappe/nfm/1.0.0, validation")
+    assert 0 < overview["figures"]["auc"] < 1 and len(overview["pairs"]) == 6
 
 
 def test_records_with_given_values(run):

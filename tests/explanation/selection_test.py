@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from interhat_tf import Field, Schema
-from interhat_tf.explanation.selection import first_records, select_records, where
+from interhat_tf.explanation.selection import first_labelled, first_records, select_records, where
 from tests.explanation.made import SCHEMA, cut, make_inputs
 
 
@@ -63,7 +63,8 @@ class Data:
 
     def evaluation_batches(self, split, batch_size):
         ads = np.array([[1], [2], [3], [1], [2], [3], [1]], "int32")  # (7, 1)
-        return [({"categorical": ads[i : i + 2]}, np.zeros(2)) for i in range(0, 7, 2)]
+        clicks = ads[:, 0] > 1  # (7,)
+        return [({"categorical": ads[i : i + 2]}, clicks[i : i + 2]) for i in range(0, 7, 2)]
 
     def naming_damage(self, split):
         return contextlib.nullcontext()
@@ -84,3 +85,11 @@ def test_records_that_satisfy_a_condition_are_counted_alone():
 def test_a_condition_that_no_record_satisfies_is_an_error():
     with pytest.raises(ValueError, match="no record of test satisfies"):
         first_records(Data(), "test", 3, where(Data.schema, ad=4))
+
+
+def test_labels_are_those_of_the_records():
+    inputs, labels = first_labelled(Data(), "test", 5)
+    assert inputs["categorical"].ravel().tolist() == [1, 2, 3, 1, 2]
+    assert labels.tolist() == [False, True, True, False, True]
+    _, labels = first_labelled(Data(), "test", 5, where(Data.schema, ad=1))
+    assert labels.tolist() == [False] * 3

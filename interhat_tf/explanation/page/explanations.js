@@ -1,23 +1,7 @@
-"use strict";
-const { field_names: fields, records } = JSON.parse(document.getElementById("data").textContent);
-const byId = (id) => document.getElementById(id);
-const signed = (x) => (x < 0 ? "−" : "+") + Math.abs(x).toFixed(3);
-const LARGEST = 12;
-
-// A field and its value; one of the two if they agree.
-function label(record, field) {
-  const value = record.values[field];
-  if (value === "(missing)") return `${field} unknown`;
-  return value === field || value === `not ${field}` ? value : `${field} = ${value}`;
-}
-
-// Everything that comes from the log goes through textContent and is never read as HTML.
-function make(tag, text, className) {
-  const element = document.createElement(tag);
-  if (text !== undefined) element.textContent = text;
-  if (className) element.className = className;
-  return element;
-}
+const labelled = records.some((record) => record.clicked !== undefined);
+const mean = records.reduce((sum, record) => sum + record.probability, 0) / records.length;
+const base = overview ? overview.figures.base_rate : mean;
+const place = axisOf([base, ...records.map((record) => record.probability)]);
 
 function listed(record, number) {
   const article = make("article");
@@ -26,9 +10,14 @@ function listed(record, number) {
   button.setAttribute("aria-expanded", "false");
   button.append(
     make("span", `#${number}`, "number"),
-    make("span", record.probability.toFixed(3), "number"),
-    make("span", record.sentence),
+    make("span", share(record.probability), "probability"),
+    probabilityBar(place, base, record.probability),
+    make("span", record.sentence, "sentence"),
   );
+  if (labelled) {
+    const words = record.clicked ? "● clicked" : "○ no click";
+    button.querySelector(".probability").after(make("span", words, "outcome"));
+  }
   // A record's pictures are drawn when it is opened, so that a thousand of them load at once.
   button.addEventListener("click", () => {
     const open = article.querySelector(".detail");
@@ -40,117 +29,22 @@ function listed(record, number) {
   return article;
 }
 
-function detail(record) {
-  const panel = make("div", undefined, "detail");
-  panel.append(
-    make("h2", "Attention: orders and fields; the fuller, the heavier"),
-    heatMap(record),
-    make("h2", "Contributions to the logit: blue raises, orange lowers"),
-    ...waterfall(record),
-  );
-  if (record.effects) {
-    panel.append(
-      make("h2", "Effects of each field’s own value on the logit, others’ values in its place"),
-      ...effects(record),
-    );
-  }
-  return panel;
-}
-
-function heatMap(record) {
-  const table = make("table");
-  const head = table.createTHead().insertRow();
-  head.append(make("th", "order (weight)"));
-  for (const field of fields) {
-    const cell = make("th");
-    cell.title = label(record, field);
-    cell.append(make("span", field), make("span", record.values[field], "value"));
-    head.append(cell);
-  }
-  const body = table.createTBody();
-  record.field_weights.forEach((weights, order) => {
-    const row = body.insertRow();
-    row.append(make("th", `${order + 1} (${record.order_weights[order].toFixed(2)})`));
-    weights.forEach((weight, j) => {
-      const cell = row.insertCell();
-      cell.style.background = `rgba(var(--blue), ${weight.toFixed(3)})`;
-      cell.tabIndex = 0;
-      const words =
-        `${label(record, fields[j])}\norder ${order + 1}: weight ` +
-        `${weight.toFixed(3)}\ncontribution ${signed(record.contributions[order][j])}`;
-      cell.setAttribute("aria-label", words);
-      cell.addEventListener("pointerenter", (event) => show(words, event.clientX, event.clientY));
-      cell.addEventListener("focus", () => {
-        const box = cell.getBoundingClientRect();
-        show(words, box.left, box.bottom);
-      });
-      cell.addEventListener("pointerleave", hide);
-      cell.addEventListener("blur", hide);
-    });
-  });
-  const scroll = make("div", undefined, "scroll");
-  scroll.append(table);
-  return scroll;
-}
-
-function waterfall(record) {
-  const totals = fields.map((field, j) => [
-    label(record, field),
-    record.contributions.reduce((sum, row) => sum + row[j], 0),
-  ]);
-  totals.sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]));
-  const rest = totals.splice(LARGEST);
-  if (rest.length) {
-    totals.push([`${rest.length} other fields`, rest.reduce((sum, [, x]) => sum + x, 0)]);
-  }
-  let end = record.bias;
-  const steps = [["bias", 0, record.bias, "total"]];
-  for (const [name, amount] of totals) steps.push([name, end, (end += amount)]);
-  steps.push(["logit", 0, record.logit, "total"]);
-  return bars(steps);
-}
-
-function effects(record) {
-  const steps = fields.map((field, j) => [label(record, field), 0, record.effects[j]]);
-  steps.sort((a, b) => Math.abs(b[2]) - Math.abs(a[2]));
-  return bars(steps.slice(0, LARGEST));
-}
-
-// A bar for each step, on one scale: a step is a name, where it begins and ends, and maybe a class.
-function bars(steps) {
-  const ends = steps.flatMap(([, from, to]) => [from, to]);
-  const low = Math.min(...ends);
-  const width = Math.max(...ends) - low || 1;
-  return steps.map(([name, from, to, kind]) => {
-    const bar = make("div", undefined, "bar");
-    const track = make("span", undefined, "track");
-    const fill = make("i", undefined, kind ?? (to < from ? "lowers" : "raises"));
-    fill.style.left = `${((Math.min(from, to) - low) / width) * 100}%`;
-    fill.style.width = `${(Math.abs(to - from) / width) * 100}%`;
-    track.append(fill);
-    bar.append(make("span", name), track, make("span", signed(to - from), "amount"));
-    return bar;
-  });
-}
-
-function show(words, x, y) {
-  const hover = byId("hover");
-  hover.textContent = words;
-  hover.hidden = false;
-  hover.style.left = `${Math.min(x + 12, innerWidth - hover.offsetWidth - 4)}px`;
-  hover.style.top = `${Math.min(y + 12, innerHeight - hover.offsetHeight - 4)}px`;
-}
-
-function hide() {
-  byId("hover").hidden = true;
-}
-
 const heaviest = (record) => record.order_weights.indexOf(Math.max(...record.order_weights));
+const right = ({ clicked, probability }) => (clicked ? probability : 1 - probability);
 const ORDERS = {
   record: (a, b) => a.number - b.number,
   highest: (a, b) => b.record.probability - a.record.probability,
   lowest: (a, b) => a.record.probability - b.record.probability,
+  surprising: (a, b) => right(a.record) - right(b.record),
   order: (a, b) => heaviest(a.record) - heaviest(b.record) || a.number - b.number,
+};
+const OUTCOMES = {
+  all: () => true,
+  clicked: (record) => record.clicked,
+  not: (record) => !record.clicked,
+  above: (record) => record.probability >= base,
+  below: (record) => record.probability < base,
+  surprising: (record) => record.clicked !== record.probability >= base,
 };
 const items = records.map((record, number) => ({
   record,
@@ -163,10 +57,35 @@ const items = records.map((record, number) => ({
 
 function list() {
   const wanted = byId("search").value.trim().toLowerCase();
-  const found = items.filter((item) => item.words.includes(wanted));
+  const [field, value] = [byId("field").value, byId("value").value];
+  const outcome = OUTCOMES[byId("outcome").value];
+  const found = items.filter(
+    ({ record, words }) =>
+      words.includes(wanted) && outcome(record) && (!value || record.values[field] === value.slice(1)),
+  );
   found.sort(ORDERS[byId("sort").value]);
   byId("records").replaceChildren(...found.map((item) => item.element));
   byId("count").textContent = `${found.length} of ${items.length} records`;
+}
+
+function option(value, text) {
+  const element = make("option", text);
+  element.value = value;
+  return element;
+}
+
+// The values that a field has, the most frequent first; a value may be empty, so that "=" marks it.
+function listValues() {
+  const field = byId("field").value;
+  const counts = new Map();
+  for (const { values } of field ? records : []) {
+    counts.set(values[field], (counts.get(values[field]) ?? 0) + 1);
+  }
+  const sorted = [...counts].sort((a, b) => b[1] - a[1]);
+  const options = sorted.map(([value, count]) => option(`=${value}`, `${value} (${count})`));
+  byId("value").replaceChildren(option("", "any value"), ...options);
+  byId("value").disabled = !field;
+  list();
 }
 
 const root = document.documentElement;
@@ -174,6 +93,12 @@ root.dataset.theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark"
 byId("theme").addEventListener("click", () => {
   root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark";
 });
+if (overview) drawOverview();
+if (!labelled) document.querySelectorAll("option[data-labelled]").forEach((one) => one.remove());
+const name = overview ? "the base rate" : "the mean prediction";
+byId("axis").textContent = `Bars begin at ${name}, ${share(base)}, and are on a scale of log-odds.`;
+byId("field").append(...fields.map((field) => option(field, field)));
+byId("field").addEventListener("change", listValues);
+for (const id of ["value", "outcome", "sort"]) byId(id).addEventListener("change", list);
 byId("search").addEventListener("input", list);
-byId("sort").addEventListener("change", list);
-list();
+listValues();
