@@ -16,6 +16,7 @@ import interhat_stand_ins
 COMMANDS = {
     "prepare": "prepare a click log or a public data set",
     "train": "train a model on a prepared data set",
+    "tune": "find a model's hyperparameters, on validation",
     "calibrate": "make a model's probabilities come true as often as they say",
     "score": "write a log's rows again, with probability and reasons",
     "export": "write a SavedModel or an ONNX file, which take a log's raw values",

@@ -12,6 +12,7 @@ DATASETS = ["interhat_tf.datasets", *(f"interhat_tf.datasets.{p}" for p in find_
 
 DOCS = ["furo>=2025.9", "myst-parser>=5", "sphinx>=9", "sphinx-copybutton>=0.5"]
 SERVER = ["fastapi>=0.115", "onnxruntime>=1.20", "uvicorn>=0.30"]
+TUNE = ["optuna>=4"]
 TREES = ["interpret-core>=0.7", "lightgbm>=4.6"]
 
 setup(
@@ -62,12 +63,15 @@ setup(
         "trees": TREES,
         # `Explanation.to_shap`, for its plots.
         "shap": ["shap>=0.48"],
+        # `interhat tune`.
+        "tune": TUNE,
         "notebooks": [*SERVER, "ipykernel>=6", "jupyterlab>=4", "nbclient>=0.10", "tf2onnx>=1.17"],
         "docs": DOCS,
         "dev": [
             *DOCS,
             *SERVER,
             *TREES,
+            *TUNE,
             "apache-beam>=2.60",
             # Property-based tests.
             "hypothesis>=6.100",

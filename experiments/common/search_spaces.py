@@ -6,34 +6,15 @@ rate; boosted trees have neither batches nor embeddings. A space with one settin
 searched: the row is as printed, or as others published it.
 """
 
-import inspect
 from collections.abc import Sequence
 from typing import Any
 
 from experiments.common.published import TITLES
 from interhat_tf.models import MODELS
+from interhat_tf.tuning.spaces import OF_MODELS, TRAINING, by_depth, own_space, taken
 
 Space = dict[str, Sequence[Any]]
 
-# Of every row that is searched: averaged weights, which lower the logloss of all models. With them
-# a constant learning rate is better for some models, and one that drops for others.
-_TRAINING: Space = {
-    "ema_momentum": (0.995,),
-    "learning_rate_factor": (0.1, 1.0),
-    "patience": (3,),
-}
-# Two layers of 200 units reach on Frappe what BARS' three of 400 do, in a third of
-# the time: DeepFM, validation, one seed, 0.9855 / 0.1398 against 0.9855 / 0.1389.
-_MLP = {"mlp_units": ([200, 200],), "batch_norm": (True,), "dropout": (0.0, 0.1, 0.2, 0.3)}
-# As in the public settings, with two streams or blocks beside each other.
-_STREAMS = {
-    "mlp_units": ([400], [400, 400]),
-    "batch_norm": (True,),
-    "dropout": (0.1, 0.2, 0.4),
-}
-# FinalNet's and QNN-alpha's authors train them with the pull to the mean of two predictions.
-_PULLED: Space = {"self_distillation": (1.0,)}
-_ATTENTION_LAYERS = {"num_layers": (2, 3), "num_heads": (2, 4), "key_dim": (16, 32)}
 # Field-aware values and a head as wide as the MLPs'. Self-attention before them takes twice the
 # time and gains nothing on Frappe's validation (`experiments/tuning/tuned.py`).
 _INTERHAT = {
@@ -44,41 +25,6 @@ _INTERHAT = {
     "attention_size": (16,),
     "value_dim": (200,),
     "mlp_units": ([200],),
-    "dropout": (0.0, 0.1, 0.2, 0.3),
-    "order": (1, 2),
-}
-# What a row has in addition to the flags of its data set, the cheapest and most important first:
-# this is the order of the study.
-_OWN: dict[str, Space] = {
-    "lr": {},
-    "fm": {},
-    "dnn": _MLP,
-    "deepfm": _MLP,
-    "interhat": _INTERHAT,
-    "dcn_v2": {**_MLP, "num_cross_layers": (2, 3)},
-    "finalnet": {**_STREAMS, **_PULLED, "second_mlp_units": ([400], [400, 400])},
-    "qnn_alpha": {
-        **_PULLED,
-        "num_layers": (1, 2),
-        "num_maps": (2, 4),
-        "batch_norm": (True,),
-        "dropout": (0.1, 0.2, 0.3),
-    },
-    "ecn": {
-        "num_cross_layers": (2, 3, 4),
-        "batch_norm": (False, True),
-        "dropout": (0.0, 0.1, 0.2),
-    },
-    "finalmlp": {**_STREAMS, "second_mlp_units": ([100], [400]), "num_heads": (2, 5, 10)},
-    "wide_deep": _MLP,
-    "ipnn": _MLP,
-    "dcn": {**_MLP, "num_cross_layers": (2, 3)},
-    "ffm": {},
-    "afm": {"attention_size": (8, 16, 32), "dropout": (0.0, 0.1)},
-    "order_exact": {"order": (2, 3)},
-    "xdeepfm": {**_MLP, "cin_units": ([32], [64])},
-    "autoint": _ATTENTION_LAYERS,
-    "autoint_plus": {**_MLP, **_ATTENTION_LAYERS},
 }
 # Boosted trees read ids and numbers as they are; nothing of them is a data set's.
 _TREES: dict[str, Space] = {
@@ -119,7 +65,7 @@ _FORMS: dict[str, Space] = {
 }
 _AS_PRINTED = ("released", "paper")
 _FORM_PENALTIES = {
-    **_TRAINING,
+    **TRAINING,
     "embedding_l2": (0.0, 5e-4, 2e-3, 5e-3, 1e-2),
     "aggregation_l2": (0.0, 1e-4, 1e-3),
     "learning_rate": (1e-3, 2e-3, 4e-3),
@@ -142,7 +88,6 @@ _PUBLISHED: dict[str, dict[str, Space]] = {
         }
     }
 }
-_SHALLOW = ("lr", "fm", "ffm", "afm")
 
 
 def contenders(dataset: str) -> list[str]:
@@ -151,7 +96,7 @@ def contenders(dataset: str) -> list[str]:
     Models of other packages are the last; their class may have a `search_space`.
     """
     slowest = ("xdeepfm", "autoint", "autoint_plus")
-    first = [name for name in _OWN if name not in slowest]
+    first = [name for name in OF_MODELS if name not in slowest]
     here = [*first, *_TREES, *_FORMS, *slowest, *_PUBLISHED.get(dataset, {})]
     added = [name for name in MODELS.load() if name not in here and name not in TITLES]
     return [*here, *added]
@@ -175,14 +120,9 @@ def search_space(dataset: str, name: str) -> Space:
         return _FORMS[name] if name in _AS_PRINTED else {**_FORM_PENALTIES, **_FORMS[name]}
     if name in _PUBLISHED.get(dataset, {}):
         return _PUBLISHED[dataset][name]
-    own = _OWN[name] if name in _OWN else getattr(MODELS[name], "search_space", {})
-    space = {**_TRAINING, **_DATASETS.get(dataset, _other)(name), **own}
-    arguments = inspect.signature(MODELS[space.get("model", (name,))[0]]).parameters
-    return {
-        flag: choices
-        for flag, choices in space.items()
-        if flag not in ("embedding_dim", "embedding_l2") or flag in arguments
-    }
+    own = {**(_INTERHAT if name == "interhat" else {}), **own_space(name)}
+    space = {**TRAINING, **_DATASETS.get(dataset, _other)(name), **own}
+    return taken(own.get("model", (name,))[0], space)
 
 
 def _frappe(name):
@@ -190,29 +130,27 @@ def _frappe(name):
 
     FM remembers pairs of a user and an app, and the more of them the wider its vectors are.
     """
-    space = _by_depth(
+    space = by_depth(
         name,
-        batch_size=1024,
         shallow_l2=(0.0, 1e-6, 3e-6, 1e-5),
         deep_l2=(1e-2, 2.5e-2, 5e-2, 1e-1),
         deep_rates=(5e-4, 1e-3, 2e-3),
     )
-    if name == "fm":
-        space["embedding_dim"] = (64, 256, 1024)
+    wide = {"embedding_dim": (64, 256, 1024)} if name == "fm" else {}
     # The public benchmark's gates of FinalMLP.
     gates = {"first_gate_field": ("user",), "second_gate_field": ("item",)}
-    return {**(gates if name == "finalmlp" else {}), **space}
+    return {**(gates if name == "finalmlp" else {}), "batch_size": (1024,), **space, **wide}
 
 
 def _movielens(name):
     """Seven times Frappe's records and twice its values."""
-    return _by_depth(
+    space = by_depth(
         name,
-        batch_size=4096,
         shallow_l2=(0.0, 1e-6, 1e-5, 1e-4),
         deep_l2=(1e-3, 2e-3, 5e-3, 1e-2),
         deep_rates=(1e-3, 2e-3, 4e-3),
     )
+    return {"batch_size": (4096,), **space}
 
 
 def _large_log(name):
@@ -227,23 +165,13 @@ def _large_log(name):
 
 def _other(name):
     """A log of one's own, of which nothing is known: penalties of any size."""
-    return _by_depth(
+    space = by_depth(
         name,
-        batch_size=1024,
         shallow_l2=(0.0, 1e-6, 1e-5, 1e-4),
         deep_l2=(1e-4, 1e-3, 1e-2, 5e-2),
         deep_rates=(5e-4, 1e-3, 2e-3),
     )
-
-
-def _by_depth(name, batch_size, shallow_l2, deep_l2, deep_rates):
-    shallow = name in _SHALLOW
-    return {
-        "batch_size": (batch_size,),
-        "embedding_dim": (10, 16, 32),
-        "embedding_l2": shallow_l2 if shallow else deep_l2,
-        "learning_rate": (2e-3, 5e-3, 1e-2) if shallow else deep_rates,
-    }
+    return {"batch_size": (1024,), **space}
 
 
 _DATASETS = {

@@ -1,0 +1,1 @@
+"""Finds hyperparameters on validation: what is tried of each model, and the search itself."""
