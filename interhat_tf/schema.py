@@ -14,6 +14,7 @@ from interhat_tf.errors import DataError, SettingError
 
 CATEGORICAL = "categorical"
 NUMERICAL = "numerical"
+FOLD = "fold"
 
 Batch = Mapping[str, Any]
 """Records: arrays or tensors `categorical`, (B, C), and `numerical`, (B, N); see `Schema`."""
@@ -95,7 +96,8 @@ class Schema:
 
     A batch of records is a dictionary: `categorical`, (B, C) int32 ids counted
     from 0 within each field, and `numerical`, (B, N) float32, NaN where a number is
-    missing of a field that may be. A kind without fields has no entry. The model's m
+    missing of a field that may be. A kind without fields has no entry. Training records
+    have `fold`, (B,) int32, if a cross has click counts. The model's m
     fields are the categorical ones first, then the crosses, which it computes itself,
     then the numerical ones, each in the order given.
 
@@ -151,6 +153,11 @@ class Schema:
         """Number of ids of each categorical field, then of each cross."""
         crosses = (cross.vocabulary_size for cross in self.crosses)
         return (*(field.vocabulary_size for field in self.categorical), *crosses)
+
+    @property
+    def click_counts(self) -> bool:
+        """Whether a cross has click counts, which training records see without their own."""
+        return any(cross.counts is not None for cross in self.crosses)
 
     @property
     def missing_numbers(self) -> bool:
@@ -293,7 +300,7 @@ class Schema:
         if repeated := [
             cross.name
             for i, cross in enumerate(self.crosses)
-            if set(cross.fields) in (set(earlier.fields) for earlier in self.crosses[:i])
+            if _key(cross) in map(_key, self.crosses[:i])
         ]:
             raise SettingError(f"a cross is there twice: {repeated[0]}")
         for cross in self.crosses:
@@ -307,6 +314,10 @@ class Schema:
                     else f"cross {cross.name!r}: there is no field {name!r}; the categorical "
                     f"ones are {', '.join(sorted(categorical)) or 'none'}"
                 )
+
+
+def _key(cross: CrossedField) -> tuple[frozenset[str], bool]:
+    return frozenset(cross.fields), cross.counts is not None
 
 
 def _not_finite(numbers: np.ndarray, fields: Sequence[Field]) -> np.ndarray:

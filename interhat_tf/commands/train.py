@@ -22,10 +22,10 @@ import tensorflow as tf
 from absl import flags
 
 from interhat_tf.commands.conditions import condition
+from interhat_tf.commands.cross_flags import crosses, define_cross_flags
 from interhat_tf.commands.data_flags import define_data_flags, open_data
 from interhat_tf.commands.flag_groups import group
 from interhat_tf.commands.signature_flags import arguments_of, define_from_signatures, given
-from interhat_tf.crosses import Cross
 from interhat_tf.errors import SettingError
 from interhat_tf.explanation.callback import AttentionHeatmaps
 from interhat_tf.input_pipeline.dataset import PreparedDataset
@@ -58,7 +58,7 @@ def define_flags() -> flags.FlagValues:
     flags.DEFINE_string("start_from", None, "folder of an earlier run to go on from", values)
     flags.DEFINE_bool("test", True, "evaluate the test split after training", values)
     with group(values, "crosses"):
-        _define_cross_flags(values)
+        define_cross_flags(values)
     with group(values, "heat maps"):
         _define_heatmap_flags(values)
     with group(values, "devices"):
@@ -68,20 +68,6 @@ def define_flags() -> flags.FlagValues:
     with group(values, "the training; default: the preset's"):
         define_from_signatures([TrainingSettings], values, NO_FLAGS)
     return values
-
-
-def _define_cross_flags(values: flags.FlagValues) -> None:
-    flags.DEFINE_multi_string(
-        "crosses", [], "cross of two or three fields, FIELD,FIELD; may be repeated", values
-    )
-    flags.DEFINE_integer(
-        *("cross_min_count", None, "training rows that a combination needs to have an id"),
-        flag_values=values,
-    )
-    flags.DEFINE_integer(
-        *("cross_hash_size", None, "ids that the combinations of a cross share by a hash"),
-        flag_values=values,
-    )
 
 
 def _define_heatmap_flags(values: flags.FlagValues) -> None:
@@ -218,14 +204,6 @@ def by_field(names: str) -> str | dict[str, str]:
         return names
     pairs = (pair.rpartition("=") for pair in names.split(","))
     return {field: name for field, _, name in pairs}
-
-
-def crosses(values: flags.FlagValues) -> list[Cross]:
-    """Returns the crosses that the flags ask for."""
-    return [
-        Cross(text.split(","), values.cross_min_count, values.cross_hash_size)
-        for text in values.crosses
-    ]
 
 
 def heatmaps(data: PreparedDataset, values: flags.FlagValues) -> AttentionHeatmaps:

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from interhat_tf.schema import CATEGORICAL, NUMERICAL, Batch
+from interhat_tf.schema import CATEGORICAL, FOLD, NUMERICAL, Batch
 
 KINDS = ("occlusion", "shapley")
 
@@ -112,4 +112,6 @@ class EffectTargets:
             of_kind = [tf.where(mask[:, start:end], donors, values) for mask in masks]
             changed[kind] = tf.concat(of_kind, axis=0)  # (masks * B, fields of the kind)
             start = end
+        if FOLD in inputs:
+            changed[FOLD] = tf.tile(inputs[FOLD], [len(masks)])
         return tf.split(self.model(changed)[:, 0], len(masks))

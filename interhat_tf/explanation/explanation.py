@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from interhat_tf.calibration import Calibration, probability
+from interhat_tf.click_counts import count_text
 from interhat_tf.crosses import name_of
 from interhat_tf.errors import DataError, SettingError
 from interhat_tf.explanation.attributions import occlusion
@@ -411,9 +412,12 @@ def with_crossed_values(schema: Schema, inputs: Batch, values: np.ndarray) -> np
     names = [field.name for field in schema.record_fields]
     ids = np.asarray(CrossedFields(schema)(inputs[CATEGORICAL]))[:, len(schema.categorical) :]
     crossed = np.full(ids.shape, OTHER, object)  # (B, X)
-    for cross, of_cross, known in zip(schema.crosses, crossed.T, ids.T > 0, strict=True):
+    for cross, of_cross, ids_of in zip(schema.crosses, crossed.T, ids.T, strict=True):
+        if cross.counts is not None:
+            of_cross[:] = [count_text(number) for number in ids_of.tolist()]
+            continue
         parts = values[:, [names.index(name) for name in cross.fields]]  # (B, fields)
-        of_cross[known] = [name_of(row) for row in parts[known]]
+        of_cross[ids_of > 0] = [name_of(row) for row in parts[ids_of > 0]]
     categorical, numerical = np.split(values, [len(schema.categorical)], axis=1)
     return np.concatenate([categorical, crossed, numerical], axis=1)
 

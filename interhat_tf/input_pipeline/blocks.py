@@ -5,9 +5,10 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from interhat_tf.click_counts import folds_of
 from interhat_tf.errors import DamagedFileError
 from interhat_tf.preprocessing.shuffle import BLOCK_ROWS
-from interhat_tf.schema import CATEGORICAL, NUMERICAL, Schema
+from interhat_tf.schema import CATEGORICAL, FOLD, NUMERICAL, Schema
 
 PARALLEL_CALLS = 2
 
@@ -90,7 +91,7 @@ def read_record(path: tf.Tensor, offset: tf.Tensor) -> tf.data.Dataset:
 
 
 def decode_blocks(
-    records: tf.data.Dataset, schema: Schema, weighted: bool = False
+    records: tf.data.Dataset, schema: Schema, weighted: bool = False, folds: bool = False
 ) -> tf.data.Dataset:
     """Decodes records, one block of rows each.
 
@@ -99,11 +100,12 @@ def decode_blocks(
         schema: The set's schema.
         weighted: Whether the rows' weights are read, if they have any. Defaults to
             `False`.
+        folds: Whether rows have their folds, for click counts. Defaults to `False`.
 
     Returns:
         A data set of dictionaries: `categorical` (rows, C) int32, `numerical`
-        (rows, N) float32, `label` (rows,) uint8, and with weights `weight` (rows,)
-        float32. A kind without fields is left out.
+        (rows, N) float32, `label` (rows,) uint8, with weights `weight` (rows,)
+        float32, and `fold` (rows,) int32. A kind without fields is left out.
     """
     columns = {
         CATEGORICAL: (tf.int32, (-1, len(schema.categorical))),
@@ -116,17 +118,20 @@ def decode_blocks(
     def decode(record: tf.Tensor) -> dict[str, tf.Tensor]:
         features = dict.fromkeys(columns, tf.io.FixedLenFeature((), tf.string))
         texts = tf.io.parse_single_example(record, features)
-        return {
+        block = {
             name: tf.reshape(tf.io.decode_raw(texts[name], dtype), shape)  # (rows, fields)
             for name, (dtype, shape) in columns.items()
         }
+        if folds:
+            block[FOLD] = tf.constant(folds_of(BLOCK_ROWS))[: tf.size(block["label"])]
+        return block
 
     return records.map(decode, num_parallel_calls=PARALLEL_CALLS)
 
 
 def as_batch(rows: Mapping[str, tf.Tensor]) -> tuple[Any, ...]:
     """Returns rows as a batch: the inputs, the labels as float32, and the weights, if any."""
-    inputs = {kind: rows[kind] for kind in (CATEGORICAL, NUMERICAL) if kind in rows}
+    inputs = {kind: rows[kind] for kind in (CATEGORICAL, NUMERICAL, FOLD) if kind in rows}
     labels = tf.cast(rows["label"], tf.float32)
     return (inputs, labels, rows["weight"]) if "weight" in rows else (inputs, labels)
 

@@ -2,10 +2,11 @@
 
 import dataclasses
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
+from interhat_tf.click_counts import FOLDS, folds_of
 from interhat_tf.crosses import Cross, CrossedField, name_of
 from interhat_tf.errors import SettingError
 from interhat_tf.schema import CATEGORICAL, OUT_OF_VOCABULARY, Batch, Schema
@@ -30,13 +31,13 @@ class Combinations:
 
 
 def fit_crosses(
-    batches: Iterable[Batch], schema: Schema, crosses: Iterable[Cross | Sequence[str]]
+    blocks: Iterable[Batch], schema: Schema, crosses: Iterable[Cross | Sequence[str]]
 ) -> list[CrossedField]:
     """Makes crosses that are asked for into fields, by the rows of a training split.
 
     Args:
-        batches: The rows' inputs, as NumPy arrays; read only if a cross has a
-            `min_count`.
+        blocks: The rows' inputs and, for click counts, their `label`, as NumPy arrays, block
+            by block; read only if a cross has a `min_count`.
         schema: Their `Schema`.
         crosses: The crosses: a `Cross`, or the names of its fields alone.
 
@@ -45,14 +46,18 @@ def fit_crosses(
     """
     asked = [cross if isinstance(cross, Cross) else Cross(cross) for cross in crosses]
     # Says what is wrong with the fields before a row is read.
-    schema.with_crosses(CrossedField(cross.fields, hash_size=1) for cross in asked)
-    counted = [cross for cross in asked if cross.hash_size is None]
-    found = iter(count_combinations(batches, schema, [cross.fields for cross in counted]))
+    schema.with_crosses(map(_without_rows, asked))
+    counters = {
+        number: (_ClickCounter if cross.click_counts else _Counter)(cross.fields, schema)
+        for number, cross in enumerate(asked)
+        if cross.hash_size is None
+    }
+    _count(blocks, counters.values())
     return [
-        CrossedField(cross.fields, next(found).frequent(cross.min_count))
+        counters[number].field(cross.min_count)
         if cross.min_count is not None
         else CrossedField(cross.fields, hash_size=cross.hash_size)
-        for cross in asked
+        for number, cross in enumerate(asked)
     ]
 
 
@@ -71,43 +76,70 @@ def count_combinations(
     Raises:
         ValueError: If there are more possible combinations than can be numbered.
     """
-    names = [field.name for field in schema.categorical]
-    counters = [
-        _Counter([names.index(name) for name in fields], schema, name_of(fields))
-        for fields in of_fields
-    ]
-    for batch in batches if counters else ():
-        for counter in counters:
-            counter.add(np.asarray(batch[CATEGORICAL]))
+    counters = [_Counter(fields, schema) for fields in of_fields]
+    _count(batches, counters)
     return [counter.combinations() for counter in counters]
 
 
-class _Counter:
-    """Counts combinations, each of them a single number."""
+def _without_rows(cross: Cross) -> CrossedField:
+    """Returns the field of a cross, of which no row has been read."""
+    if cross.click_counts:
+        nothing = np.zeros((0, len(cross.fields))), np.zeros((0, FOLDS + 1, 2))
+        return CrossedField(cross.fields, nothing[0], counts=nothing[1])
+    return CrossedField(cross.fields, hash_size=cross.hash_size or 1)
 
-    def __init__(self, columns: list[int], schema: Schema, name: str):
-        self.columns, sizes = columns, schema.vocabulary_sizes
-        self.shape = tuple(sizes[column] for column in columns)
+
+def _count(blocks: Iterable[Batch], counters: Collection["_Counter"]) -> None:
+    for block in blocks if counters else ():
+        for counter in counters:
+            counter.add(block)
+
+
+class _Counter:
+    """Counts the rows of combinations, each of them a single number.
+
+    Args:
+        fields: Names of the fields whose values make a combination.
+        schema: Their `Schema`.
+    """
+
+    more: tuple[int, ...] = ()  # numbers of values of what is counted beside the fields
+
+    def __init__(self, fields: Sequence[str], schema: Schema):
+        names, sizes = [field.name for field in schema.categorical], schema.vocabulary_sizes
+        self.fields, self.columns = fields, [names.index(name) for name in fields]
+        self.shape = (*(sizes[column] for column in self.columns), *self.more)
         if math.prod(self.shape) > np.iinfo("int64").max:
-            raise SettingError(f"{name}: there are too many combinations; give it a hash_size")
+            raise SettingError(
+                f"{name_of(fields)}: there are too many combinations; give it a hash_size"
+            )
         self.tables = [(np.empty(0, "int64"), np.empty(0, "int64"))]
 
-    def add(self, ids: np.ndarray) -> None:
-        """Adds rows, (B, C)."""
-        ids = ids[:, self.columns].astype("int64")  # (B, fields)
-        known = ids[(ids != OUT_OF_VOCABULARY).all(axis=1)]
+    def add(self, block: Batch) -> None:
+        """Adds rows."""
+        ids = np.asarray(block[CATEGORICAL])[:, self.columns].astype("int64")  # (B, fields)
+        values = np.column_stack([ids, *self.beside(block)])  # (B, fields + more)
+        known = values[(ids != OUT_OF_VOCABULARY).all(axis=1)]
         numbers = np.ravel_multi_index(tuple(known.T), self.shape)  # (rows,)
         self.tables.append(np.unique(numbers, return_counts=True))
         # Few merges of much, not one of all for each batch.
         if sum(len(table[0]) for table in self.tables[1:]) > len(self.tables[0][0]):
             self._merge()
 
+    def beside(self, block: Batch) -> Sequence[np.ndarray]:
+        """Returns what is counted beside the fields, each (B,)."""
+        return ()
+
     def combinations(self) -> Combinations:
         """Returns what has been counted."""
         self._merge()
         numbers, rows = self.tables[0]
-        combinations = np.stack(np.unravel_index(numbers, self.shape), axis=1)  # (n, fields)
+        combinations = np.stack(np.unravel_index(numbers, self.shape), axis=1)  # (n, columns)
         return Combinations(combinations.astype("int32"), rows)
+
+    def field(self, min_count: int) -> CrossedField:
+        """Returns the field that has an id for each combination of at least `min_count` rows."""
+        return CrossedField(self.fields, self.combinations().frequent(min_count))
 
     def _merge(self) -> None:
         numbers, rows = (np.concatenate(parts) for parts in zip(*self.tables, strict=True))
@@ -115,3 +147,24 @@ class _Counter:
         totals = np.zeros(len(merged), "int64")
         np.add.at(totals, places, rows)
         self.tables = [(merged, totals)]
+
+
+class _ClickCounter(_Counter):
+    """Counts the rows of combinations by fold and label."""
+
+    more = (FOLDS, 2)
+
+    def beside(self, block: Batch) -> Sequence[np.ndarray]:
+        """Returns the rows' folds and labels."""
+        return folds_of(len(block["label"])), np.asarray(block["label"], "int64")
+
+    def field(self, min_count: int) -> CrossedField:
+        """Returns the field of the clicks of each combination of at least `min_count` rows."""
+        found = self.combinations()
+        width = len(self.fields)
+        known, places = np.unique(found.combinations[:, :width], axis=0, return_inverse=True)
+        counts = np.zeros((len(known), FOLDS + 1, 2), "int32")
+        folds, labels = found.combinations[:, width:].T
+        counts[places.ravel(), folds, labels] = found.rows
+        often = counts.sum(axis=(1, 2)) >= min_count
+        return CrossedField(self.fields, known[often], counts=counts[often])

@@ -57,6 +57,12 @@ class PreparedDataset(PreparedRecords):
         their fields, also when it is saved and served. Which combinations have
         an id follows from the training rows, which are read once.
 
+        `Cross(("user", "app"), click_counts=True)` is a field that says how many training
+        rows of the user and the app had a click and how many had none, in powers of
+        two, so that what is known of two combinations that fared alike is learnt together.
+        Training rows then have an entry `fold`, by which they see the counts of
+        other rows alone; see `interhat_tf.click_counts`.
+
         Args:
             crosses: The crosses, each a `Cross` or the names of its fields.
 
@@ -223,7 +229,8 @@ class PreparedDataset(PreparedRecords):
 
     def _blocks(self, split: str) -> tf.data.Dataset:
         records = tf.data.TFRecordDataset(self.files(split))
-        return decode_blocks(records, self.schema, self.weighted)
+        folds = split == "train" and self.schema.click_counts
+        return decode_blocks(records, self.schema, self.weighted, folds)
 
     @property
     def may_be_unknown(self) -> np.ndarray:

@@ -125,7 +125,9 @@ def shuffled_batches(
         epoch_seed = tf.stack([tf.constant(seed, tf.int64), epoch])
         if len(shards) > 1:
             epoch_seed = tf.random.experimental.stateless_fold_in(epoch_seed, shard.number)
-        decode = functools.partial(decode_blocks, schema=schema, weighted=weighted)
+        decode = functools.partial(
+            decode_blocks, schema=schema, weighted=weighted, folds=schema.click_counts
+        )
         return _epoch_parts(shard, decode, part_rows, steps, epoch, epoch_seed, unknown)
 
     epochs = tf.data.Dataset.range(first_epoch, tf.int64.max)

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from interhat_tf.click_counts import FOLDS
 from interhat_tf.crosses import CrossedField
 from interhat_tf.ops import Shape, Tensor
 from interhat_tf.schema import OUT_OF_VOCABULARY, Schema
@@ -26,7 +27,9 @@ class CrossedFields(ConfigFromSignature):
         1 + (sum_j id_j p_j  mod 2^32)  mod hash_size
 
     with an odd p_j for each field. Every other combination, and one with a value
-    out of vocabulary, has id 0. There are no weights.
+    out of vocabulary, has id 0. Where the cross has click counts, the id is that of the
+    combination's counts: those of all training records, or of the folds that a training
+    record is not of. There are no weights.
 
     Args:
         schema: The record's `Schema`, or what its `to_dict` returned.
@@ -34,6 +37,8 @@ class CrossedFields(ConfigFromSignature):
 
     Call arguments:
         ids: Ids of the categorical fields, (B, C) integers.
+        folds: Of training records, each one's fold, (B,) integers; see `click_counts`.
+            Defaults to `None`: they are no training records.
 
     Returns:
         (B, C + X) int32, with an id for each of the X crosses.
@@ -59,18 +64,23 @@ class CrossedFields(ConfigFromSignature):
             None if cross.combinations is None else _index(cross.combinations, sizes[columns[0]])
             for cross, columns in zip(self.schema.crosses, self.columns, strict=True)
         ]
+        self.count_ids = [
+            None
+            if cross.counts is None or cross.combinations is None
+            else _count_table(cross.combinations, cross.count_ids(), sizes[columns[0]])
+            for cross, columns in zip(self.schema.crosses, self.columns, strict=True)
+        ]
 
-    def call(self, ids: Tensor) -> Tensor:
+    def call(self, ids: Tensor, folds: Tensor | None = None) -> Tensor:
         """Returns the ids of all fields, (B, C + X)."""
         ids = ops.cast(ids, "int32")  # (B, C)
-        crossed = [
-            _hashed([ids[:, column] for column in columns], cross)
-            if index is None
-            else _found([ids[:, column] for column in columns], index)
-            for cross, columns, index in zip(
-                self.schema.crosses, self.columns, self.indexes, strict=True
-            )
-        ]
+        crossed = []
+        for cross, columns, index, count_ids in zip(
+            self.schema.crosses, self.columns, self.indexes, self.count_ids, strict=True
+        ):
+            values = [ids[:, column] for column in columns]  # (B,) each
+            number = _hashed(values, cross) if index is None else _found(values, index)
+            crossed.append(number if count_ids is None else _counted(number, count_ids, folds))
         return ops.concatenate([ids, ops.stack(crossed, axis=1)], axis=1)  # (B, C + X)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -90,7 +100,7 @@ def _index(combinations: np.ndarray, size: int) -> list[tuple[np.ndarray, np.nda
     the place of the one that does is, counted from 1, the number of the longer start.
     """
     levels = []
-    numbers, size = combinations[:, 0].astype("int64"), size  # (n,)
+    numbers = combinations[:, 0].astype("int64")  # (n,)
     for column in combinations.T[1:].astype("int64"):
         span = int(column.max(initial=0)) + 1
         known, places = np.unique(numbers * span + column, return_inverse=True)
@@ -100,6 +110,14 @@ def _index(combinations: np.ndarray, size: int) -> list[tuple[np.ndarray, np.nda
         levels.append((starts, ids))
         numbers, size = places + 1, len(known) + 1
     return levels
+
+
+def _count_table(combinations: np.ndarray, count_ids: np.ndarray, size: int) -> np.ndarray:
+    """Returns the ids of click counts, by the number that `_found` gives: of one field, its id."""
+    known, width = combinations.shape
+    table = np.zeros((size if width == 1 else known + 1, FOLDS + 1), "int32")
+    table[combinations[:, 0] if width == 1 else np.arange(1, known + 1)] = count_ids
+    return table
 
 
 def _found(columns: list[Tensor], index: list[tuple[np.ndarray, np.ndarray]]) -> Tensor:
@@ -117,6 +135,14 @@ def _found(columns: list[Tensor], index: list[tuple[np.ndarray, np.ndarray]]) ->
         known = ops.logical_and(low < end, ops.take(ids, low) == column)  # (B,)
         number = ops.where(known, low + 1, OUT_OF_VOCABULARY)  # (B,)
     return number
+
+
+def _counted(number: Tensor, count_ids: np.ndarray, folds: Tensor | None) -> Tensor:
+    """Returns the ids of combinations' click counts, (B,), as records of the folds see them."""
+    if folds is None:
+        return ops.take(ops.convert_to_tensor(count_ids[:, -1]), number)
+    places = number * count_ids.shape[1] + ops.cast(folds, "int32")  # (B,)
+    return ops.take(ops.convert_to_tensor(count_ids.ravel()), places)
 
 
 def _hashed(columns: list[Tensor], cross: CrossedField) -> Tensor:

@@ -13,7 +13,7 @@ from interhat_tf.layers.frozen_vectors import FrozenVectors
 from interhat_tf.layers.numerical import NUMBER_EMBEDDINGS, PRODUCT
 from interhat_tf.layers.numerical.number_embedding import BinnedEmbedding
 from interhat_tf.ops import Shape, Tensor, take_rows
-from interhat_tf.schema import CATEGORICAL, NUMERICAL, Batch
+from interhat_tf.schema import CATEGORICAL, FOLD, NUMERICAL, Batch
 from interhat_tf.utils.config import ConfigFromSignature, Initializer, Regularizer
 
 
@@ -52,7 +52,8 @@ class FieldEmbedding(ConfigFromSignature):
     Call arguments:
         inputs: Dictionary of `categorical`, (B, C) integers, each within
             [0, vocabulary size) of its field, and `numerical`, (B, N) floats.
-            A kind without fields may be absent. Ranges are not checked here,
+            A kind without fields may be absent. Training records may have `fold`, (B,),
+            for crosses with click counts. Ranges are not checked here,
             where compiled code could not report them: see `Schema.check`.
 
     Returns:
@@ -174,7 +175,9 @@ class FieldEmbedding(ConfigFromSignature):
         parts = []
         if self.vocabulary_sizes:
             ids = ops.cast(inputs[CATEGORICAL], "int32")
-            rows = (self.crossing(ids) if self.crossing else ids) + self.offsets  # (B, C)
+            if self.crossing:
+                ids = self.crossing(ids, inputs.get(FOLD))  # (B, C)
+            rows = ids + self.offsets  # (B, C)
             values = ops.cast(take_rows(self.table, rows), self.compute_dtype)  # (B, C, d)
             for column, layer in self.frozen_layers.items():
                 given = ops.expand_dims(layer(ids[:, column], values[:, column]), 1)  # (B, 1, d)

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from interhat_tf.click_counts import FOLDS
 from interhat_tf.crosses import CrossedField
 from interhat_tf.errors import SettingError
 from interhat_tf.growth import NEW, Growth
@@ -20,7 +21,8 @@ def grow_model(model: keras.Model, data: PreparedDataset) -> keras.Model:
 
     Each table gets a row for each new id, which starts as the row of the field's
     unknown value, id 0: that is what the value was before. Whatever a record's
-    values were in the earlier set, its prediction is the same, bit for bit; a value
+    values were in the earlier set, its prediction is the same, bit for bit, unless it has
+    click counts, which count the new rows as well; a value
     that was dropped has become an unknown one. All else that the model holds is
     copied, but effects and diagnosis, which are of the earlier model.
 
@@ -190,7 +192,15 @@ def _grow_cross(
     known = np.stack([now[c] for now, c in zip(ids, cross.combinations.T, strict=True)], axis=1)
     kept = np.flatnonzero((known != OUT_OF_VOCABULARY).all(axis=1))
     every = np.concatenate([known[kept], *([] if more is None else [more.combinations])])
-    combinations, first = np.unique(every, axis=0, return_index=True)
+    combinations, first, places = np.unique(every, axis=0, return_index=True, return_inverse=True)
+    if cross.counts is not None:
+        counts = np.zeros((len(combinations), FOLDS + 1, 2), "int32")
+        # No record of the earlier sets is in training now, so that all may see them.
+        counts[places[: len(kept)], FOLDS] = cross.counts[kept].sum(axis=1)
+        if more is not None:
+            counts[places[len(kept) :]] += more.counts
+        field = CrossedField(cross.fields, combinations, counts=counts)
+        return field, np.arange(field.vocabulary_size)
     sources = np.append(kept + 1, NEW)[np.minimum(first, len(kept))]
     return CrossedField(cross.fields, combinations), np.append(0, sources)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import keras
 import tensorflow as tf
 
-from interhat_tf.errors import DataError
+from interhat_tf.errors import DataError, SettingError
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.training.alignment import check_alignment
 from interhat_tf.training.evaluation import EVALUATION_BATCH_SIZE, evaluate_batches
@@ -29,9 +29,11 @@ def check_training(
 
     Raises:
         ValueError: If the model cannot be trained in microbatches, with
-            self-distillation or with alignment, or a record does not follow the
+            self-distillation or with alignment, or counts clicks of a cross that the data
+            were not opened with, or a record does not follow the
             schema, or the labels of a split that is evaluated are all the same.
     """
+    _check_click_counts(model, data)
     if settings.microbatch_size:
         check_microbatches(model, settings.jit_compile)
     if settings.self_distillation:
@@ -54,6 +56,16 @@ def check_training(
 def adapt_numbers(model: keras.Model, data: PreparedDataset) -> None:
     """Lets a model that is to be trained take in the distribution of the records' numbers."""
     model.adapt_numbers(_records(data, "train", ADAPT_BATCHES))
+
+
+def _check_click_counts(model: keras.Model, data: PreparedDataset) -> None:
+    there = {cross.name for cross in data.schema.crosses}
+    for cross in model.schema.crosses:
+        if cross.counts is not None and cross.name not in there:
+            raise SettingError(
+                f"the model has a field {cross.name!r}, which must not count a training record's "
+                f"own click: open {data.name} with the same crosses"
+            )
 
 
 def adapt_and_diagnose(model: keras.Model, data: PreparedDataset) -> None:

@@ -308,9 +308,19 @@ def test_crosses_are_made_at_training_and_explained_afterwards(run, prepared, tm
     assert "user x item x daytime" in page.read_text()
 
 
+def test_click_counts_are_trained_and_explained(run, prepared, tmp_path):
+    counts = ["--click_counts=user,item", "--click_counts=item"]
+    assert run(*prepared, *SMALL, "--max_epochs=1", *counts) is None
+    page, of_run = tmp_path / "page.html", ("--dataset=frappe", f"--run={tmp_path / 'run'}")
+    interhat.main(["explain", *prepared, *of_run, f"--output={page}", "--records=3"])
+    assert "clicks of user x item" in page.read_text()
+    assert "clicks of item" in page.read_text()
+
+
 def test_crosses_that_cannot_be(run, prepared):
     assert "there is no field 'shop'" in run(*prepared, "--crosses=user,shop")
     assert "two or three different fields" in run(*prepared, "--crosses=user")
+    assert "there is no field 'shop'" in run(*prepared, "--click_counts=shop")
 
 
 def test_goes_on_from_a_run_on_a_set_that_grew(run, tmp_path):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from interhat_tf import Cross, CrossedField, Field, Schema
+from interhat_tf.click_counts import FOLDS
 from interhat_tf.input_pipeline.crosses import count_combinations, fit_crosses
 
 SCHEMA = Schema(
@@ -19,7 +20,10 @@ SCHEMA = Schema(
 @pytest.fixture
 def batches(rng):
     sizes = SCHEMA.vocabulary_sizes
-    return [{"categorical": rng.integers(0, sizes, (rows, 3))} for rows in (1, 40, 7, 60, 9)]
+    return [
+        {"categorical": rng.integers(0, sizes, (rows, 3)), "label": rng.integers(0, 2, rows)}
+        for rows in (1, 40, 7, 60, 9)
+    ]
 
 
 @pytest.mark.parametrize("fields", [("user", "app"), ("app", "user"), ("day", "user", "app")])
@@ -40,6 +44,37 @@ def test_only_frequent_combinations_have_ids(batches):
         assert cross == CrossedField(("user", "app"), expected)
     (cross,) = fit_crosses(batches, SCHEMA, [("user", "app")])
     assert cross.vocabulary_size == 1 + (found.rows >= 2).sum()
+
+
+@pytest.mark.parametrize("fields", [("app",), ("user", "app"), ("day", "user", "app")])
+@pytest.mark.parametrize("min_count", [1, 3])
+def test_click_counts_equal_loops(batches, fields, min_count):
+    columns = [SCHEMA.field_names.index(name) for name in fields]
+    expected = collections.defaultdict(lambda: np.zeros((FOLDS + 1, 2), int))
+    for batch in batches:
+        rows = zip(batch["categorical"][:, columns].tolist(), batch["label"], strict=True)
+        for number, (row, label) in enumerate(rows):
+            if 0 not in row:
+                expected[tuple(row)][number % FOLDS, label] += 1
+    expected = {row: counts for row, counts in expected.items() if counts.sum() >= min_count}
+    (cross,) = fit_crosses(batches, SCHEMA, [Cross(fields, min_count, click_counts=True)])
+    assert cross.combinations.tolist() == sorted(map(list, expected))
+    for row, counts in zip(cross.combinations.tolist(), cross.counts, strict=True):
+        np.testing.assert_array_equal(counts, expected[tuple(row)])
+
+
+def test_a_cross_and_its_click_counts_go_together(batches):
+    asked = [
+        ("user", "app"),
+        Cross(("app", "user"), click_counts=True),
+        Cross("app", 1, None, True),
+    ]
+    crosses = fit_crosses(batches, SCHEMA, asked)
+    names = ["user x app", "clicks of app x user", "clicks of app"]
+    assert [cross.name for cross in crosses] == names
+    again = Cross(("user", "app"), click_counts=True)
+    with pytest.raises(ValueError, match="there twice: clicks of user x app"):
+        fit_crosses(iter(()), SCHEMA, [*asked, again])
 
 
 def test_rows_are_not_read_for_a_hash():
@@ -90,3 +125,21 @@ def test_a_prepared_set_with_crosses_has_the_same_records(dataset):
     (counted,) = crossed.count_combinations([names[:2]])
     assert counted.rows.sum() <= dataset.num_rows("train")
     assert len(crossed.decode(train[0])[0]) == len(dataset.schema.fields)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_training_record_never_sees_its_own_click(rule_data, training):
+    data = rule_data.with_crosses([Cross(("f1", "f2", "f3"), click_counts=True)])
+    (cross,) = data.schema.crosses
+    batches = (
+        data.training_batches(64, seed=3) if training else data.evaluation_batches("train", 64)
+    )
+    numbers = {tuple(row): i for i, row in enumerate(cross.combinations.tolist())}
+    seen = np.zeros_like(cross.counts)
+    for inputs, labels in batches.take(data.num_batches(64)).as_numpy_iterator():
+        columns = inputs["categorical"][:, :3].tolist()
+        for row, fold, label in zip(columns, inputs["fold"], labels, strict=True):
+            seen[numbers[tuple(row)], fold, int(label)] += 1
+    # A record counts in its own fold, which is the one that its id leaves out.
+    np.testing.assert_array_equal(seen, cross.counts)
+    assert "fold" not in next(iter(data.evaluation_batches("validation", 8)))[0]

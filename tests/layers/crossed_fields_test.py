@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from interhat_tf import CrossedField, Field, Schema
+from interhat_tf.click_counts import FOLDS
 from interhat_tf.layers import CrossedFields, FieldEmbedding, Linear
 from tests.layers.contract import check_layer_contract
 
@@ -58,6 +59,26 @@ def test_hash_of_a_value_out_of_vocabulary_is_out_of_vocabulary(rng):
     ids = random_ids(rng, 500)
     (found,) = crossed_ids([CrossedField(("app", "day"), hash_size=3)], ids).T
     np.testing.assert_array_equal(found == 0, (ids[:, 1:] == 0).any(axis=1))
+
+
+@pytest.mark.parametrize("names", [("user",), ("day", "app"), ("day", "app", "user")])
+def test_click_counts_equal_a_dictionary(rng, names):
+    combinations = known(rng, names, 300)
+    counts = rng.integers(0, 9, (len(combinations), FOLDS + 1, 2))
+    cross = CrossedField(names, combinations, counts=counts)
+    numbers = {tuple(row): i for i, row in enumerate(cross.combinations.tolist())}
+    ids, folds = random_ids(rng, 2_000), rng.integers(0, FOLDS, 2_000)
+    columns = [list(SIZES).index(name) for name in names]
+    found = [numbers.get(tuple(row)) for row in ids[:, columns].tolist()]
+    layer = CrossedFields(Schema(FIELDS, [cross]))
+    for of_rows, given in ((folds, folds), (np.full(2_000, FOLDS), None)):
+        expected = [
+            0 if number is None else cross.count_ids()[number, fold]
+            for number, fold in zip(found, of_rows, strict=True)
+        ]
+        np.testing.assert_array_equal(layer(ids, given)[:, len(FIELDS)], expected)
+    assert None in found
+    assert len(set(found)) > 3
 
 
 def test_keeps_the_fields_own_ids_in_front(rng):

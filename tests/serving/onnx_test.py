@@ -90,10 +90,15 @@ def test_onnx_without_its_package(schema, tmp_path, monkeypatch):
     assert not os.listdir(tmp_path)
 
 
-@pytest.mark.parametrize("how", ["combinations", "hash_size"])
+@pytest.mark.parametrize("how", ["combinations", "hash_size", "click counts"])
 def test_onnx_of_crosses(schema, tmp_path, rng, how):
     known = [[app, site] for app in (1, 4, 6) for site in (1, 3)]
-    cross = CrossedField(("app", "site"), **{how: known if how == "combinations" else 5})
+    arguments = {
+        "combinations": {"combinations": known},
+        "hash_size": {"hash_size": 5},
+        "click counts": {"combinations": known, "counts": rng.integers(0, 9, (6, 6, 2))},
+    }
+    cross = CrossedField(("app", "site"), **arguments[how])
     model = LR(schema.with_crosses([cross]))
     model.set_weights([rng.normal(size=weight.shape) for weight in model.weights])
     export_onnx(model, tmp_path / "model.onnx", explain=False)

@@ -154,8 +154,10 @@ def test_a_failed_export_leaves_nothing(schema, tmp_path, monkeypatch):
     assert not os.listdir(tmp_path)
 
 
-def test_a_cross_is_made_of_the_fields_that_are_served(schema, tmp_path, rng):
-    model = make_model(schema.with_crosses([CrossedField(("app", "site"), [[1, 2], [3, 3]])]))
+@pytest.mark.parametrize("counts", [None, np.arange(24).reshape(2, 6, 2)])
+def test_a_cross_is_made_of_the_fields_that_are_served(schema, tmp_path, rng, counts):
+    cross = CrossedField(("app", "site"), [[1, 2], [3, 3]], counts=counts)
+    model = make_model(schema.with_crosses([cross]))
     export_saved_model(model, tmp_path / "model")
     batch = {kind: np.repeat(array, 2, axis=0) for kind, array in random_batch(schema, rng).items()}
     batch["categorical"][::2] = (3, 3)

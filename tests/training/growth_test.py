@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from interhat_tf import Adam, Cross, InterHAt
+from interhat_tf.click_counts import FOLDS
 from interhat_tf.explanation import explain_records
 from interhat_tf.growth import NEW
 from interhat_tf.training import align_attention, grow_model
@@ -80,6 +81,28 @@ def test_combinations_of_a_cross_stay_and_join(days):
     assert named(second, schema.crosses[0]) == before | today
     without = grow_schema(model.schema, days[1])
     assert named(days[1], without.crosses[0]) == before
+
+
+def test_click_counts_of_earlier_sets_are_added(days):
+    asked = Cross(("user", "app"), click_counts=True)
+    first, second = (data.with_crosses([asked]) for data in days[:2])
+    model = randomise(InterHAt(first.schema, embedding_dim=4, num_heads=2))
+
+    def totals(data, cross):
+        values = [np.array(["", *data.vocabularies[name]]) for name in cross.fields]
+        names = [tuple(v[i] for v, i in zip(values, c, strict=True)) for c in cross.combinations]
+        return dict(zip(names, cross.counts.sum(axis=1), strict=True))
+
+    (before,), (today,) = first.schema.crosses, second.schema.crosses
+    (grown,) = grow_model(model, second).schema.crosses
+    old, new, together = totals(first, before), totals(second, today), totals(second, grown)
+    assert set(together) == set(old) | set(new)
+    assert set(old) & set(new)
+    for name, counts in together.items():
+        np.testing.assert_array_equal(counts, old.get(name, 0) + new.get(name, 0))
+    # All training records of the new set see the earlier ones, none its own fold.
+    assert grown.counts[:, FOLDS].sum() == before.counts.sum()
+    assert grown.counts[:, :FOLDS].sum() == today.counts.sum()
 
 
 def test_a_hashed_cross_stays_where_no_id_closed_up(days):
