@@ -5,7 +5,7 @@ from typing import Any
 from experiments.common.results import read_results
 from experiments.report.cells import TEST_SCORES, Summary, table
 
-TITLES = {"lr": "LR", "interhat": "InterHAt"}
+TITLES = {"lr": "LR", "interhat": "InterHAt", "lightgbm": "LightGBM"}
 PLAIN = "none"
 
 
@@ -40,7 +40,7 @@ def crosses(summary: Summary) -> Summary:
         "parameters": "{parameters:,}",
         **TEST_SCORES,
     }
-    if set(TITLES) <= set(plain):
+    if {"lr", "interhat"} <= set(plain):
         for title, metric in (("of the gap in AUC", "auc"), ("in logloss", "logloss")):
             columns[title] = lambda row, metric=metric: f"{closed(row, plain, metric):.0%}"
     return {

@@ -3,7 +3,8 @@
 import numpy as np
 
 from interhat_tf.input_pipeline.dataset import PreparedDataset
-from interhat_tf.schema import CATEGORICAL, NUMERICAL, Batch, Schema
+from interhat_tf.layers import CrossedFields
+from interhat_tf.schema import CATEGORICAL, FOLD, NUMERICAL, Batch, Schema
 
 ROWS = 65_536
 
@@ -12,9 +13,15 @@ Records = tuple[np.ndarray, np.ndarray]
 
 
 def read_records(data: PreparedDataset, split: str) -> Records:
-    """Returns the records of a split in stored order."""
+    """Returns the records of a split in stored order; crosses are behind the categorical fields."""
     batches = data.evaluation_batches(split, ROWS).as_numpy_iterator()
-    parts = [(matrix(inputs), labels) for inputs, labels in batches]
+    crossing = CrossedFields(data.schema)
+    parts = []
+    for inputs, labels in batches:
+        if data.schema.crosses:
+            crossed = crossing(inputs[CATEGORICAL], inputs.get(FOLD))  # (n, C + X)
+            inputs = {**inputs, CATEGORICAL: np.asarray(crossed)}
+        parts.append((matrix(inputs), labels))
     fields, labels = (np.concatenate(part) for part in zip(*parts, strict=True))
     return fields, labels
 
@@ -35,4 +42,4 @@ def matrix(inputs: Batch) -> np.ndarray:
 
 def categorical_columns(schema: Schema) -> list[int]:
     """Returns the positions of the categorical fields in `matrix`."""
-    return list(range(len(schema.categorical)))
+    return list(range(len(schema.vocabulary_sizes)))

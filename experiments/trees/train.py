@@ -21,6 +21,7 @@ from experiments.trees.ebm import EBM
 from experiments.trees.lightgbm_trees import LightGBM
 from experiments.trees.records import Records, read_records
 from interhat_tf.commands import run_command
+from interhat_tf.commands.cross_flags import crosses, define_cross_flags
 from interhat_tf.commands.data_flags import define_data_flags, open_data
 from interhat_tf.commands.signature_flags import arguments_of, define_from_signatures, given
 from interhat_tf.input_pipeline.dataset import PreparedDataset
@@ -43,6 +44,7 @@ def define_flags() -> flags.FlagValues:
     flags.DEFINE_integer("seed", 0, "seed of what is drawn", flag_values=values)
     flags.DEFINE_bool("resume", False, "a run that was stopped starts again", values)
     flags.DEFINE_bool("test", True, "evaluate the test split after training", values)
+    define_cross_flags(values)
     define_from_signatures(MODELS.values(), values, skip=["schema"])
     return values
 
@@ -53,7 +55,7 @@ def main(values: flags.FlagValues) -> None:
     arguments = given(values, arguments_of(MODELS.values(), skip=["schema"]))
     if unknown := set(arguments) - arguments_of([model_class]):
         raise ValueError(f"{values.model} has no argument {', '.join(sorted(unknown))}")
-    data = open_data(values)
+    data = open_data(values, crosses=crosses(values))
     model = model_class(data.schema, **arguments)
     usual = {p.name: p.default for p in inspect.signature(model_class).parameters.values()}
     del usual["schema"]
