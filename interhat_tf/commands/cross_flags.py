@@ -4,9 +4,11 @@ from absl import flags
 
 from interhat_tf.crosses import Cross
 
+CROSS_FLAGS = ("crosses", "click_counts", "cross_min_count", "cross_hash_size")
+
 
 def define_cross_flags(values: flags.FlagValues) -> None:
-    """Defines `--crosses`, `--click_counts`, `--cross_min_count` and `--cross_hash_size`."""
+    """Defines the flags of `CROSS_FLAGS`."""
     flags.DEFINE_multi_string(
         "crosses", [], "cross of two or three fields, FIELD,FIELD; may be repeated", values
     )

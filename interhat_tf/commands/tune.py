@@ -22,6 +22,7 @@ from typing import Any
 import tensorflow as tf
 from absl import flags
 
+from interhat_tf.commands.cross_flags import CROSS_FLAGS, crosses, define_cross_flags
 from interhat_tf.commands.data_flags import define_data_flags, open_data
 from interhat_tf.commands.flag_groups import group
 from interhat_tf.commands.signature_flags import arguments_of, define_from_signatures, given
@@ -52,6 +53,8 @@ def define_flags() -> flags.FlagValues:
     flags.DEFINE_enum("model", "interhat", list(MODELS.load()), "model to tune", values)
     flags.DEFINE_enum("preset", "tuned", list(PRESETS), "form of InterHAt", values)
     flags.DEFINE_integer("seed", 0, "seed of the trainings and of the search", flag_values=values)
+    with group(values, "crosses"):
+        define_cross_flags(values)
     with group(values, "held fixed: the model's arguments, as far as it has them"):
         define_from_signatures(MODELS.values(), values, NO_FLAGS)
     with group(values, "held fixed: the training"):
@@ -62,7 +65,7 @@ def define_flags() -> flags.FlagValues:
 def main(values: flags.FlagValues) -> None:
     """Makes the trials, and prints and writes what is best."""
     tf.config.set_visible_devices([], "GPU")  # the trials' processes need its memory
-    data, folder = open_data(values), pathlib.Path(values.output_dir)
+    data, folder = open_data(values, crosses=crosses(values)), pathlib.Path(values.output_dir)
     names = arguments_of([*MODELS.values(), TrainingSettings], NO_FLAGS)
     fixed = given(values, names)
     arguments, training = settings(values, data)
@@ -71,7 +74,8 @@ def main(values: flags.FlagValues) -> None:
     space = {n: v for n, v in search_space(values.model, preset_l2).items() if n not in fixed}
     if all(len(choices) == 1 for choices in space.values()):
         raise SettingError(f"nothing is left to tune of {values.model}: all is held fixed")
-    common = {name: values[name].value for name in ("dataset", "model", "preset", "seed")} | fixed
+    asked = ("dataset", "model", "preset", "seed", *(n for n in CROSS_FLAGS if values[n].value))
+    common = {name: values[name].value for name in asked} | fixed
     with alone_in(folder):
         search = Search(folder, space, {**common, "data": data.digests}, values.seed)
 

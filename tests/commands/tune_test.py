@@ -41,9 +41,10 @@ def run(tmp_path, prepared, capsys):
 @pytest.mark.slow
 def test_the_best_trial_alone_is_tested_and_a_search_goes_on(run, prepared, tmp_path):
     folder = tmp_path / "tuning"
-    first = run("--trials=1", "--max_epochs=1", "--batch_size=64")
+    fixed = ("--max_epochs=1", "--batch_size=64", "--click_counts=user,item")
+    first = run("--trials=1", *fixed)
     assert re.search(r"trial 0: validation auc 0\.\d+, .* learning_rate .*; the best so far", first)
-    output = run("--trials=2", "--max_epochs=1", "--batch_size=64")
+    output = run("--trials=2", *fixed)
     assert "trial 0:" not in output and "trial 1: validation auc" in output
     found = read_json(folder / "tuning.json")
     reports = [read_json(folder / f"trial_00{i}/report.json") for i in range(2)]
@@ -53,6 +54,7 @@ def test_the_best_trial_alone_is_tested_and_a_search_goes_on(run, prepared, tmp_
     assert f"best of 2 trials on validation: {folder}/trial_00{best}" in output
     model = load_saved(folder / found["best"] / "model.keras")
     data = prepared_dataset("frappe", prepared)
+    assert [cross.name for cross in model.schema.crosses] == ["clicks of user x item"]
     assert found["test"] == pytest.approx(evaluate(model, data, "test"))
     training = reports[best]["config"]["training"]
     assert training["learning_rate"] == found["setting"]["learning_rate"]
