@@ -39,7 +39,7 @@ ON_MOVIELENS = --dataset=movielens_ctr $(if $(MOVIELENS),--raw_dir="$(MOVIELENS)
 
 .PHONY: help setup page reproduce reproduce-frappe reproduce-criteo reproduce-avazu reproduce-movielens \
   table-3 figure-2 figure-3 figure-4 benchmark benchmark-gpu faithfulness tables test test-fast test-sanitized lint \
-  docs pictures clean
+  docs pictures demo clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -135,6 +135,9 @@ reproduce-criteo: $(READY)  ## Criteo beside Tables 1 and 3: CRITEO=<train.txt>,
 reproduce-avazu: $(READY)  ## Avazu beside Tables 1 and 3: AVAZU=<train.csv>, or ROWS=200000; MODELS=all
 	$(call reproduce_log,--dataset=avazu $(if $(AVAZU),--raw_dir="$(AVAZU)") \
 	  $(if $(ROWS),--generate=$(ROWS)))
+
+demo: $(READY)  ## build runs/demo/index.html, a page in which a model runs without a server; needs npm
+	$(PY) examples/demo/build.py --output=runs/demo/index.html
 
 test: $(READY)  ## run all tests
 	$(PY) -m pytest -n 2 --dist=loadfile --no-loadscope-reorder
