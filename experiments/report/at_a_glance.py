@@ -45,6 +45,15 @@ def at_a_glance() -> Table:
     return Table(["paper", "here", "why"], rows, numeric=False)
 
 
+def verdict(table: Table) -> str:
+    """Returns in short how many of the table's rows are reproduced, of those that were run."""
+    found = [row[1] for row in table.rows]
+    run = sum(status != NOT_RUN for status in found)
+    whole, partly, not_so = (found.count(status) for status in (REPRODUCED, PARTLY, NOT))
+    left = f"; {len(found) - run} not run here" if run < len(found) else ""
+    return f"{whole} of {run} reproduced, {partly} in part, {not_so} not{left}"
+
+
 def how_to_run(name: str) -> str:
     """Returns how a data set's results are made."""
     if name == "frappe":

@@ -4,8 +4,10 @@ import base64
 import dataclasses
 import html
 import io
+import itertools
 import pathlib
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 
 from markdown_it import MarkdownIt
 from matplotlib import rc_context
@@ -17,6 +19,9 @@ from interhat_tf.utils.files import atomic_write
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#6b7280"
+MANY_SECTIONS = 6
+"""Sections from which a page has a list of them."""
+
 FONT = {"font.size": 9, "svg.fonttype": "path", "svg.hashsalt": "interhat_tf"}
 
 
@@ -66,12 +71,34 @@ def without_frame(panel: Axes) -> None:
 
 def write_pages(folder: pathlib.Path, blocks: Sequence[Block]) -> None:
     """Writes a page as `README.md`, with its pictures beside it, and as `index.html`."""
+    blocks = with_contents(blocks)
     files = {"README.md": markdown(blocks), "index.html": html_page(blocks)}
     files |= {f"{block.name}.png": block.png for block in blocks if isinstance(block, Picture)}
     for name, content in files.items():
         with atomic_write(folder / name) as file:
             file.write(content.encode() if isinstance(content, str) else content)
     print(f"wrote {folder}/README.md and index.html")
+
+
+def with_contents(blocks: Sequence[Block]) -> Sequence[Block]:
+    """Returns a page with links to its sections after the first one, if there are many."""
+    sections = [heading for heading in headings(blocks) if heading[1] == 2]
+    if len(sections) < MANY_SECTIONS:
+        return blocks
+    links = "\n".join(f"- [{title}](#{anchor})" for _, _, title, anchor in sections[1:])
+    second = sections[1][0]
+    return [*blocks[:second], "## Contents", links, *blocks[second:]]
+
+
+def headings(blocks: Sequence[Block]) -> Iterator[tuple[int, int, str, str]]:
+    """Yields place, level, title and anchor of each heading, the anchor as GitHub makes it."""
+    known: dict[str, int] = {}
+    for place, block in enumerate(blocks):
+        if not (isinstance(block, str) and (found := re.fullmatch(r"(#+) (.*)", block))):
+            continue
+        anchor = re.sub(r"[^\w\- ]", "", found[2].lower()).replace(" ", "-")
+        number = known[anchor] = known.get(anchor, -1) + 1
+        yield place, len(found[1]), found[2], f"{anchor}-{number}" if number else anchor
 
 
 def markdown(blocks: Sequence[Block]) -> str:
@@ -97,21 +124,37 @@ def html_page(blocks: Sequence[Block]) -> str:
         blocks: The page; the first is its title.
     """
     title = html.escape(str(blocks[0]).removeprefix("# "))
-    return _PAGE.format(title=title, style=_STYLE, body="\n".join(map(_html_block, blocks)))
+    anchors = {place: anchor for place, _, _, anchor in headings(blocks)}
+    parts = [_html_block(block, anchors.get(place)) for place, block in enumerate(blocks)]
+    return _PAGE.format(title=title, style=_STYLE, body="\n".join(parts))
 
 
-def _html_block(block):
+def _html_block(block, anchor=None):
     if isinstance(block, str):
-        return _MARKDOWN.render(block)
+        return _render(block, anchor)
     if isinstance(block, Picture):
         kind, data = ("svg+xml", block.svg) if block.svg else ("png", block.png)
         encoded = base64.b64encode(data).decode()
         return f'<img src="data:image/{kind};base64,{encoded}" alt="{html.escape(block.alt)}">'
     # A wide table scrolls inside its own box, so that the page is never wider than the screen.
     kind = "numeric" if block.numeric else "words"
-    table = _MARKDOWN.render(markdown_table(block.header, block.rows, block.numeric))
+    table = _render(markdown_table(block.header, block.rows, block.numeric))
     body = f'<div class="scroll {kind}" tabindex="0">{table}</div>'
     return f"<details><summary>{block.fold}</summary>{body}</details>" if block.fold else body
+
+
+def _render(text, anchor=None):
+    """Returns Markdown as HTML, whose links lead to pages, and a heading with its anchor."""
+    tokens = _MARKDOWN.parse(text)
+    if anchor:
+        tokens[0].attrSet("id", anchor)
+    for child in itertools.chain.from_iterable(token.children or () for token in tokens):
+        if child.type == "link_open":
+            target = child.attrs["href"]
+            if ":" not in target:  # of this folder
+                target = re.sub(r"\bREADME\.md(?=#|$)", "index.html", target)
+            child.attrSet("href", target)
+    return _MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {})
 
 
 # Escapes HTML; tables are an extension of CommonMark.
@@ -134,6 +177,15 @@ th { background: var(--soft); }
 img { display: block; max-width: 100%; height: auto; background: white; margin: 1rem 0; }
 code { background: var(--soft); overflow-wrap: anywhere; }
 summary { cursor: pointer; }
+#contents + ul { columns: 20rem; max-width: none; padding-left: 1.2rem; }
+/* A table of words is a list of cards on a phone, which nobody has to scroll sideways. */
+@media (max-width: 44rem) {
+  .words :is(table, tbody, tr, td) { display: block; border: 0; }
+  .words thead { display: none; }
+  .words tr { border: 1px solid var(--line); border-radius: 6px; margin-bottom: 0.6rem; }
+  .words td:first-child { background: var(--soft); font-weight: 600; }
+}
+:focus-visible { outline: 2px solid #0072b2; outline-offset: 2px; }
 """
 
 _PAGE = """<!doctype html>
@@ -146,7 +198,9 @@ _PAGE = """<!doctype html>
 <style>{style}</style>
 </head>
 <body>
+<main>
 {body}
+</main>
 </body>
 </html>
 """

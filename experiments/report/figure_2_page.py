@@ -11,7 +11,7 @@ from experiments.speed.paper_sizes import SIZES
 
 
 def figure_2(summary: Summary) -> Summary:
-    """Returns the bars and the table of the seconds an epoch of all models."""
+    """Returns the dots and the table of the seconds an epoch of all models."""
     rows = rows_of(summary)
     interhat = {row["size"]: row["seconds"] for row in rows if row["model"] == "interhat"}
     columns = {
@@ -31,7 +31,7 @@ def figure_2(summary: Summary) -> Summary:
     return {
         "batch": rows[0]["batch"],
         "sizes": sizes,
-        "bars": picture(bars_of(summary), "figure_2", "Bars: seconds an epoch of each model"),
+        "dots": picture(dots_of(summary), "figure_2", "Dots: seconds an epoch of each model"),
         "numbers": table(columns, rows, fold="Figure 2's numbers, and the sizes of the models"),
     }
 
@@ -48,8 +48,11 @@ def built_with(row: Summary) -> str:
     return ", ".join(f"{name} {value}" for name, value in arguments if not name.endswith("_l2"))
 
 
-def bars_of(summary: Summary) -> Figure:
-    """Draws a bar of seconds an epoch for each model, a panel for each data set."""
+def dots_of(summary: Summary) -> Figure:
+    """Draws a dot at each model's seconds an epoch, a panel for each data set.
+
+    On a logarithmic axis, which has no zero for a bar to begin at.
+    """
     groups = summary["groups"]
     figure = Figure(figsize=(4.6 * len(groups), 3.6), layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, len(groups)))
@@ -59,14 +62,16 @@ def bars_of(summary: Summary) -> Figure:
         means, deviations = ([s[name] for s in seconds] for name in ("mean", "std"))
         colours = [BLUE if row["model"].startswith("interhat") else GREY for row in rows]
         positions = range(len(rows))
-        panel.barh(positions, means, xerr=deviations, color=colours, ecolor="black")
+        panel.errorbar(means, positions, xerr=deviations, fmt="none", ecolor=GREY)
+        panel.scatter(means, positions, color=colours, zorder=3)
+        panel.grid(axis="y", linewidth=0.5, alpha=0.5)
         panel.set_yticks(positions, map(title, rows))
         panel.invert_yaxis()
         panel.set_xscale("log")
         for y, mean, deviation in zip(positions, means, deviations, strict=True):
-            end, offset = (mean + deviation, y), (4, 0)
+            end, offset = (mean + deviation, y), (7, 0)
             panel.annotate(f"{mean:,.0f}", end, offset, textcoords="offset points", va="center")
-        panel.set_xlim(min(means) / 2, max(means) * 3)
+        panel.set_xlim(min(means) / 2, max(means) * 5)
         panel.set_title(group["of"]["size"].capitalize())
         panel.set_xlabel("seconds an epoch, logarithmic")
         without_frame(panel)

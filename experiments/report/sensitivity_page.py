@@ -1,13 +1,12 @@
 """What the page says of Figures 3 and 4: AUC and logloss against one hyperparameter."""
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.common.markdown import interval, spread
 from experiments.common.published import BEST
 from experiments.common.results import read_results
 from experiments.common.statistics import paired_difference
-from experiments.report.blocks import BLUE, GREY, ORANGE, picture
+from experiments.report.blocks import BLUE, GREY, ORANGE, picture, without_frame
 from experiments.report.cells import TEST_SCORES, Summary, data_of, table, title_of, written
 
 
@@ -65,33 +64,31 @@ def leads_over_own(summary: Summary) -> list[str]:
 
 
 def sensitivity_figure(summaries: dict[str, Summary], name: str, label: str) -> Figure:
-    """Draws AUC and logloss against a hyperparameter, a panel for each data set's summary.
+    """Draws AUC and logloss against a hyperparameter, two panels for each data set's summary.
 
     A dotted line stands at the value that is best in the paper; a generated log has none.
     """
-    figure = Figure(figsize=(4.6 * len(summaries), 3.4), layout="constrained")
-    panels = np.atleast_1d(figure.subplots(1, len(summaries)))
-    for panel, (data, summary) in zip(panels, summaries.items(), strict=True):
+    figure = Figure(figsize=(4.6 * len(summaries), 4.6), layout="constrained")
+    panels = figure.subplots(2, len(summaries), sharex="col", squeeze=False).T  # (data, metric)
+    for (upper, lower), (data, summary) in zip(panels, summaries.items(), strict=True):
         points = summary["points"]
-        values = np.array([point[summary["flag"]] for point in points])
-        # A little apart, so that the error bars of the two do not hide each other.
-        apart = (values.max() - values.min()) / 150
-        _draw(panel, values - apart, points, "auc", "AUC, solid", BLUE, "o-")
-        _draw(panel.twinx(), values + apart, points, "logloss", "logloss, dashed", ORANGE, "s--")
+        values = [point[summary["flag"]] for point in points]
+        _draw(upper, values, points, "auc", "AUC", BLUE)
+        _draw(lower, values, points, "logloss", "logloss", ORANGE)
         if best := BEST[name].get(data):
-            panel.axvline(best, color=GREY, linestyle=":", zorder=0)
-        panel.set_xticks(values)
-        panel.set_xlabel(label)
-        panel.set_title(f"{title_of(data)}, {len(points[0]['seeds'])} seeds")
+            upper.axvline(best, color=GREY, linestyle=":", zorder=0)
+            lower.axvline(best, color=GREY, linestyle=":", zorder=0)
+        lower.set_xticks(values)
+        lower.set_xlabel(label)
+        upper.set_title(f"{title_of(data)}, {len(points[0]['seeds'])} seeds")
     return figure
 
 
-def _draw(axis, values, points, metric, label, colour, style):
+def _draw(axis, values, points, metric, label, colour):
     """Draws a metric's means and error bars."""
     found = [point["test"][metric] for point in points]
     means, errors = ([value[kind] for value in found] for kind in ("mean", "std"))
-    axis.errorbar(values, means, errors, fmt=style, color=colour, capsize=3)
-    axis.set_ylabel(label, color=colour)
-    axis.tick_params(axis="y", colors=colour)
+    axis.errorbar(values, means, errors, fmt="o-", color=colour, capsize=3)
+    axis.set_ylabel(label)
     axis.ticklabel_format(useOffset=False)
-    axis.spines["top"].set_visible(False)
+    without_frame(axis)

@@ -19,7 +19,7 @@ from experiments.common.table_3_files import read_tables_3
 from experiments.report import beyond_page as beyond
 from experiments.report import own_log_page as own_log
 from experiments.report import speed_page as speed
-from experiments.report.at_a_glance import at_a_glance
+from experiments.report.at_a_glance import at_a_glance, verdict
 from experiments.report.blocks import Block, write_pages
 from experiments.report.calibration_page import calibration
 from experiments.report.cells import Summary
@@ -81,8 +81,13 @@ def main(_):
         *sensitivity("figure_3", "number of heads"),
         *sensitivity("figure_4", "highest order k"),
     ]
+    glance = at_a_glance()
     page = results_page(
-        found, at_a_glance=at_a_glance(), table_1=table_1(), sensitivity=figures_3_and_4
+        found,
+        verdict=verdict(glance),
+        at_a_glance=glance,
+        table_1=table_1(),
+        sensitivity=figures_3_and_4,
     )
     write_pages(folder, page)
     if summary := read_result("figures_8_to_10/summary.json"):
@@ -98,8 +103,8 @@ def results_page(found: Mapping[str, list[Summary]], **first: Any) -> list[Block
 
     Args:
         found: The summaries of each part; without any, the part is left out.
-        **first: What the page says of several summaries together: `at_a_glance`, `table_1`,
-            `sensitivity`.
+        **first: What the page says of several summaries together: `at_a_glance` and its
+            `verdict`, `table_1`, `sensitivity`.
     """
     parts = {
         name: [{**summary, "summary": summary, **part(summary)} for summary in found.get(name, [])]

@@ -34,7 +34,9 @@ def test_too_many_predicted_clicks_are_mended(study_flags, runs_in_process):
     assert rows["none"]["ratio"]["mean"] > 1.5
     assert 0.8 < rows["chosen"]["ratio"]["mean"] < 1.25
     assert len(summary["chosen"]) == 1 and len(summary["curves"]) == 2
-    blocks = results_page({"calibration": [summary]}, at_a_glance="", table_1="", sensitivity=[])
+    blocks = results_page(
+        {"calibration": [summary]}, verdict="", at_a_glance="", table_1="", sensitivity=[]
+    )
     text = " ".join(str(block) for block in blocks)
     assert "Criteo generated, 30% of the negatives trained on" in text
     assert "the model's own" in text

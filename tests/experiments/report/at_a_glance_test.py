@@ -15,7 +15,9 @@ from experiments.report.at_a_glance import (
     of_sensitivity,
     of_table_1,
     of_table_3,
+    verdict,
 )
+from experiments.report.blocks import Table
 
 
 def frappe_summary(**aucs):
@@ -142,3 +144,10 @@ def test_movielens_needs_the_order_and_its_fields():
     assert status([0.2, 0.5, 0.3], [[], ["user"], []]) == PARTLY
     assert status([0.6, 0.2, 0.2], [papers, ["user"], []]) == NOT
     assert of_movielens(None)[0][1] == NOT_RUN
+
+
+def test_the_verdict_counts_what_was_run():
+    statuses = [REPRODUCED, PARTLY, PARTLY, NOT, NOT_RUN]
+    table = Table(["paper", "here", "why"], [["", status, ""] for status in statuses])
+    assert verdict(table) == "1 of 4 reproduced, 2 in part, 1 not; 1 not run here"
+    assert verdict(Table([], table.rows[:-1])) == "1 of 4 reproduced, 2 in part, 1 not"

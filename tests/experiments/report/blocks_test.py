@@ -1,6 +1,15 @@
+import re
+
 import pytest
 
-from experiments.report.blocks import Picture, Table, as_bytes, html_page, markdown
+from experiments.report.blocks import (
+    Picture,
+    Table,
+    as_bytes,
+    html_page,
+    markdown,
+    with_contents,
+)
 from experiments.report.cells import written
 from experiments.report.sensitivity_page import sensitivity_figure
 
@@ -43,3 +52,29 @@ def test_html_embeds_the_svg_or_else_the_png():
     pictures = [Picture("a", "one", b"x", b"y"), Picture("b", "other", b"x")]
     page = html_page(["# T", *pictures])
     assert "data:image/svg+xml;base64,eQ==" in page and "data:image/png;base64,eA==" in page
+
+
+def sections(number):
+    titles = ["Rows & columns", "Same", "Same", *map(str, range(number - 3))]
+    return ["# T", *(block for title in titles for block in (f"## {title}", "words"))]
+
+
+def test_a_long_page_lists_its_sections_after_the_first():
+    page = with_contents(sections(6))
+    assert page[:3] == ["# T", "## Rows & columns", "words"]
+    links = ["- [Same](#same)", "- [Same](#same-1)", "- [0](#0)", "- [1](#1)", "- [2](#2)"]
+    assert page[3:5] == ["## Contents", "\n".join(links)] and page[5:] == sections(6)[3:]
+    text = html_page(page)
+    anchors = re.findall(r'<h2 id="(.*?)">', text)
+    assert anchors == ["rows--columns", "contents", "same", "same-1", "0", "1", "2"]
+    assert re.findall(r'href="#(.*?)"', text) == anchors[2:]
+    assert with_contents(sections(5)) == sections(5)
+
+
+def test_links_of_the_html_page_open_pages():
+    words = "[a](x/README.md), [b](../README.md#part), [c](https://x.org/README.md), [d](a.png)"
+    table = Table(["a"], [["[e](y/README.md)"]], numeric=False)
+    found = re.findall(r'href="([^"]*)"', html_page(["# T", words, table]))
+    wanted = ["x/index.html", "../index.html#part", "https://x.org/README.md", "a.png"]
+    assert found[1:] == [*wanted, "y/index.html"]
+    assert "(x/README.md)" in markdown(["# T", words])

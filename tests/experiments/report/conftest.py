@@ -33,7 +33,7 @@ def page_of():
 
     def make(**summaries):
         found = {name: [summary] for name, summary in summaries.items()}
-        page = results_page(found, at_a_glance="", table_1=[], sensitivity=[])
+        page = results_page(found, verdict="", at_a_glance="", table_1=[], sensitivity=[])
         assert html_page(page).count("<table") == markdown(page).count("\n| --- |")
         return markdown(page)
 

@@ -46,5 +46,7 @@ def test_without_both_models_there_is_no_gap(summary):
 
 
 def test_the_page_names_the_crosses(summary):
-    blocks = results_page({"crosses": [summary]}, at_a_glance="", table_1="", sensitivity=[])
+    blocks = results_page(
+        {"crosses": [summary]}, verdict="", at_a_glance="", table_1="", sensitivity=[]
+    )
     assert any("user x item" in str(block) for block in blocks)

@@ -23,7 +23,7 @@ def test_seconds_of_an_epoch(summary, page_of):
     assert row in text
     assert "| Criteo | DeepFM | 5,391 ± 539 | 0.50 | 2,048 |" in text
     assert "at commit abc" in text and "--grid=figure_2" in text
-    assert figure_2(summary)["bars"].png.startswith(b"\x89PNG")
+    assert figure_2(summary)["dots"].png.startswith(b"\x89PNG")
 
 
 def test_each_form_is_judged_by_its_own_seconds(summary):
