@@ -20,7 +20,7 @@ LIBRARIES = frozenset(
     {
         *("apache_beam", "etils", "interpret", "jax", "keras", "keras_rs", "lightgbm"),
         *("matplotlib", "onnx", "onnxruntime", "pandas", "pyarrow", "scipy", "shap", "sklearn"),
-        *("tensorflow", "tensorflow_datasets", "tf2onnx"),
+        *("tensorboard", "tensorflow", "tensorflow_datasets", "tf2onnx"),
     }
 )
 GROUPS = ("interhat_tf.models", "interhat_tf.datasets")

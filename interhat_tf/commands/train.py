@@ -15,6 +15,7 @@ the preset's and, where the paper gives them, to its Table 2 for the data set.
 """
 
 import dataclasses
+import pathlib
 from typing import Any
 
 import keras
@@ -36,7 +37,9 @@ from interhat_tf.training.continuation import EarlierRun
 from interhat_tf.training.distribution import STRATEGIES
 from interhat_tf.training.evaluation import EVALUATION_BATCH_SIZE
 from interhat_tf.training.loop import train
+from interhat_tf.training.observed_rates import reliability
 from interhat_tf.training.settings import TrainingSettings
+from interhat_tf.training.summaries import add_pictures
 from interhat_tf.utils.threads import use_one_thread_an_operation
 
 REQUIRED = ("dataset", "output_dir")
@@ -109,27 +112,18 @@ def main(values: flags.FlagValues) -> None:
     crossed = crosses(values)
     data = open_data(values, crosses=crossed)
     keras.utils.set_random_seed(values.seed)
-    if earlier:
-        training = continued(values, earlier)
-        with strategy.scope():
-            model = earlier.load_model(data)
-        config = {"dataset": values.dataset}
-    else:
-        arguments, changed = settings(values, data)
-        training = TrainingSettings(seed=values.seed, **changed)
-        with strategy.scope():
-            model = MODELS[values.model](data.schema, dtype=values.dtype, **arguments)
-        config = {name: values[name].value for name in ("dataset", "model", "preset")}
-        config |= {"arguments": arguments, "dtype": values.dtype}
+    model, training, config = _asked(values, data, earlier, strategy)
     if values.heatmap_where and not hasattr(model, "explain"):
         raise SettingError(f"{values.model} has no attention that a heat map could show")
     config["deterministic"] = values.deterministic
     if crossed:
         config["crosses"] = [dataclasses.asdict(cross) for cross in crossed]
+    folder = pathlib.Path(values.output_dir)
+    finished = (folder / "report.json").exists()  # what is resumed then is left as it is
     report = train(
         model,
         data,
-        values.output_dir,
+        folder,
         training,
         config=config,
         callbacks=[heatmaps(data, values)] if hasattr(model, "explain") else [],
@@ -137,10 +131,39 @@ def main(values: flags.FlagValues) -> None:
         start_from=values.start_from,
         test=values.test,
     )
+    if not finished and strategy.extended.should_checkpoint:
+        _draw(model, data, folder)
     for split in ("validation", "test"):
         if split in report:
             auc, logloss = report[split]["auc"], report[split]["logloss"]
             print(f"{split}: auc {auc:.5f}, logloss {logloss:.5f}")
+
+
+def _asked(
+    values: flags.FlagValues,
+    data: PreparedDataset,
+    earlier: EarlierRun | None,
+    strategy: tf.distribute.Strategy,
+) -> tuple[keras.Model, TrainingSettings, dict[str, Any]]:
+    """Returns the model, how it is trained, and the record of what was asked for."""
+    if earlier:
+        with strategy.scope():
+            model = earlier.load_model(data)
+        return model, continued(values, earlier), {"dataset": values.dataset}
+    arguments, changed = settings(values, data)
+    with strategy.scope():
+        model = MODELS[values.model](data.schema, dtype=values.dtype, **arguments)
+    config = {name: values[name].value for name in ("dataset", "model", "preset")}
+    config |= {"arguments": arguments, "dtype": values.dtype}
+    return model, TrainingSettings(seed=values.seed, **changed), config
+
+
+def _draw(model: keras.Model, data: PreparedDataset, folder: pathlib.Path) -> None:
+    """Draws how reliable the probabilities are, and adds a run's pictures to its logs."""
+    if model.distribute_strategy.num_replicas_in_sync == 1:  # several have to predict together
+        found = reliability(model, data, "validation")
+        found.plot(folder / "validation_reliability.png", f"{data.name}, validation")
+    add_pictures(folder)
 
 
 def continued(values: flags.FlagValues, earlier: EarlierRun) -> TrainingSettings:

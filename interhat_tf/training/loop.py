@@ -34,6 +34,7 @@ from interhat_tf.training.run_folder import (
 )
 from interhat_tf.training.settings import TrainingSettings
 from interhat_tf.training.step import compile_steps
+from interhat_tf.training.summaries import RunSummaries
 from interhat_tf.utils.files import read_json, write_json
 from interhat_tf.utils.formats import FORMAT
 from interhat_tf.utils.provenance import versions
@@ -172,6 +173,7 @@ def _finish(
     called = keras.callbacks.CallbackList(list(callbacks) if loop.is_chief else [], model=model)
     with naming_lost_workers():
         called.on_train_begin()
+        loop.summaries.begin(config)
         loop.run(called)
         loop.take_best_weights()
         if loop.is_chief:
@@ -180,6 +182,7 @@ def _finish(
         report = loop.report(config, test)
     if loop.is_chief:
         write_json(folder / "report.json", report)
+    loop.summaries.end(report)
     return report
 
 
@@ -196,6 +199,7 @@ class _Loop:
         self.model, self.data, self.settings, self.folder = model, data, settings, folder
         self.strategy = model.distribute_strategy
         self.is_chief = self.strategy.extended.should_checkpoint
+        self.summaries = RunSummaries(folder, self.is_chief)
         self.optimizer = settings.make_optimizer(model)
         self.averaged = settings.make_average(model)
         averages = self.averaged.variables if self.averaged else []
@@ -248,17 +252,12 @@ class _Loop:
             alignments=self.alignments,
             record_weights=RecordWeights.of_training(self.data, settings.positive_weight),
         )
-        writer = (
-            tf.summary.create_file_writer(str(self.folder / "tensorboard"))
-            if self.is_chief
-            else tf.summary.create_noop_writer()
-        )
         while not state.finished:
             callbacks.on_epoch_begin(state.epoch)
             self._run_epoch(train_steps, batches)
             with self.averaged.in_place() if self.averaged else contextlib.nullcontext():
                 logs = self._evaluate_epoch()
-                self._log(writer, logs)
+                self._log(logs)
                 self._close_epoch(logs)
                 callbacks.on_epoch_end(state.epoch - 1, logs)
             if self.is_chief and not state.epochs_without_gain:
@@ -304,13 +303,10 @@ class _Loop:
         logs = {"loss": loss, "learning_rate": learning_rate}
         return logs | {f"validation_{name}": value for name, value in validation.items()}
 
-    def _log(self, writer, logs):
+    def _log(self, logs):
         state = self.state
         state.history.append({"epoch": state.epoch + 1, **logs})
-        with writer.as_default(step=state.epoch + 1):
-            for name, value in logs.items():
-                tf.summary.scalar(name, value)
-        writer.flush()
+        self.summaries.add(state.epoch + 1, logs)
         if self.is_chief:
             print(
                 f"epoch {state.epoch + 1}: loss {logs['loss']:.5f}, "

@@ -3,7 +3,7 @@
 .lock             held by the process that trains, and has its number
 config.json       what was asked for
 checkpoint.npz    the whole state of the training; overwritten as it goes on
-tensorboard/      the history, for TensorBoard
+tensorboard/      settings, history, last figures and pictures, for TensorBoard
 best_state.npz    what a run that starts from this one goes on from
 model.keras       the model with its best weights
 report.json       config, versions, history and final metrics; written last

@@ -18,6 +18,7 @@ from interhat_tf.models import MODELS
 from interhat_tf.training.settings import TrainingSettings
 from interhat_tf.utils.files import read_json
 from tests.input_pipeline.growing_logs import prepare_days
+from tests.training.summaries_test import values_of
 
 SMALL = ("--embedding_dim=4", "--num_heads=2", "--order=2", "--batch_size=64", "--max_epochs=2")
 
@@ -75,6 +76,8 @@ def test_trains_and_reports(run, prepared, tmp_path, capsys):
     ]
     everything = Attention.load(tmp_path / "run/attention/epoch_001/all.npz")
     assert everything.records == 40
+    tags = {value.tag for _, value in values_of(tmp_path / "run")}
+    assert {"validation_reliability", "attention/all", "best/test_auc"} <= tags
 
 
 @pytest.mark.slow

@@ -153,12 +153,19 @@ def test_history_is_written_for_tensorboard(unbroken):
     for record in tf.data.TFRecordDataset([str(p) for p in folder.glob("tensorboard/*")]):
         event = tf.compat.v1.Event.FromString(record.numpy())
         for value in event.summary.value:
+            if value.metadata.plugin_data.plugin_name == "hparams":
+                continue
             scalars[event.step, value.tag] = float(tf.make_ndarray(value.tensor))
     expected = {
         (epoch["epoch"], name): pytest.approx(value)
         for epoch in report["history"]
         for name, value in epoch.items()
         if name != "epoch"
+    }
+    expected |= {
+        (report["best_epoch"], f"best/{split}_{name}"): pytest.approx(value)
+        for split in ("validation", "test")
+        for name, value in report[split].items()
     }
     assert scalars == expected
 
