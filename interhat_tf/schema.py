@@ -15,12 +15,19 @@ from interhat_tf.errors import DataError, SettingError
 CATEGORICAL = "categorical"
 NUMERICAL = "numerical"
 FOLD = "fold"
+MULTIVALUED = "multivalued"
+
+KINDS = {CATEGORICAL: "int32", NUMERICAL: "float32", MULTIVALUED: "int32"}
+"""The kinds of fields, in a model's order, and the type that a batch has of each."""
 
 Batch = Mapping[str, Any]
-"""Records: arrays or tensors `categorical`, (B, C), and `numerical`, (B, N); see `Schema`."""
+"""Records: arrays or tensors `categorical`, (B, C), `numerical`, (B, N); see `Schema`."""
 
 OUT_OF_VOCABULARY = 0
 """Id of every value that a categorical field's vocabulary does not hold."""
+
+PADDING = -1
+"""What stands in place of an id where a multivalued field has fewer values than it may have."""
 
 MISSING = "(missing)"
 """What a missing value is called where values are shown."""
@@ -34,14 +41,17 @@ class Field:
 
     Args:
         name: The field's name, as heatmaps and serving signatures show it.
-        kind: `"categorical"` or `"numerical"`.
-        vocabulary_size: Number of ids of a categorical field, id 0 (out of
+        kind: `"categorical"`, `"numerical"`, or `"multivalued"`: any number of
+            categories, such as a movie's genres.
+        vocabulary_size: Number of ids of a categorical or multivalued field, id 0 (out of
             vocabulary) included; 0 for a numerical field.
         may_be_missing: Whether a numerical field's NaN is a missing number, which
             models embed as a value of its own. Defaults to `False`: it is an error.
         hash_size: Number of names that a categorical field's values share by a hash, so
             that an id stands for all values of a name. Defaults to `None`: each id is
             one value's.
+        max_length: The most values that a multivalued field has in a record; 0 for
+            other fields.
 
     Raises:
         ValueError: If the kind is unknown or the others do not fit it.
@@ -52,11 +62,12 @@ class Field:
     vocabulary_size: int = 0
     may_be_missing: bool = False
     hash_size: int | None = None
+    max_length: int = 0
 
     def __post_init__(self) -> None:
-        if self.kind not in (CATEGORICAL, NUMERICAL):
+        if self.kind not in KINDS:
             raise SettingError(
-                f"field {self.name!r}: kind must be {CATEGORICAL!r} or {NUMERICAL!r}, "
+                f"field {self.name!r}: kind must be {', '.join(map(repr, KINDS))}, "
                 f"got {self.kind!r}"
             )
         if not isinstance(self.vocabulary_size, numbers.Integral):
@@ -64,19 +75,24 @@ class Field:
                 f"field {self.name!r}: vocabulary_size must be a whole number, "
                 f"got {self.vocabulary_size!r}"
             )
-        fits = self.vocabulary_size > 0 if self.kind == CATEGORICAL else self.vocabulary_size == 0
+        fits = self.vocabulary_size > 0 if self.kind != NUMERICAL else self.vocabulary_size == 0
         if not fits:
             raise SettingError(
                 f"field {self.name!r}: a categorical field has a vocabulary_size of at least 1 "
                 f"(its out-of-vocabulary id), a numerical field has none; "
                 f"got {self.vocabulary_size} for a {self.kind} field"
             )
-        if self.may_be_missing and self.kind == CATEGORICAL:
+        if (self.max_length > 0) != (self.kind == MULTIVALUED) or self.max_length < 0:
+            raise SettingError(
+                f"field {self.name!r}: a multivalued field has a max_length of at least 1, other "
+                f"fields have none; got {self.max_length} for a {self.kind} field"
+            )
+        if self.may_be_missing and self.kind != NUMERICAL:
             raise SettingError(
                 f"field {self.name!r}: may_be_missing is of numerical fields; a missing "
                 f"category is a value like any other"
             )
-        if self.hash_size is not None and (self.kind != CATEGORICAL or self.hash_size < 1):
+        if self.hash_size is not None and (self.kind == NUMERICAL or self.hash_size < 1):
             raise SettingError(
                 f"field {self.name!r}: hash_size is of categorical fields and at least 1, "
                 f"got {self.hash_size} for a {self.kind} field"
@@ -85,7 +101,7 @@ class Field:
     def to_dict(self) -> dict[str, Any]:
         """Returns the field's arguments."""
         data = dataclasses.asdict(self)
-        for name in ("may_be_missing", "hash_size"):
+        for name in ("may_be_missing", "hash_size", "max_length"):
             if not data[name]:
                 del data[name]  # as files have it that know nothing of it
         return data
@@ -95,11 +111,13 @@ class Schema:
     """The fields of a record, in the order in which a model sees them.
 
     A batch of records is a dictionary: `categorical`, (B, C) int32 ids counted
-    from 0 within each field, and `numerical`, (B, N) float32, NaN where a number is
-    missing of a field that may be. A kind without fields has no entry. Training records
-    have `fold`, (B,) int32, if a cross has click counts. The model's m
-    fields are the categorical ones first, then the crosses, which it computes itself,
-    then the numerical ones, each in the order given.
+    from 0 within each field, `numerical`, (B, N) float32, NaN where a number is
+    missing of a field that may be, and `multivalued`, (B, L) int32: of each of these
+    fields `max_length` columns, its ids in the first of them, and -1, which is no id, in
+    the others. A kind without fields has no entry. Training records have `fold`, (B,)
+    int32, if a cross has click counts. The model's m fields are the categorical ones
+    first, then the crosses, which it computes itself, then the numerical ones, then the
+    multivalued ones, each in the order given.
 
     Args:
         fields: The fields of a record; they are stored categorical fields first.
@@ -119,6 +137,8 @@ class Schema:
     Traceback (most recent call last):
         ...
     interhat_tf.errors.DataError: field 'app', row 1: id 3 is outside the vocabulary [0, 3)
+    >>> movie = Schema([Field("genres", "multivalued", 20, max_length=3)])
+    >>> movie.check({"multivalued": np.array([[7, 2, -1], [-1, -1, -1]])})  # two genres, and none
     """
 
     def __init__(self, fields: Iterable[Field], crosses: Iterable[CrossedField] = ()):
@@ -130,18 +150,30 @@ class Schema:
             raise SettingError(f"field names must be unique; repeated: {', '.join(repeated)}")
         self.categorical = tuple(field for field in fields if field.kind == CATEGORICAL)
         self.numerical = tuple(field for field in fields if field.kind == NUMERICAL)
+        self.multivalued = tuple(field for field in fields if field.kind == MULTIVALUED)
         self._check_crosses()
 
     @property
     def record_fields(self) -> tuple[Field, ...]:
-        """The fields that a record holds: categorical ones first, then numerical ones."""
-        return self.categorical + self.numerical
+        """The fields that a record holds: categorical, then numerical, then multivalued ones."""
+        return self.categorical + self.numerical + self.multivalued
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """All m fields of a model: categorical ones, crosses, numerical ones."""
+        """All m fields of a model: categorical ones, crosses, numerical and multivalued ones."""
         crosses = (Field(cross.name, CATEGORICAL, cross.vocabulary_size) for cross in self.crosses)
-        return (*self.categorical, *crosses, *self.numerical)
+        return (*self.categorical, *crosses, *self.numerical, *self.multivalued)
+
+    @property
+    def columns(self) -> dict[str, list[int]]:
+        """The entries of a batch, and for each of their columns its field's place.
+
+        The places are in `record_fields`. A multivalued field has `max_length` columns.
+        """
+        found: dict[str, list[int]] = {}
+        for place, field in enumerate(self.record_fields):
+            found.setdefault(field.kind, []).extend([place] * max(field.max_length, 1))
+        return found
 
     @property
     def field_names(self) -> tuple[str, ...]:
@@ -150,9 +182,10 @@ class Schema:
 
     @property
     def vocabulary_sizes(self) -> tuple[int, ...]:
-        """Number of ids of each categorical field, then of each cross."""
+        """Number of ids of each categorical field, then of each cross and multivalued field."""
         crosses = (cross.vocabulary_size for cross in self.crosses)
-        return (*(field.vocabulary_size for field in self.categorical), *crosses)
+        lists = (field.vocabulary_size for field in self.multivalued)
+        return (*(field.vocabulary_size for field in self.categorical), *crosses, *lists)
 
     @property
     def click_counts(self) -> bool:
@@ -194,6 +227,9 @@ class Schema:
             ]
             if hashes[0] != hashes[1]:
                 return f"field {name!r} is {hashes[0]}, the other's {hashes[1]}"
+            lengths = field.max_length, others[name].max_length
+            if lengths[0] != lengths[1]:
+                return f"field {name!r} has {lengths[0]} values at most, the other's {lengths[1]}"
             if field != others[name]:
                 sizes = field.vocabulary_size, others[name].vocabulary_size
                 return f"field {name!r} has {sizes[0]:,} ids, the other's {sizes[1]:,}"
@@ -237,7 +273,8 @@ class Schema:
         another field's row, so this is called before training and explaining.
 
         Args:
-            inputs: The batch: `categorical` (B, C) and `numerical` (B, N).
+            inputs: The batch: `categorical` (B, C), `numerical` (B, N) and
+                `multivalued` (B, L).
             where: Text put before the message, say a data set's name. Defaults
                 to none.
             first_row: Number of the batch's first row in its data set, for the
@@ -245,27 +282,31 @@ class Schema:
 
         Raises:
             ValueError: If an entry is missing or of the wrong width, ids are not
-                integers, an id is outside its field's vocabulary, or a number is
-                infinite, or missing of a field that may not be. For the last two, the
-                message names the field and the row.
+                integers, an id is outside its field's vocabulary, a value stands behind
+                padding, or a number is infinite, or missing of a field that may not be.
+                For values, the message names the field and the row.
         """
         arrays = {kind: np.asarray(values) for kind, values in inputs.items()}
         self.check_form(arrays, where=where)
         where = f"{where}: " if where else ""
-        for kind, fields in ((CATEGORICAL, self.categorical), (NUMERICAL, self.numerical)):
-            if not fields:
-                continue
-            values = arrays[kind]
-            wrong = (_out_of_range if kind == CATEGORICAL else _not_finite)(values, fields)
+        for kind, places in self.columns.items():
+            fields, values = [self.record_fields[place] for place in places], arrays[kind]
+            wrong = (_not_finite if kind == NUMERICAL else _out_of_range)(values, fields)
             if wrong.any():
                 row, column = np.argwhere(wrong)[0]
                 field, value = fields[column], values[row, column]
                 problem = (
-                    f"id {value} is outside the vocabulary [0, {field.vocabulary_size})"
-                    if kind == CATEGORICAL
-                    else f"the number is {value}; it must be finite"
+                    f"the number is {value}; it must be finite"
+                    if kind == NUMERICAL
+                    else f"id {value} is outside the vocabulary [0, {field.vocabulary_size})"
                 )
                 raise DataError(f"{where}field {field.name!r}, row {first_row + row}: {problem}")
+            if kind == MULTIVALUED and (behind := _behind_padding(values, places)).any():
+                row, column = np.argwhere(behind)[0]
+                raise DataError(
+                    f"{where}field {fields[column].name!r}, row {first_row + row}: id "
+                    f"{values[row, column]} stands behind {PADDING}, which ends the values"
+                )
 
     def check_form(self, inputs: Batch, *, where: str = "") -> None:
         """Raises an error if the shapes or types of records are not the schema's.
@@ -279,24 +320,23 @@ class Schema:
                 integers.
         """
         where = f"{where}: " if where else ""
-        for kind, fields in ((CATEGORICAL, self.categorical), (NUMERICAL, self.numerical)):
-            if not fields:
-                continue
+        for kind, places in self.columns.items():
             if kind not in inputs:
                 raise DataError(
                     f"{where}inputs have no {kind!r} entry; the schema has {kind} fields"
                 )
             dtype, shape = inputs[kind].dtype, tuple(inputs[kind].shape)
             dtype = getattr(dtype, "name", str(dtype))
-            if kind == CATEGORICAL and not re.search(r"\bu?int\d+\b", dtype):
+            if kind != NUMERICAL and not re.search(r"\bu?int\d+\b", dtype):
                 raise DataError(f"{where}{kind!r} must hold integer ids, got {dtype}")
-            if len(shape) != 2 or shape[1] not in (None, len(fields)):
+            if len(shape) != 2 or shape[1] not in (None, len(places)):
                 raise DataError(
-                    f"{where}{kind!r} must have shape (rows, {len(fields)}), got {shape}"
+                    f"{where}{kind!r} must have shape (rows, {len(places)}), got {shape}"
                 )
 
     def _check_crosses(self) -> None:
         categorical = {field.name for field in self.categorical}
+        multivalued = {field.name for field in self.multivalued}
         if repeated := [
             cross.name
             for i, cross in enumerate(self.crosses)
@@ -307,6 +347,11 @@ class Schema:
             for name in cross.fields:
                 if name in categorical:
                     continue
+                if name in multivalued:
+                    raise SettingError(
+                        f"cross {cross.name!r}: the field {name!r} is multivalued; a cross is of "
+                        f"fields with one value"
+                    )
                 raise SettingError(
                     f"cross {cross.name!r}: the field {name!r} is numerical; make it "
                     f"categorical, in buckets if its numbers are many"
@@ -332,4 +377,12 @@ def _out_of_range(ids: np.ndarray, fields: Sequence[Field]) -> np.ndarray:
     unsigned = f"u{ids.dtype.itemsize}"
     sizes = np.array([field.vocabulary_size for field in fields], unsigned)
     # Read as unsigned, a negative id is larger than any size: one comparison finds both.
-    return ids.view(unsigned) >= sizes
+    wrong = ids.view(unsigned) >= sizes
+    return wrong & (ids != PADDING) if fields[0].kind == MULTIVALUED else wrong
+
+
+def _behind_padding(ids: np.ndarray, places: Sequence[int]) -> np.ndarray:
+    """Returns which ids stand behind padding of their field, (B, L) booleans."""
+    of_same_field = np.diff(places, prepend=-1) == 0  # (L,)
+    padded = np.roll(ids == PADDING, 1, axis=1)  # whether the column before is
+    return (ids != PADDING) & padded & of_same_field

@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import pytest
@@ -158,3 +159,70 @@ def test_the_first_difference_of_two_schemas():
     said = Schema(fields).difference(Schema(fields[::-1]))
     assert said == "the fields' order is a, b, the other's b, a"
     assert schema.difference(schema) == ""
+
+
+LISTS = Schema(
+    [
+        Field("genres", "multivalued", 20, max_length=3),
+        Field("user", "categorical", 5),
+        Field("tags", "multivalued", 4, max_length=2),
+        Field("price", "numerical"),
+    ]
+)
+RECORD = {"categorical": [[4]], "numerical": [[0.5]], "multivalued": [[19, 0, -1, 3, 3]]}
+
+
+def test_multivalued_fields_come_last_and_have_columns_of_their_own():
+    assert LISTS.field_names == ("user", "price", "genres", "tags")
+    assert LISTS.vocabulary_sizes == (5, 20, 4)
+    assert LISTS.columns == {"categorical": [0], "numerical": [1], "multivalued": [2, 2, 2, 3, 3]}
+    assert Schema.from_dict(json.dumps(LISTS.to_dict())) == LISTS
+    assert "max_length" not in Field("user", "categorical", 5).to_dict()
+
+
+@pytest.mark.parametrize(
+    ("lists", "message"),
+    [
+        ([[19, -2, -1, 3, 3]], "field 'genres', row 0: id -2 is outside the vocabulary [0, 20)"),
+        ([[-1, -1, -1, 4, 3]], "field 'tags', row 0: id 4 is outside the vocabulary [0, 4)"),
+        ([[1, -1, 2, 3, 3]], "field 'genres', row 0: id 2 stands behind -1, which ends the values"),
+        ([[1, 2, -1, -1, 3]], "field 'tags', row 0: id 3 stands behind -1, which ends the values"),
+        ([[1, 2, 3, 3]], "'multivalued' must have shape (rows, 5), got (1, 4)"),
+        ([[0.0] * 5], "'multivalued' must hold integer ids, got float64"),
+        ([[[1, 2, -1, 3, 3]]], "'multivalued' must have shape (rows, 5), got (1, 1, 5)"),
+        (None, "inputs have no 'multivalued' entry; the schema has multivalued fields"),
+    ],
+)
+def test_lists_that_are_wrong_are_refused(lists, message):
+    record = {kind: np.array(values) for kind, values in RECORD.items()}
+    LISTS.check(record)
+    LISTS.check({**record, "multivalued": np.array([[-1, -1, -1, 3, -1]], "int8")})
+    del record["multivalued"]
+    with pytest.raises(ValueError, match=re.escape(message)):
+        LISTS.check(record if lists is None else {**record, "multivalued": np.array(lists)})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("multivalued", 3), "has a max_length of at least 1, other fields have none; got 0"),
+        (("categorical", 3, False, None, 2), "got 2 for a categorical field"),
+        (("multivalued", 3, False, None, -1), "got -1 for a multivalued field"),
+        (("multivalued", 0, False, None, 2), "at least 1"),
+        (("multivalued", 3, True, None, 2), "may_be_missing is of numerical fields"),
+    ],
+)
+def test_a_multivalued_field_has_a_length(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Field("f", *arguments)
+
+
+def test_a_longer_field_is_another_one():
+    longer = [Field("genres", "multivalued", 20, max_length=4), *LISTS.record_fields[:2]]
+    found = Schema([*longer, LISTS.multivalued[1]]).difference(LISTS)
+    assert found == "field 'genres' has 4 values at most, the other's 3"
+
+
+def test_a_cross_is_of_fields_with_one_value():
+    with pytest.raises(ValueError, match="the field 'genres' is multivalued"):
+        LISTS.with_crosses([CrossedField(("user", "genres"), hash_size=9)])

@@ -18,10 +18,11 @@ from interhat_tf.explanation.batches import (
     explain_batches,
     explain_inputs,
     in_batches,
+    predict,
 )
 from interhat_tf.explanation.field_sets import checked, mean_logits, members
 from interhat_tf.ops import cpu_kernels
-from interhat_tf.schema import Batch
+from interhat_tf.schema import MULTIVALUED, PADDING, Batch
 
 
 def attention(model: keras.Model, inputs: Batch) -> np.ndarray:
@@ -153,6 +154,44 @@ def occlusion(model: keras.Model, inputs: Batch, background: Batch) -> np.ndarra
     replaced = members(sets, np.arange(len(places))[None], len(places))  # (1, 1 + m, fields)
     means = mean_logits(model, inputs, background, replaced)  # (B, 1 + m)
     return means[:, :1] - means[:, 1:]
+
+
+def value_effects(model: keras.Model, inputs: Batch) -> np.ndarray:
+    """Returns what each value of a multivalued field adds to the logit, (B, L).
+
+        logit(x) - logit(x without the value)
+
+    The others stay, in their order; a field without its only value has none. Where there
+    is no value, the effect is 0. It costs as many predictions as the records have values.
+
+    Args:
+        model: Any model with `schema` that gives logits, (B, 1).
+        inputs: Inputs with `multivalued`, (B, L), among others.
+
+    Raises:
+        ValueError: If the records do not follow the schema, or there is none.
+
+    Example:
+
+    >>> from interhat_tf import Field, Schema
+    >>> from interhat_tf.models import LR
+    >>> model = LR(Schema([Field("genres", "multivalued", 9, max_length=3)]))
+    >>> value_effects(model, {"multivalued": np.array([[4, 1, -1]])}).tolist()
+    [[0.0, 0.0, 0.0]]
+    """
+    inputs = checked(model.schema, inputs)
+    ids, places = inputs[MULTIVALUED], np.array(model.schema.columns[MULTIVALUED])
+    logits, effects = predict(model, inputs).astype("float64"), np.zeros(ids.shape)
+    for column, place in enumerate(places):
+        has_value = np.flatnonzero(ids[:, column] != PADDING)
+        if not len(has_value):
+            continue
+        part = {kind: values[has_value] for kind, values in inputs.items()}
+        behind = np.flatnonzero((places == place) & (np.arange(len(places)) >= column))
+        part[MULTIVALUED][:, behind[:-1]] = part[MULTIVALUED][:, behind[1:]]
+        part[MULTIVALUED][:, behind[-1]] = PADDING
+        effects[has_value, column] = logits[has_value] - predict(model, part)
+    return effects
 
 
 def _embedding_gradient(model: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:

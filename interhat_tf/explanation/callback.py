@@ -11,8 +11,8 @@ import numpy as np
 
 from interhat_tf.errors import SettingError
 from interhat_tf.explanation.attention_maps import Attention, mean_attention
-from interhat_tf.explanation.explanation import with_crossed_values
 from interhat_tf.explanation.heatmap import attention_heatmap, save_heatmap
+from interhat_tf.explanation.record_values import with_crossed_values
 from interhat_tf.explanation.selection import Condition, select_records
 from interhat_tf.schema import Batch
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from interhat_tf.schema import CATEGORICAL, FOLD, NUMERICAL, Batch
+from interhat_tf.schema import FOLD, Batch
 
 KINDS = ("occlusion", "shapley")
 
@@ -45,6 +45,7 @@ class EffectTargets:
         self.num_fields = len(names)
         places = [schema.field_names.index(name) for name in names]
         self.places = tf.constant(places)  # of a record's fields among the model's, (fields,)
+        self.columns = schema.columns
         self.first_cross = len(schema.categorical)
         in_cross = [[name in cross.fields for name in names] for cross in schema.crosses]
         self.in_cross = np.array(in_cross, bool)  # (crosses, fields)
@@ -101,17 +102,13 @@ class EffectTargets:
 
         They go through the model together.
         """
-        changed, start = {}, 0
-        for kind in (CATEGORICAL, NUMERICAL):
-            if kind not in inputs:
-                continue
+        changed = {}
+        for kind, places in self.columns.items():
             values = inputs[kind]
             # The records' order is random, so that the one before is as good as any.
             donors = tf.roll(values, 1, axis=0)
-            end = start + values.shape[1]
-            of_kind = [tf.where(mask[:, start:end], donors, values) for mask in masks]
-            changed[kind] = tf.concat(of_kind, axis=0)  # (masks * B, fields of the kind)
-            start = end
+            of_kind = [tf.where(tf.gather(mask, places, axis=1), donors, values) for mask in masks]
+            changed[kind] = tf.concat(of_kind, axis=0)  # (masks * B, columns of the kind)
         if FOLD in inputs:
             changed[FOLD] = tf.tile(inputs[FOLD], [len(masks)])
         return tf.split(self.model(changed)[:, 0], len(masks))

@@ -12,17 +12,21 @@ import keras
 import numpy as np
 
 from interhat_tf.calibration import Calibration, probability
-from interhat_tf.click_counts import count_text
-from interhat_tf.crosses import name_of
 from interhat_tf.errors import DataError, SettingError
-from interhat_tf.explanation.attributions import occlusion
+from interhat_tf.explanation.attributions import occlusion, value_effects
 from interhat_tf.explanation.batches import check_base, explain_inputs
 from interhat_tf.explanation.html_page import write_page
 from interhat_tf.explanation.interaction_sets import interaction_sets
 from interhat_tf.explanation.interactions import Interaction, pair_positions, pairs_within, ranked
 from interhat_tf.explanation.json_data import json_data
+from interhat_tf.explanation.record_values import (
+    plain_values,
+    unknown_values,
+    with_crossed_values,
+)
 from interhat_tf.explanation.sentences import (
     attention_note,
+    differ,
     effects_note,
     hashed_note,
     label,
@@ -31,17 +35,9 @@ from interhat_tf.explanation.sentences import (
 )
 from interhat_tf.explanation.tables import frame, html_table
 from interhat_tf.explanation.to_shap import shap_explanation
-from interhat_tf.layers import CrossedFields
-from interhat_tf.schema import (
-    CATEGORICAL,
-    MISSING,
-    NUMERICAL,
-    OTHER,
-    OUT_OF_VOCABULARY,
-    Batch,
-    Schema,
-)
+from interhat_tf.schema import MULTIVALUED, Batch
 from interhat_tf.utils.files import atomic_write
+from interhat_tf.utils.value_texts import ValueTexts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +47,10 @@ if TYPE_CHECKING:
     from interhat_tf.explanation.overview import Overview
 
 
-_OF_ALL = ("field_names", "attention", "effect_fidelity", "calibration", "hashed")
+_OF_ALL = (
+    *("field_names", "attention", "effect_fidelity", "calibration", "hashed"),
+    "value_fields",
+)
 """What an explanation says of all its records."""
 
 
@@ -95,6 +94,12 @@ class Explanation:
         hashed: Names of the fields that are hashed. Defaults to none.
         labels: Whether each record was clicked, (B,) of 0 and 1; `None` if that is not
             known.
+        value_weights: How much each value of the multivalued fields has in its field's
+            vector, (B, L), as `layers.ValuePooling` says; `None` if there are no such
+            fields.
+        value_effects: What each of these values adds to the logit, against the record
+            without it, (B, L); `None` unless there are exact `effects`.
+        value_fields: The field of each of the L columns. Defaults to none.
 
     Raises:
         ValueError: If contributions are against an average record that the model
@@ -129,6 +134,9 @@ class Explanation:
     unknown: np.ndarray | None = None
     hashed: tuple[str, ...] = ()
     labels: np.ndarray | None = None
+    value_weights: np.ndarray | None = None
+    value_effects: np.ndarray | None = None
+    value_fields: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_base(self.logits, self.bias)
@@ -180,14 +188,68 @@ class Explanation:
             )
         return ranked(self.field_names, self.pairs, self.pair_effects)
 
+    def value_shares(self, record: int, field: str) -> list[tuple[str, float]]:
+        """Returns a record's values of a multivalued field and their weights, the largest first.
+
+        Args:
+            record: Number of the record.
+            field: Name of the field.
+
+        Raises:
+            ValueError: If it is no multivalued field.
+        """
+        return self._of_values(self.value_weights, record, field)
+
+    def value_moves(self, record: int, field: str) -> list[tuple[str, float]]:
+        """Returns a record's values of a multivalued field and their effects, the largest first.
+
+        Args:
+            record: Number of the record.
+            field: Name of the field.
+
+        Raises:
+            ValueError: If it is no multivalued field, or the explanation has no background.
+        """
+        return self._of_values(self.value_effects, record, field)
+
+    def _of_values(
+        self, numbers: np.ndarray | None, record: int, field: str
+    ) -> list[tuple[str, float]]:
+        if field not in self.value_fields:
+            names = ", ".join(dict.fromkeys(self.value_fields)) or "none"
+            raise SettingError(f"{field!r} is no multivalued field; there are: {names}")
+        if numbers is None:
+            raise SettingError("values have effects in explain_records(…, background=…) alone")
+        texts = self.values[record, self.field_names.index(field)]
+        parts = texts.parts if isinstance(texts, ValueTexts) else ()
+        of_field = numbers[record][np.equal(self.value_fields, field)]  # (its columns,)
+        pairs = zip(parts, of_field.tolist(), strict=False)
+        return sorted(pairs, key=lambda pair: -abs(pair[1]))
+
     def label(self, record: int, field: int) -> str:
         """Returns a field and its value in a record: `user = 7`, or `age unknown`.
+
+        Of a multivalued field whose values have different weights it has these:
+        `genres: Sci-Fi 0.62, Comedy 0.38`.
 
         Args:
             record: Number of the record.
             field: Position of the field in `field_names`.
         """
-        return label(self.field_names[field], self.values[record, field])
+        name = self.field_names[field]
+        shares = self.value_shares(record, name) if name in self.value_fields else []
+        return label(name, self.values[record, field], shares)
+
+    def value_to_draw(self, record: int, field: int) -> str:
+        """Returns a field's value for a cell of a heat map: of several, the one that weighs most.
+
+        Args:
+            record: Number of the record.
+            field: Position of the field in `field_names`.
+        """
+        name, value = self.field_names[field], self.values[record, field]
+        shares = self.value_shares(record, name) if name in self.value_fields else []
+        return f"{shares[0][0]} {shares[0][1]:.2f}" if differ(shares) else value
 
     def sentences(self) -> list[str]:
         """Returns which values move each record's prediction most, and from where to where.
@@ -303,7 +365,8 @@ class Explanation:
         )
         (title,) = self[record].sentences()
         effects = None if self.effects is None else self.effects[record]
-        options = {"title": title, "values": self.values[record], "effects": effects, **options}
+        values = [self.value_to_draw(record, field) for field in range(len(self.field_names))]
+        options = {"title": title, "values": values, "effects": effects, **options}
         return attention_heatmap(one, **options)
 
     def _repr_html_(self) -> str:
@@ -324,11 +387,12 @@ def explain_records(
 
     Args:
         model: An `InterHAt`, or another model with `schema` and such an `explain`.
-        inputs: Dictionary of `categorical`, (B, C), and `numerical`, (B, N), as
-            the model takes it.
-        values: Each record's values as readable text, (B, C + N), in the order of
-            `schema.record_fields`, as `PreparedDataset.decode` returns them; the
-            values of crosses are made of them. Defaults to the ids and numbers.
+        inputs: Dictionary of `categorical`, (B, C), `numerical`, (B, N), and
+            `multivalued`, (B, L), as the model takes it.
+        values: Each record's values as readable text, (B, C + N + V), in the order of
+            `schema.record_fields`, as `PreparedDataset.decode` returns them; of multivalued
+            fields, `ValueTexts`. The values of crosses are made of them. Defaults to the
+            ids and numbers.
         heads: Whether the heads' attention weights are kept, h * m * m numbers a
             record. Defaults to `False`.
         background: Inputs of records that stand for the data, some tens of
@@ -350,7 +414,7 @@ def explain_records(
     Raises:
         ValueError: If there are no records, or they do not follow the schema, or the model
             predicts what is no number for one, or the values'
-            shape is not (B, C + N), or there are more or fewer labels, or contributions
+            shape is not (B, C + N + V), or there are more or fewer labels, or contributions
             are against an average record that the model was not given, or interactions are
             asked for of fewer than two fields, or without a background of a model that
             does not estimate them.
@@ -359,7 +423,7 @@ def explain_records(
     inputs = {kind: np.asarray(array) for kind, array in inputs.items()}
     schema.check(inputs)
     rows = len(next(iter(inputs.values())))
-    values = _plain_values(inputs) if values is None else np.asarray(values, object)
+    values = plain_values(schema, inputs) if values is None else np.asarray(values, object)
     if values.shape != (rows, len(schema.record_fields)):
         raise DataError(f"values must be {(rows, len(schema.record_fields))}, got {values.shape}")
     if rows == 0:
@@ -382,9 +446,11 @@ def explain_records(
         joined["effect_fidelity"] = model.diagnosis.get("effects")
     if "pair_effects" in joined and "pairs" not in joined:
         joined["pairs"] = np.tile(pair_positions(schema), (rows, 1, 1))  # (B, pairs, 2)
-    joined["unknown"] = _unknown_values(schema, inputs)
+    joined["unknown"] = unknown_values(schema, inputs)
     joined["labels"] = labels
-    joined["hashed"] = tuple(f.name for f in schema.categorical if f.hash_size is not None)
+    joined["hashed"] = tuple(f.name for f in schema.record_fields if f.hash_size is not None)
+    of_values = schema.columns.get(MULTIVALUED, [])
+    joined["value_fields"] = tuple(schema.record_fields[place].name for place in of_values)
     return Explanation(schema.field_names, with_crossed_values(schema, inputs, values), **joined)
 
 
@@ -392,49 +458,10 @@ def _exact_effects(
     model: keras.Model, inputs: Batch, background: Batch, interactions: int
 ) -> dict[str, np.ndarray | None]:
     """Returns what takes the place of effects that the model estimates."""
-    effects = occlusion(model, inputs, background)
-    if not interactions:
-        return {"effects": effects, "pairs": None, "pair_effects": None}
-    pairs, pair_effects = pairs_within(model, inputs, background, effects, interactions)
-    return {"effects": effects, "pairs": pairs, "pair_effects": pair_effects}
-
-
-def with_crossed_values(schema: Schema, inputs: Batch, values: np.ndarray) -> np.ndarray:
-    """Returns records' values with those of the crosses in their places, (B, m).
-
-    Args:
-        schema: The records' `Schema`.
-        inputs: The records.
-        values: Readable text, (B, C + N), in the order of `schema.record_fields`.
-    """
-    if not schema.crosses:
-        return values
-    names = [field.name for field in schema.record_fields]
-    ids = np.asarray(CrossedFields(schema)(inputs[CATEGORICAL]))[:, len(schema.categorical) :]
-    crossed = np.full(ids.shape, OTHER, object)  # (B, X)
-    for cross, of_cross, ids_of in zip(schema.crosses, crossed.T, ids.T, strict=True):
-        if cross.counts is not None:
-            of_cross[:] = [count_text(number) for number in ids_of.tolist()]
-            continue
-        parts = values[:, [names.index(name) for name in cross.fields]]  # (B, fields)
-        of_cross[ids_of > 0] = [name_of(row) for row in parts[ids_of > 0]]
-    categorical, numerical = np.split(values, [len(schema.categorical)], axis=1)
-    return np.concatenate([categorical, crossed, numerical], axis=1)
-
-
-def _unknown_values(schema: Schema, inputs: Batch) -> np.ndarray:
-    """Returns which of the records' values are out of vocabulary, (B, m); of crosses, none."""
-    unknown = np.zeros((len(next(iter(inputs.values()))), len(schema.fields)), bool)
-    if schema.categorical:
-        unknown[:, : len(schema.categorical)] = inputs[CATEGORICAL] == OUT_OF_VOCABULARY
-    return unknown
-
-
-def _plain_values(inputs: Batch) -> np.ndarray:
-    columns = [
-        [MISSING if np.isnan(value) else f"{value:g}" for value in column]
-        for kind in (CATEGORICAL, NUMERICAL)
-        if kind in inputs
-        for column in inputs[kind].T
-    ]
-    return np.array(columns, object).T  # (B, m)
+    effects, pairs, pair_effects = occlusion(model, inputs, background), None, None
+    if interactions:
+        pairs, pair_effects = pairs_within(model, inputs, background, effects, interactions)
+    found = {"effects": effects, "pairs": pairs, "pair_effects": pair_effects}
+    if model.schema.multivalued:
+        found["value_effects"] = value_effects(model, inputs)
+    return found

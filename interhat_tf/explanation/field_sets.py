@@ -8,7 +8,7 @@ import numpy as np
 
 from interhat_tf.errors import SettingError
 from interhat_tf.explanation.batches import ROWS, predict
-from interhat_tf.schema import CATEGORICAL, NUMERICAL, Batch, Schema
+from interhat_tf.schema import Batch, Schema
 
 FieldSet = tuple[int, ...]
 """Positions of fields in `schema.record_fields`, or in a choice of them, in rising order."""
@@ -19,17 +19,13 @@ def checked(schema: Schema, records: Batch) -> dict[str, np.ndarray]:
 
     Args:
         schema: The records' `Schema`.
-        records: Dictionary of `categorical`, (B, C), and `numerical`, (B, N).
+        records: A batch's inputs, as the schema has them.
 
     Raises:
         ValueError: If the records do not follow the schema, or there is none.
     """
     schema.check(records)
-    arrays = {
-        kind: np.asarray(records[kind])
-        for kind, fields in ((CATEGORICAL, schema.categorical), (NUMERICAL, schema.numerical))
-        if fields
-    }
+    arrays = {kind: np.asarray(records[kind]) for kind in schema.columns}
     if not all(map(len, arrays.values())):
         raise SettingError(
             "there is no record; give at least one to explain and one to compare with"
@@ -101,8 +97,8 @@ def mean_logits(
     Args:
         model: Any model with `schema` that gives logits, (B, 1).
         inputs: The records x, as `checked` returns them.
-        donors: The r records b: the same for all x, (r, C) and (r, N), or for each
-            x its own, (B, r, C) and (B, r, N).
+        donors: The r records b: the same for all x, (r, C), (r, N) and (r, L), or for
+            each x its own, (B, r, C), (B, r, N) and (B, r, L).
         replaced: Which fields are in each of the n sets, as `members` returns them.
         output: What of the logits the mean is of, such as `calibration.probability`.
             Defaults to themselves.
@@ -110,12 +106,12 @@ def mean_logits(
     logits = output(predict(model, inputs)).astype("float64")  # (B,)
     rows, draws = len(logits), next(iter(donors.values())).shape[-2]
     replaced = np.broadcast_to(replaced, (rows, *replaced.shape[1:]))  # (B, n, fields)
-    split = np.split(replaced, [len(model.schema.categorical)], axis=2)
-    masks = dict(zip((CATEGORICAL, NUMERICAL), split, strict=True))
+    # All values of a multivalued field are replaced together.
+    masks = {kind: replaced[:, :, places] for kind, places in model.schema.columns.items()}
     donors = {
         kind: np.broadcast_to(values.astype(inputs[kind].dtype), (rows, draws, values.shape[-1]))
         for kind, values in donors.items()
-    }  # (B, r, C) and (B, r, N)
+    }  # (B, r, C), (B, r, N) and (B, r, L)
     means = np.tile(logits[:, None], replaced.shape[1])  # (B, n)
     changed = np.argwhere(replaced.any(axis=2))  # (B n, 2), less those of empty sets
     at_a_time = max(1, ROWS // draws)
@@ -123,10 +119,10 @@ def mean_logits(
         record, of_set = changed[start : start + at_a_time].T
         part = {
             kind: np.where(
-                masks[kind][record, of_set][:, None],  # (part, 1, fields)
+                masks[kind][record, of_set][:, None],  # (part, 1, columns)
                 donors[kind][record],
                 values[record][:, None],
-            ).reshape(-1, values.shape[1])  # (part r, fields)
+            ).reshape(-1, values.shape[1])  # (part r, columns)
             for kind, values in inputs.items()
         }
         of_draws = output(predict(model, part)).reshape(-1, draws)

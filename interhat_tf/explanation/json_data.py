@@ -15,7 +15,9 @@ def json_data(explanation: "Explanation") -> dict[str, Any]:
 
     For effects that the model estimates there is `effect_fidelity` as well, and of a
     calibrated model `calibration`, a text. If values are out of vocabulary, `unknown` has
-    the share of the records of each field. Records whose label is known have `clicked`.
+    the share of the records of each field. Records whose label is known have `clicked`;
+    those of multivalued fields have the values' own `value_weights` and `value_effects`, if
+    these are known, the largest first.
 
     Weights, contributions and effects are rounded to 6 decimals.
 
@@ -42,6 +44,18 @@ def json_data(explanation: "Explanation") -> dict[str, Any]:
         columns["heads"] = rounded(explanation.heads)
     if explanation.effects is not None:
         columns["effects"] = rounded(explanation.effects)
+    for name, of_record in (
+        ("value_weights", explanation.value_shares),
+        ("value_effects", explanation.value_moves),
+    ):
+        if getattr(explanation, name) is not None:
+            columns[name] = [
+                {
+                    field: [[text, round(number, DECIMALS)] for text, number in of_record(i, field)]
+                    for field in dict.fromkeys(explanation.value_fields)
+                }
+                for i in range(len(explanation))
+            ]
     if explanation.pair_effects is not None:
         columns["interactions"] = [
             [{"fields": list(pair), "effect": round(effect, DECIMALS)} for pair, effect in pairs]

@@ -14,7 +14,7 @@ from interhat_tf.explanation.field_sets import (
     members,
     subsets,
 )
-from interhat_tf.schema import CATEGORICAL, NUMERICAL, Batch, Schema
+from interhat_tf.schema import Batch, Schema
 
 ROUNDING = 1e-6
 """What adds less than this, relative to the logits, is taken for an error of float32."""
@@ -115,13 +115,13 @@ def _donors(
     number: int,
     rng: np.random.Generator,
 ) -> dict[str, np.ndarray]:
-    """Draws for each record donors that differ from it in every field, (B, r, C) and (B, r, N)."""
+    """Draws for each record donors that differ from it in every field, (B, r, columns) a kind."""
     drawn = {}
-    for kind, fields in ((CATEGORICAL, schema.categorical), (NUMERICAL, schema.numerical)):
+    for kind, places in schema.columns.items():
         columns = []
-        for column, field in enumerate(fields):
-            own = inputs[kind][:, column]
-            values = np.sort(background[kind][:, column].astype(own.dtype))
+        for place in dict.fromkeys(places):
+            field, mine = schema.record_fields[place], np.equal(places, place)
+            own, values, distinct = _numbered(inputs[kind][:, mine], background[kind][:, mine])
             # The values that are x's own stand together, from `low` to `high`.
             low, high = (np.searchsorted(values, own, side) for side in ("left", "right"))  # (B,)
             others = len(values) - (high - low)
@@ -132,10 +132,24 @@ def _donors(
                 )
             draw = rng.integers(others[:, None], size=(len(own), number))  # (B, r)
             draw += np.where(draw < low[:, None], 0, (high - low)[:, None])
-            columns.append(values[draw])
-        if columns:
-            drawn[kind] = np.stack(columns, axis=2)  # (B, r, fields)
+            chosen = values[draw]  # (B, r)
+            columns.append(chosen[:, :, None] if distinct is None else distinct[chosen])
+        drawn[kind] = np.concatenate(columns, axis=2)  # (B, r, columns)
     return drawn
+
+
+def _numbered(
+    own: np.ndarray, others: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Returns a field's values in the records, (B,), and in order those of the background, (n,).
+
+    Lists of values, of a multivalued field, are told apart by numbers, of which the lists
+    are returned as well.
+    """
+    if own.shape[1] == 1:
+        return own[:, 0], np.sort(others[:, 0].astype(own.dtype)), None
+    distinct, numbers = np.unique(np.concatenate([own, others]), axis=0, return_inverse=True)
+    return numbers[: len(own)], np.sort(numbers[len(own) :]), distinct
 
 
 def _fields(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interhat_tf.errors import DataError, SettingError
-from interhat_tf.schema import CATEGORICAL, Batch, Schema
+from interhat_tf.schema import Batch, Schema
 
 if TYPE_CHECKING:
     from interhat_tf.input_pipeline.dataset import PreparedDataset
@@ -82,11 +82,11 @@ def matches(condition: Condition, inputs: Batch) -> np.ndarray:
 
 
 def where(schema: Schema, /, **ids: int) -> Condition:
-    """Makes the condition that categorical fields have the given values.
+    """Makes the condition that fields have the given values; multivalued ones, among others.
 
     Args:
         schema: The record's `Schema`.
-        **ids: Id that each named field must have.
+        **ids: Id that each named field must have, or have among its values.
 
     Returns:
         A function of a batch's inputs that returns a boolean mask, (B,).
@@ -102,7 +102,7 @@ def where(schema: Schema, /, **ids: int) -> Condition:
     >>> where(schema, f3=3, f4=4)({"categorical": np.array([[1, 2, 3, 4], [4, 4, 4, 4]])})
     array([ True, False])
     """
-    fields = {field.name: (column, field) for column, field in enumerate(schema.categorical)}
+    fields = {field.name: field for field in (*schema.categorical, *schema.multivalued)}
     for name, value in ids.items():
         if name not in fields:
             others = {field.name: "numerical" for field in schema.numerical}
@@ -111,12 +111,22 @@ def where(schema: Schema, /, **ids: int) -> Condition:
             raise SettingError(
                 f"field {name!r} is {problem}; a condition needs a categorical field"
             )
-        size = fields[name][1].vocabulary_size
+        size = fields[name].vocabulary_size
         if value not in range(size):
             raise SettingError(f"field {name!r}: id {value} is outside the vocabulary [0, {size})")
-    columns = [fields[name][0] for name in ids]
-    wanted = list(ids.values())
-    return lambda inputs: (inputs[CATEGORICAL][:, columns] == wanted).all(axis=1)  # (B,)
+    wanted = []
+    for name, value in ids.items():
+        field = fields[name]
+        mine = np.equal(schema.columns[field.kind], schema.record_fields.index(field))
+        wanted.append((field.kind, mine, value))
+
+    def holds(inputs: Batch) -> np.ndarray:
+        right = np.ones(len(next(iter(inputs.values()))), bool)  # (B,)
+        for kind, mine, value in wanted:
+            right &= (np.asarray(inputs[kind])[:, mine] == value).any(axis=1)
+        return right
+
+    return holds
 
 
 def first_records(

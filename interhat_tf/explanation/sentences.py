@@ -14,6 +14,11 @@ FAINT = 0.05
 """A move of the logit by less shows neither in one digit of it nor in two of the probability."""
 
 
+SAME_WEIGHT = 0.005
+"""Weights that differ by less are the same in two digits."""
+SHOWN_VALUES = 3
+
+
 def sentences(explanation: "Explanation") -> list[str]:
     """Returns which values move each record's prediction most, and from where to where.
 
@@ -168,9 +173,26 @@ def hashed_note(fields: Sequence[str]) -> str:
     return f"Hashed, so that the model takes several values for one: {', '.join(fields)}."
 
 
-def label(name: str, value: object) -> str:
+def differ(shares: Sequence[tuple[str, float]]) -> bool:
+    """Returns whether a field's values have weights worth telling: not all the same.
+
+    Args:
+        shares: The values and their weights, the largest first.
+    """
+    return len(shares) > 1 and shares[0][1] - shares[-1][1] > SAME_WEIGHT
+
+
+def label(name: str, value: object, shares: Sequence[tuple[str, float]] = ()) -> str:
     """Returns a field and its value, `user = 7`; one of the two if they agree.
 
+    Args:
+        name: The field's name.
+        value: Its value, or of a multivalued field its values, as one text.
+        shares: A multivalued field's values and their weights, the largest first.
+            Defaults to none.
+
+    >>> label("genres", "War, Drama", [("Drama", 0.8), ("War", 0.2)])
+    'genres: Drama 0.80, War 0.20'
     >>> label("user", 7), label("Horror", "Horror"), label("Horror", "not Horror")
     ('user = 7', 'Horror', 'not Horror')
     >>> label("age", "(missing)")
@@ -178,4 +200,7 @@ def label(name: str, value: object) -> str:
     """
     if value == MISSING:
         return f"{name} unknown"
+    if differ(shares):
+        told = [f"{text} {share:.2f}" for text, share in shares[:SHOWN_VALUES]]
+        return f"{name}: {', '.join(told)}{', …' * (len(shares) > SHOWN_VALUES)}"
     return str(value) if str(value) in (name, f"not {name}") else f"{name} = {value}"

@@ -35,6 +35,7 @@ from interhat_tf.layers.numerical.bucket_embedding import BucketEmbedding
 from interhat_tf.layers.numerical.number_embedding import BinnedEmbedding, NumberEmbedding
 from interhat_tf.layers.numerical.periodic_embedding import PeriodicEmbedding
 from interhat_tf.layers.numerical.piecewise_linear_embedding import PiecewiseLinearEmbedding
+from interhat_tf.layers.value_pooling import ValuePooling
 
 __all__ = [
     "MLP",
@@ -72,4 +73,5 @@ __all__ = [
     "PiecewiseLinearEmbedding",
     "QuadraticLayer",
     "SymmetricPolynomial",
+    "ValuePooling",
 ]

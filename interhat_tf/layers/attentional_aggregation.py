@@ -9,6 +9,9 @@ from interhat_tf.layers.batch_normalization import BatchNormalization
 from interhat_tf.ops import Shape, Tensor
 from interhat_tf.utils.config import Activation, ConfigFromSignature, Regularizer
 
+NO_SCORE = -3e4
+"""Below all scores, also in half precision: its exponential is 0."""
+
 
 @keras.saving.register_keras_serializable("interhat_tf")
 class AttentionalAggregation(ConfigFromSignature):
@@ -45,6 +48,8 @@ class AttentionalAggregation(ConfigFromSignature):
         values: What is pooled, (B, m, d'). Defaults to `inputs`.
         weights: Weights to pool with in place of alpha, (B, m) or (1, m).
             Defaults to `None`.
+        present: Which vectors there are, (B, m) booleans; the others have no weight, and
+            where there is none, u is 0. Defaults to `None`: all.
         training: Whether batch statistics are used.
 
     Returns:
@@ -116,14 +121,15 @@ class AttentionalAggregation(ConfigFromSignature):
         inputs: Tensor,
         values: Tensor | None = None,
         weights: Tensor | None = None,
+        present: Tensor | None = None,
         training: bool = False,
     ) -> tuple[Tensor, Tensor]:
         """Returns the aggregation and its weights."""
-        if inputs.shape[1] == 1:  # an order of 1: nothing to choose from
+        if inputs.shape[1] == 1 and present is None:  # an order of 1: nothing to choose from
             pooled = inputs if values is None else values
             return ops.squeeze(pooled, 1), ops.ones_like(inputs[:, :, 0])  # (B, d'), (B, 1)
         if weights is None:
-            weights = ops.softmax(self._scores(inputs, training))  # (B, m)
+            weights = _softmax(self._scores(inputs, training), present)  # (B, m)
         if values is None:
             aggregation = ops.matmul(ops.expand_dims(weights, 1), inputs)  # (B, 1, d)
             return ops.squeeze(aggregation, 1), weights  # (B, d), (B, m)
@@ -145,3 +151,11 @@ class AttentionalAggregation(ConfigFromSignature):
         """Returns the shapes of the aggregation and of its weights."""
         batch, count, dim = inputs_shape
         return (batch, values_shape[-1] if values_shape else dim), (batch, count)
+
+
+def _softmax(scores: Tensor, present: Tensor | None) -> Tensor:
+    """Returns weights, (B, m), that sum to 1 over those that are present, if any is."""
+    if present is None:
+        return ops.softmax(scores)
+    weights = ops.softmax(ops.where(present, scores, NO_SCORE))
+    return weights * ops.cast(present, weights.dtype)

@@ -12,8 +12,9 @@ from interhat_tf.layers.crossed_fields import CrossedFields
 from interhat_tf.layers.frozen_vectors import FrozenVectors
 from interhat_tf.layers.numerical import NUMBER_EMBEDDINGS, PRODUCT
 from interhat_tf.layers.numerical.number_embedding import BinnedEmbedding
+from interhat_tf.layers.value_pooling import ValuePooling
 from interhat_tf.ops import Shape, Tensor, take_rows
-from interhat_tf.schema import CATEGORICAL, FOLD, NUMERICAL, Batch
+from interhat_tf.schema import CATEGORICAL, FOLD, MULTIVALUED, NUMERICAL, PADDING, Batch
 from interhat_tf.utils.config import ConfigFromSignature, Initializer, Regularizer
 
 
@@ -26,15 +27,16 @@ class FieldEmbedding(ConfigFromSignature):
     numerical field f with value v_f is `x_num = v_f * x_num_0`, with one
     trained vector `x_num_0` for the field; where numbers may be missing, a missing
     one, NaN, has another trained vector of the field. A field may have another embedding
-    of its numbers, one of `NUMBER_EMBEDDINGS`.
+    of its numbers, one of `NUMBER_EMBEDDINGS`. The values of a multivalued field have a
+    vector each, like a category, which `ValuePooling` makes one of.
 
     Id 0 of each categorical field is its out-of-vocabulary id: values that are
     unseen or rarer than the data set's threshold share its row, which is
     trained like any other.
 
     Args:
-        vocabulary_sizes: Number of ids of each categorical field, id 0 included;
-            crosses are the last ones.
+        vocabulary_sizes: Number of ids of each categorical field, id 0 included, then of
+            each cross, then of each multivalued field.
         num_numerical: Number of numerical fields. Defaults to 0.
         missing_numbers: Whether numbers may be missing. Defaults to `False`.
         embedding_dim: Embedding size d.
@@ -47,17 +49,20 @@ class FieldEmbedding(ConfigFromSignature):
             numbers of their dimensions. Defaults to none.
         number_embeddings: The name of each numerical field's embedding, `"product"` or one
             of `NUMBER_EMBEDDINGS`. Defaults to none given: all are products.
+        multivalued: Of each multivalued field the most values that it has, and its
+            pooling. Defaults to none: there is no such field.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
         inputs: Dictionary of `categorical`, (B, C) integers, each within
-            [0, vocabulary size) of its field, and `numerical`, (B, N) floats.
+            [0, vocabulary size) of its field, `numerical`, (B, N) floats, and
+            `multivalued`, (B, L) integers, as the `Schema` has them.
             A kind without fields may be absent. Training records may have `fold`, (B,),
             for crosses with click counts. Ranges are not checked here,
             where compiled code could not report them: see `Schema.check`.
 
     Returns:
-        X_0, (B, m, d) with m = C + N: the categorical fields, then the numerical.
+        X_0, (B, m, d): the categorical fields, then the numerical, then the multivalued.
 
     Raises:
         ValueError: If there is no field or a vocabulary is empty.
@@ -81,6 +86,7 @@ class FieldEmbedding(ConfigFromSignature):
         crossing: CrossedFields | Mapping[str, Any] | None = None,
         frozen: Sequence[tuple[int, int]] = (),
         number_embeddings: Sequence[str] = (),
+        multivalued: Sequence[tuple[int, str]] = (),
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -125,6 +131,12 @@ class FieldEmbedding(ConfigFromSignature):
             if name != PRODUCT
         }
         self.offsets = np.concatenate([[0], np.cumsum(self.vocabulary_sizes)[:-1]]).astype("int32")
+        self.max_lengths = [length for length, _ in multivalued]
+        self.poolings = [
+            ValuePooling(pooling, dtype=self.dtype_policy, name=f"pooling_{i}")
+            for i, (_, pooling) in enumerate(multivalued)
+        ]
+        self.single = len(self.vocabulary_sizes) - len(self.poolings)  # fields of one id
 
     def build(self, input_shape: Mapping[str, Shape] | None = None) -> None:
         """Creates the tables.
@@ -137,6 +149,8 @@ class FieldEmbedding(ConfigFromSignature):
             self.table = self._add_table("table", sum(self.vocabulary_sizes), autocast=False)
         for layer in self.frozen_layers.values():
             layer.build()
+        for length, pooling in zip(self.max_lengths, self.poolings, strict=True):
+            pooling.build((None, length, self.embedding_dim))
         if PRODUCT in self.columns_by_name:
             products = len(self.columns_by_name[PRODUCT])
             self.numerical_table = self._add_table("numerical_table", products)
@@ -173,20 +187,35 @@ class FieldEmbedding(ConfigFromSignature):
     def call(self, inputs: Batch) -> Tensor:
         """Returns X_0, (B, m, d)."""
         parts = []
-        if self.vocabulary_sizes:
-            ids = ops.cast(inputs[CATEGORICAL], "int32")
-            if self.crossing:
-                ids = self.crossing(ids, inputs.get(FOLD))  # (B, C)
-            rows = ids + self.offsets  # (B, C)
-            values = ops.cast(take_rows(self.table, rows), self.compute_dtype)  # (B, C, d)
-            for column, layer in self.frozen_layers.items():
-                given = ops.expand_dims(layer(ids[:, column], values[:, column]), 1)  # (B, 1, d)
-                parts_of = (values[:, :column], given, values[:, column + 1 :])
-                values = ops.concatenate(parts_of, axis=1)  # (B, C, d)
-            parts.append(values)
+        if self.single:
+            parts.append(self._embed_ids(inputs[CATEGORICAL], inputs.get(FOLD)))  # (B, C, d)
         if self.num_numerical:
             parts.append(self._embed_numbers(inputs[NUMERICAL]))  # (B, N, d)
+        if self.poolings:
+            vectors, _ = self._embed_values(inputs[MULTIVALUED])
+            parts.append(vectors)  # (B, V, d)
         return ops.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]  # (B, m, d)
+
+    def value_weights(self, inputs: Batch) -> Tensor:
+        """Returns how much each value has in its field's vector, (B, L); see `ValuePooling`.
+
+        Args:
+            inputs: As for the call.
+        """
+        _, shares = self._embed_values(inputs[MULTIVALUED])
+        return shares
+
+    def _embed_ids(self, ids: Tensor, folds: Tensor | None) -> Tensor:
+        ids = ops.cast(ids, "int32")
+        if self.crossing:
+            ids = self.crossing(ids, folds)  # (B, C)
+        rows = ids + self.offsets[: self.single]  # (B, C)
+        values = ops.cast(take_rows(self.table, rows), self.compute_dtype)  # (B, C, d)
+        for column, layer in self.frozen_layers.items():
+            given = ops.expand_dims(layer(ids[:, column], values[:, column]), 1)  # (B, 1, d)
+            parts_of = (values[:, :column], given, values[:, column + 1 :])
+            values = ops.concatenate(parts_of, axis=1)  # (B, C, d)
+        return values
 
     def _embed_numbers(self, numbers: Tensor) -> Tensor:
         numbers = ops.cast(numbers, self.compute_dtype)  # (B, N)
@@ -210,6 +239,23 @@ class FieldEmbedding(ConfigFromSignature):
             return parts[0]
         places = np.argsort(np.concatenate(list(self.columns_by_name.values())))
         return ops.take(ops.concatenate(parts, axis=1), places, axis=1)  # (B, N, d)
+
+    def _embed_values(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+        ids = ops.cast(ids, "int32")  # (B, L)
+        present = ops.not_equal(ids, PADDING)  # (B, L)
+        starts = np.cumsum([0, *self.max_lengths])
+        # Padding reads the row of the record's first value, which is read in any case: an
+        # optimizer that moves the rows of a batch moves no other one for it.
+        first = ops.take(ids, np.repeat(starts[:-1], self.max_lengths), axis=1)  # (B, L)
+        offsets = np.repeat(self.offsets[self.single :], self.max_lengths)  # (L,)
+        rows = ops.maximum(ops.where(present, ids, first), 0) + offsets  # (B, L)
+        vectors = ops.cast(take_rows(self.table, rows), self.compute_dtype)  # (B, L, d)
+        pooled = [
+            pooling(vectors[:, start:end], present[:, start:end])
+            for pooling, start, end in zip(self.poolings, starts, starts[1:], strict=False)
+        ]
+        of_fields, shares = zip(*pooled, strict=True)
+        return ops.stack(of_fields, axis=1), ops.concatenate(shares, axis=1)  # (B, V, d), (B, L)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the layer."""

@@ -11,10 +11,12 @@ from keras import ops
 
 from interhat_tf.calibration import Calibration
 from interhat_tf.layers import MLP, CrossedFields, FieldEmbedding, Linear
+from interhat_tf.layers.value_pooling import MEAN, SUM
 from interhat_tf.models.effects_model import EffectsModel
 from interhat_tf.models.input_checks import CheckedInputs
 from interhat_tf.models.number_embeddings import number_embeddings
-from interhat_tf.schema import CATEGORICAL, NUMERICAL, Schema
+from interhat_tf.models.poolings import poolings
+from interhat_tf.schema import KINDS, NUMERICAL, Schema
 from interhat_tf.utils.config import Initializer
 from interhat_tf.utils.files import read_json, write_json
 from interhat_tf.utils.formats import FORMAT, FORMAT_ASSET
@@ -45,6 +47,10 @@ class ClickModel(CheckedInputs, EffectsModel):
             `layers.NUMBER_EMBEDDINGS`; or names by field, where the fields left out have
             products. Defaults to `None`, products `v * x`, the paper's. First-order terms
             and LR's are embeddings of size 1 of the same kind.
+        pooling: How the values of multivalued fields become one vector: `"mean"`,
+            `"sum"`, `"max"` or `"attention"` for all of them, or one for each by its name;
+            see `layers.ValuePooling`. Defaults to `None`: `"mean"`, and in models that
+            explain themselves `"attention"`.
         **kwargs: Arguments of `keras.Model`.
 
     Raises:
@@ -52,8 +58,8 @@ class ClickModel(CheckedInputs, EffectsModel):
             there is no such embedding or numerical field.
 
     Call arguments:
-        inputs: Dictionary of `categorical`, (B, C) ids, and `numerical`, (B, N)
-            floats, as the schema has them.
+        inputs: Dictionary of `categorical`, (B, C) ids, `numerical`, (B, N)
+            floats, and `multivalued`, (B, L) ids, as the schema has them.
         training: Whether dropout is active and batch statistics are used.
 
     Returns:
@@ -61,6 +67,7 @@ class ClickModel(CheckedInputs, EffectsModel):
     """
 
     mlp_layer: ClassVar[type[MLP]] = MLP
+    default_pooling: ClassVar[str] = MEAN
 
     def __init__(
         self,
@@ -68,6 +75,7 @@ class ClickModel(CheckedInputs, EffectsModel):
         *,
         frozen_vectors: Mapping[str, int] | None = None,
         numerical_embedding: str | Mapping[str, str] | None = None,
+        pooling: str | Mapping[str, str] | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -76,6 +84,7 @@ class ClickModel(CheckedInputs, EffectsModel):
         self.frozen_vectors = dict(frozen_vectors or {})
         self.schema = schema if isinstance(schema, Schema) else Schema.from_dict(schema)
         self.number_embeddings = number_embeddings(self.schema, numerical_embedding)
+        self.pooling = poolings(self.schema, pooling, self.default_pooling)
         crosses = self.schema.crosses
         self.crossing = CrossedFields(self.schema, name="crossing") if crosses else None
         self.training_settings = {}
@@ -170,14 +179,9 @@ class ClickModel(CheckedInputs, EffectsModel):
 
     def symbolic_inputs(self) -> dict[str, keras.KerasTensor]:
         """Returns inputs without values, of which shapes and types alone are known."""
-        widths = {
-            CATEGORICAL: (len(self.schema.categorical), "int32"),
-            NUMERICAL: (len(self.schema.numerical), "float32"),
-        }
         return {
-            kind: keras.KerasTensor((None, width), dtype)
-            for kind, (width, dtype) in widths.items()
-            if width
+            kind: keras.KerasTensor((None, len(columns)), KINDS[kind])
+            for kind, columns in self.schema.columns.items()
         }
 
     def compute_output_shape(self, input_shape: Mapping[str, Sequence]) -> tuple:
@@ -216,9 +220,15 @@ class ClickModel(CheckedInputs, EffectsModel):
             weights_regularizer=l2(l2_strength),
             crossing=self.crossing,
             number_embeddings=self.number_embeddings,
+            # Weights add up: which of them is the largest means nothing.
+            multivalued=self._multivalued([p if p == SUM else MEAN for p in self.pooling]),
             dtype=self.logit_dtype,
             name="linear",
         )
+
+    def _multivalued(self, poolings: Sequence[str]) -> list[tuple[int, str]]:
+        lengths = [field.max_length for field in self.schema.multivalued]
+        return list(zip(lengths, poolings, strict=True))
 
     def _make_embedding(
         self, embedding_dim: int, initializer: Initializer, l2_strength: float
@@ -234,6 +244,7 @@ class ClickModel(CheckedInputs, EffectsModel):
             crossing=self.crossing,
             frozen=[(names.index(name), dim) for name, dim in self.frozen_vectors.items()],
             number_embeddings=self.number_embeddings,
+            multivalued=self._multivalued(self.pooling),
             dtype=self.dtype_policy,
             name="embedding",
         )

@@ -9,7 +9,8 @@ import numpy as np
 from keras import ops
 
 from interhat_tf.errors import DataError, SettingError
-from interhat_tf.layers import FieldAwareValues
+from interhat_tf.layers import FieldAwareValues, FieldEmbedding
+from interhat_tf.layers.value_pooling import ATTENTION
 from interhat_tf.models.attention_worth import Evaluate, attention_worth
 from interhat_tf.models.click_model import ClickModel
 from interhat_tf.models.effects_model import Description
@@ -45,10 +46,11 @@ class ExplainingModel(ClickModel):
         **kwargs: Arguments of `keras.Model`.
     """
 
-    embedding: keras.layers.Layer
+    embedding: FieldEmbedding
     mlp: list[keras.layers.Layer]
     field_values: list[FieldAwareValues]
     average_terms: keras.Variable | None = None
+    default_pooling = ATTENTION
 
     @abstractmethod
     def forward(
@@ -96,7 +98,9 @@ class ExplainingModel(ClickModel):
             (B, k); `field_weights`, alpha_1 ... alpha_k of Equation 2,
             (B, k, m); `contributions`, (B, k, m); `bias`, the logit of the base,
             (B,); and with `return_heads`, for a model with self-attention,
-            `heads`, (B, h, m, m), rows being queries; and what an effect head
+            `heads`, (B, h, m, m), rows being queries; where there are multivalued fields,
+            `value_weights`, (B, L), how much each value has in its field's vector, see
+            `layers.ValuePooling`; and what an effect head
             estimates, if there is one, as `explain_effects` has it. Fields are in the
             order of `schema.field_names`. Against an average record that `adapt` has
             not met yet, contributions and bias are not a number.
@@ -112,6 +116,8 @@ class ExplainingModel(ClickModel):
             "contributions": contributions,
             "bias": ops.zeros_like(logits) + bias,
         }
+        if self.schema.multivalued:
+            explanation["value_weights"] = self.embedding.value_weights(inputs)  # (B, L)
         if self.effect_head is not None:
             explanation |= self.effect_head(*self.effect_inputs(found))
         return explanation if found.heads is None else {**explanation, "heads": found.heads}

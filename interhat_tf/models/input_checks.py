@@ -10,7 +10,7 @@ import numpy as np
 
 from interhat_tf.errors import DataError
 from interhat_tf.ops import cpu_kernels
-from interhat_tf.schema import CATEGORICAL, NUMERICAL, Batch, Schema
+from interhat_tf.schema import KINDS, MULTIVALUED, NUMERICAL, PADDING, Batch, Schema
 
 _MARK = "interhat_tf found a wrong record"
 
@@ -35,7 +35,7 @@ class CheckedInputs(keras.Model):
         Raises:
             ValueError: As `Schema.check` does.
         """
-        present = {kind: inputs[kind] for kind in (CATEGORICAL, NUMERICAL) if kind in inputs}
+        present = {kind: inputs[kind] for kind in KINDS if kind in inputs}
         if all(map(_has_values, present.values())):
             self.schema.check(inputs)
         else:
@@ -107,12 +107,16 @@ def _checks(schema: Schema, batch: Any) -> list[Any]:
     inputs, labels, _ = keras.utils.unpack_x_y_sample_weight(batch)
     schema.check_form(inputs)
     checks = []
-    if schema.categorical:
-        ids = tf.cast(inputs[CATEGORICAL], tf.int64)  # (B, C)
-        sizes = [field.vocabulary_size for field in schema.categorical]
-        wrong = (ids < 0) | (ids >= tf.constant(sizes, tf.int64))  # (B, C)
+    for kind, places in schema.columns.items():
+        if kind == NUMERICAL:
+            continue
+        fields = [schema.record_fields[place] for place in places]  # of each column
+        ids = tf.cast(inputs[kind], tf.int64)  # (B, C) or (B, L)
+        sizes = [field.vocabulary_size for field in fields]
+        lowest = PADDING if kind == MULTIVALUED else 0
+        wrong = (ids < lowest) | (ids >= tf.constant(sizes, tf.int64))  # (B, C) or (B, L)
         column = tf.argmax(tf.reduce_any(wrong, axis=0))
-        name = tf.constant([field.name for field in schema.categorical])[column]
+        name = tf.constant([field.name for field in fields])[column]
         found = tf.where(wrong, ids, 0)[:, column]  # (B,)
         least, most = tf.reduce_min(found), tf.reduce_max(found)
         told = [name, "ids", least, most, tf.constant(sizes)[column]]

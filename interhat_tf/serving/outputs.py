@@ -5,6 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from interhat_tf.errors import SettingError
 from interhat_tf.input_pipeline.prepared_records import PreparedRecords
 from interhat_tf.schema import CATEGORICAL, OUT_OF_VOCABULARY, Batch
 from interhat_tf.serving.encoded_inputs import EncodedInputs
@@ -65,9 +66,14 @@ def inputs_of(model: Any, data: PreparedRecords | None) -> Inputs:
         data: The prepared set that it was trained on, or `None`.
 
     Raises:
-        ValueError: If the model was trained on another set.
+        ValueError: If the model was trained on another set, or has multivalued fields.
         TypeError: If `data` is none.
     """
+    if model.schema.multivalued:
+        raise SettingError(
+            f"the field {model.schema.multivalued[0].name!r} is multivalued, which exports do not "
+            f"take; save the model with model.save and predict in Python, or leave the field out"
+        )
     if data is None:
         return EncodedInputs(model.schema)
     if not isinstance(data, PreparedRecords):

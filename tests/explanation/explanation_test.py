@@ -12,6 +12,7 @@ from interhat_tf.explanation.attention_maps import mean_attention
 from interhat_tf.explanation.attributions import contributions, occlusion
 from interhat_tf.explanation.explanation import explain_records
 from interhat_tf.explanation.interactions import field_groups, pair_effects
+from interhat_tf.explanation.record_values import with_crossed_values
 from interhat_tf.explanation.segments import explain_globally
 from interhat_tf.explanation.sentences import sentences
 from interhat_tf.models import LR
@@ -262,7 +263,7 @@ def test_values_and_effects_of_a_cross(rng):
     model.linear.embedding.table.assign(table)
     inputs = {"categorical": np.array([[1, 2], [1, 1]]), "numerical": np.zeros((2, 1), "float32")}
     values = np.array([["u1", "maps", "0"], ["u1", "mail", "0"]], object)
-    crossed = explanation_module.with_crossed_values(model.schema, inputs, values)
+    crossed = with_crossed_values(model.schema, inputs, values)
     assert crossed.tolist() == [["u1", "maps", "u1 x maps", "0"], ["u1", "mail", "(other)", "0"]]
     background = {kind: np.zeros_like(array[:1]) for kind, array in inputs.items()}
     effects = occlusion(model, inputs, background)

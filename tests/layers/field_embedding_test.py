@@ -76,3 +76,47 @@ def test_regulariser_penalises_every_table(kind):
 def test_rejects_bad_arguments(sizes, message):
     with pytest.raises(ValueError, match=message):
         FieldEmbedding(sizes, embedding_dim=4)
+
+
+LISTS = np.array([[3, 1, -1, 0], [-1, -1, -1, 2], [4, 4, 0, -1]])
+
+
+def with_lists():
+    arguments = {"embedding_dim": 4, "multivalued": [(3, "mean"), (1, "attention")]}
+    layer = FieldEmbedding([6, 5, 3], 1, **arguments)
+    inputs = {
+        "categorical": np.array([[5], [0], [2]]),
+        "numerical": np.ones((3, 1), "float32"),
+        "multivalued": LISTS,
+    }
+    layer(inputs)
+    return randomise(layer), inputs
+
+
+def test_values_of_multivalued_fields_have_rows_behind_all_others():
+    layer, inputs = with_lists()
+    table = weights_of(layer)["table"]
+    genres, tags = table[6:11], table[11:14]
+    expected = [
+        [(genres[3] + genres[1]) / 2, tags[0]],
+        [np.zeros(4), tags[2]],
+        [(2 * genres[4] + genres[0]) / 3, np.zeros(4)],
+    ]
+    np.testing.assert_allclose(layer(inputs)[:, 2:], expected, rtol=1e-6)
+    without = {kind: array for kind, array in inputs.items() if kind != "multivalued"}
+    others = field_embedding(without, weights_of(layer), [6])
+    np.testing.assert_allclose(layer(inputs)[:, :2], others, rtol=1e-6)
+    weights = layer.value_weights(inputs)
+    expected = [[0.5, 0.5, 0, 1], [0, 0, 0, 1], [1 / 3] * 3 + [0]]
+    np.testing.assert_allclose(weights, expected, rtol=1e-6)
+    check_layer_contract(layer, inputs)
+
+
+def test_padding_reads_no_row_that_the_record_does_not():
+    """An optimizer that moves the rows of a batch would move it; an empty list reads id 0."""
+    layer, inputs = with_lists()
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(layer(inputs) ** 2)
+    gradient = tape.gradient(total, layer.table.value)
+    read = set(np.asarray(gradient.indices).tolist())
+    assert read == {5, 0, 2} | {6 + i for i in (3, 1, 0, 4)} | {11 + i for i in (0, 2)}

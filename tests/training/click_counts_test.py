@@ -7,7 +7,7 @@ import pytest
 
 from interhat_tf import Cross, TrainingSettings, prepare_click_log, train
 from interhat_tf.explanation.effect_targets import EffectTargets
-from interhat_tf.explanation.explanation import with_crossed_values
+from interhat_tf.explanation.record_values import with_crossed_values
 from interhat_tf.models import FM, LR
 
 PAIRS, ROWS = 40 * 40, 5

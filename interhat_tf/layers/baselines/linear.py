@@ -20,12 +20,13 @@ class Linear(ConfigFromSignature):
         y = w_0 + sum_i w_i x_i
 
     x_i is 1 for the value that a categorical field has and 0 for its others, and
-    the number itself for a numerical field; a missing number has a weight of its own.
+    the number itself for a numerical field; a missing number has a weight of its own. The
+    n values of a multivalued field have x_i = 1/n, or 1 where the field is a sum.
     The weights are a `FieldEmbedding` of size 1; a numerical field with another embedding than
     the product has that one's term in place of w_i x_i.
 
     Args:
-        vocabulary_sizes: Number of ids of each categorical field, id 0 included.
+        vocabulary_sizes: As for `FieldEmbedding`.
         num_numerical: Number of numerical fields. Defaults to 0.
         missing_numbers: As for `FieldEmbedding`.
         use_bias: Whether w_0 is there. Defaults to `True`.
@@ -33,6 +34,7 @@ class Linear(ConfigFromSignature):
         weights_regularizer: Regularizer of w, not of w_0. Defaults to `None`.
         crossing: As for `FieldEmbedding`.
         number_embeddings: As for `FieldEmbedding`.
+        multivalued: As for `FieldEmbedding`.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -60,6 +62,7 @@ class Linear(ConfigFromSignature):
         weights_regularizer: Regularizer = None,
         crossing: CrossedFields | Mapping[str, Any] | None = None,
         number_embeddings: Sequence[str] = (),
+        multivalued: Sequence[tuple[int, str]] = (),
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -75,6 +78,7 @@ class Linear(ConfigFromSignature):
             embeddings_regularizer=self.weights_regularizer,
             crossing=crossing,
             number_embeddings=number_embeddings,
+            multivalued=multivalued,
             dtype=self.dtype_policy,
             name="weights",
         )

@@ -1,0 +1,40 @@
+"""Which pooling a model has for each multivalued field."""
+
+from collections.abc import Mapping
+
+from interhat_tf.errors import SettingError
+from interhat_tf.layers.value_pooling import POOLINGS
+from interhat_tf.schema import Schema
+
+
+def poolings(schema: Schema, chosen: str | Mapping[str, str] | None, default: str) -> list[str]:
+    """Returns the pooling of each multivalued field of a schema.
+
+    Args:
+        schema: The `Schema`.
+        chosen: One pooling for all fields, or poolings by field; `None` for the default.
+        default: The pooling of fields that are not named.
+
+    Raises:
+        ValueError: If there is no such pooling or multivalued field.
+
+    Example:
+
+    >>> from interhat_tf import Field
+    >>> fields = [Field(name, "multivalued", 9, max_length=2) for name in ("genres", "tags")]
+    >>> poolings(Schema(fields), {"tags": "max"}, "mean")
+    ['mean', 'max']
+    """
+    names = [field.name for field in schema.multivalued]
+    by_name = chosen if isinstance(chosen, Mapping) else dict.fromkeys(names, chosen or default)
+    for name in by_name:
+        if name not in names:
+            raise SettingError(
+                f"pooling names {name!r}, which is no multivalued field; there are: "
+                f"{', '.join(names) or 'none'}"
+            )
+    given = [chosen] if isinstance(chosen, str) else by_name.values()
+    for pooling in given:
+        if pooling not in POOLINGS:
+            raise SettingError(f"pooling must be one of {', '.join(POOLINGS)}, got {pooling!r}")
+    return [by_name.get(name, default) for name in names]

@@ -1,0 +1,181 @@
+"""Fields of several values, in all models of the registry."""
+
+import inspect
+
+import keras
+import numpy as np
+import pytest
+
+from interhat_tf import Field, InterHAt, Schema
+from interhat_tf.explanation import explain_records
+from interhat_tf.explanation.attributions import value_effects
+from interhat_tf.models import LR, MODELS
+from interhat_tf.training.optimizers import Adam
+from tests.models.registry_test import CASES, SMALL, build_small
+from tests.numpy_reference import randomise
+
+USER, PRICE = Field("user", "categorical", 5), Field("price", "numerical")
+
+
+def schema_of(length):
+    return Schema([USER, PRICE, Field("genres", "multivalued", 7, max_length=length)])
+
+
+def lists_of(rng, rows, length, least=0):
+    """Random lists of `least` to 4 values, in `length` columns."""
+    ids = rng.integers(0, 7, (rows, length))
+    ends = rng.integers(least, 5, (rows, 1))
+    return np.where(np.arange(length) < ends, ids, -1).astype("int32")
+
+
+def records(rng, rows=16, length=4):
+    return {
+        "categorical": rng.integers(0, 5, (rows, 1)),
+        "numerical": rng.normal(size=(rows, 1)).astype("float32"),
+        "multivalued": lists_of(rng, rows, length),
+    }
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_one_value_is_what_a_category_is(case, rng):
+    """A field of one value is the last one of either schema, and so has the same weights."""
+    lists = Schema([USER, Field("genres", "multivalued", 7, max_length=1)])
+    names = Schema([USER, Field("genres", "categorical", 7)])
+    ids = rng.integers(0, (5, 7), (16, 2))
+    found = build_small(case, lists)({"categorical": ids[:, :1], "multivalued": ids[:, 1:]})
+    expected = build_small(case, names)({"categorical": ids})
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def with_pooling(case, pooling, schema):
+    name, arguments = CASES[case]
+    if name.startswith("interhat"):  # with weights as large, one field has all attention
+        embeddings = keras.initializers.RandomNormal(stddev=0.5, seed=1)
+        return MODELS[name](schema, pooling=pooling, embeddings_initializer=embeddings)
+    known = inspect.signature(MODELS[name]).parameters
+    sizes = {argument: size for argument, size in SMALL.items() if argument in known}
+    return randomise(MODELS[name](schema, **{**sizes, **arguments, "pooling": pooling}))
+
+
+@pytest.mark.parametrize(
+    ("case", "pooling"),
+    [*((case, "attention") for case in CASES), *(("ffm", way) for way in ("mean", "sum", "max"))],
+)
+def test_neither_padding_nor_the_order_of_values_counts(case, pooling, rng):
+    model, longer = (with_pooling(case, pooling, schema_of(length)) for length in (4, 6))
+    longer.set_weights(model.get_weights())
+    inputs = records(rng)
+    padded = np.pad(inputs["multivalued"], ((0, 0), (0, 2)), constant_values=-1)
+    expected = model.predict_on_batch(inputs)
+    np.testing.assert_allclose(
+        longer.predict_on_batch({**inputs, "multivalued": padded}), expected, rtol=1e-4, atol=1e-5
+    )
+    turned = np.stack([np.append(row[row >= 0][::-1], row[row < 0]) for row in padded[:, :4]])
+    np.testing.assert_allclose(
+        model.predict_on_batch({**inputs, "multivalued": turned}), expected, rtol=1e-4, atol=1e-5
+    )
+    others = np.where(inputs["multivalued"] >= 0, (inputs["multivalued"] + 1) % 7, -1)
+    changed = model.predict_on_batch({**inputs, "multivalued": others}) != expected
+    assert changed[(inputs["multivalued"] >= 0).any(axis=1)].mean() > 0.5
+
+
+@pytest.mark.parametrize("name", ["interhat", "deepfm", "ffm"])
+def test_survives_a_file(name, rng, tmp_path):
+    model = MODELS[name](schema_of(4), pooling={"genres": "attention"})
+    randomise(model).save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    inputs = records(rng)
+    np.testing.assert_array_equal(loaded(inputs), model(inputs))
+    assert loaded.schema == model.schema
+    assert loaded.get_config() == model.get_config()
+
+
+def test_explaining_models_attend_to_values_and_others_take_the_mean():
+    assert InterHAt(schema_of(4)).pooling == ["attention"]
+    assert MODELS["deepfm"](schema_of(4)).pooling == ["mean"]
+    model = MODELS["deepfm"](schema_of(4), pooling="attention")
+    assert [pooling.pooling for pooling in model.linear.embedding.poolings] == ["mean"]
+    assert [pooling.pooling for pooling in model.embedding.poolings] == ["attention"]
+    assert LR(schema_of(4), pooling="sum").linear.embedding.poolings[0].pooling == "sum"
+
+
+@pytest.mark.parametrize(
+    ("pooling", "message"),
+    [
+        ("last", "pooling must be one of mean, sum, max, attention, got 'last'"),
+        ({"genres": "last"}, "pooling must be one of mean, sum, max, attention, got 'last'"),
+        (
+            {"user": "mean"},
+            "pooling names 'user', which is no multivalued field; there are: genres",
+        ),
+    ],
+)
+def test_wrong_poolings_are_refused(pooling, message):
+    with pytest.raises(ValueError, match=message):
+        LR(schema_of(4), pooling=pooling)
+
+
+@pytest.mark.parametrize("act", ["fit", "predict", "call"])
+@pytest.mark.parametrize("wrong", [7, -2])
+def test_an_id_out_of_range_inside_a_list_is_refused(act, wrong, rng):
+    model, inputs = LR(schema_of(4)), records(rng)
+    inputs["multivalued"][3, :2] = [1, wrong]
+    model.compile("adam", keras.losses.BinaryCrossentropy(from_logits=True))
+    calls = {
+        "fit": lambda: model.fit(inputs, np.zeros(16), verbose=0),
+        "predict": lambda: model.predict(inputs, verbose=0),
+        "call": lambda: model(inputs),
+    }
+    with pytest.raises(ValueError, match=rf"field 'genres'.*: id {wrong} is outside .* \[0, 7\)"):
+        calls[act]()
+
+
+@pytest.fixture(scope="module")
+def planted():
+    """A model of records that are clicked if, and only if, genre 3 is in their list."""
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    inputs = {"categorical": rng.integers(0, 5, (2000, 1)), "multivalued": lists_of(rng, 2000, 4)}
+    labels = (inputs["multivalued"] == 3).any(axis=1).astype("float32")
+    genres = Field("genres", "multivalued", 7, max_length=4)
+    model = InterHAt(Schema([USER, genres]), embedding_dim=8, order=2)
+    model.compile(Adam(0.01), keras.losses.BinaryCrossentropy(from_logits=True))
+    model.fit(inputs, labels, epochs=8, batch_size=100, verbose=0)
+    some = {kind: values[:200] for kind, values in inputs.items()}
+    assert ((model.predict(some, verbose=0)[:, 0] > 0) == labels[:200]).mean() > 0.98
+    return model, some
+
+
+def test_an_explanation_names_the_value_inside_the_field(planted):
+    model, inputs = planted
+    background = {kind: values[:20] for kind, values in inputs.items()}
+    explanation = explain_records(model, inputs, background=background)
+    ids = inputs["multivalued"]
+    several = np.flatnonzero(((ids == 3).sum(axis=1) == 1) & ((ids >= 0).sum(axis=1) > 1))
+    of_attention = [explanation.value_shares(i, "genres")[0][0] for i in several]
+    of_effects = [explanation.value_moves(i, "genres")[0][0] for i in several]
+    assert np.mean(np.array(of_attention) == "3") > 0.9
+    assert np.mean(np.array(of_effects) == "3") > 0.95
+    assert explanation.label(several[0], 1).startswith("genres: 3 0.")
+    assert "genres: 3 0." in explanation.sentences()[several[0]]
+    assert explanation.value_to_draw(several[0], 1).startswith("3 0.")
+    (record,) = explanation[[several[0]]].to_dict()["records"]
+    (first, weight), *_ = record["value_weights"]["genres"]
+    assert first == "3" and weight > 0.5
+    assert record["value_effects"]["genres"][0][0] == "3"
+    assert explanation.plot(several[0])
+
+
+def test_value_effects_are_those_of_leaving_a_value_out(planted):
+    model, inputs = planted
+    effects = value_effects(model, inputs)
+    lists = inputs["multivalued"]
+    assert not effects[lists == -1].any()
+    for row in range(5):
+        for column in np.flatnonzero(lists[row] >= 0):
+            kept = np.delete(lists[row], column)
+            without = {k: v[row : row + 1] for k, v in inputs.items()}
+            without["multivalued"] = np.append(kept, -1)[None]
+            record = {kind: values[row : row + 1] for kind, values in inputs.items()}
+            expected = model(record) - model(without)
+            np.testing.assert_allclose(effects[row, column], expected[0, 0], atol=1e-5)
