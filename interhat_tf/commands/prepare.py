@@ -25,6 +25,7 @@ REQUIRED = ("dataset",)
 LOG_FLAGS = (
     *("label", "positive", "categorical", "numerical", "exclude", "null_values"),
     *("weight", "negative_sampling_rate"),
+    *("multivalued", "max_values"),
     *("scaling", "min_count", "hash_size", "delimiter", "encoding", "split", "dry_run"),
     *("drop_after", "drop_below"),
 )
@@ -50,6 +51,12 @@ def _define_log_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_string("positive", None, "the label's value that is a click", values)
     flags.DEFINE_list("categorical", None, "its categorical columns; default: inferred", values)
     flags.DEFINE_list("numerical", None, "its numerical columns; default: inferred", values)
+    about = "COLUMN=SEPARATOR,…: columns of several values; COLUMN alone if they are lists"
+    flags.DEFINE_list("multivalued", None, about, values)
+    flags.DEFINE_integer(
+        *("max_values", None, "values of such a column that are kept of a row", 1),
+        flag_values=values,
+    )
     flags.DEFINE_list("exclude", None, "its columns that are left out", values)
     flags.DEFINE_list("null_values", None, "words for a missing value, but in text", values)
     about = "scale of its numbers: log, quantiles, min-max, buckets; or COLUMN=SCALE,…"
@@ -102,6 +109,8 @@ def main(values: flags.FlagValues) -> None:
         about_log["scaling"] = choice_by_column("scaling", about_log["scaling"])
     if "hash_size" in about_log:
         about_log["hash_size"] = sizes_by_column("hash_size", about_log["hash_size"])
+    if "multivalued" in about_log:
+        about_log["multivalued"] = separators_by_column(about_log["multivalued"])
     if values.grow:
         about_log["grow"] = prepared_dataset(values.grow, values.data_dir)
     if values.log:
@@ -140,6 +149,26 @@ def choice_by_column(flag: str, parts: list[str]) -> str | dict[str, str]:
     if wrong := [value for column, _, value in pairs if not column]:
         raise SettingError(f"--{flag}: {wrong[0]!r} has no column; write COLUMN={wrong[0]}")
     return {column: value for column, _, value in pairs}
+
+
+def separators_by_column(parts: list[str]) -> dict[str, str | None]:
+    """Returns what `--multivalued` says stands between two values of each column, if anything.
+
+    A comma, which is between the flag's own parts, is written `COLUMN=,` as well.
+
+    Args:
+        parts: What stands between the flag's commas.
+
+    Example:
+
+    >>> separators_by_column(["genres=|", "tags", "cast=", "", "codes=; "])
+    {'genres': '|', 'tags': None, 'cast': ',', 'codes': '; '}
+    """
+    separators: dict[str, str | None] = {}
+    for part in filter(None, parts):
+        column, has_separator, separator = part.partition("=")
+        separators[column] = (separator or ",") if has_separator else None
+    return separators
 
 
 def sizes_by_column(flag: str, parts: list[str]) -> dict[str, int]:

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from interhat_tf.errors import DamagedFileError
-from interhat_tf.schema import CATEGORICAL, OUT_OF_VOCABULARY, Schema
+from interhat_tf.input_pipeline.raw_values import names_with_ids, unknown_parts
+from interhat_tf.schema import Schema
 
 Blocks = Iterable[Mapping[str, np.ndarray]]
 """Blocks of rows, as `blocks.decode_blocks` gives them."""
@@ -61,17 +62,18 @@ def sum_weights(blocks: Blocks) -> tuple[float, float]:
     return float(sums[0]), float(sums[1])
 
 
-def sum_unknown(blocks: Blocks, fields: int) -> np.ndarray:
-    """Returns the number of rows whose value is out of vocabulary, of each categorical field.
+def sum_unknown(blocks: Blocks, schema: Schema) -> np.ndarray:
+    """Returns the number of rows whose value is out of vocabulary, of each field with ids.
+
+    A row with several values counts by the share of them that is.
 
     Args:
         blocks: The blocks of a split.
-        fields: Number of categorical fields.
+        schema: The set's schema.
     """
-    counts = np.zeros(fields, "int64")
-    if fields:
-        for block in blocks:
-            counts += (block[CATEGORICAL] == OUT_OF_VOCABULARY).sum(axis=0)
+    counts = np.zeros(len(names_with_ids(schema)))
+    for block in blocks if len(counts) else ():
+        counts += unknown_parts(block, schema).sum(axis=0)
     return counts
 
 

@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from interhat_tf.click_counts import folds_of
 from interhat_tf.errors import DamagedFileError
-from interhat_tf.preprocessing.shuffle import BLOCK_ROWS
-from interhat_tf.schema import CATEGORICAL, FOLD, NUMERICAL, Schema
+from interhat_tf.preprocessing.shuffle import BLOCK_ROWS, LENGTHS
+from interhat_tf.schema import CATEGORICAL, FOLD, KINDS, MULTIVALUED, NUMERICAL, PADDING, Schema
 
 PARALLEL_CALLS = 2
 
@@ -104,12 +104,15 @@ def decode_blocks(
 
     Returns:
         A data set of dictionaries: `categorical` (rows, C) int32, `numerical`
-        (rows, N) float32, `label` (rows,) uint8, with weights `weight` (rows,)
-        float32, and `fold` (rows,) int32. A kind without fields is left out.
+        (rows, N) float32, `multivalued` (rows, L) int32, `label` (rows,) uint8, with
+        weights `weight` (rows,) float32, and `fold` (rows,) int32. A kind without fields
+        is left out.
     """
     columns = {
         CATEGORICAL: (tf.int32, (-1, len(schema.categorical))),
         NUMERICAL: (tf.float32, (-1, len(schema.numerical))),
+        **({MULTIVALUED: (tf.int32, (-1,))} if schema.multivalued else {}),
+        LENGTHS: (tf.int32, (-1, len(schema.multivalued))),
         "label": (tf.uint8, (-1,)),
         **({"weight": (tf.float32, (-1,))} if weighted else {}),
     }
@@ -124,14 +127,35 @@ def decode_blocks(
         }
         if folds:
             block[FOLD] = tf.constant(folds_of(BLOCK_ROWS))[: tf.size(block["label"])]
+        if schema.multivalued:
+            block[MULTIVALUED] = _padded(block[MULTIVALUED], block.pop(LENGTHS), schema)
         return block
 
     return records.map(decode, num_parallel_calls=PARALLEL_CALLS)
 
 
+def _padded(values: tf.Tensor, lengths: tf.Tensor, schema: Schema) -> tf.Tensor:
+    """Returns the values of multivalued fields, (rows, L), of all values and their numbers.
+
+    Args:
+        values: All values, (n,), row by row and in a row field by field.
+        lengths: The number of values of each row's fields, (rows, V).
+        schema: The set's schema.
+    """
+    widths = [field.max_length for field in schema.multivalued]
+    lists = tf.RaggedTensor.from_row_lengths(values, tf.reshape(lengths, [-1]))
+    shape = (None, max(widths))
+    padded = lists.to_tensor(PADDING, shape=shape)  # (rows * V, longest)
+    padded = tf.reshape(padded, (-1, len(widths) * max(widths)))  # (rows, V * longest)
+    if len(set(widths)) == 1:
+        return padded
+    columns = [place * max(widths) + i for place, width in enumerate(widths) for i in range(width)]
+    return tf.gather(padded, columns, axis=1)  # (rows, L)
+
+
 def as_batch(rows: Mapping[str, tf.Tensor]) -> tuple[Any, ...]:
     """Returns rows as a batch: the inputs, the labels as float32, and the weights, if any."""
-    inputs = {kind: rows[kind] for kind in (CATEGORICAL, NUMERICAL, FOLD) if kind in rows}
+    inputs = {kind: rows[kind] for kind in (*KINDS, FOLD) if kind in rows}
     labels = tf.cast(rows["label"], tf.float32)
     return (inputs, labels, rows["weight"]) if "weight" in rows else (inputs, labels)
 

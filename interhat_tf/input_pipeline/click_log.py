@@ -21,7 +21,7 @@ from interhat_tf.preprocessing.column_forms import NULL_VALUES
 from interhat_tf.preprocessing.field_choices import Scalings
 from interhat_tf.preprocessing.labels import find_label
 from interhat_tf.preprocessing.log_formats import Path, find_log
-from interhat_tf.preprocessing.log_plan import plan_log
+from interhat_tf.preprocessing.log_plan import MAX_VALUES, plan_log
 from interhat_tf.preprocessing.plan_report import plan_markdown, warn_of_columns_left_out
 from interhat_tf.preprocessing.row_weights import RowWeights
 from interhat_tf.preprocessing.splits import parse_split
@@ -52,6 +52,8 @@ def prepare_click_log(
     label: str | None = None,
     categorical: str | Iterable[str] | None = None,
     numerical: str | Iterable[str] | None = None,
+    multivalued: str | Iterable[str] | Mapping[str, str | None] | None = None,
+    max_values: int = MAX_VALUES,
     exclude: str | Iterable[str] = (),
     positive: str | int | bool | None = None,
     null_values: Iterable[str] = NULL_VALUES,
@@ -96,6 +98,9 @@ def prepare_click_log(
     - Text, booleans and whole numbers, which are ids as a rule in click logs,
       become categorical fields; `17.0`, which pandas makes of an id next to empty
       cells, is `17`.
+    - Lists of texts or of whole numbers become multivalued fields. Values that stand in one
+      text, as `Comedy|Drama`, do if `multivalued` says what is between them; the line of
+      their column says so.
     - Other numbers become numerical fields.
     - Dates and times, also seconds or milliseconds since 1970 in a column whose name
       says so, become two categorical fields: `NAME_hour` and `NAME_weekday`.
@@ -124,6 +129,14 @@ def prepare_click_log(
         numerical: Names of the columns that become numerical fields; of dates, it
             has the days since 1970. If one of the two is given, columns in
             neither are left out.
+        multivalued: The columns whose rows have several values, `{"genres": "|"}` with what
+            stands between two of them in a text; blanks around a value are left out. Of
+            columns of lists, the names alone, or `None` for what stands between. They become
+            multivalued fields. A list without a value has the missing one, as an empty
+            text has. Defaults to `None`: the columns of lists.
+        max_values: The most values of a multivalued field that are kept of a row, the
+            first ones; those of the longest list in training rows if it has fewer. Defaults
+            to 64.
         exclude: Names of columns that are left out. Defaults to none.
         null_values: Words that stand for a missing value, but in columns of text.
             Defaults to `NULL_VALUES`: NA, N/A, null, None, -, ? and such.
@@ -217,7 +230,8 @@ def prepare_click_log(
     """
     check_arguments(download_config, prepare_click_log)
     _check_name(name)
-    check_limits({"min_count": min_count}, {"min_count": int})
+    given = {"min_count": min_count, "max_values": max_values}
+    check_limits(given, dict.fromkeys(given, int))
     log = find_log(paths, delimiter, encoding)
     if is_table(paths) and {"beam_runner", "beam_options"} & set(download_config):
         raise SettingError(
@@ -229,7 +243,8 @@ def prepare_click_log(
         decided = {"label": label, "positive": positive, "categorical": categorical}
         decided |= {"weight": weight, "negative_sampling_rate": negative_sampling_rate != 1}
         decided |= {"numerical": numerical, "exclude": exclude, "min_count": min_count > 1}
-        decided |= {"scaling": scaling, "hash_size": hash_size}
+        decided |= {"scaling": scaling, "hash_size": hash_size, "multivalued": multivalued}
+        decided |= {"max_values": max_values != MAX_VALUES}
         check_growing(grow, {**decided, "null_values": null_values != NULL_VALUES})
         log = new_log(log, grow, delimiter, encoding)
         plan = plan_new_log(log, grow, way)
@@ -244,6 +259,8 @@ def prepare_click_log(
             positive=positive,
             categorical=None if categorical is None else _as_list(categorical),
             numerical=None if numerical is None else _as_list(numerical),
+            multivalued=_separators(multivalued),
+            max_values=max_values,
             exclude=_as_list(exclude),
             scaling=scaling,
             hash_size=hash_size,
@@ -263,6 +280,12 @@ def prepare_click_log(
     data = prepare(builder, **download_config)
     builder.check_origin()
     return data.with_crosses(crosses)
+
+
+def _separators(multivalued):
+    if isinstance(multivalued, Mapping):
+        return multivalued
+    return dict.fromkeys(_as_list(multivalued or ()))
 
 
 def _row_weights(weight, negative_sampling_rate):

@@ -20,6 +20,7 @@ from interhat_tf.input_pipeline.blocks import (
 )
 from interhat_tf.input_pipeline.crosses import Combinations, count_combinations, fit_crosses
 from interhat_tf.input_pipeline.prepared_records import PreparedRecords
+from interhat_tf.input_pipeline.raw_values import names_with_ids
 from interhat_tf.input_pipeline.set_files import naming_damaged_records
 from interhat_tf.input_pipeline.shuffled_batches import (
     Shard,
@@ -29,14 +30,16 @@ from interhat_tf.input_pipeline.shuffled_batches import (
 )
 from interhat_tf.input_pipeline.unknown_values import UnknownValues
 from interhat_tf.preprocessing.fields import Categorical
+from interhat_tf.schema import MULTIVALUED
 from interhat_tf.utils.limits import check_limits
 
 
 class PreparedDataset(PreparedRecords):
     """A prepared data set: what its records are, and their batches.
 
-    A batch is a pair of the inputs, a dictionary of `categorical` (B, C) int32
-    and `numerical` (B, N) float32 in which a kind without fields is left out,
+    A batch is a pair of the inputs, a dictionary of `categorical` (B, C) int32,
+    `numerical` (B, N) float32 and `multivalued` (B, L) int32 in which a kind without
+    fields is left out,
     and the labels, (B,) float32. Of a set with weights it is a triple, whose last part
     are these, (B,) float32, as Keras' `fit` and `evaluate` take it.
 
@@ -195,7 +198,7 @@ class PreparedDataset(PreparedRecords):
         return sum_weights(self._read(split))
 
     def unknown_shares_of(self, split: str) -> dict[str, float]:
-        """Returns the share of a split's values that training rows lack, by categorical field.
+        """Returns the share of a split's values that training rows lack, by field with ids.
 
         The split is read once.
 
@@ -203,9 +206,9 @@ class PreparedDataset(PreparedRecords):
             split: `"validation"` or `"test"`.
         """
         if split not in self._unknown_shares:
-            counts = sum_unknown(self._read(split), len(self.schema.categorical))
+            counts = sum_unknown(self._read(split), self.schema)
             shares = (counts / self.num_rows(split)).tolist()
-            names = [field.name for field in self.schema.categorical]
+            names = names_with_ids(self.schema)
             self._unknown_shares[split] = dict(zip(names, shares, strict=True))
         return self._unknown_shares[split]
 
@@ -245,6 +248,7 @@ class PreparedDataset(PreparedRecords):
             share,
             self.may_be_unknown,
             np.array([missing.get(field.name) == 0 for field in self.schema.numerical], bool),
+            np.ones(len(self.schema.columns.get(MULTIVALUED, ())), bool),
         )
 
     def _shards(self, shards: int) -> list[Shard]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from interhat_tf.errors import SettingError
 from interhat_tf.input_pipeline.dataset import PreparedDataset
+from interhat_tf.input_pipeline.raw_values import lists_of
 from interhat_tf.preprocessing.ancestor import Ancestor
 from interhat_tf.preprocessing.fields import Categorical
 from interhat_tf.preprocessing.labels import Label
@@ -17,7 +18,7 @@ from interhat_tf.preprocessing.log_plan import LogPlan, follow_plan
 from interhat_tf.preprocessing.row_weights import RowWeights
 from interhat_tf.preprocessing.splits import Split
 from interhat_tf.preprocessing.table_log import TableLog
-from interhat_tf.schema import CATEGORICAL
+from interhat_tf.schema import CATEGORICAL, PADDING
 
 COUNTED_ROWS = 8192
 
@@ -102,9 +103,10 @@ def _parts(data):
 
 def _count_values(data):
     """Returns the training rows of each value, in the order of the ids, by field."""
-    fields = data.schema.categorical
+    fields = (*data.schema.categorical, *data.schema.multivalued)
     counts = [np.zeros(field.vocabulary_size, np.int64) for field in fields]
     for inputs, *_ in data.evaluation_batches("train", COUNTED_ROWS).as_numpy_iterator():
-        for total, ids in zip(counts, inputs.get(CATEGORICAL, np.empty((0, 0))).T, strict=True):
-            total += np.bincount(ids, minlength=len(total))
+        columns = [*inputs.get(CATEGORICAL, np.empty((0, 0))).T, *lists_of(inputs, data.schema)]
+        for total, ids in zip(counts, columns, strict=True):
+            total += np.bincount(ids[ids != PADDING], minlength=len(total))
     return {field.name: rows[1:].tolist() for field, rows in zip(fields, counts, strict=True)}

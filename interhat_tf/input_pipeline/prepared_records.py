@@ -41,7 +41,7 @@ class PreparedRecords:
     Attributes:
         name: The set's name, configuration and version.
         schema: The `Schema` of the inputs, with the crosses that `with_crosses` made.
-        vocabularies: For each categorical field, the raw values of ids 1, 2, …;
+        vocabularies: For each field with ids, the raw values of ids 1, 2, …;
             of a `Bucketed` field, the ranges of numbers.
         statistics: The figures of the paper's Table 1, and each split's size.
         weighted: Whether the records have weights, as with `prepare_click_log(weight=)`.
@@ -153,13 +153,16 @@ class PreparedRecords:
             records: A dictionary of lists, or a pandas, polars or Arrow table, with
                 the log's columns, which are read as the log's were; `None` where a value
                 is missing. A number may be text, and a categorical value a
-                number that is written as in the log.
+                number that is written as in the log. Several values are a list, or a text
+                with what stands between them in the log; a list that is longer than all of
+                the training rows' is cut off.
             max_unknown: Share of a field's values that may be out of vocabulary
                 without a warning. Defaults to 0.5; 1.0 never warns.
 
         Returns:
-            The inputs, a dictionary of `categorical` (B, C) int32 and
-            `numerical` (B, N) float32; a kind without fields is left out.
+            The inputs, a dictionary of `categorical` (B, C) int32,
+            `numerical` (B, N) float32 and `multivalued` (B, L) int32; a kind without
+            fields is left out.
 
         Raises:
             ValueError: If a field is missing, or a value is not of its kind, or
@@ -171,7 +174,7 @@ class PreparedRecords:
         return inputs
 
     def unknown_shares(self, inputs: Mapping[str, Any]) -> dict[str, float]:
-        """Returns the share of a model's inputs that is out of vocabulary, by categorical field.
+        """Returns the share of a model's inputs that is out of vocabulary, by field with ids.
 
         Args:
             inputs: What `encode` returned, or a batch's inputs.
@@ -182,16 +185,18 @@ class PreparedRecords:
         """Returns the readable values of a model's inputs, the inverse of `encode`.
 
         Args:
-            inputs: Dictionary of `categorical`, (B, C), and `numerical`, (B, N).
+            inputs: Dictionary of `categorical`, (B, C), `numerical`, (B, N), and
+                `multivalued`, (B, L).
             records: The raw records that they were encoded from, which have the values of
                 hashed fields. Defaults to `None`.
 
         Returns:
-            (B, C + N) texts in the order of `schema.record_fields`: a categorical
+            (B, C + N + V) texts in the order of `schema.record_fields`: a categorical
             field's raw value, `(other)` for one out of vocabulary and
             `(missing)` for the empty text; a number in the log's own units,
             clipped to the training rows' range. A hashed field has `hash 17`, the name
-            of its values, or with `records` its own value.
+            of its values, or with `records` its own value. Several values are
+            `ValueTexts`, `Comedy, Drama`, which has each of them in `parts`.
         """
         texts = decode_inputs(inputs, self.schema, self.vocabularies, self.encoding)
         if records is not None:
@@ -244,8 +249,8 @@ class PreparedRecords:
 
 
 def _check_vocabularies(vocabularies: Mapping[str, Any], schema: Schema) -> None:
-    """Raises an error if not every categorical field has a value for each id but 0."""
-    for field in schema.categorical:
+    """Raises an error if not every field with ids has a value for each id but 0."""
+    for field in (*schema.categorical, *schema.multivalued):
         found, values = len(vocabularies[field.name]), field.vocabulary_size - 1
         if found != values:
             raise DamagedFileError(f"{field.name} has {values} values, {found} are there")

@@ -13,7 +13,17 @@ from interhat_tf.preprocessing.column_forms import NUMBER, RULES, Reading, Sourc
 from interhat_tf.preprocessing.encoding import Encoding, encode_values
 from interhat_tf.preprocessing.fields import Column, as_text
 from interhat_tf.preprocessing.table_log import plain_dictionaries
-from interhat_tf.schema import CATEGORICAL, MISSING, NUMERICAL, OTHER, Schema
+from interhat_tf.schema import (
+    CATEGORICAL,
+    MISSING,
+    MULTIVALUED,
+    NUMERICAL,
+    OTHER,
+    OUT_OF_VOCABULARY,
+    PADDING,
+    Schema,
+)
+from interhat_tf.utils.value_texts import ValueTexts
 
 MAX_UNKNOWN = 0.5
 """Share of a field's values that may be unknown without a warning, unless told otherwise."""
@@ -67,18 +77,46 @@ def read_text(records: Records, field: str, reading: Reading) -> list[str]:
 
 
 def unknown_shares(inputs: Mapping[str, Any], schema: Schema) -> dict[str, float]:
-    """Returns the share of values out of vocabulary, id 0, of each categorical field.
+    """Returns the share of values out of vocabulary, id 0, of each field that has ids.
 
     Args:
         inputs: Dictionary of `categorical`, (B, C), among others.
         schema: The inputs' `Schema`.
     """
-    if not schema.categorical:
-        return {}
-    ids = np.asarray(inputs[CATEGORICAL])
-    shares = (ids == 0).mean(axis=0) if len(ids) else np.zeros(ids.shape[1])  # (C,)
-    names = [field.name for field in schema.categorical]
-    return dict(zip(names, shares.tolist(), strict=True))
+    unknown = unknown_parts(inputs, schema)  # (B, C + V)
+    shares = unknown.mean(axis=0) if len(unknown) else np.zeros(unknown.shape[1])
+    return dict(zip(names_with_ids(schema), shares.tolist(), strict=True))
+
+
+def names_with_ids(schema: Schema) -> list[str]:
+    """Returns the names of the C categorical and V multivalued fields."""
+    return [field.name for field in (*schema.categorical, *schema.multivalued)]
+
+
+def unknown_parts(inputs: Mapping[str, Any], schema: Schema) -> np.ndarray:
+    """Returns how much of each record's fields is out of vocabulary, (B, C + V).
+
+    Of a categorical field it is all or nothing, of a multivalued one the share of its values.
+
+    Args:
+        inputs: Dictionary of `categorical`, (B, C), and `multivalued`, (B, L), among others.
+        schema: The inputs' `Schema`.
+    """
+    parts = [np.zeros((len(next(iter(inputs.values()))), 0), bool)]
+    if schema.categorical:
+        parts.append(np.asarray(inputs[CATEGORICAL]) == OUT_OF_VOCABULARY)
+    for ids in lists_of(inputs, schema):
+        values = np.maximum((ids != PADDING).sum(axis=1), 1)  # (B,)
+        parts.append(((ids == OUT_OF_VOCABULARY).sum(axis=1) / values)[:, None])
+    return np.concatenate(parts, axis=1)
+
+
+def lists_of(inputs: Mapping[str, Any], schema: Schema) -> list[np.ndarray]:
+    """Returns the columns of each multivalued field, (B, its `max_length`)."""
+    if not schema.multivalued:
+        return []
+    ends = np.cumsum([field.max_length for field in schema.multivalued])
+    return np.split(np.asarray(inputs[MULTIVALUED]), ends[:-1], axis=1)
 
 
 def warn_of_unknown(
@@ -108,13 +146,15 @@ def decode_inputs(
     """Returns the readable values of a model's inputs; see `PreparedDataset.decode`.
 
     Args:
-        inputs: Dictionary of `categorical`, (B, C), and `numerical`, (B, N).
+        inputs: Dictionary of `categorical`, (B, C), `numerical`, (B, N), and
+            `multivalued`, (B, L).
         schema: The inputs' `Schema`.
-        vocabularies: For each categorical field, the values of ids 1, 2, ….
+        vocabularies: For each field with ids, the values of ids 1, 2, ….
         encoding: The set's `Encoding`, for the scales of numbers.
 
     Returns:
-        (B, C + N) texts in the order of the schema's `record_fields`.
+        (B, C + N + V) texts in the order of the schema's `record_fields`; those of
+        multivalued fields are `ValueTexts`.
     """
     columns = []
     for field, ids in zip(
@@ -127,6 +167,10 @@ def decode_inputs(
         scale = encoding.scale_of(field.name)
         raw = scale.invert(numbers.astype("float64"))  # (B,)
         columns.append([MISSING if np.isnan(v) else f"{v:.{scale.digits}g}" for v in raw])
+    for field, ids in zip(schema.multivalued, lists_of(inputs, schema), strict=True):
+        names = names_of_ids(vocabularies[field.name])
+        lists = [[names[i] for i in row if i != PADDING] for row in ids.tolist()]
+        columns.append([ValueTexts(row) if row else MISSING for row in lists])
     return np.array(columns, object).T  # (B, m)
 
 
@@ -157,7 +201,7 @@ def _read_field(values: Any, source: Source, null_values: Sequence[str]) -> Colu
         if isinstance(values, str):
             raise TypeError("a text is not a list")
         column = values if isinstance(values, pa.ChunkedArray) else pa.array(values)
-        found, right = read_form(column, source.form, null_values)
+        found, right = read_form(column, source.form, null_values, source.separator)
     except (pa.ArrowException, TypeError, OverflowError) as error:
         raise DataError(
             f"field {source.column!r}: the values are not a list of texts or of numbers ({error})"

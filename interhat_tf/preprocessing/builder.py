@@ -12,16 +12,18 @@ import abc
 import dataclasses
 import os
 import sys
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from etils import epath
 
 from interhat_tf.errors import DataError, FullDiskError
 from interhat_tf.preprocessing.encoding import Encoding, row_dtype
-from interhat_tf.preprocessing.fields import RawField
+from interhat_tf.preprocessing.fields import Multivalued, RawField
 from interhat_tf.preprocessing.local_runner import LocalRunner
 from interhat_tf.preprocessing.log_files import manual_folder
 from interhat_tf.preprocessing.log_parts import (
@@ -31,8 +33,9 @@ from interhat_tf.preprocessing.log_parts import (
     have_changed,
 )
 from interhat_tf.preprocessing.rows import SPLITS, Chunk, Rows
-from interhat_tf.preprocessing.shuffle import Partitions
+from interhat_tf.preprocessing.shuffle import LENGTHS, Partitions
 from interhat_tf.preprocessing.vocabulary import Counts, ValueCounts, statistics
+from interhat_tf.schema import MULTIVALUED
 from interhat_tf.utils.formats import FORMAT
 
 
@@ -110,11 +113,12 @@ class ClickLogBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # t
 
     def _info(self):
         row = row_dtype(self.fields, self.weighted)
+        columns = {name: (row[name].base, row[name].shape) for name in row.names or ()}
+        if multivalued := sum(isinstance(field, Multivalued) for field in self.fields):
+            columns |= {MULTIVALUED: (np.int32, ()), LENGTHS: (np.int32, (multivalued,))}
         features = {
-            name: tfds.features.Tensor(
-                shape=(None, *row[name].shape), dtype=row[name].base, encoding="bytes"
-            )
-            for name in row.names
+            name: tfds.features.Tensor(shape=(None, *shape), dtype=dtype, encoding="bytes")
+            for name, (dtype, shape) in columns.items()
         }
         return self.dataset_info_from_configs(
             features=tfds.features.FeaturesDict(features), metadata=tfds.core.MetadataDict()
@@ -150,6 +154,7 @@ class ClickLogBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # t
                     f"the log has {counts.rows.sum():,}: add rows, or split them in another way"
                 )
         encoding = self._fit(values, counts)
+        _warn_of_long_lists(encoding.lengths, counts.longest)
         self.info.metadata.update(
             format=FORMAT,
             schema=encoding.schema().to_dict(),
@@ -158,21 +163,32 @@ class ClickLogBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # t
             parts=[dataclasses.asdict(part) for part in self.parts],
         )
         del values
-        row = row_dtype(fields, self.weighted)
-        partitions = Partitions.of_rows(self._folder("partitions"), counts.rows, row)
+        row = row_dtype(fields, self.weighted, encoding.lengths)
+        widths = tuple(encoding.lengths.values())
+        partitions = Partitions.of_rows(self._folder("partitions"), counts.rows, row, widths)
         runner.encode(chunks, read, encoding, partitions)
         check_unwritten(self.parts)
         return partitions.files()
 
     def _fit(self, values: Mapping[str, ValueCounts], counts: Counts) -> Encoding:
         """Returns the encoding that follows from counts; see `Encoding.fit`."""
-        return Encoding.fit(self.fields, values, counts.ranges, counts.samples)
+        return Encoding.fit(self.fields, values, counts.ranges, counts.samples, counts.longest)
 
     def _example_writer(self):
         return _FixedOrderWriter(super()._example_writer())
 
     def _folder(self, name):
         return epath.Path(self.data_path) / f"{name}.tmp"
+
+
+def _warn_of_long_lists(lengths: Mapping[str, int], longest: Mapping[str, int]) -> None:
+    for name, length in lengths.items():
+        if longest[name] > length:
+            warnings.warn(
+                f"{name}: a row has {longest[name]:,} values, of which the first {length:,} are "
+                f"kept; max_values= keeps more",
+                stacklevel=2,
+            )
 
 
 class _FixedOrderWriter:

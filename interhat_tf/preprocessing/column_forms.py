@@ -17,12 +17,14 @@ from interhat_tf.errors import DataError
 from interhat_tf.preprocessing.fields import (
     Categorical,
     Column,
+    Multivalued,
     Numerical,
     RawField,
     as_text,
     parse_numbers,
 )
 from interhat_tf.preprocessing.times import days_of, hours_of, weekdays_of
+from interhat_tf.preprocessing.value_lists import read_lists
 
 NULL_VALUES = (
     *("NA", "N/A", "n/a", "#N/A", "NaN", "nan"),
@@ -32,6 +34,7 @@ NULL_VALUES = (
 
 TEXT, WHOLE, BOOLEAN, NUMBER = "text", "whole number", "true or false", "number"
 HOUR, WEEKDAY, DAYS = "hour", "weekday", "days"
+TEXTS, WHOLES = "list of text", "list of whole numbers"
 
 FORMS: dict[str, type[RawField]] = {
     TEXT: Categorical,
@@ -41,6 +44,8 @@ FORMS: dict[str, type[RawField]] = {
     HOUR: Categorical,
     WEEKDAY: Categorical,
     DAYS: Numerical,
+    TEXTS: Multivalued,
+    WHOLES: Multivalued,
 }
 """The forms, and what each makes of a column."""
 
@@ -52,6 +57,8 @@ RULES = {
     HOUR: TIME_RULE,
     WEEKDAY: TIME_RULE,
     DAYS: TIME_RULE,
+    TEXTS: "expected a list of values; values in one text need a separator (multivalued=)",
+    WHOLES: "expected a list of whole numbers, none of them a float of 2^53 or more",
 }
 """What a value must be, of the forms that refuse some."""
 
@@ -73,10 +80,18 @@ class Source:
     Args:
         column: The log's column.
         form: The form in which it is read, one of `FORMS`.
+        separator: What stands between two values of a text, of a form of lists. Defaults
+            to `None`: the column has lists.
     """
 
     column: str
     form: str
+    separator: str | None = None
+
+    def to_dict(self) -> dict[str, str]:
+        """Returns the arguments; a source without a separator says nothing of it."""
+        arguments = dataclasses.asdict(self)
+        return {name: value for name, value in arguments.items() if value is not None}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,8 +110,8 @@ class Reading:
     @classmethod
     def plain(cls, fields: Sequence[RawField]) -> "Reading":
         """Returns the reading of a log whose columns are the fields: text, or numbers."""
-        forms = {field.name: TEXT if isinstance(field, Categorical) else NUMBER for field in fields}
-        return cls({name: Source(name, form) for name, form in forms.items()})
+        forms: dict[type[RawField], str] = {Multivalued: TEXTS, Categorical: TEXT}
+        return cls({f.name: Source(f.name, forms.get(type(f), NUMBER)) for f in fields})
 
     @property
     def columns(self) -> list[str]:
@@ -109,7 +124,7 @@ class Reading:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the reading as what JSON can hold; `from_dict` is the inverse."""
-        sources = {name: dataclasses.asdict(source) for name, source in self.sources.items()}
+        sources = {name: source.to_dict() for name, source in self.sources.items()}
         return {"sources": sources, "null_values": list(self.null_values)}
 
     @classmethod
@@ -122,7 +137,7 @@ class Reading:
 
 
 def read_form(
-    column: Column, form: str, null_values: Sequence[str] = ()
+    column: Column, form: str, null_values: Sequence[str] = (), separator: str | None = None
 ) -> tuple[Column, np.ndarray]:
     """Reads a column in a form.
 
@@ -138,7 +153,11 @@ def read_form(
             - `HOUR`, `WEEKDAY`: the hour, `"0"` to `"23"`, and the day, `"Monday"`
               to `"Sunday"`, of a time as it is written, whatever its zone.
             - `DAYS`: the days since 1970, float64.
+            - `TEXTS`, `WHOLES`: lists of texts, or of whole numbers as text; see
+              `value_lists.read_lists`.
         null_values: Words that stand for a missing value, but in text.
+        separator: What stands between two values of a text, for lists. Defaults to
+            `None`: the column has lists.
 
     Returns:
         The values, and whether each was right, (rows,) booleans; see `RULES`.
@@ -155,6 +174,9 @@ def read_form(
     """
     if form == TEXT:
         return as_text(column), np.ones(len(column), bool)
+    if FORMS[form] is Multivalued:
+        of_values = TEXT if form == TEXTS else WHOLE
+        return read_lists(column, separator, lambda v: read_form(v, of_values, null_values))
     if null_values:
         column = _without(column, null_values)
     if form == WHOLE:
@@ -171,7 +193,7 @@ def read_source(
 ) -> tuple[Column, np.ndarray]:
     """Reads a column as `read_form` does; an error of its type names the place and the column."""
     try:
-        return read_form(column, source.form, null_values)
+        return read_form(column, source.form, null_values, source.separator)
     except pa.ArrowException as error:
         raise DataError(
             f"{where}: column {source.column!r} of type {column.type} cannot be read as "

@@ -7,12 +7,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from interhat_tf.errors import DataError, SettingError
 from interhat_tf.preprocessing.column_forms import (
     DAYS,
     FORMS,
     HOUR,
     NUMBER,
     TEXT,
+    TEXTS,
     WEEKDAY,
     WHOLE,
     Source,
@@ -20,10 +22,18 @@ from interhat_tf.preprocessing.column_forms import (
     value_type,
 )
 from interhat_tf.preprocessing.fields import NUMBER as NUMBER_TEXT
-from interhat_tf.preprocessing.fields import Categorical, Column, as_text, parse_numbers
+from interhat_tf.preprocessing.fields import (
+    Categorical,
+    Column,
+    Multivalued,
+    Numerical,
+    as_text,
+    parse_numbers,
+)
 from interhat_tf.preprocessing.kinds import TIME_PARTS, form_of, is_text
 from interhat_tf.preprocessing.times import TIME as WRITTEN_TIME
-from interhat_tf.schema import CATEGORICAL, NUMERICAL
+from interhat_tf.preprocessing.value_lists import is_list, separator_of
+from interhat_tf.schema import CATEGORICAL, MULTIVALUED, NUMERICAL
 
 LABEL, WEIGHT, TIME, SPLIT = "label", "weight", "time", "split"
 LEFT_OUT, UNKNOWN = "left out", "unknown"
@@ -35,20 +45,23 @@ MOSTLY = 0.9
 """Share of numbers among the values of a text column from which on it is worth a word."""
 
 
+KINDS_OF_FORMS = {Categorical: CATEGORICAL, Multivalued: MULTIVALUED, Numerical: NUMERICAL}
+
+
 @dataclasses.dataclass(frozen=True)
 class ColumnPlan:
     """What becomes of a column; its figures are those of the rows that were looked at.
 
     Args:
         column: The column's name.
-        kind: `"label"`, `"weight"`, `"categorical"`, `"numerical"`, `"time"`,
-            `"left out"`, or `"split"` of a column that does nothing but split the rows.
+        kind: `"label"`, `"weight"`, `"categorical"`, `"multivalued"`, `"numerical"`,
+            `"time"`, `"left out"`, or `"split"` of a column that does nothing but split the rows.
         forms: The form of each field that it becomes, by the field's name.
         values: Number of values, the missing one apart.
         missing: Share of the rows without a value.
         rare: Of a categorical field, the share of the rows whose value no other
-            row has. About as many new records would have an unknown value (Good
-            and Turing's estimate).
+            row has; of a multivalued one, of the values that are there once. About
+            as many new records would have an unknown value (Good Turing's estimate).
         example: A value.
         note: What else there is to say.
     """
@@ -70,15 +83,32 @@ class ColumnPlanner:
     Args:
         where: The log's first file, for messages.
         null_values: Words that stand for a missing value.
+        separators: What stands between two values, by the columns whose texts are several.
     """
 
     where: str
     null_values: tuple[str, ...]
+    separators: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def plan(self, column: Column, name: str, kind: str | None) -> ColumnPlan:
         """Returns the plan of a column; its kind is `None` where none was named."""
         form = form_of(column, name, self.null_values)
+        if name in self.separators:
+            return self._field(column, name, TEXTS)
+        if kind == MULTIVALUED and FORMS.get(form) is not Multivalued:
+            raise SettingError(
+                f"{self.where}: column {name!r} has no lists of text or whole numbers; if its "
+                f"texts have several values, say what stands between them, as in "
+                f'multivalued={{"{name}": "|"}}'
+            )
+        if kind == MULTIVALUED:
+            return self._field(column, name, form)
         if kind == CATEGORICAL:
+            if is_list(column.type):
+                raise DataError(
+                    f"{self.where}: column {name!r} has lists, {column.type}; name it in "
+                    f"multivalued= if they are of text or whole numbers"
+                )
             named = form if FORMS.get(form) is Categorical else TEXT
             return self._field(column, name, named)
         if kind == NUMERICAL:
@@ -106,13 +136,18 @@ class ColumnPlanner:
         return dataclasses.replace(plan, kind=WEIGHT, forms={}, note="how much each row counts")
 
     def _field(self, column, name, form):
-        values, _ = read_source(column, Source(name, form), self.null_values, self.where)
+        source = Source(name, form, self.separators.get(name))
+        values, _ = read_source(column, source, self.null_values, self.where)
         counts, missing = _count(values)
-        kind, rare = NUMERICAL, None
-        if FORMS[form] is Categorical:
-            kind = CATEGORICAL
-            rare = np.count_nonzero(np.asarray(counts["counts"]) == 1) / len(column)
-        note = _note(column, form, self.null_values)
+        kind, rare = KINDS_OF_FORMS[FORMS[form]], None
+        if kind != NUMERICAL:
+            of_all = np.asarray(counts["counts"])
+            rows = of_all.sum() if kind == MULTIVALUED else len(column)
+            rare = np.count_nonzero(of_all == 1) / max(rows, 1)
+        if kind == MULTIVALUED:
+            note = _note_of_lists(values, source.separator)
+        else:
+            note = _note(column, form, self.null_values)
         forms = {name: form}
         return ColumnPlan(name, kind, forms, len(counts), missing, rare, _example(values), note)
 
@@ -145,6 +180,10 @@ def _holds_dates(column, form):
 
 def _count(values):
     """Returns a table of `values` and `counts` without the missing, and the missing ones' share."""
+    if is_list(values.type):  # a row without a value has the missing one
+        counted, missing_values = _count(pc.list_flatten(values))
+        lengths = pc.sum(pc.list_value_length(values)).as_py() or 0
+        return counted, missing_values * lengths / max(len(values), 1)
     missing = pc.is_null(values) if not is_text(values.type) else pc.equal(values, "")
     counted = pc.value_counts(values.filter(pc.invert(missing)))
     table = pa.table({"values": counted.field("values"), "counts": counted.field("counts")})
@@ -154,6 +193,8 @@ def _count(values):
 def _reason_to_leave_out(plan, form, rows):
     if plan.values == 0:
         return "empty"
+    if plan.kind == MULTIVALUED:
+        return ""
     if plan.values == 1 and plan.missing == 0:
         return f"always {plan.example}"
     present = round(rows * (1 - plan.missing))
@@ -171,10 +212,20 @@ def _note(column, form, null_values):
         words = values.filter(pc.is_in(values, pa.array(null_values, pa.string())))
         return f"missing: {_shown(words)}" if len(words) else ""
     numbers = pc.match_substring_regex(values, NUMBER_TEXT)
+    if separator := separator_of(values):
+        return f"several values with {separator!r} between them? Then multivalued= splits them"
     others = values.filter(pc.invert(pc.or_(numbers, pc.equal(values, ""))))
     if len(others) and pc.mean(numbers).as_py() > MOSTLY:
         return f"numbers but for {_shown(others)}; null_values= makes them missing"
     return ""
+
+
+def _note_of_lists(lists, separator):
+    """Says how many values rows have, and what stands between them."""
+    lengths = pc.list_value_length(lists)
+    most, mean = pc.max(lengths).as_py() or 0, pc.mean(lengths).as_py() or 0.0
+    note = f"{mean:.1f} values a row, {most} at most"
+    return f"{note}; {separator!r} between them" if separator else note
 
 
 def _shown(values):
@@ -182,6 +233,9 @@ def _shown(values):
 
 
 def _example(values):
+    if is_list(values.type):
+        rows = (", ".join(row) for row in values[:MIN_ROWS].to_pylist())
+        return next(filter(None, rows), "")
     text = as_text(values)
     present = text.filter(pc.not_equal(text, ""))
     return present[0].as_py() if len(present) else ""

@@ -20,6 +20,7 @@ from interhat_tf.preprocessing.fields import (
     MISSING_BUCKET,
     Bucketed,
     Categorical,
+    Multivalued,
     Numerical,
     QuantileBuckets,
     RawField,
@@ -39,7 +40,7 @@ from interhat_tf.preprocessing.scaling import (
     scale_to_dict,
 )
 from interhat_tf.preprocessing.vocabulary import ValueCounts
-from interhat_tf.schema import CATEGORICAL, NUMERICAL, Field, Schema
+from interhat_tf.schema import CATEGORICAL, MULTIVALUED, NUMERICAL, PADDING, Field, Schema
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +57,8 @@ class Encoding:
             Defaults to none.
         edges: For each `QuantileBuckets` field, where the buckets of ids 1, 2, …
             begin, an array. Defaults to none.
+        lengths: For each multivalued field the most values that a row has. Defaults to
+            none.
     """
 
     fields: tuple[RawField, ...]
@@ -64,6 +67,7 @@ class Encoding:
     buckets: dict[str, np.ndarray]
     scales: dict[str, Scale] = dataclasses.field(default_factory=dict)
     edges: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    lengths: dict[str, int] = dataclasses.field(default_factory=dict)
 
     def scale_of(self, field: str) -> Scale:
         """Returns the scale of a numerical field."""
@@ -76,6 +80,7 @@ class Encoding:
         values: Mapping[str, ValueCounts],
         ranges: Mapping[str, tuple[float, float]],
         samples: Mapping[str, NumberSample] | None = None,
+        longest: Mapping[str, int] | None = None,
     ) -> "Encoding":
         """Returns the encoding that follows from counts.
 
@@ -86,6 +91,8 @@ class Encoding:
                 maximum; of a field that is missing in all of them, infinities.
             samples: For each field of which `needs_sample` says so, a sample of them.
                 Defaults to none.
+            longest: For each multivalued field the most values of a training row.
+                Defaults to none: there is no such field.
         """
         ranges = {name: r if np.isfinite(r).all() else (0.0, 0.0) for name, r in ranges.items()}
         numbers = {name: sample.in_order() for name, sample in (samples or {}).items()}
@@ -105,15 +112,26 @@ class Encoding:
             elif field.name in numbers:
                 sample = numbers[field.name]
                 scales[field.name] = fit_scale(field.scaling, *ranges[field.name], sample)
-        return cls(tuple(fields), vocabularies, ranges, buckets, scales, edges)
+        lengths = {
+            field.name: min(max((longest or {})[field.name], 1), field.max_length)
+            for field in fields
+            if isinstance(field, Multivalued)
+        }
+        return cls(tuple(fields), vocabularies, ranges, buckets, scales, edges, lengths)
 
     def schema(self) -> Schema:
-        """Returns the `Schema` of the encoded rows: categorical fields, then numerical ones."""
+        """Returns the `Schema` of the encoded rows."""
         numerical = [field for field in self.fields if isinstance(field, Numerical)]
         hashed = {f.name: f.hash_size for f in self.fields if isinstance(f, Categorical)}
         return Schema(
             [
-                Field(name, CATEGORICAL, len(ids) + 1, hash_size=hashed.get(name))
+                Field(
+                    name,
+                    MULTIVALUED if name in self.lengths else CATEGORICAL,
+                    len(ids) + 1,
+                    hash_size=hashed.get(name),
+                    max_length=self.lengths.get(name, 0),
+                )
                 for name, ids in self.vocabularies.items()
             ]
             + [Field(f.name, NUMERICAL, may_be_missing=f.may_be_missing) for f in numerical]
@@ -126,6 +144,7 @@ class Encoding:
         return {
             **({"scales": scales} if scales else {}),
             **({"edges": edges} if edges else {}),
+            **({"lengths": self.lengths} if self.lengths else {}),
             "fields": [field_config(field) for field in self.fields],
             "vocabularies": {name: ids.to_pylist() for name, ids in self.vocabularies.items()},
             "ranges": {name: list(range_) for name, range_ in self.ranges.items()},
@@ -135,7 +154,7 @@ class Encoding:
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> "Encoding":
         """Returns the encoding that `to_dict` wrote."""
-        classes = (Categorical, Numerical, Bucketed, QuantileBuckets)
+        classes = (Categorical, Multivalued, Numerical, Bucketed, QuantileBuckets)
         kinds = {kind.__name__: kind for kind in classes}
         return cls(
             tuple(
@@ -147,6 +166,7 @@ class Encoding:
             {name: np.array(numbers, np.int64) for name, numbers in config["buckets"].items()},
             {name: scale_from_dict(scale) for name, scale in config.get("scales", {}).items()},
             {name: np.array(edges) for name, edges in config.get("edges", {}).items()},
+            dict(config.get("lengths", {})),
         )
 
 
@@ -159,11 +179,11 @@ def encode_rows(rows: Rows, encoding: Encoding) -> np.ndarray:
 
     Returns:
         A structured array, (rows,), with `categorical` (C,) int32, `numerical`
-        (N,) float32, `label` uint8 and, of rows that have weights, `weight` float32;
-        a kind without fields is left out.
+        (N,) float32, `multivalued` (L,) int32, `label` uint8 and, of rows that have
+        weights, `weight` float32; a kind without fields is left out.
     """
     weighted = rows.weights is not None
-    encoded = np.empty(len(rows.labels), row_dtype(encoding.fields, weighted))
+    encoded = np.empty(len(rows.labels), row_dtype(encoding.fields, weighted, encoding.lengths))
     encoded["label"] = rows.labels
     if weighted:
         encoded["weight"] = rows.weights
@@ -180,17 +200,18 @@ def encode_values(values: pa.Table, encoding: Encoding) -> dict[str, np.ndarray]
         encoding: The `Encoding`.
 
     Returns:
-        A dictionary of `categorical` (C, rows) int32 and `numerical` (N, rows)
-        float32; a kind without fields is left out.
+        A dictionary of `categorical` (C, rows) int32, `numerical` (N, rows) float32 and
+        `multivalued` (L, rows) int32; a kind without fields is left out.
     """
-    columns: dict[str, list[np.ndarray]] = {CATEGORICAL: [], NUMERICAL: []}
+    columns: dict[str, list[np.ndarray]] = {CATEGORICAL: [], NUMERICAL: [], MULTIVALUED: []}
     for field in encoding.fields:
         column = values[field.name]
-        if isinstance(field, Categorical):
-            texts = as_categories(column, field)
-            ids = pc.index_in(texts, value_set=encoding.vocabularies[field.name])
-            # Absent values are null here, and id 0, out of vocabulary, there.
-            columns[CATEGORICAL].append(np.asarray(pc.fill_null(ids, -1)) + np.int32(1))
+        if isinstance(field, Multivalued):
+            ids = _ids_of(pc.list_flatten(column), field, encoding)
+            lengths = np.asarray(pc.list_value_length(column))
+            columns[MULTIVALUED].extend(_padded(ids, lengths, encoding.lengths[field.name]))
+        elif isinstance(field, Categorical):
+            columns[CATEGORICAL].append(_ids_of(column, field, encoding))
         elif isinstance(field, Bucketed):
             ids = np.zeros(field.buckets + 2, np.int32)
             seen = encoding.buckets[field.name]
@@ -211,12 +232,39 @@ def encode_values(values: pa.Table, encoding: Encoding) -> dict[str, np.ndarray]
     return {kind: np.stack(arrays) for kind, arrays in columns.items() if arrays}
 
 
-def row_dtype(fields: Sequence[RawField], weighted: bool = False) -> np.dtype:
-    """Returns the type of an encoded row of the fields, with a weight or without."""
+def _ids_of(column, field, encoding):
+    ids = pc.index_in(as_categories(column, field), value_set=encoding.vocabularies[field.name])
+    # Absent values are null here, and id 0, out of vocabulary, there.
+    return np.asarray(pc.fill_null(ids, -1)) + np.int32(1)
+
+
+def _padded(ids, lengths, length):
+    """Returns the first ids of each row, padded to a length, (length, rows)."""
+    rows = np.repeat(np.arange(len(lengths)), lengths)
+    places = np.arange(len(ids)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    kept = places < length
+    padded = np.full((length, len(lengths)), PADDING, np.int32)
+    padded[places[kept], rows[kept]] = ids[kept]
+    return padded
+
+
+def row_dtype(
+    fields: Sequence[RawField], weighted: bool = False, lengths: Mapping[str, int] | None = None
+) -> np.dtype:
+    """Returns the type of an encoded row of the fields, with a weight or without.
+
+    Args:
+        fields: The fields.
+        weighted: Whether rows have weights. Defaults to `False`.
+        lengths: The most values of each multivalued field, which the row is to hold.
+            Defaults to none: it holds no such field.
+    """
     numerical = sum(isinstance(field, Numerical) for field in fields)
+    multivalued = sum(isinstance(field, Multivalued) for field in fields)
     kinds = [
-        (CATEGORICAL, np.int32, (len(fields) - numerical,)),
+        (CATEGORICAL, np.int32, (len(fields) - numerical - multivalued,)),
         (NUMERICAL, np.float32, (numerical,)),
+        (MULTIVALUED, np.int32, (sum((lengths or {}).values()),)),
     ]
     others = [("label", np.uint8), *([("weight", np.float32)] if weighted else [])]
     return np.dtype([kind for kind in kinds if kind[2] != (0,)] + others)

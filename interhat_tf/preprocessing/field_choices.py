@@ -93,6 +93,27 @@ def check_hash_sizes(hash_size: Mapping[str, int], names: Collection[str]) -> No
             )
 
 
+def check_separators(separators: Mapping[str, str | None]) -> None:
+    """Raises an error if what is to stand between two values is no text.
+
+    Args:
+        separators: What stands between the values of each column; `None` of lists.
+
+    Example:
+
+    >>> check_separators({"genres": ""})
+    Traceback (most recent call last):
+    interhat_tf.errors.SettingError: multivalued of 'genres' is ''; give what stands between two \
+values, as '|', or None if the column has lists
+    """
+    for name, separator in separators.items():
+        if separator is not None and (not isinstance(separator, str) or not separator):
+            raise SettingError(
+                f"multivalued of {name!r} is {separator!r}; give what stands between two values, "
+                f"as '|', or None if the column has lists"
+            )
+
+
 def describe_choice(field: RawField) -> str:
     """Returns a field's scale, or its hash, in words; nothing of the default.
 

@@ -46,6 +46,23 @@ class Categorical:
 
 
 @dataclasses.dataclass(frozen=True)
+class Multivalued(Categorical):
+    """A raw field of several names a row, of which each is what a `Categorical` field's is.
+
+    Its values are lists of text. A row without a name has one, the empty string.
+
+    Args:
+        name: The field's name.
+        min_count: As for `Categorical`; a name counts as often as it is there.
+        hash_size: As for `Categorical`.
+        max_length: The most names of a row that are kept, the first ones. Where training
+            rows have fewer, their longest list is the limit. Defaults to 64.
+    """
+
+    max_length: int = 64
+
+
+@dataclasses.dataclass(frozen=True)
 class Numerical:
     """A raw field whose values are numbers.
 

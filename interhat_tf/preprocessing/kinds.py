@@ -13,12 +13,15 @@ from interhat_tf.preprocessing.column_forms import (
     NUMBER,
     OPPOSITES,
     TEXT,
+    TEXTS,
     WHOLE,
+    WHOLES,
     value_type,
 )
 from interhat_tf.preprocessing.fields import NUMBER as NUMBER_TEXT
 from interhat_tf.preprocessing.fields import Column, as_text, parse_numbers
 from interhat_tf.preprocessing.times import TIME, is_epoch
+from interhat_tf.preprocessing.value_lists import is_list
 
 TIME_PARTS = "time"
 """Dates and times, of which the parts become fields."""
@@ -68,6 +71,11 @@ def form_of(column: Column, name: str, null_values: Sequence[str]) -> str:
         return _form_of_floats(parse_numbers(column)[0], name, has_gap=bool(column.null_count))
     if is_text(dtype):
         return _form_of_texts(pc.unique(as_text(column)), name, null_values)
+    if is_list(dtype):
+        if is_text(dtype.value_type) or pa.types.is_null(dtype.value_type):
+            return TEXTS
+        if pa.types.is_integer(dtype.value_type):
+            return WHOLES
     return TEXT if pa.types.is_null(dtype) else f"of type {dtype}"
 
 

@@ -11,7 +11,9 @@ from interhat_tf.preprocessing.column_forms import (
     FORMS,
     NULL_VALUES,
     TEXT,
+    TEXTS,
     WHOLE,
+    WHOLES,
     Reading,
     Source,
 )
@@ -27,19 +29,27 @@ from interhat_tf.preprocessing.field_choices import (
     Scalings,
     check_hash_sizes,
     check_names,
+    check_separators,
     describe_choice,
     number_fields,
 )
-from interhat_tf.preprocessing.fields import Categorical, Numerical, RawField, as_text
+from interhat_tf.preprocessing.fields import Categorical, Multivalued, Numerical, RawField, as_text
 from interhat_tf.preprocessing.kinds import TIME_PARTS, form_of
 from interhat_tf.preprocessing.labels import Label, find_label_values
 from interhat_tf.preprocessing.row_weights import RowWeights
 from interhat_tf.preprocessing.splits import ColumnSplit, RandomSplit, Split, TimeSplit
-from interhat_tf.schema import CATEGORICAL, NUMERICAL
+from interhat_tf.preprocessing.value_lists import is_list
+from interhat_tf.schema import CATEGORICAL, MULTIVALUED, NUMERICAL
 
 NOT_ASKED_FOR = "not asked for"
 
 RANDOM = RandomSplit()
+
+MAX_VALUES = 64
+"""The most values of a multivalued field that are kept of a row, unless told otherwise."""
+
+OF_ANY_VALUE = (TEXT, WHOLE, TEXTS, WHOLES)
+"""The forms of which there may be any number of values."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +58,7 @@ class LogPlan:
 
     Args:
         label: The label.
-        fields: The `Categorical` and `Numerical` fields.
+        fields: The `Categorical`, `Multivalued` and `Numerical` fields.
         reading: How their values are read.
         columns: What becomes of each column, in the log's order.
         rows: Number of rows that were looked at.
@@ -73,6 +83,8 @@ def plan_log(
     positive: str | int | bool | None = None,
     categorical: Sequence[str] | None = None,
     numerical: Sequence[str] | None = None,
+    multivalued: Mapping[str, str | None] | None = None,
+    max_values: int = MAX_VALUES,
     exclude: Sequence[str] = (),
     scaling: Scalings = None,
     hash_size: Mapping[str, int] | None = None,
@@ -91,6 +103,9 @@ def plan_log(
             value of a click.
         categorical: Columns that become categorical fields.
         numerical: Columns that become numerical fields.
+        multivalued: Columns that become multivalued fields, and what stands between
+            the values of their texts, `None` of columns of lists.
+        max_values: The most values of a row that are kept.
         exclude: Columns that are left out.
         scaling: The scale of all numerical fields, or of those that are named.
         hash_size: Number of names that a field's values share by a hash, by field.
@@ -112,13 +127,18 @@ def plan_log(
     >>> plan.columns[2].note
     'one value a row'
     """
-    hashed = dict(hash_size or {})
+    hashed, several = dict(hash_size or {}), dict(multivalued or {})
+    check_separators(several)
+    if categorical is None and numerical is None:  # of whose columns kinds are inferred
+        hashed_lists = (c for c in hashed if c in sample.column_names and is_list(sample[c].type))
+        several = dict.fromkeys(hashed_lists) | several
     scaled = scaling if isinstance(scaling, Mapping) else {}
-    chosen = {"scaling": list(scaled), "hash_size": list(hashed)}
+    chosen = {"scaling": list(scaled), "hash_size": list(hashed), "multivalued": list(several)}
     roles = _roles(label, weights)
     kinds = _asked_kinds(sample.column_names, roles, categorical, numerical, exclude, chosen)
     found = find_label_values(sample[label], label, positive)
-    planner = ColumnPlanner(where, tuple(null_values))
+    separators = {column: text for column, text in several.items() if text}
+    planner = ColumnPlanner(where, tuple(null_values), separators)
     if split.column is not None:
         _check_split(sample.column_names, label, kinds, split)
         split = split.look_at(sample)
@@ -127,15 +147,21 @@ def plan_log(
             del kinds[split.column]
     plans = {column: planner.plan(sample[column], column, kind) for column, kind in kinds.items()}
     sources = {
-        field: Source(column, form)
+        field: Source(column, form, separators.get(column))
         for column, plan in plans.items()
         for field, form in plan.forms.items()
     }
     _check(plans, sources, where)
     numbers = number_fields(scaling, [f for f, s in sources.items() if FORMS[s.form] is Numerical])
-    check_hash_sizes(hashed, [field for field, s in sources.items() if s.form in (TEXT, WHOLE)])
+    check_hash_sizes(hashed, [field for field, s in sources.items() if s.form in OF_ANY_VALUE])
     fields = tuple(
-        numbers.get(field) or Categorical(field, min_count, hashed.get(field)) for field in sources
+        numbers.get(field)
+        or (
+            Multivalued(field, min_count, hashed.get(field), max_values)
+            if FORMS[source.form] is Multivalued
+            else Categorical(field, min_count, hashed.get(field))
+        )
+        for field, source in sources.items()
     )
     plans |= _tell_choices(plans, fields)
     plans[label] = _plan_label(sample[label], found, weights)
@@ -182,7 +208,8 @@ def follow_plan(
                 f"{where}: there is no column {column!r}, which {name} was prepared from; "
                 f"there are {', '.join(sample.column_names)}"
             )
-    planner = ColumnPlanner(where, reading.null_values)
+    separators = {s.column: s.separator for s in reading.sources.values() if s.separator}
+    planner = ColumnPlanner(where, reading.null_values, separators)
     forms: dict[str, dict[str, str]] = {}
     for field, source in reading.sources.items():
         forms.setdefault(source.column, {})[field] = source.form
@@ -226,15 +253,18 @@ def _asked_kinds(columns, roles, categorical, numerical, exclude, chosen):
     """Returns the columns that may become fields and their kinds, `None` where none is named.
 
     Those that have a scale of their own are numerical, those that have a hash categorical.
+    Those that are named as multivalued are so whatever else is named.
     """
+    several = chosen["multivalued"]
     inferred = categorical is None and numerical is None
     if inferred:
         candidates = [column for column in columns if column not in (*roles, *exclude)]
         for argument, of_columns in chosen.items():
             check_names(argument, of_columns, candidates, "column that becomes a field")
-        numerical, categorical = chosen["scaling"], chosen["hash_size"]
+        numerical = chosen["scaling"]
+        categorical = [column for column in chosen["hash_size"] if column not in several]
     categorical, numerical = categorical or (), numerical or ()
-    named = [*categorical, *numerical, *exclude]
+    named = [*categorical, *numerical, *several, *exclude]
     for column in [*roles, *named]:
         if column not in columns:
             raise SettingError(f"there is no column {column!r}; there are {', '.join(columns)}")
@@ -246,6 +276,7 @@ def _asked_kinds(columns, roles, categorical, numerical, exclude, chosen):
         if named.count(column) > 1:
             raise SettingError(f"column {column!r} is named twice; a field has one kind")
     kinds = dict.fromkeys(categorical, CATEGORICAL) | dict.fromkeys(numerical, NUMERICAL)
+    kinds |= dict.fromkeys(several, MULTIVALUED)
     if inferred:
         return {column: kinds.get(column) for column in candidates}
     if not kinds:

@@ -14,6 +14,7 @@ from etils import epath
 
 from interhat_tf.preprocessing.encoding import Encoding, encode_rows
 from interhat_tf.preprocessing.rows import SPLITS, Rows, random_bits
+from interhat_tf.schema import MULTIVALUED, PADDING
 
 BLOCK_ROWS = 8192
 """Rows of one example of the prepared set; a file's last block may have fewer."""
@@ -22,6 +23,9 @@ PARTITION_ROWS = 64 * BLOCK_ROWS
 """Rows of one partition, on average; as many are sorted in memory at once."""
 
 SHUFFLE_SEED = 1
+
+LENGTHS = "lengths"
+"""Of a block, the number of values of each row's multivalued fields, (rows, V) int32."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,16 +36,20 @@ class Partitions:
         folder: Folder of the partitions' files.
         numbers: Number of partitions of each split.
         row: The type of an encoded row; see `encoding.row_dtype`.
+        widths: The columns of each multivalued field. Defaults to none.
     """
 
     folder: epath.Path
     numbers: tuple[int, ...]
     row: np.dtype
+    widths: tuple[int, ...] = ()
 
     @classmethod
-    def of_rows(cls, folder: epath.Path, rows: Iterable[int], row: np.dtype) -> "Partitions":
+    def of_rows(
+        cls, folder: epath.Path, rows: Iterable[int], row: np.dtype, widths: tuple[int, ...] = ()
+    ) -> "Partitions":
         """Returns as many partitions as the rows of each split need."""
-        return cls(folder, tuple(-(-count // PARTITION_ROWS) for count in rows), row)
+        return cls(folder, tuple(-(-count // PARTITION_ROWS) for count in rows), row, widths)
 
     def path(self, split: int, number: int) -> epath.Path:
         """Returns the file of a partition of a split, both by number."""
@@ -50,7 +58,10 @@ class Partitions:
     def files(self) -> "dict[str, list[Partition]]":
         """Returns the partitions of each split, which `distribute`d rows were written to."""
         return {
-            split: [Partition(self.path(position, number), self.row) for number in range(count)]
+            split: [
+                Partition(self.path(position, number), self.row, self.widths)
+                for number in range(count)
+            ]
             for position, (split, count) in enumerate(zip(SPLITS, self.numbers, strict=True))
         }
 
@@ -90,10 +101,12 @@ class Partition:
     Args:
         path: File of the partition's rows.
         row: The type of an encoded row.
+        widths: The columns of each multivalued field. Defaults to none.
     """
 
     path: epath.Path
     row: np.dtype
+    widths: tuple[int, ...] = ()
 
     def __call__(self) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
         """Yields the number of a block's first row within the file, and the block."""
@@ -102,10 +115,18 @@ class Partition:
         names = rows.dtype.names or ()
         for start in range(0, len(rows), BLOCK_ROWS):
             block = rows[start : start + BLOCK_ROWS]
-            yield (
-                start,
-                {name: np.ascontiguousarray(block[name]) for name in names},
-            )
+            columns = {name: np.ascontiguousarray(block[name]) for name in names}
+            if self.widths:
+                columns |= _without_padding(columns[MULTIVALUED], self.widths)
+            yield start, columns
+
+
+def _without_padding(lists: np.ndarray, widths: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """Returns all values, (n,), row by row and in a row field by field, and the `LENGTHS`."""
+    present = lists != PADDING  # (rows, L)
+    starts = np.cumsum((0, *widths[:-1]))
+    lengths = np.add.reduceat(present, starts, axis=1, dtype=np.int32)  # (rows, V)
+    return {MULTIVALUED: lists[present], LENGTHS: lengths}
 
 
 def keyed_dtype(row: np.dtype) -> np.dtype:

@@ -20,6 +20,7 @@ from interhat_tf.preprocessing.fields import (
     Bucketed,
     Categorical,
     Column,
+    Multivalued,
     Numerical,
     QuantileBuckets,
     RawField,
@@ -62,6 +63,8 @@ class Counts:
             `NumberSample` of the training rows. Defaults to none.
         missing: For each numerical field that may be missing, the training rows where it
             is. Defaults to none.
+        longest: For each multivalued field the most values of a training row. Defaults to
+            none.
     """
 
     values: dict[str, pa.Table]
@@ -70,6 +73,7 @@ class Counts:
     positives: np.ndarray
     samples: dict[str, NumberSample] = dataclasses.field(default_factory=dict)
     missing: dict[str, int] = dataclasses.field(default_factory=dict)
+    longest: dict[str, int] = dataclasses.field(default_factory=dict)
 
     def without_values(self) -> "Counts":
         """Returns a copy that has no values, and that `add_totals` may change."""
@@ -79,12 +83,15 @@ class Counts:
             ranges=dict(self.ranges),
             samples=dict(self.samples),
             missing=dict(self.missing),
+            longest=dict(self.longest),
         )
 
     def add_totals(self, other: "Counts") -> None:
         """Adds all that another counts but the values."""
         for name, rows in other.missing.items():
             self.missing[name] += rows
+        for name, length in other.longest.items():
+            self.longest[name] = max(self.longest[name], length)
         for name, sample in other.samples.items():
             self.samples[name] = self.samples[name].merge(sample)
         for name, (low, high) in other.ranges.items():
@@ -108,9 +115,13 @@ def count_rows(rows: Rows, fields: Sequence[RawField]) -> Counts:
             line and field.
     """
     train = rows.splits == SPLITS.index("train")
-    values, ranges, samples, missing_rows = {}, {}, {}, {}
+    values, ranges, samples, missing_rows, longest = {}, {}, {}, {}, {}
     for field in fields:
-        column = rows.values[field.name]
+        column, of_values = rows.values[field.name], train
+        if isinstance(field, Multivalued):
+            lengths = np.asarray(pc.list_value_length(column))
+            longest[field.name] = int(lengths[train].max(initial=0))
+            column, of_values = pc.list_flatten(column), np.repeat(train, lengths)
         if not isinstance(field, Categorical):
             numbers, missing = as_numbers(column)
             _check_finite(numbers, rows, field)
@@ -124,13 +135,13 @@ def count_rows(rows: Rows, fields: Sequence[RawField]) -> Counts:
                 float(numbers.min(initial=np.inf)),
                 float(numbers.max(initial=-np.inf)),
             )
-        elif field.hash_size is not None:
+        if isinstance(field, Categorical) and field.hash_size is not None:
             column = as_categories(column, field)
         if isinstance(field, COUNTED):
-            values[field.name] = _count_values(column, train, isinstance(field, Bucketed))
+            values[field.name] = _count_values(column, of_values, isinstance(field, Bucketed))
     split_rows = np.bincount(rows.splits, minlength=len(SPLITS))
     positives = np.bincount(rows.splits[rows.labels == 1], minlength=len(SPLITS))
-    return Counts(values, ranges, split_rows, positives, samples, missing_rows)
+    return Counts(values, ranges, split_rows, positives, samples, missing_rows, longest)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,7 +20,7 @@ from interhat_tf.explanation.batches import ROWS, in_batches, predict
 from interhat_tf.explanation.selection import first_records
 from interhat_tf.input_pipeline.click_log import LogData
 from interhat_tf.input_pipeline.dataset import PreparedDataset
-from interhat_tf.input_pipeline.raw_values import warn_of_unknown
+from interhat_tf.input_pipeline.raw_values import names_with_ids, unknown_parts, warn_of_unknown
 from interhat_tf.preprocessing.column_forms import (
     NUMBER,
     TEXT,
@@ -32,7 +32,6 @@ from interhat_tf.preprocessing.encoding import encode_values
 from interhat_tf.preprocessing.log_formats import Log, find_log
 from interhat_tf.preprocessing.rows import FileChunk
 from interhat_tf.preprocessing.text_log import TextLog
-from interhat_tf.schema import CATEGORICAL
 from interhat_tf.scoring.field_values import read_fields
 from interhat_tf.scoring.parts import Parts
 from interhat_tf.scoring.reasons import Reasons
@@ -129,7 +128,7 @@ def score(
         totals = parts.finish()
     rows = totals["rows"]
     shares = [unknown / rows for unknown in totals["unknown"]]
-    unknown = dict(zip([field.name for field in data.schema.categorical], shares, strict=True))
+    unknown = dict(zip(names_with_ids(data.schema), shares, strict=True))
     warn_of_unknown(unknown)
     return {
         "rows": rows,
@@ -221,7 +220,7 @@ def _score_rows(
             name: pa.chunked_array([batch[name] for _, batch in found]) for name in explain.columns
         }
     p = model_probability(model, logits)
-    unknown = inputs[CATEGORICAL] == 0 if CATEGORICAL in inputs else np.zeros((len(p), 0), bool)
+    unknown = unknown_parts(inputs, model.schema)  # (rows, C + V)
     added = {PROBABILITY: p, UNKNOWN: unknown.sum(axis=1) / max(unknown.shape[1], 1)}
     for name, numbers in added.items():
         table = table.append_column(name, pa.array(numbers.astype("float32")))

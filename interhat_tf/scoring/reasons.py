@@ -14,6 +14,7 @@ from interhat_tf.explanation.sentences import effects_note, label
 from interhat_tf.layers import CrossedFields
 from interhat_tf.ops import cpu_kernels
 from interhat_tf.schema import CATEGORICAL, MISSING, OTHER, Batch, Schema
+from interhat_tf.utils.value_texts import ValueTexts
 
 if TYPE_CHECKING:
     from interhat_tf.models import ClickModel
@@ -113,6 +114,8 @@ def value_labels(schema: Schema, inputs: Batch, values: pa.Table, fields: np.nda
 def _text(value: Any) -> str:
     if value is None or value == "":
         return MISSING
+    if isinstance(value, list):
+        return ValueTexts(list(map(_text, value)))
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 

@@ -166,11 +166,15 @@ def grow_schema(schema: Schema, data: PreparedDataset) -> Schema:
 
 
 def _sources(earlier: Schema, schema: Schema, growth: Growth) -> list[np.ndarray]:
-    """Returns the earlier id of each id of the categorical fields, then of the crosses."""
-    of_fields = [growth.sources(f.name, f.vocabulary_size) for f in schema.categorical]
+    """Returns the earlier id of each id that a table has a row for, field after field."""
+    of_fields, of_lists = (
+        [growth.sources(field.name, field.vocabulary_size) for field in fields]
+        for fields in (schema.categorical, schema.multivalued)
+    )
     pairs = zip(earlier.crosses, schema.crosses, strict=True)
     sizes = _sizes(schema)
-    return [*of_fields, *(_grow_cross(old, new, growth, sizes)[1] for old, new in pairs)]
+    of_crosses = [_grow_cross(old, new, growth, sizes)[1] for old, new in pairs]
+    return [*of_fields, *of_crosses, *of_lists]
 
 
 def _sizes(schema: Schema) -> dict[str, int]:

@@ -69,7 +69,9 @@ def test_form_of_text(values, expected):
         (pa.array([datetime.date(2024, 1, 31)]), "time"),
         (pa.array([datetime.datetime(2024, 1, 31)]), "time"),
         (pa.array([None]), "text"),
-        (pa.array([[1]]), "of type list<item: int64>"),
+        (pa.array([[1]]), "list of whole numbers"),
+        (pa.array([["a"], None]), "list of text"),
+        (pa.array([[0.5]]), "of type list<item: double>"),
         (pa.array([b"a"]), "of type binary"),
     ],
 )
