@@ -8,8 +8,11 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
-TEXT, NUMBER, TIME = "text", "number", "time"
+TEXT, NUMBER, TIME, LIST = "text", "number", "time", "list of text"
 """What the model's metadata say of a column."""
+
+MAX_VALUES = 1000
+"""Values of a list, at most."""
 
 MAX_WHOLE_FLOAT = 2.0**53
 HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
@@ -21,15 +24,18 @@ def request_model(kinds: Mapping[str, str], max_records: int) -> type[BaseModel]
     """Returns what a request must be: `{"records": [{column: value, …}, …]}`.
 
     A record has every column of the model and no other; `null` is a missing value. Numbers
-    are JSON's own, finite; a time is also text as `2024-01-31T07:30:00`.
+    are JSON's own, finite; a time is also text as `2024-01-31T07:30:00`. Several values of
+    a column are a list.
 
     Args:
-        kinds: `TEXT`, `NUMBER` or `TIME` of each column.
+        kinds: `TEXT`, `NUMBER`, `TIME` or `LIST` of each column.
         max_records: Records of a request, at most.
     """
     number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+    text = Annotated[str, BeforeValidator(text_of)]
     types: dict[str, Any] = {
-        TEXT: Annotated[str, BeforeValidator(text_of)],
+        TEXT: text,
+        LIST: Annotated[list[text], Field(max_length=MAX_VALUES)] | None,
         NUMBER: number | None,
         TIME: Annotated[number | None, BeforeValidator(seconds_of)],
     }
@@ -55,7 +61,10 @@ def columns_of(records: Sequence[BaseModel], kinds: Mapping[str, str]) -> dict[s
     columns = {}
     for i, (name, kind) in enumerate(kinds.items()):
         values = [getattr(record, f"column_{i}") for record in records]
-        columns[name] = np.array(values, object if kind == TEXT else np.float64)
+        if kind == LIST:
+            width = max(1, *(len(row or ()) for row in values))
+            values = [[*(row or ()), *[""] * (width - len(row or ()))] for row in values]
+        columns[name] = np.array(values, object if kind in (TEXT, LIST) else np.float64)
     return columns
 
 

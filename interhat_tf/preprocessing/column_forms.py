@@ -62,6 +62,9 @@ RULES = {
 }
 """What a value must be, of the forms that refuse some."""
 
+ELEMENTS = {TEXTS: TEXT, WHOLES: WHOLE}
+"""The forms of lists, and that of their values."""
+
 OPPOSITES = (("false", "true"), ("f", "t"), ("no", "yes"), ("n", "y"), ("off", "on"))
 """How booleans are written, in any case."""
 
@@ -174,9 +177,10 @@ def read_form(
     """
     if form == TEXT:
         return as_text(column), np.ones(len(column), bool)
-    if FORMS[form] is Multivalued:
-        of_values = TEXT if form == TEXTS else WHOLE
-        return read_lists(column, separator, lambda v: read_form(v, of_values, null_values))
+    if form in ELEMENTS:
+        return read_lists(
+            column, separator, lambda values: read_form(values, ELEMENTS[form], null_values)
+        )
     if null_values:
         column = _without(column, null_values)
     if form == WHOLE:

@@ -4,10 +4,19 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from interhat_tf.schema import CATEGORICAL, NUMERICAL, OUT_OF_VOCABULARY, Schema
+from interhat_tf.schema import (
+    CATEGORICAL,
+    MULTIVALUED,
+    NUMERICAL,
+    OUT_OF_VOCABULARY,
+    PADDING,
+    Schema,
+)
+from interhat_tf.serving.value_lists import packed
 
-IDS, SCALED = "id", "scaled number"
-"""What a field's values are given as: int32 ids, or float32 as the model was trained on them."""
+IDS, SCALED, ID_LISTS = "id", "scaled number", "list of ids"
+"""What a field's values are given as: int32 ids, float32 as the model was trained on them, or of
+several values (B, n) int32 ids, of which -1 is none."""
 
 
 class EncodedInputs:
@@ -17,7 +26,7 @@ class EncodedInputs:
         schema: The model's `Schema`.
 
     Attributes:
-        kinds: `IDS` or `SCALED` of each field.
+        kinds: `IDS`, `SCALED` or `ID_LISTS` of each field.
         ids: The ids of texts, of no field.
     """
 
@@ -25,18 +34,26 @@ class EncodedInputs:
         self._schema = schema
         self.kinds = {f.name: IDS for f in schema.categorical}
         self.kinds |= {f.name: SCALED for f in schema.numerical}
+        self.kinds |= {f.name: ID_LISTS for f in schema.multivalued}
         self.ids: dict[str, dict[str, int]] = {}
 
     def encode(self, values: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Returns a model's inputs.
 
         Args:
-            values: (B,) of each field; an id that is out of range is out of vocabulary.
+            values: (B,) of each field, of several values (B, n); an id that is out of range
+                is out of vocabulary.
         """
         inputs = {}
         if self._schema.categorical:
             ids = [values[field.name] for field in self._schema.categorical]
             inputs[CATEGORICAL] = known_ids(self._schema, tf.stack(ids, axis=1))
+        if self._schema.multivalued:
+            lists = [
+                packed(values[field.name], field.max_length, missing=PADDING)
+                for field in self._schema.multivalued
+            ]
+            inputs[MULTIVALUED] = known_ids(self._schema, tf.concat(lists, axis=1), MULTIVALUED)
         if self._schema.numerical:
             numbers = [values[field.name] for field in self._schema.numerical]
             inputs[NUMERICAL] = tf.stack(numbers, axis=1)
@@ -48,7 +65,15 @@ class EncodedInputs:
         return {name: tf.math.is_inf(values[name]) for name in numbers}
 
 
-def known_ids(schema: Schema, ids: tf.Tensor) -> tf.Tensor:
-    """Returns ids, (B, C), 0 in place of those that are out of their field's range."""
-    sizes = tf.constant([field.vocabulary_size for field in schema.categorical], ids.dtype)
-    return tf.where((ids >= 0) & (ids < sizes), ids, OUT_OF_VOCABULARY)
+def known_ids(schema: Schema, ids: tf.Tensor, kind: str = CATEGORICAL) -> tf.Tensor:
+    """Returns ids, (B, C) or (B, L), 0 in place of those that are out of their field's range.
+
+    Args:
+        schema: The ids' `Schema`.
+        ids: The ids.
+        kind: Of which fields they are. Defaults to `"categorical"`.
+    """
+    fields = [schema.record_fields[place] for place in schema.columns[kind]]  # of each column
+    sizes = tf.constant([field.vocabulary_size for field in fields], ids.dtype)
+    lowest = PADDING if kind == MULTIVALUED else 0
+    return tf.where((ids >= lowest) & (ids < sizes), ids, OUT_OF_VOCABULARY)

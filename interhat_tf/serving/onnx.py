@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from interhat_tf.errors import SettingError
 from interhat_tf.input_pipeline.prepared_records import PreparedRecords
-from interhat_tf.schema import CATEGORICAL, NUMERICAL
+from interhat_tf.schema import KINDS, NUMERICAL
 from interhat_tf.serving.encoded_inputs import known_ids
 from interhat_tf.serving.outputs import (
     PROBABILITY,
@@ -20,7 +20,7 @@ from interhat_tf.serving.outputs import (
     inputs_of,
     predicted,
 )
-from interhat_tf.serving.raw_inputs import TEXTS, RawInputs
+from interhat_tf.serving.raw_inputs import LISTS, TEXTS, RawInputs
 from interhat_tf.utils.files import atomic_write
 
 OPSET, ML_OPSET = 17, 3
@@ -42,13 +42,14 @@ def export_onnx(
     It takes a tensor of shape (B,) for each column of the log, by the column's name: text as
     it is in the log, `""` where it is missing; numbers in the log's own units, float64, NaN
     where one is missing; dates and times as seconds since 1970 of the clock that the log
-    has, float64. They become what `data.encode` makes of them: a value that is not in
+    has, float64; several values as (B, n) texts, each by itself, `""` where there is none. They
+    become what `data.encode` makes of them: a value that is not in
     the vocabulary is unknown, a number beyond the training rows' is clipped. A record with
     an infinite number, which `encode` refuses, has the probability NaN.
 
     Without `data` it takes what the model does: `categorical`, (B, C) int32 ids, of which
-    those out of their field's range are unknown, and `numerical`, (B, N) scaled float32, as
-    far as the schema has such fields.
+    those out of their field's range are unknown, `numerical`, (B, N) scaled float32, and
+    `multivalued`, (B, L) int32 ids, as far as the schema has such fields.
 
     The outputs are those of `export_saved_model`. The metadata tells `inputs`, what each
     is (JSON), `fields`, the fields in the reasons' order (JSON), `calibration`, and `format`,
@@ -97,21 +98,15 @@ def export_onnx(
 
 def _of_arrays(model: Any, inputs: Inputs, answer: Serve) -> tuple[Serve, list[tf.TensorSpec]]:
     """Returns a function of the model's own inputs."""
-    kinds = [
-        (CATEGORICAL, model.schema.categorical, tf.int32),
-        (NUMERICAL, model.schema.numerical, tf.float32),
-    ]
     specs = [
-        tf.TensorSpec((None, len(fields)), dtype, name=kind)
-        for kind, fields, dtype in kinds
-        if fields
+        tf.TensorSpec((None, len(columns)), KINDS[kind], name=kind)
+        for kind, columns in model.schema.columns.items()
     ]
 
     def serve(*arrays):
         batch = {spec.name: array for spec, array in zip(specs, arrays, strict=True)}
-        if CATEGORICAL in batch:
-            batch[CATEGORICAL] = known_ids(model.schema, batch[CATEGORICAL])
-        return answer(model, batch)
+        known = {k: known_ids(model.schema, batch[k], k) for k in batch if k != NUMERICAL}
+        return answer(model, {**batch, **known})
 
     return serve, specs
 
@@ -119,7 +114,11 @@ def _of_arrays(model: Any, inputs: Inputs, answer: Serve) -> tuple[Serve, list[t
 def _of_columns(model: Any, inputs: Inputs, answer: Serve) -> tuple[Serve, list[tf.TensorSpec]]:
     """Returns a function of a log's columns, of ids in place of texts."""
     specs = [
-        tf.TensorSpec((None,), tf.int64 if kind == TEXTS else tf.float64, name=f"column_{i}")
+        tf.TensorSpec(
+            (None, None) if kind == LISTS else (None,),
+            tf.int64 if kind in (TEXTS, LISTS) else tf.float64,
+            name=f"column_{i}",
+        )
         for i, kind in enumerate(inputs.kinds.values())
     ]
 
@@ -149,13 +148,14 @@ def _with_columns(graph: Any, inputs: Inputs) -> Any:
             raise SettingError(
                 f"the column {name!r} has the name of an output; prepare the log with another name"
             )
-        if kind == TEXTS:
+        if kind in (TEXTS, LISTS):
             type_ = onnx.TensorProto.STRING
             nodes.append(_lookup(onnx, name, given.name, inputs.ids[name]))
         else:
             type_ = onnx.TensorProto.DOUBLE
             nodes.append(onnx.helper.make_node("Identity", [name], [given.name]))
-        columns.append(onnx.helper.make_tensor_value_info(name, type_, ["records"]))
+        shape = ["records", f"values of {name}"] if kind == LISTS else ["records"]
+        columns.append(onnx.helper.make_tensor_value_info(name, type_, shape))
     _replace(graph.graph.input, columns)
     _replace(graph.graph.node, [*nodes, *graph.graph.node])
     graph.opset_import.add(domain="ai.onnx.ml", version=ML_OPSET)
@@ -164,7 +164,7 @@ def _with_columns(graph: Any, inputs: Inputs) -> Any:
 
 
 def _lookup(onnx: Any, name: str, output: str, ids: dict[str, int]) -> Any:
-    """Returns the node that makes ids of texts, 0 of those that have none."""
+    """Returns the node that makes ids of texts, of any shape, 0 of those that have none."""
     return onnx.helper.make_node(
         "LabelEncoder",
         [name],

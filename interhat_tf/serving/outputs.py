@@ -5,18 +5,24 @@ from typing import Any
 
 import tensorflow as tf
 
-from interhat_tf.errors import SettingError
 from interhat_tf.input_pipeline.prepared_records import PreparedRecords
-from interhat_tf.schema import CATEGORICAL, OUT_OF_VOCABULARY, Batch
+from interhat_tf.schema import (
+    CATEGORICAL,
+    MULTIVALUED,
+    OUT_OF_VOCABULARY,
+    PADDING,
+    Batch,
+    Schema,
+)
 from interhat_tf.serving.encoded_inputs import EncodedInputs
 from interhat_tf.serving.raw_inputs import RawInputs
 from interhat_tf.utils.formats import EXPORT_FORMAT
 
-REASONS = ("order_weights", "field_weights", "effects", "pair_effects")
-"""(B, k), (B, k, m), (B, m) and (B, pairs), the last two of a model with effects of its own."""
+REASONS = ("order_weights", "field_weights", "value_weights", "effects", "pair_effects")
+"""(B, k), (B, k, m), (B, L) of multivalued fields; (B, m) and (B, pairs) of a model's effects."""
 
 PROBABILITY, UNKNOWN = "probability", "unknown_share"
-"""(B,), and (B,): the share of a record's categorical values that are out of vocabulary."""
+"""(B,), and (B,): the share of a record's values with ids that are out of vocabulary."""
 
 Inputs = RawInputs | EncodedInputs
 """What an exported model takes."""
@@ -27,15 +33,16 @@ def explained(model: Any, inputs: Batch) -> dict[str, tf.Tensor]:
 
     Args:
         model: A model with `explain`, or one with `explain_effects`.
-        inputs: Tensors of `categorical`, (B, C), and `numerical`, (B, N).
+        inputs: Tensors of `categorical`, (B, C), `numerical`, (B, N), and `multivalued`,
+            (B, L).
     """
     explain = model.explain if hasattr(model, "explain") else model.explain_effects
     explanation = explain(inputs)
     outputs = {PROBABILITY: _probability(model, explanation["logits"])}
     outputs |= {name: explanation[name] for name in REASONS if name in explanation}
-    if CATEGORICAL in inputs:
-        unknown = tf.cast(inputs[CATEGORICAL] == OUT_OF_VOCABULARY, tf.float32)
-        outputs[UNKNOWN] = tf.reduce_mean(unknown, axis=1)
+    unknown = _unknown_parts(model.schema, inputs)  # each (B, fields)
+    if unknown:
+        outputs[UNKNOWN] = tf.reduce_mean(tf.concat(unknown, axis=1), axis=1)
     return outputs
 
 
@@ -66,14 +73,9 @@ def inputs_of(model: Any, data: PreparedRecords | None) -> Inputs:
         data: The prepared set that it was trained on, or `None`.
 
     Raises:
-        ValueError: If the model was trained on another set, or has multivalued fields.
+        ValueError: If the model was trained on another set.
         TypeError: If `data` is none.
     """
-    if model.schema.multivalued:
-        raise SettingError(
-            f"the field {model.schema.multivalued[0].name!r} is multivalued, which exports do not "
-            f"take; save the model with model.save and predict in Python, or leave the field out"
-        )
     if data is None:
         return EncodedInputs(model.schema)
     if not isinstance(data, PreparedRecords):
@@ -92,12 +94,30 @@ def description(model: Any, inputs: Inputs) -> dict[str, str]:
         model: The model.
         inputs: What the file takes.
     """
+    columns = model.schema.columns.get(MULTIVALUED, ())
+    of_values = [model.schema.record_fields[place].name for place in columns]
     return {
+        **({"value_fields": json.dumps(of_values, ensure_ascii=False)} if of_values else {}),
         "format": str(EXPORT_FORMAT),
         "calibration": calibration_of(model),
         "inputs": json.dumps(inputs.kinds, ensure_ascii=False),
         "fields": json.dumps(model.schema.field_names, ensure_ascii=False),
     }
+
+
+def _unknown_parts(schema: Schema, inputs: Batch) -> list[tf.Tensor]:
+    """Returns how much of each field with ids is out of vocabulary, as `raw_values` has it."""
+    parts = []
+    if schema.categorical:
+        parts.append(tf.cast(inputs[CATEGORICAL] == OUT_OF_VOCABULARY, tf.float32))
+    lengths = [field.max_length for field in schema.multivalued]
+    for ids in tf.split(inputs[MULTIVALUED], lengths, axis=1) if lengths else ():
+        numbers = [
+            tf.reduce_sum(tf.cast(of_ids, tf.float32), axis=1, keepdims=True)  # (B, 1)
+            for of_ids in (ids == OUT_OF_VOCABULARY, ids != PADDING)
+        ]
+        parts.append(numbers[0] / tf.maximum(numbers[1], 1.0))
+    return parts
 
 
 def _probability(model, logits):

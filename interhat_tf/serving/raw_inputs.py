@@ -13,6 +13,7 @@ from interhat_tf.input_pipeline.prepared_records import PreparedRecords
 from interhat_tf.preprocessing.column_forms import (
     BOOLEAN,
     DAYS,
+    ELEMENTS,
     HOUR,
     OPPOSITES,
     TEXT,
@@ -27,17 +28,26 @@ from interhat_tf.preprocessing.fields import (
     Bucketed,
     Categorical,
     Column,
+    Multivalued,
     Numerical,
     QuantileBuckets,
     bucket_of,
 )
 from interhat_tf.preprocessing.times import MAX_EPOCH, SECONDS_OF_DAY, UNITS, WEEKDAYS
-from interhat_tf.schema import CATEGORICAL, NUMERICAL
+from interhat_tf.schema import (
+    CATEGORICAL,
+    MULTIVALUED,
+    NUMERICAL,
+    OUT_OF_VOCABULARY,
+    PADDING,
+)
 from interhat_tf.serving.scales import scale_tensor
+from interhat_tf.serving.value_lists import packed
 from interhat_tf.utils.hashing import hash_names
 
-TEXTS, NUMBERS, MOMENTS = "text", "number", "time"
-"""What a column's values are given as: text, float64, or float64 seconds since 1970."""
+TEXTS, NUMBERS, MOMENTS, LISTS = "text", "number", "time", "list of text"
+"""What a column's values are given as: text, float64, float64 seconds since 1970, or of several
+values (B, n) texts, of which `""` is none."""
 
 FIRST_WEEKDAY = 3
 """The place of 1970-01-01 in `WEEKDAYS`."""
@@ -53,10 +63,11 @@ class RawInputs:
         data: The prepared set.
 
     Attributes:
-        kinds: `TEXTS`, `NUMBERS` or `MOMENTS` of each column.
+        kinds: `TEXTS`, `NUMBERS`, `MOMENTS` or `LISTS` of each column.
         ids: For each column of texts, the ids of the texts that have one. That a whole
             number may be written `17.0`, a boolean `True`, and a missing value `NA`, is
-            among them. Those of a hashed column are of what `names` returns.
+            among them; in lists a missing value has the id `PADDING`. Those of a hashed column
+            are of what `names` returns.
         hashed: For each hashed column, the number of names and its form.
     """
 
@@ -64,24 +75,31 @@ class RawInputs:
         self._encoding, sources = data.encoding, data.reading.sources
         self._sources = sources
         self._nulls = data.reading.null_values
+        forms = {name: ELEMENTS.get(s.form, s.form) for name, s in sources.items()}  # of a value
         self.hashed = {
-            sources[field.name].column: (field.hash_size, sources[field.name].form)
+            sources[field.name].column: (field.hash_size, forms[field.name])
             for field in data.encoding.fields
             if isinstance(field, Categorical) and field.hash_size is not None
         }
         self.kinds: dict[str, str] = {}
         self.ids: dict[str, dict[str, int]] = {}
+        self._missing: dict[str, int] = {}  # the id of a list without a value, by field
         for name, source in sources.items():
-            if source.form in (TEXT, WHOLE, BOOLEAN):
-                self.kinds[source.column] = TEXTS
-                vocabulary = self._encoding.vocabularies[name]
-                form = TEXT if source.column in self.hashed else source.form
-                self.ids[source.column] = _ids_of_texts(vocabulary, form, self._nulls)
-            else:
-                self.kinds[source.column] = MOMENTS if source.form in TIMES else NUMBERS
+            column, form = source.column, forms[name]
+            if form not in (TEXT, WHOLE, BOOLEAN):
+                self.kinds[column] = MOMENTS if form in TIMES else NUMBERS
+                continue
+            self.kinds[column] = LISTS if source.form in ELEMENTS else TEXTS
+            read_as = TEXT if column in self.hashed else form
+            ids = _ids_of_texts(self._encoding.vocabularies[name], read_as, self._nulls)
+            if source.form in ELEMENTS:
+                self._missing[name] = ids.get("", OUT_OF_VOCABULARY)
+                nothing = ["", *(self._nulls if read_as == WHOLE else ())]
+                ids |= dict.fromkeys(nothing, PADDING)
+            self.ids[column] = ids
 
     def names(self, column: str, texts: tf.Tensor) -> tf.Tensor:
-        """Returns what `ids` has of a column's texts, (B,): themselves, or their hashes' names."""
+        """Returns what `ids` has of a column's texts: themselves, or their hashes' names."""
         if column not in self.hashed:
             return texts
         size, form = self.hashed[column]
@@ -96,18 +114,22 @@ class RawInputs:
 
         Args:
             values: (B,) of each column: int32 ids of texts, or float64 numbers, NaN where
-                one is missing.
+                one is missing; of lists (B, n) ids.
 
         Returns:
-            Dictionary of `categorical`, (B, C) int32, and `numerical`, (B, N) float32; a
-            kind without fields is left out.
+            Dictionary of `categorical`, (B, C) int32, `numerical`, (B, N) float32, and
+            `multivalued`, (B, L) int32; a kind without fields is left out.
         """
-        columns: dict[str, list[tf.Tensor]] = {CATEGORICAL: [], NUMERICAL: []}
+        columns: dict[str, list[tf.Tensor]] = {CATEGORICAL: [], NUMERICAL: [], MULTIVALUED: []}
         for field in self._encoding.fields:
             source = self._sources[field.name]
             value = values[source.column]
             if self.kinds[source.column] == TEXTS:
                 columns[CATEGORICAL].append(value)
+                continue
+            if isinstance(field, Multivalued):
+                lists = packed(value, self._encoding.lengths[field.name], self._missing[field.name])
+                columns[MULTIVALUED].extend(tf.unstack(lists, axis=1))
                 continue
             missing = tf.math.is_nan(value)
             number = tf.where(missing, tf.zeros_like(value), value)
@@ -129,7 +151,7 @@ class RawInputs:
         return {
             column: tf.math.is_inf(values[column])
             for column, kind in self.kinds.items()
-            if kind != TEXTS
+            if kind not in (TEXTS, LISTS)
         }
 
     def _places(self, field, form, number):

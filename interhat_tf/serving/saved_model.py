@@ -15,12 +15,12 @@ import tensorflow as tf
 from interhat_tf.errors import SettingError
 from interhat_tf.input_pipeline.prepared_records import PreparedRecords
 from interhat_tf.schema import OUT_OF_VOCABULARY
-from interhat_tf.serving.encoded_inputs import IDS, SCALED
+from interhat_tf.serving.encoded_inputs import ID_LISTS, IDS, SCALED
 from interhat_tf.serving.outputs import Inputs, description, explained, inputs_of, predicted
-from interhat_tf.serving.raw_inputs import MOMENTS, NUMBERS, TEXTS, RawInputs
+from interhat_tf.serving.raw_inputs import LISTS, MOMENTS, NUMBERS, TEXTS, RawInputs
 
 DTYPES = {TEXTS: tf.string, NUMBERS: tf.float64, MOMENTS: tf.float64}
-DTYPES |= {IDS: tf.int32, SCALED: tf.float32}
+DTYPES |= {IDS: tf.int32, SCALED: tf.float32, LISTS: tf.string, ID_LISTS: tf.int32}
 
 
 def export_saved_model(
@@ -32,16 +32,18 @@ def export_saved_model(
     log, under the column's name (see `input_names` for names that TensorFlow does not
     take): text as it is in the log, `""` where it is missing; numbers in the log's own
     units, float64, NaN where one is missing; dates and times as seconds since 1970 of the
-    clock that the log has, float64. They become what `data.encode` makes of them: a value
+    clock that the log has, float64; several values as (B, n) texts, each by itself, `""` where
+    there is none. They become what `data.encode` makes of them: a value
     that is not in the vocabulary is unknown, a number beyond the training rows' is clipped,
     and an infinite one is an error that names the column.
 
     Without `data` it takes a tensor for each field of a record: int32 ids, of which those
-    out of the field's range are unknown, and float32 numbers as the model was trained on
-    them.
+    out of the field's range are unknown, float32 numbers as the model was trained on
+    them, and of several values (B, n) ids, -1 where there is none.
 
     It returns `probability`, (B,), `order_weights`, (B, k), and `field_weights`,
-    (B, k, m), as `model.explain` defines them, and, of a model that `fit_effects`
+    (B, k, m), as `model.explain` defines them, of several values `value_weights`, (B, L),
+    whose columns' fields are the description's `value_fields`, and, of a model that `fit_effects`
     gave them, `effects`, (B, m), and `pair_effects`, (B, pairs); and `unknown_share`, (B,), of
     a record's categorical values. A model without attention has no weights. The signature
     `predict` takes the same and returns `probability` alone, at a lower cost. The
@@ -141,7 +143,11 @@ class _Server(tf.Module):
     def signature(self, function: Callable[..., dict[str, tf.Tensor]]) -> Any:
         """Returns `explain` or `predict`, traced for the inputs."""
         specs = {
-            self.names[column]: tf.TensorSpec([None], DTYPES[kind], name=self.names[column])
+            self.names[column]: tf.TensorSpec(
+                [None, None] if kind in (LISTS, ID_LISTS) else [None],
+                DTYPES[kind],
+                name=self.names[column],
+            )
             for column, kind in self.inputs.kinds.items()
         }
         return tf.function(function, autograph=False).get_concrete_function(**specs)
