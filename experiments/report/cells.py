@@ -44,6 +44,11 @@ def named(rows: dict[str, Summary]) -> list[Summary]:
     return [{"name": name, **row} for name, row in rows.items()]
 
 
+def no_table(summary: Summary) -> Summary:
+    """Returns nothing: the page's text has all that a summary says."""
+    return {}
+
+
 # Two columns of most tables.
 TEST_SCORES = {
     "test AUC": lambda row: spread(row["test"]["auc"]),

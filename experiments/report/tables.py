@@ -22,7 +22,7 @@ from experiments.report import speed_page as speed
 from experiments.report.at_a_glance import at_a_glance, verdict
 from experiments.report.blocks import Block, write_pages
 from experiments.report.calibration_page import calibration
-from experiments.report.cells import Summary
+from experiments.report.cells import Summary, no_table
 from experiments.report.changes_page import changes
 from experiments.report.criteo_avazu_page import write_criteo_avazu_page
 from experiments.report.crosses_page import crosses, read_crosses
@@ -66,6 +66,10 @@ PARTS: dict[str, tuple[str | Callable[[], list[Summary]], Callable[[Summary], Su
     "number_scales": (own_log.read_number_scales, own_log.number_scales),
     "sampled_negatives": ("sampled_negatives/summary.json", own_log.sampled_negatives),
     "continued_training": ("continued_training/summary.json", beyond.continued_training),
+    "killed_trainings": ("resume/summary.json", no_table),
+    "killed_preparations": ("killed_preparations/summary.json", no_table),
+    "full_disks": ("full_disks/summary.json", no_table),
+    "pairs": ("pairs/summary.json", no_table),
     "two_workers": ("two_workers/summary.json", beyond.two_workers),
     "sharded_tables": ("speed/sharded_tables.json", beyond.sharded_tables),
 }

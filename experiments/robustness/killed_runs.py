@@ -1,22 +1,29 @@
-"""For programs that kill training runs: where a run stands, and whether two are equal."""
+"""For programs that end training runs: where a run stands, and whether two are equal."""
 
 import json
 import pathlib
-import subprocess
 import time
 import zipfile
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import numpy as np
 
+from interhat_tf.errors import DamagedFileError
 from interhat_tf.utils.files import read_json
 
 POLL_SECONDS = 0.0005
 
 
-def wait_until(process: subprocess.Popen, is_moment: Callable[[], bool]) -> None:
+class Process(Protocol):
+    """What runs."""
+
+    def poll(self) -> int | None:
+        """Returns its exit status, `None` while it is at work."""
+
+
+def wait_until(process: Process, is_moment: Callable[[], bool]) -> None:
     """Waits until the moment has come or the process has ended."""
     while process.poll() is None and not is_moment():
         time.sleep(POLL_SECONDS)
@@ -36,6 +43,21 @@ def checkpoint_state(folder: pathlib.Path) -> dict[str, Any] | None:
         return None
     except (zipfile.BadZipFile, ValueError, EOFError) as error:
         raise ValueError(f"{folder} holds a checkpoint that is not complete") from error
+
+
+def damaged_files(folder: pathlib.Path) -> list[str]:
+    """Returns the names of a run's files that cannot be read; hidden ones are to be unfinished."""
+    damaged = []
+    for path in folder.glob("[!.]*"):
+        try:
+            if path.suffix == ".json":
+                read_json(path)
+            elif path.suffix in (".npz", ".keras"):
+                with zipfile.ZipFile(path) as file:
+                    damaged += [path.name] if file.testzip() else []
+        except (zipfile.BadZipFile, DamagedFileError):
+            damaged.append(path.name)
+    return damaged
 
 
 def is_equal(folder: pathlib.Path, other: pathlib.Path) -> bool:

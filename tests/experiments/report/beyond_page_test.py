@@ -88,3 +88,22 @@ def test_days(measured, page_of):
     assert "Days of 60,000 rows" in text and "in 3 seeds" in text
     assert "| 2 | 0.6800 ± 0.0010 | 0.6700 ± 0.0010 |" in text
     assert "| 0.6000 ± 0.0010 | 0.7000 ± 0.0010 | 3.0 | 6.5 |" in text
+
+
+def test_disturbed_commands(measured, page_of):
+    trainings = {**measured, "runs": 20, "kills": 26, "half_made": 0, "equal": 20}
+    text = page_of(killed_trainings=trainings)
+    assert "20 trainings of a small InterHAt with dropout were killed 26 times" in text
+    assert "0 left a file half written; resumed, 20 of 20 ended" in text
+    preparations = {**measured, "kills": 20, "half_made": 1, "equal": 19}
+    assert "1 left a set half made; started again, 19 of 20" in page_of(
+        killed_preparations=preparations
+    )
+    disks = {**measured, "disks": 20, "said": 18, "half_made": 0, "equal": 20}
+    text = page_of(full_disks=disks)
+    assert "18 ended with a line that names the file; 0 left something half made" in text
+    assert "--mount python -m experiments.robustness.full_disks`" in text
+    pairs = {**measured, "pairs": 20, "refused": 15, "wrong": 0}
+    assert "In 15 of them one was refused, with a line that says why; 0 times" in page_of(
+        pairs=pairs
+    )
