@@ -90,7 +90,9 @@ def _define_heatmap_flags(values: flags.FlagValues) -> None:
 
 def _define_device_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_bool(
-        "deterministic", False, "make TensorFlow's ops deterministic on a GPU; no XLA", values
+        *("deterministic", False),
+        "the same weights on any number of threads of a CPU, and again on a GPU; no XLA there",
+        values,
     )
     types = ["float32", "mixed_bfloat16", "float64"]
     flags.DEFINE_enum("dtype", "float32", types, "type that the model computes in", values)
@@ -106,7 +108,10 @@ def main(values: flags.FlagValues) -> None:
     if values.deterministic:
         tf.config.experimental.enable_op_determinism()
     earlier = EarlierRun(values.start_from) if values.start_from else None
-    if continued(values, earlier).microbatch_size if earlier else _has_microbatches(values):
+    microbatches = (
+        continued(values, earlier).microbatch_size if earlier else _has_microbatches(values)
+    )
+    if microbatches or values.deterministic:
         use_one_thread_an_operation()  # before TensorFlow works
     strategy = STRATEGIES[values.strategy]()
     crossed = crosses(values)
