@@ -166,13 +166,12 @@ class _UnknownVectors:
         return means[self.fields], errors[self.fields], [np.asarray(s, "float64") for s in sums]
 
     def _read(self) -> list[np.ndarray]:
-        return [np.asarray(table)[rows].astype("float64") for table, rows in self.rows]
+        # Of a table with millions of rows a few are asked for.
+        return [np.asarray(tf.gather(table.value, rows), "float64") for table, rows in self.rows]
 
     def _write(self, vectors: list[np.ndarray]) -> None:
         for (table, rows), values in zip(self.rows, vectors, strict=True):
-            array = np.array(table)
-            array[rows] = values
-            table.assign(array)
+            table.value.scatter_update(tf.IndexedSlices(tf.cast(values, table.dtype), rows))
 
 
 def _with_unknown(batch: Batch, columns: np.ndarray) -> Batch:

@@ -84,6 +84,26 @@ def test_means_are_those_of_the_loss(tmp_path):
     assert abs(differences.mean()) > 0.01
 
 
+def test_no_table_is_read_or_written_as_a_whole(data, monkeypatch):
+    model = make_model(data)
+    before = np.array(model.embedding.table)
+    of_all = model.embedding.table.shape[0]
+
+    def of_rows(function):
+        def wrapped(variable, *arguments, **options):
+            assert variable.shape[:1] != (of_all,), "a whole table"
+            return function(variable, *arguments, **options)
+
+        return wrapped
+
+    with monkeypatch.context() as patch:
+        for name in ("assign", "numpy", "__array__"):
+            function = getattr(type(model.embedding.table), name)
+            patch.setattr(type(model.embedding.table), name, of_rows(function))
+        correct_means(model, data, TrainingSettings())
+    assert (np.array(model.embedding.table) != before).any()
+
+
 def test_fields_without_effect_are_left_alone(data):
     model = make_model(data)
     model.embedding.table.assign(0 * model.embedding.table)
