@@ -24,6 +24,8 @@ from interhat_tf.serving.raw_inputs import LISTS, TEXTS, RawInputs
 from interhat_tf.utils.files import atomic_write
 
 OPSET, ML_OPSET = 17, 3
+MAX_BYTES = 2**31 - 1
+"""Of a file: more does not fit into a message of Protocol Buffers."""
 PREFIX = "interhat_tf/"
 """Before the names of all that is inside of a file, so that a column may have any name."""
 
@@ -68,7 +70,7 @@ def export_onnx(
         FileExistsError: If `path` exists.
         ImportError: If tf2onnx is not installed.
         ValueError: If the model was trained on another set, or a column has the name of an
-            output, or is hashed.
+            output, or is hashed, or the file would be larger than 2 GB.
     """
     try:
         import tf2onnx
@@ -84,6 +86,7 @@ def export_onnx(
             f"the field {next(iter(inputs.hashed))!r} is hashed, for which ONNX has no operation; "
             f"export a SavedModel, or leave data out: the file then takes ids"
         )
+    _check_size(model, inputs)
     answer = explained if explain else predicted
     serve, specs = (_of_arrays if data is None else _of_columns)(model, inputs, answer)
     function = tf.function(serve, input_signature=specs, autograph=False)
@@ -94,6 +97,17 @@ def export_onnx(
         graph.metadata_props.add(key=key, value=value)
     with atomic_write(path) as file:
         file.write(graph.SerializeToString())
+
+
+def _check_size(model: Any, inputs: Inputs) -> None:
+    """Raises an error if weights and vocabularies alone are too large for a file."""
+    texts = sum(len(text.encode()) for ids in inputs.ids.values() for text in ids)
+    size = 4 * model.count_params() + texts
+    if size > MAX_BYTES:
+        raise SettingError(
+            f"an ONNX file holds at most 2 GB, and the model's weights and vocabularies have "
+            f"{size / 1e9:.1f} GB; export a SavedModel"
+        )
 
 
 def _of_arrays(model: Any, inputs: Inputs, answer: Serve) -> tuple[Serve, list[tf.TensorSpec]]:

@@ -17,6 +17,7 @@ from interhat_tf.preprocessing.column_forms import Reading
 from interhat_tf.preprocessing.encoding import Encoding, encode_values
 from interhat_tf.preprocessing.fields import Bucketed, Numerical
 from interhat_tf.serving import export_onnx, export_saved_model, input_names
+from interhat_tf.serving import onnx as onnx_file
 from interhat_tf.serving.raw_inputs import RawInputs, bucket_edges
 from tests.conftest import run_python
 from tests.models.held_effects import with_effects
@@ -88,6 +89,17 @@ def test_files_and_python_agree_on_raw_values(exported, model, data, rows):
     assert_near(by_onnx(exported / "model.onnx", columns), python)
     alone = by_saved_model(exported / "served", columns, "predict")
     assert_near(alone, {"probability": python["probability"]})
+
+
+def test_what_does_not_fit_into_a_file_is_refused_before_it_is_made(
+    model, data, tmp_path, monkeypatch
+):
+    weights = 4 * model.count_params()
+    for room, message in ((weights - 1, "holds at most 2 GB"), (weights + 9, "a SavedModel")):
+        monkeypatch.setattr(onnx_file, "MAX_BYTES", room)
+        with pytest.raises(ValueError, match=message):
+            export_onnx(model, tmp_path / "model.onnx", data)
+    assert not any(tmp_path.iterdir())
 
 
 def test_files_know_their_inputs_by_name_and_kind(exported):
