@@ -103,7 +103,7 @@ def test_bad_crosses_are_found_before_rows_are_read(crosses, message):
 
 def test_too_many_possible_combinations():
     huge = Schema([Field(name, "categorical", 2**31 - 1) for name in "abc"])
-    with pytest.raises(ValueError, match=r"a x b x c: .* give it a hash_size"):
+    with pytest.raises(ValueError, match=r"a x b x c: .* or give a hash_size"):
         count_combinations([], huge, [("a", "b", "c")])
     count_combinations([], huge, [("a", "b")])
 
