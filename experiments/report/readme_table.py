@@ -1,4 +1,4 @@
-"""The table of results in README.md, between two marks, from what Table 3's experiment wrote.
+"""The table of results in README.md, between two marks: Table 3's, and with click counts.
 
 python -m experiments.report.readme_table
 """
@@ -9,7 +9,7 @@ from absl import flags
 
 from experiments.common.markdown import markdown_table, pair, spread
 from experiments.common.published import CONTENDERS, FORMS, TABLE_3
-from experiments.common.results import PUBLISHED
+from experiments.common.results import PUBLISHED, read_result
 from experiments.common.running import run_program
 from experiments.common.table_3_files import read_table_3
 
@@ -22,15 +22,25 @@ ROWS = {
     "released": "InterHAt `released`, the authors' code",
     "paper": "InterHAt `paper`, the printed equations",
 }
+# Models whose figures with click counts stand below, and the variant of `crosses.py` that has them.
+COUNTED = {"interhat": "InterHAt `tuned`", "lightgbm": "LightGBM"}
+VARIANT = "clicks 1"
 
 
 def main(_):
     readme = pathlib.Path(README.value)
-    readme.write_text(with_table(readme.read_text(), table(read_table_3("frappe"))))
+    readme.write_text(with_table(readme.read_text(), table(read_table_3("frappe"), read_counted())))
 
 
-def table(summary):
-    """Returns the table of README, from Table 3's results on Frappe."""
+def read_counted():
+    """Returns the rows of models with the click counts of one pair of fields, by their names."""
+    found = {name: read_result(f"crosses/frappe/{name}.json") for name in COUNTED}
+    known = {name: result["rows"] for name, result in found.items() if result}
+    return {name: rows[VARIANT] for name, rows in known.items() if VARIANT in rows}
+
+
+def table(summary, counted):
+    """Returns the table of README, from Table 3's results on Frappe and those with click counts."""
     models, published = summary["models"], TABLE_3["frappe"]
     others = [name for name in models if name not in FORMS]
     best = max(others, key=lambda name: models[name]["test"]["auc"]["mean"])
@@ -45,6 +55,10 @@ def table(summary):
         ]
         for name, title in titles.items()
     ]
+    for name, row in counted.items():
+        (pair_of,) = next(iter(row["crosses"].values()))
+        title = f"{COUNTED[name]}, with the clicks of {' × '.join(pair_of)}"
+        rows.append([title, spread(row["test"]["auc"]), spread(row["test"]["logloss"]), pair(None)])
     return markdown_table(["Frappe", "test AUC", "test logloss", "the paper's"], rows)
 
 

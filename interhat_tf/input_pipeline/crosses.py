@@ -111,8 +111,8 @@ class _Counter:
         self.shape = (*(sizes[column] for column in self.columns), *self.more)
         if math.prod(self.shape) > np.iinfo("int64").max:
             raise SettingError(
-                f"{name_of(fields)}: there are too many combinations; cross fewer fields, or give a "
-                f"hash_size"
+                f"{name_of(fields)}: there are too many combinations; cross fewer fields, or give "
+                f"a hash_size"
             )
         self.tables = [(np.empty(0, "int64"), np.empty(0, "int64"))]
 

@@ -6,7 +6,7 @@ from absl.testing import flagsaver
 
 from experiments.common.results import PUBLISHED
 from experiments.common.table_3_files import read_table_3
-from experiments.report.readme_table import table, with_table
+from experiments.report.readme_table import read_counted, table, with_table
 
 ROOT = pathlib.Path(__file__).parents[3]
 
@@ -19,7 +19,16 @@ def summary(study_flags):
 
 def test_readme_has_the_figures_of_the_results(summary):
     text = (ROOT / "README.md").read_text()
-    assert with_table(text, table(summary)) == text
+    with flagsaver.flagsaver(results_dir=str(ROOT / PUBLISHED)):
+        counted = read_counted()
+    assert with_table(text, table(summary, counted)) == text
+
+
+def test_click_counts_stand_last(summary):
+    scores = {"auc": {"mean": 0.9, "std": 0.001}, "logloss": {"mean": 0.2, "std": 0.002}}
+    row = {"crosses": {"1": [["user", "item"]]}, "test": scores}
+    last = table(summary, {"interhat": row}).splitlines()[-1]
+    assert last.startswith("| InterHAt `tuned`, with the clicks of user × item | 0.9000 ± 0.0010 |")
 
 
 def test_the_table_changes_between_the_marks_alone():
@@ -34,17 +43,17 @@ def test_the_first_row_is_the_best_of_the_other_models(summary):
     models = summary["models"]
     models["interhat"]["test"]["auc"]["mean"] = 0.999
     models["fm"]["test"]["auc"]["mean"] = 0.99
-    first = table(summary).splitlines()[2]
+    first = table(summary, {}).splitlines()[2]
     assert first.startswith("| FM, the best of ") and first.endswith("| 0.8625 / 0.4480 |")
     models["deepfm"]["test"]["auc"]["mean"] = 0.995
-    lines = table(summary).splitlines()
+    lines = table(summary, {}).splitlines()
     assert lines[2].startswith("| DeepFM, the best of ")
     assert sum("DeepFM" in line for line in lines) == 1
     models["lightgbm"] = copy.deepcopy(models["fm"])
     models["lightgbm"]["test"]["auc"]["mean"] = 0.998
-    assert table(summary).splitlines()[2].startswith("| LightGBM, the best of ")
+    assert table(summary, {}).splitlines()[2].startswith("| LightGBM, the best of ")
 
 
 def test_a_row_that_is_not_there_is_left_out(summary):
     del summary["models"]["paper"]
-    assert "printed equations" not in table(summary)
+    assert "printed equations" not in table(summary, {})
