@@ -1,6 +1,7 @@
 """A vector for each bucket of a number."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from interhat_tf.layers.numerical.number_embedding import BinnedEmbedding
@@ -13,7 +14,9 @@ class BucketEmbedding(BinnedEmbedding):
 
         y_j = V_j[t],  b_jt <= x_j < b_j(t+1)
 
-    Numbers beyond the first and the last edge are in the first and the last bucket. What a
+    Numbers beyond the first and the last edge are in the first and the last bucket. An edge
+    lies between a quantile and the number below it: where many records have a number, as they
+    have of counts, another program's rounding puts it in no other bucket. What a
     set prepared with `scaling="buckets"` has as a categorical field is the same; here the
     model makes the buckets.
 
@@ -29,7 +32,7 @@ class BucketEmbedding(BinnedEmbedding):
     >>> embed.build()
     >>> embed.adapt([[0.0], [1.0], [8.0]])
     >>> _ = embed.vectors.assign([[[5.0], [7.0]]])
-    >>> embed(ops.array([[0.9], [1.0], [99.0]])).numpy().ravel()
+    >>> embed(ops.array([[0.4], [1.0], [99.0]])).numpy().ravel()
     array([5., 7., 7.], dtype=float32)
     """
 
@@ -37,6 +40,11 @@ class BucketEmbedding(BinnedEmbedding):
         """Creates the edges, (n, T + 1), and V, (n, T, d)."""
         super().build(numbers_shape)
         self.vectors = self._add_vectors("vectors", self.bins)
+
+    def _edges_of(self, numbers: np.ndarray) -> np.ndarray:
+        quantiles, values = super()._edges_of(numbers), np.unique(numbers)
+        above = np.searchsorted(values, quantiles).clip(max=len(values) - 1)
+        return (values[(above - 1).clip(0)] + values[above]) / 2
 
     def call(self, numbers: Tensor) -> Tensor:
         """Returns y, (B, n, d)."""

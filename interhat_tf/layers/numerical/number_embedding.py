@@ -91,12 +91,15 @@ class BinnedEmbedding(NumberEmbedding):
             numbers: Numbers, (rows, n), NaN where missing. Where a field has none, its
                 edges are 0.
         """
-        shares = np.linspace(0, 1, self.bins + 1)
         edges = np.zeros((self.num_fields, self.bins + 1))
         for column, of_field in zip(edges, np.asarray(numbers).T, strict=True):
             if len(known := of_field[~np.isnan(of_field)]):
-                column[:] = np.quantile(known, shares)
+                column[:] = self._edges_of(known)
         self.edges.assign(edges)
+
+    def _edges_of(self, numbers: np.ndarray) -> np.ndarray:
+        """Returns a field's edges, (T + 1,), of its numbers, (rows,)."""
+        return np.quantile(numbers, np.linspace(0, 1, self.bins + 1))
 
     def _edges_and_numbers(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
         """Returns the edges, (1, n, T + 1), and the numbers, (B, n, 1), as they can be compared."""

@@ -38,6 +38,17 @@ def test_equal_quantiles_share_a_bucket():
     np.testing.assert_array_equal(first, third)
 
 
+def test_rounding_puts_a_frequent_number_in_no_other_bucket():
+    counts = np.log1p(np.random.default_rng(1).poisson(3, (1000, 1))).astype("float32")
+    layer = BucketEmbedding(1, 2, bins=8)
+    layer.build()
+    layer.adapt(counts)
+    known = np.unique(counts)[:, np.newaxis]
+    assert len(np.unique(layer(known), axis=0)) >= 6
+    for other in (np.nextafter(known, -np.inf), np.nextafter(known, np.inf)):
+        np.testing.assert_array_equal(layer(other), layer(known))
+
+
 def test_follows_the_layer_contract():
     layer = BucketEmbedding(3, 4, bins=5)
     layer.build()
