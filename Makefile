@@ -38,8 +38,8 @@ ON_MOVIELENS = --dataset=movielens_ctr $(if $(MOVIELENS),--raw_dir="$(MOVIELENS)
   $(if $(EPOCHS),--epochs=$(EPOCHS))
 
 .PHONY: help setup page reproduce reproduce-frappe reproduce-criteo reproduce-avazu reproduce-movielens \
-  table-3 figure-2 figure-3 figure-4 benchmark benchmark-gpu faithfulness tables test test-fast test-sanitized lint \
-  docs pictures demo clean
+  table-3 figure-2 figure-3 figure-4 benchmark benchmark-gpu guard faithfulness tables test test-fast test-sanitized \
+  lint docs pictures demo clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -85,6 +85,9 @@ benchmark: $(READY)  ## speed of all models and parts, of microbatches, against 
 	done
 	$(PY) -m experiments.speed.profile --results_dir=$(RESULTS)
 	@$(MAKE) --no-print-directory page
+
+guard: $(READY)  ## a training step does no more than experiments/results/speed/step_costs.json says
+	$(PY) -m experiments.speed.guard --results_dir=$(RESULTS)
 
 benchmark-gpu: $(READY)  ## all models on a GPU: XLA on and off, float32 and bfloat16, two batches
 	$(PY) -m experiments.speed.grid --results_dir=$(RESULTS) --grid=gpu

@@ -39,9 +39,9 @@ def cost(function: Callable[..., Any], *specs: Any, fields: int) -> dict[str, in
         fields: Number m of the records' fields.
 
     Returns:
-        Dictionary of `flops`, the additions and multiplications of its matrix
-        products; `bytes`; and `map_bytes`, those of them that are numbers about
-        pairs of fields, tensors of shape (..., m, m).
+        Dictionary of `operations`, how many there are; `flops`, the additions and
+        multiplications of its matrix products; `bytes`; and `map_bytes`, those of them
+        that are numbers about pairs of fields, tensors of shape (..., m, m).
     """
     operations = list(_operations(function.get_concrete_function(*specs).graph))
     maps = [
@@ -52,6 +52,7 @@ def cost(function: Callable[..., Any], *specs: Any, fields: int) -> dict[str, in
         if tensor.shape.rank and list(tensor.shape)[-2:] == [fields, fields]
     ]
     return {
+        "operations": sum(operation.type not in FREE for operation in operations),
         "flops": sum(map(_flops, operations)),
         "bytes": sum(map(_bytes, operations)),
         "map_bytes": sum(maps),

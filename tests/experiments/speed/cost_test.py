@@ -27,7 +27,8 @@ def test_bytes_are_what_operations_read_and_write():
         return tf.reshape(tf.identity(records) * 2.0, (15, 4))
 
     # The number 2 is read as well.
-    assert cost(function, RECORDS, fields=3) == {"flops": 0, "bytes": 2 * 240 + 4, "map_bytes": 0}
+    expected = {"operations": 1, "flops": 0, "bytes": 2 * 240 + 4, "map_bytes": 0}
+    assert cost(function, RECORDS, fields=3) == expected
 
 
 def test_look_up_and_update_count_what_they_touch():
