@@ -103,7 +103,7 @@ def test_a_missing_number_is_no_fact(data):
     assert explanation.label(1, age) == f"age = {float(records['age'].iloc[1]):g}"
 
 
-def test_lists_are_refused_with_what_to_do(tmp_path):
-    table = log().assign(genres=[["Comedy", "Drama"]] * ROWS)
+def test_lists_of_fractions_are_refused_with_what_to_do(tmp_path):
+    table = log().assign(genres=[[0.5, 1.5]] * ROWS)
     with pytest.raises(ValueError, match=r"'genres' is .*list.*leave columns out with exclude="):
         prepare_click_log(table, name="log", data_dir=tmp_path, exclude=["id", "plan"])
