@@ -136,17 +136,20 @@ class Term:
 
     The field's values, a missing one like any other, are distributed to as many groups as there
     are levels, so that the groups are about equally frequent. Levels of 0 and 1 make several fields
-    count only together, where each of them has a 1, as the paper's planted rules do.
+    count only together, where each of them has a 1, as the paper's planted rules do. Levels that
+    rise and fall, of numbers `in_order`, are a logit that does not follow the numbers' order.
 
     Args:
         fields: Names of the fields; their number is the term's order.
         strength: The factor.
         levels: The groups' levels.
+        in_order: Whether the groups are intervals of integers, missing and negative ones first.
     """
 
     fields: tuple
     strength: float
     levels: tuple
+    in_order: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,12 +157,14 @@ class Format:
     """A format of click logs.
 
     Args:
+        layout: Whose file has its columns and lines, "criteo" or "avazu".
         log_rows: Rows of the full log.
         columns: The columns that are drawn, in the file's order.
         intercept: The planted logit is this plus the terms.
         terms: The planted terms, of disjoint fields.
     """
 
+    layout: str
     log_rows: int
     columns: tuple
     intercept: float
@@ -188,6 +193,13 @@ class Format:
                 [share for _, share in reversed(column.special)],
             ]
         )
+        if term.in_order:
+            numbers = np.r_[:num_values, -len(column.special) : 0]
+            order = np.argsort(numbers)
+            middle = np.cumsum(mass[order]) - mass[order] / 2
+            levels = np.zeros(len(mass), np.int64)
+            levels[order] = np.array(term.levels)[(middle * len(term.levels)).astype(int)]
+            return levels
         # The most frequent value first, each to the group that has least.
         group_mass = np.zeros(len(term.levels))
         levels = np.zeros(len(mass), np.int64)
@@ -227,6 +239,7 @@ def _missing(share):
 
 
 CRITEO = Format(
+    layout="criteo",
     log_rows=45_840_617,
     columns=(
         Column("I1", 649, 2.57, 2.6, _missing(0.448), first=0),
@@ -278,8 +291,20 @@ CRITEO = Format(
     ),
 )
 
+# The same columns, of which numbers alone make users click, and no higher or lower ones as such.
+CRITEO_NUMBERS = dataclasses.replace(
+    CRITEO,
+    intercept=-1.2,
+    terms=(
+        Term(("I5",), 0.35, (3, -3, -1, 1, -3, 3), in_order=True),
+        Term(("I13",), 0.35, (-3, 3, -1, 1, 3, -3), in_order=True),
+        Term(("I6", "I9"), 0.8, (-1, 1, -1, 1), in_order=True),
+    ),
+)
+
 # Rows of a site name one and the same "no app", and the other way round; most devices have no id.
 AVAZU = Format(
+    layout="avazu",
     log_rows=40_428_967,
     columns=(
         Column("C1", 7, 3.5, 0.5, first=1001),
@@ -312,4 +337,4 @@ AVAZU = Format(
     ),
 )
 
-FORMATS = {"criteo": CRITEO, "avazu": AVAZU}
+FORMATS = {"criteo": CRITEO, "avazu": AVAZU, "criteo_numbers": CRITEO_NUMBERS}

@@ -33,7 +33,8 @@ def generate(
 
     Args:
         path: The log; a name that ends in .gz or .zst is compressed. Its folder has to be there.
-        format: "criteo" or "avazu".
+        format: "criteo", "avazu", or "criteo_numbers", a Criteo log whose clicks follow from the
+            intervals that its numbers are in.
         rows: Number of rows, 1 or more.
         seed: Seed of the rows and of the clicks, 0 or more. The truth's terms do not depend on it.
         workers: Blocks of rows that are made at the same time.
@@ -112,7 +113,7 @@ def _truth_path(path):
 
 
 def _header(format):
-    if format == "criteo":
+    if FORMATS[format].layout == "criteo":
         return b""
     names = [column.name for column in FORMATS[format].columns]
     return (",".join(["id", "click", "hour", *names]) + "\n").encode()
@@ -151,7 +152,7 @@ def _block(format, rows, seed, start):
         cell = cell * len(PRODUCTS) + (product - PRODUCTS[0])
     clicks = rng.random(count) < _probability(_cell_logits(chosen))[cell]
     click_texts = np.where(clicks, b"1", b"0")
-    if format == "criteo":
+    if chosen.layout == "criteo":
         text = _lines([click_texts, *texts.values()], b"\t")
     else:
         row = np.arange(start, start + count, dtype=np.uint64)

@@ -29,6 +29,9 @@ LOGS = {
 }
 """The models and the logs of `experiments.tuning.number_scales`."""
 
+NUMBER_MODELS = {**MODELS, "paper": "`paper`"}
+"""The models of `experiments.tuning.numerical_embeddings`."""
+
 
 def preparation(summary: Summary) -> Summary:
     """Returns the table of `experiments.speed.own_log`: a line for a way to split."""
@@ -108,6 +111,46 @@ def number_scales(summary: Summary) -> Summary:
         "AUC": lambda row: spread(row["auc"]),
         "AUC less min-max's": lambda row: interval(row["auc"].get("difference")),
         "logloss": lambda row: spread(row["logloss"]),
+    }
+    return {"lines": table(columns, rows)}
+
+
+def read_numerical_embeddings() -> list[Summary]:
+    """Returns what `experiments.tuning.numerical_embeddings` found on each log, of all models."""
+    found: dict[str, Summary] = {}
+    for path, summary in read_results("numerical_embeddings/*/*.json").items():
+        name, model = path.split("/")
+        file, above = summary.get("table"), summary.get("above")
+        log, flag = {
+            "generated": ("generated logs in Criteo's format, their 13 counts", ""),
+            "criteo": ("the first rows of Criteo's log, all 39 fields", " --criteo=train.txt"),
+            "table": (
+                f"`{file}`, whether `{above}` is above its median",
+                f" --table={file} --above={above}",
+            ),
+        }[name]
+        best = summary.get("best")
+        possible = f" The best possible AUC is {best['auc']:.4f}." if best else ""
+        of_log = found.setdefault(name, {**summary, "models": {}})
+        of_log |= {"log": log, "flag": flag, "possible": possible}
+        of_log["models"][model] = summary["numbers"]
+    return list(found.values())
+
+
+def numerical_embeddings(summary: Summary) -> Summary:
+    """Returns the table of `experiments.tuning.numerical_embeddings`: a line a model and choice."""
+    rows = [
+        {"model": title, "embedding": embedding, **scores}
+        for model, title in NUMBER_MODELS.items()
+        for embedding, scores in summary["models"].get(model, {}).items()
+    ]
+    columns: dict[str, Cell] = {
+        "model": "{model}",
+        "numbers": "`{embedding}`",
+        "AUC": lambda row: spread(row["auc"]),
+        "AUC less the product's": lambda row: interval(row["auc"].get("difference")),
+        "logloss": lambda row: spread(row["logloss"]),
+        "logloss less the product's": lambda row: interval(row["logloss"].get("difference")),
     }
     return {"lines": table(columns, rows)}
 

@@ -64,6 +64,7 @@ PARTS: dict[str, tuple[str | Callable[[], list[Summary]], Callable[[Summary], Su
     "own_logs": ("own_logs/summary.json", own_log.own_logs),
     "new_users": ("new_users/movielens/summary.json", own_log.new_users),
     "number_scales": (own_log.read_number_scales, own_log.number_scales),
+    "numerical_embeddings": (own_log.read_numerical_embeddings, own_log.numerical_embeddings),
     "sampled_negatives": ("sampled_negatives/summary.json", own_log.sampled_negatives),
     "continued_training": ("continued_training/summary.json", beyond.continued_training),
     "killed_trainings": ("resume/summary.json", no_table),

@@ -218,6 +218,22 @@ def test_terms_make_users_click(log):
             assert abs(level.mean() - share) < 0.2
 
 
+def test_numbers_make_users_click_but_not_as_they_rise(tmp_path):
+    path = tmp_path / "log"
+    truth = generate(path, "criteo_numbers", ROWS, seed=1)
+    assert truth["best"]["auc"] == pytest.approx(0.81, abs=0.01)
+    lines = [line.split("\t") for line in path.read_text().splitlines()]
+    clicks = np.array([int(line[0]) for line in lines])
+    for name in ("I5", "I13", "I6", "I9"):
+        texts = [line[int(name[1:])] for line in lines]
+        numbers = np.array([int(text) if text else -1 for text in texts])
+        assert 0.42 < roc_auc_score(clicks, numbers) < 0.58, name
+        (levels,) = (t["levels"][name] for t in truth["terms"] if name in t["fields"])
+        of_rows = np.array([levels[text] for text in texts])[np.argsort(numbers, kind="stable")]
+        changes = np.flatnonzero(np.diff(of_rows))
+        assert 3 <= len(changes) <= 5, "levels are not those of intervals"
+
+
 def test_the_log_depends_on_its_seed_alone(small, tmp_path):
     text, truth = small
     for name, workers in (("one", 1), ("four", 4)):

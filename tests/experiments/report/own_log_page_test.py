@@ -46,6 +46,32 @@ def test_scales_and_logs(measured, page_of, monkeypatch):
     assert "| `tuned` | log | 0.8000 ± 0.0100 | +0.0300 [+0.0200, +0.0400] |" in text
 
 
+def test_embeddings_of_numbers(measured, page_of, monkeypatch):
+    score = {"mean": 0.77, "std": 0.01}
+    better = {"mean": 0.8, "std": 0.01, "difference": {"mean": 0.03, "low": 0.02, "high": 0.04}}
+    found = {
+        "product": {"auc": score, "logloss": score},
+        "autodis": {"auc": better, "logloss": score},
+    }
+    summary = {**measured, "seeds": [0, 1], "rows": 3000, "numbers": found}
+    generated = {**summary, "best": {"auc": 0.81234, "logloss": 0.4}}
+    logs = {
+        **{"generated/paper": generated, "generated/tuned": generated},
+        "table/dnn": {**summary, "table": "cars.csv", "above": "price"},
+    }
+    monkeypatch.setattr(own_log_page, "read_results", lambda _: logs)
+    generated, table = map(
+        lambda part: page_of(numerical_embeddings=part), own_log_page.read_numerical_embeddings()
+    )
+    assert "3,000 rows, test, 2 seeds. The best possible AUC is 0.8123." in generated
+    assert "| `paper` | `product` | 0.7700 ± 0.0100 | – | 0.7700 ± 0.0100 | – |" in generated
+    assert generated.index("| `tuned` | `autodis` |") < generated.index("| `paper` | `product` |")
+    assert "| `paper` | `autodis` | 0.8000 ± 0.0100 | +0.0300 [+0.0200, +0.0400] |" in generated
+    assert "on `cars.csv`, whether `price` is above its median, 3,000 rows" in table
+    assert "best possible" not in table
+    assert "experiments.tuning.numerical_embeddings --table=cars.csv --above=price`" in table
+
+
 @pytest.mark.parametrize("different", [0, 1234])
 def test_what_is_read(measured, page_of, different):
     log = {"log": "a.csv", "rows": 5000, "fields": 7, "values": 40_000}

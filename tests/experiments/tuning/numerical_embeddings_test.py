@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+from absl.testing import flagsaver
+
+from experiments.tuning import numerical_embeddings as program
+from interhat_tf.errors import SettingError
+from interhat_tf.utils.files import read_json
+
+
+def test_embeddings_are_compared_on_the_same_rows(study_flags, monkeypatch):
+    monkeypatch.setattr(program, "EPOCHS", 1)
+    monkeypatch.setattr(program, "EMBEDDINGS", ("product", "piecewise"))
+    with flagsaver.flagsaver(seeds=[0, 1], embedded_rows=1000, embedding_models=["dnn"]):
+        program.main(None)
+    found = read_json(study_flags / "results/numerical_embeddings/generated/dnn.json")
+    assert 0.8 < found["best"]["auc"] < 0.9 and found["rows"] == 1000
+    auc = {name: metrics["auc"] for name, metrics in found["numbers"].items()}
+    difference = np.mean(np.subtract(auc["piecewise"]["runs"], auc["product"]["runs"]))
+    assert difference and auc["piecewise"]["difference"]["mean"] == pytest.approx(difference)
+
+
+def test_criteos_columns(tmp_path):
+    row = ["1", "", "3", *["7"] * 11, "NA", "", *["a"] * 24]
+    rows = ["\t".join(row), "\t".join(["1", "4", *row[2:]])]
+    (tmp_path / "log.txt").write_text("\n".join(rows * 15))
+    columns, labels = program.read_criteo(str(tmp_path / "log.txt"))
+    assert columns.shape == (30, 39) and labels.tolist() == [1] * 30
+    columns.iloc[25:, 13] = "rare"
+    schema, parts = program.split(columns, labels, 0)
+    assert [len(part) for _, part in parts] == [21, 3, 6]
+    inputs = parts[2][0]
+    schema.check(inputs)
+    assert np.isnan(inputs["numerical"][:, 0]).tolist() == [True, False] * 3
+    assert inputs["categorical"][:, 0].tolist() == [1, 0, 0, 0, 0, 0]  # NA is a text
+    assert inputs["categorical"][:, 1].tolist() == [1] * 6  # as nothing is
+
+
+def test_a_tables_median_parts_its_rows(tmp_path):
+    (tmp_path / "table.csv").write_text("size,colour,price\n1,red,5\n2,blue,9\n,red,7\n3,red,6\n")
+    columns, labels = program.read_table(str(tmp_path / "table.csv"), "price")
+    assert list(columns) == ["size", "colour"] and labels.tolist() == [0, 1, 1, 0]
+    with pytest.raises(SettingError, match=r"no column of .*size, colour, price"):
+        program.read_table(str(tmp_path / "table.csv"), None)
