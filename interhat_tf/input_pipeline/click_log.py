@@ -233,10 +233,7 @@ def prepare_click_log(
     given = {"min_count": min_count, "max_values": max_values}
     check_limits(given, dict.fromkeys(given, int))
     log = find_log(paths, delimiter, encoding)
-    if is_table(paths) and {"beam_runner", "beam_options"} & set(download_config):
-        raise SettingError(
-            "a table is prepared on this machine; store it as Parquet files for Beam"
-        )
+    _check_runner(paths, download_config)
     weights = _row_weights(weight, negative_sampling_rate)
     way = parse_split(split)
     if grow is not None:
@@ -280,6 +277,13 @@ def prepare_click_log(
     data = prepare(builder, **download_config)
     builder.check_origin()
     return data.with_crosses(crosses)
+
+
+def _check_runner(paths, download_config):
+    if is_table(paths) and {"beam_runner", "beam_options"} & set(download_config):
+        raise SettingError(
+            "a table is prepared on this machine; store it as Parquet files for Beam"
+        )
 
 
 def _separators(multivalued):
