@@ -78,21 +78,26 @@ def main(_):
         "penalties": PENALTIES,
     }
     for model in chosen_models(SETTINGS):
-        name = f"crosses/{dataset_name()}/{model}.json"
-        rows = known_rows(name, about)
+        rows = known_rows(model, about)
         for variant in chosen_variants():
             rows[variant] = study(model, variant, data, suggested)
             in_order = {variant: rows[variant] for variant in variants() if variant in rows}
-            write_result(name, {**about, "rows": in_order})
+            write_result(file_name(model), {**about, "rows": in_order})
 
 
-def known_rows(name: str, about: dict[str, Any]) -> dict[str, Any]:
-    """Returns the variants that a file has, if it is about the same crosses and data."""
-    known = read_result(name) or {}
-    same = ("data", "suggested", "penalties")
-    if any(known.get(key) != json.loads(json.dumps(about[key])) for key in same):
+def file_name(model: str) -> str:
+    """Returns the name of a model's results on the data set."""
+    return f"crosses/{dataset_name()}/{model}.json"
+
+
+def known_rows(model: str, about: dict[str, Any]) -> dict[str, Any]:
+    """Returns the variants that a model's file has, if it is about the same crosses and data."""
+    known, now = read_result(file_name(model)), json.loads(json.dumps(about))
+    if known is None or any(known[key] != now[key] for key in ("data", "suggested")):
         return {}
-    return known["rows"]
+    # Others' penalties may be others by now.
+    same = known["penalties"][model] == now["penalties"][model]
+    return known["rows"] if same else {}
 
 
 def chosen_variants() -> list[str]:

@@ -66,7 +66,13 @@ def test_variants_that_are_known_stay(study, study_flags):
         with flagsaver.flagsaver(variant=[variant], models=["lr"]):
             crosses.main(None)
     assert list(read_json(file)["rows"]) == ["none", "suggested 1"]
-    # Of other crosses nothing is kept.
+    # What others may choose from does not matter; of other crosses or choices nothing is kept.
+    with flagsaver.flagsaver(variant=["none"], models=["lr"]):
+        for changed, kept in (("interhat", 2), ("lr", 1)):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setitem(crosses.PENALTIES, changed, (0.5,))
+                crosses.main(None)
+            assert len(read_json(file)["rows"]) == kept
     with (
         flagsaver.flagsaver(variant=["none"], models=["lr"]),
         pytest.MonkeyPatch.context() as patch,
