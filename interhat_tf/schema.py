@@ -67,7 +67,7 @@ class Field:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise SettingError(
-                f"field {self.name!r}: kind must be {', '.join(map(repr, KINDS))}, "
+                f"field {self.name!r}: kind must be one of {', '.join(map(repr, KINDS))}; "
                 f"got {self.kind!r}"
             )
         if not isinstance(self.vocabulary_size, numbers.Integral):

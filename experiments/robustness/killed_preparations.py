@@ -2,8 +2,8 @@
 
     python -m experiments.robustness.killed_preparations
 
-A log is prepared as often as it takes to kill (SIGKILL) `--kills` of the preparations, each at a
-random moment after it has begun to write. Then there must be no set, or the whole one; and the
+A log is prepared as often as it takes to kill (SIGKILL) `--preparation_kills` preparations, each at
+a random moment after it has begun to write. Then there must be no set, or the whole one; and the
 preparation that follows must end with the files of an unbroken one, byte for byte, and no others.
 Prints a line a kill, writes `killed_preparations/summary.json`, and fails if any set differs. A
 minute on one core.
@@ -22,8 +22,8 @@ from experiments.common.running import run_program
 from experiments.robustness.commands import SET, Command, files_of, preparing, write_log
 from experiments.robustness.killed_runs import wait_until
 
-KILLS = flags.DEFINE_integer("kills", 20, "preparations to kill", lower_bound=1)
-KILL_SEED = flags.DEFINE_integer("kill_seed", 0, "seed of the moments")
+KILLS = flags.DEFINE_integer("preparation_kills", 20, "preparations to kill", lower_bound=1)
+KILL_SEED = flags.DEFINE_integer("preparation_kill_seed", 0, "seed of the moments")
 
 
 def main(_):

@@ -1,13 +1,25 @@
 """A page in a headless Chromium, of which one can ask what it shows."""
 
+import fcntl
 import itertools
 import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 
 CHROMIUM = shutil.which("chromium")
+
+# Chromium reads commands from file 3 and answers on file 4. Python starts it, since the files that
+# become these may have numbers that a shell does not take.
+START = """
+import os, sys
+read, write, *command = sys.argv[1:]
+os.dup2(int(read), 3)
+os.dup2(int(write), 4)
+os.execv(command[0], command)
+"""
 
 
 class Page:
@@ -21,17 +33,17 @@ class Page:
     def __init__(self, url, profile):
         read, self._commands = os.pipe()
         self._answers, write = os.pipe()
+        # Beyond the two that they are to become.
+        files = [fcntl.fcntl(file, fcntl.F_DUPFD, 10) for file in (read, write)]
         flags = ["--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe"]
         flags += [f"--user-data-dir={profile}", "--disable-background-networking", "about:blank"]
-        # Chromium reads commands from file 3 and answers on file 4.
-        script = f'exec "$@" 3<&{read} 4>&{write}'
         self._process = subprocess.Popen(
-            ["sh", "-c", script, "sh", CHROMIUM, *flags],
-            pass_fds=(read, write),
+            [sys.executable, "-c", START, *map(str, files), CHROMIUM, *flags],
+            pass_fds=files,
             stderr=subprocess.DEVNULL,
         )
-        os.close(read)
-        os.close(write)
+        for file in (read, write, *files):
+            os.close(file)
         self._numbers, self._left, self._session = itertools.count(1), b"", {}
         targets = self._call("Target.getTargets")["targetInfos"]
         target = next(one["targetId"] for one in targets if one["type"] == "page")

@@ -22,7 +22,7 @@ def run(name, folder, *flags, before=()):
 
 @pytest.mark.slow
 def test_killed_preparations_leave_nothing_and_end_alike(tmp_path):
-    summary = run("killed_preparations", tmp_path, "--kills=2")
+    summary = run("killed_preparations", tmp_path, "--preparation_kills=2")
     assert (summary["kills"], summary["half_made"], summary["equal"]) == (2, 0, 2)
 
 
