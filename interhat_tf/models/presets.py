@@ -28,6 +28,8 @@ class Preset:
             step minimises their mean. Defaults to `True`.
         per_value: Whether lambda is multiplied by the number of the fields'
             values. Defaults to `False`.
+        rows: Number of training records beyond which lambda falls once more as 1 / |D|.
+            Defaults to `None`: it does not.
         fits_batches: Whether few records have smaller batches, so that an epoch
             has `STEPS_AN_EPOCH` steps. Defaults to `False`.
     """
@@ -38,6 +40,7 @@ class Preset:
     l2: float | None = None
     per_record: bool = True
     per_value: bool = False
+    rows: int | None = None
     fits_batches: bool = False
 
 
@@ -115,8 +118,9 @@ PRESETS = {
     ),
     # Field-aware values, which let the attention choose what an MLP over all fields reads, and a
     # penalty that is the stronger the fewer records there are for a value: Frappe's, and compared
-    # with others on logs of 6,000 to 14,000 records, with 0.06 to 2 values a record.
-    # `experiments/tuning/tuned.py` is how all this was chosen.
+    # with others on logs of 6,000 to 14,000 records, with 0.06 to 2 values a record. On MovieLens'
+    # 1.6 million records it was too strong, see REPRODUCTION.md: beyond Frappe's number it falls
+    # faster. `experiments/tuning/tuned.py` is how all this was chosen.
     "tuned": Preset(
         arguments={
             "embedding_dim": 32,
@@ -140,6 +144,7 @@ PRESETS = {
         },
         l2=3.7,
         per_value=True,
+        rows=202_027,
         fits_batches=True,
     ),
 }
@@ -269,6 +274,8 @@ def _penalties(
         l2 /= rows
     if form.per_value:
         l2 *= row.values if schema is None else number_of_values(schema, rows)
+    if form.rows is not None:
+        l2 *= min(1, form.rows / rows)
     return {name: share * l2 for name, share in form.penalties.items()}
 
 

@@ -80,6 +80,12 @@ def test_the_penalty_of_tuned_is_the_stronger_the_fewer_records_a_value_has(sche
     assert penalty(rows=1000, schema=schema) == pytest.approx(3.7 * values / 1000)
     assert penalty(rows=4, schema=schema) == pytest.approx(3.7 * number_of_values(schema, 4) / 4)
     assert number_of_values(schema, 4) <= 4 * len(schema.fields)
+    # Beyond Frappe's records, a tenth of it for ten times the records a value.
+    most = penalty(rows=202_027, schema=schema)
+    assert most == pytest.approx(3.7 * values / 202_027)
+    assert penalty(rows=2_020_270, schema=schema) == pytest.approx(most / 100)
+    movielens, _ = hyperparameters("movielens_ctr", "tuned")
+    assert 0.002 < movielens["embedding_l2"] < 0.005
     model = InterHAt.from_preset("tuned", schema.to_dict(), rows=1000)
     assert model.get_config()["embedding_l2"] == penalty(rows=1000, schema=schema)
 
