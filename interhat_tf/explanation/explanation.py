@@ -420,7 +420,8 @@ def explain_records(
             does not estimate them.
     """
     schema = model.schema
-    inputs = {kind: np.asarray(array) for kind, array in inputs.items()}
+    # Without the folds of training records: explained is what the model says in use.
+    inputs = {kind: np.asarray(inputs[kind]) for kind in schema.columns if kind in inputs}
     schema.check(inputs)
     rows = len(next(iter(inputs.values())))
     values = plain_values(schema, inputs) if values is None else np.asarray(values, object)

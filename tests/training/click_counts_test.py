@@ -5,7 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from interhat_tf import Cross, TrainingSettings, prepare_click_log, train
+from interhat_tf import Cross, InterHAt, TrainingSettings, prepare_click_log, train
+from interhat_tf.explanation import explain_records
 from interhat_tf.explanation.effect_targets import EffectTargets
 from interhat_tf.explanation.record_values import with_crossed_values
 from interhat_tf.models import FM, LR
@@ -50,6 +51,18 @@ def test_training_needs_the_folds(data, tmp_path):
     model = LR(data.with_crosses([COUNTS]).schema)
     with pytest.raises(ValueError, match=r"'clicks of user x app', .* open coins"):
         train(model, data, tmp_path / "run", SETTINGS)
+
+
+def test_a_training_record_is_explained_as_any_other(data):
+    data = data.with_crosses([COUNTS])
+    model = InterHAt(data.schema, embedding_dim=4, num_heads=2)
+    inputs, _ = next(data.evaluation_batches("train", 64).as_numpy_iterator())
+    in_use = {"categorical": inputs["categorical"]}
+    assert not np.allclose(model(inputs), model(in_use))
+    explanation = explain_records(model, inputs, background=inputs)
+    np.testing.assert_allclose(explanation.logits, model(in_use)[:, 0], rtol=1e-5, atol=1e-6)
+    same = explain_records(model, in_use, background=in_use)
+    np.testing.assert_array_equal(explanation.effects, same.effects)
 
 
 def test_effects_compare_what_a_training_record_sees(data):
