@@ -19,9 +19,10 @@ from interhat_tf.input_pipeline.grown_log import (
 from interhat_tf.input_pipeline.own_log_builder import OwnLogBuilder
 from interhat_tf.preprocessing.column_forms import NULL_VALUES
 from interhat_tf.preprocessing.field_choices import Scalings
+from interhat_tf.preprocessing.fields import MAX_VALUES
 from interhat_tf.preprocessing.labels import find_label
 from interhat_tf.preprocessing.log_formats import Path, find_log
-from interhat_tf.preprocessing.log_plan import MAX_VALUES, plan_log
+from interhat_tf.preprocessing.log_plan import plan_log
 from interhat_tf.preprocessing.plan_report import plan_markdown, warn_of_columns_left_out
 from interhat_tf.preprocessing.row_weights import RowWeights
 from interhat_tf.preprocessing.splits import parse_split

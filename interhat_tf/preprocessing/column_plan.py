@@ -61,7 +61,7 @@ class ColumnPlan:
         missing: Share of the rows without a value.
         rare: Of a categorical field, the share of the rows whose value no other
             row has; of a multivalued one, of the values that are there once. About
-            as many new records would have an unknown value (Good Turing's estimate).
+            as many new records would have an unknown value (Good and Turing's estimate).
         example: A value.
         note: What else there is to say.
     """

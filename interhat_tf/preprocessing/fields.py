@@ -45,6 +45,10 @@ class Categorical:
     hash_size: int | None = None
 
 
+MAX_VALUES = 64
+"""The most values of a multivalued field that are kept of a row, unless told otherwise."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Multivalued(Categorical):
     """A raw field of several names a row, of which each is what a `Categorical` field's is.
@@ -59,7 +63,7 @@ class Multivalued(Categorical):
             rows have fewer, their longest list is the limit. Defaults to 64.
     """
 
-    max_length: int = 64
+    max_length: int = MAX_VALUES
 
 
 @dataclasses.dataclass(frozen=True)

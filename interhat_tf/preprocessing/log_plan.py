@@ -33,7 +33,14 @@ from interhat_tf.preprocessing.field_choices import (
     describe_choice,
     number_fields,
 )
-from interhat_tf.preprocessing.fields import Categorical, Multivalued, Numerical, RawField, as_text
+from interhat_tf.preprocessing.fields import (
+    MAX_VALUES,
+    Categorical,
+    Multivalued,
+    Numerical,
+    RawField,
+    as_text,
+)
 from interhat_tf.preprocessing.kinds import TIME_PARTS, form_of
 from interhat_tf.preprocessing.labels import Label, find_label_values
 from interhat_tf.preprocessing.row_weights import RowWeights
@@ -44,9 +51,6 @@ from interhat_tf.schema import CATEGORICAL, MULTIVALUED, NUMERICAL
 NOT_ASKED_FOR = "not asked for"
 
 RANDOM = RandomSplit()
-
-MAX_VALUES = 64
-"""The most values of a multivalued field that are kept of a row, unless told otherwise."""
 
 OF_ANY_VALUE = (TEXT, WHOLE, TEXTS, WHOLES)
 """The forms of which there may be any number of values."""
