@@ -10,14 +10,13 @@ A run takes three minutes on one core on Frappe. `deepfm` is what its spread ove
 seeds is compared with, with the setting that Table 3 chose on the data set, or on Frappe.
 """
 
-import math
 from typing import Any
 
 from experiments.common import studies
 from experiments.common.changes import try_changes
 from experiments.common.running import run_program
 from experiments.common.table_3_files import chosen_setting
-from interhat_tf.models.presets import PRESETS, number_of_values
+from interhat_tf.models.presets import PRESETS, hyperparameters
 
 FORM = {"model": "interhat", "preset": "tuned"}
 _ATTENTION = {"self_attention": True, "num_heads": 1, "key_dim": 16}
@@ -50,9 +49,7 @@ CHANGES: dict[str, dict[str, Any]] = {
 }
 """What is changed in the preset, as flags of `experiments.train`."""
 STRENGTHS = (0, 0.037, 0.12, 0.37, 1.2, 3.7, 12, 37)
-"""Penalties of the embeddings that are tried, times values a record, and in a log of more than
-`FEW_ROWS` times `FEW_ROWS` / |D|; the preset's is among them."""
-FEW_ROWS = PRESETS["tuned"].rows or math.inf
+"""Penalties of the embeddings that are tried, in place of the 3.7 times values of the preset."""
 
 
 def main(_):
@@ -62,8 +59,8 @@ def main(_):
 def changes() -> dict[str, dict[str, Any]]:
     """Returns `CHANGES` with the penalties that belong to a data set, and its DeepFM."""
     data = studies.open_data()
-    rows = data.num_rows("train")
-    share = number_of_values(data.schema, rows) / rows * min(1, FEW_ROWS / rows)
+    preset, _ = hyperparameters(None, "tuned", rows=data.num_rows("train"), schema=data.schema)
+    share = preset["embedding_l2"] / PRESETS["tuned"].l2
     penalties = {f"penalty {n}": {"embedding_l2": n * share} for n in STRENGTHS}
     deepfm = chosen_setting(studies.result_name(), "deepfm") or chosen_setting("frappe", "deepfm")
     return {**CHANGES, **penalties, **({"deepfm": {"model": "deepfm", **deepfm}} if deepfm else {})}

@@ -90,6 +90,8 @@ _RELEASED = {
     "mlp_bias": False,
 }
 
+_FRAPPE_ROWS = 202_027
+
 PRESETS = {
     # The equations as printed (Sections 3.1 to 3.4). Section 3.4's "shallow MLP" has no sizes,
     # so it takes the released code's, with the usual biases. Equation 6 penalises all weights.
@@ -144,7 +146,7 @@ PRESETS = {
         },
         l2=3.7,
         per_value=True,
-        rows=202_027,
+        rows=_FRAPPE_ROWS,
         fits_batches=True,
     ),
 }
@@ -171,7 +173,7 @@ DATASETS = {
     "frappe": DatasetRow(
         _FRAPPE_SIZES,
         l2=2e-3,
-        rows=202_027,
+        rows=_FRAPPE_ROWS,
         values=5_382,
         training={"learning_rate": 3e-3, "batch_size": 1024},
     ),
