@@ -16,9 +16,13 @@ CATEGORICAL = "categorical"
 NUMERICAL = "numerical"
 FOLD = "fold"
 MULTIVALUED = "multivalued"
+SEQUENCE = "sequence"
 
 KINDS = {CATEGORICAL: "int32", NUMERICAL: "float32", MULTIVALUED: "int32"}
-"""The kinds of fields, in a model's order, and the type that a batch has of each."""
+"""The entries of a batch, in a model's order, and the type that each has.
+
+Each kind of fields has its own, but sequences, which stand among `multivalued`.
+"""
 
 Batch = Mapping[str, Any]
 """Records: arrays or tensors `categorical`, (B, C), `numerical`, (B, N); see `Schema`."""
@@ -27,7 +31,7 @@ OUT_OF_VOCABULARY = 0
 """Id of every value that a categorical field's vocabulary does not hold."""
 
 PADDING = -1
-"""What stands in place of an id where a multivalued field has fewer values than it may have."""
+"""What stands in place of an id where a field of several values has fewer than it may have."""
 
 MISSING = "(missing)"
 """What a missing value is called where values are shown."""
@@ -41,17 +45,21 @@ class Field:
 
     Args:
         name: The field's name, as heatmaps and serving signatures show it.
-        kind: `"categorical"`, `"numerical"`, or `"multivalued"`: any number of
-            categories, such as a movie's genres.
-        vocabulary_size: Number of ids of a categorical or multivalued field, id 0 (out of
-            vocabulary) included; 0 for a numerical field.
+        kind: `"categorical"`, `"numerical"`, `"multivalued"`: any number of
+            categories, such as a movie's genres, or `"sequence"`: categories in the order
+            of time, the latest last, such as the movies that a user has seen.
+        vocabulary_size: Number of ids, id 0 (out of vocabulary) included; 0 for a
+            numerical field.
         may_be_missing: Whether a numerical field's NaN is a missing number, which
             models embed as a value of its own. Defaults to `False`: it is an error.
         hash_size: Number of names that a categorical field's values share by a hash, so
             that an id stands for all values of a name. Defaults to `None`: each id is
             one value's.
-        max_length: The most values that a multivalued field has in a record; 0 for
-            other fields.
+        max_length: The most values that a multivalued field or a sequence has in a record;
+            0 for other fields. Of a sequence they are the latest.
+        shares: Of a multivalued field or a sequence, the name of the field of the same
+            schema whose vocabulary, ids and embeddings it uses, as a history of movies
+            uses the movie's. Defaults to `None`: it has its own.
 
     Raises:
         ValueError: If the kind is unknown or the others do not fit it.
@@ -63,12 +71,13 @@ class Field:
     may_be_missing: bool = False
     hash_size: int | None = None
     max_length: int = 0
+    shares: str | None = None
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
+        if self.entry not in KINDS:
+            kinds = ", ".join(map(repr, (*KINDS, SEQUENCE)))
             raise SettingError(
-                f"field {self.name!r}: kind must be one of {', '.join(map(repr, KINDS))}; "
-                f"got {self.kind!r}"
+                f"field {self.name!r}: kind must be one of {kinds}; got {self.kind!r}"
             )
         if not isinstance(self.vocabulary_size, numbers.Integral):
             raise SettingError(
@@ -82,10 +91,16 @@ class Field:
                 f"(its out-of-vocabulary id), a numerical field has none; "
                 f"got {self.vocabulary_size} for a {self.kind} field"
             )
-        if (self.max_length > 0) != (self.kind == MULTIVALUED) or self.max_length < 0:
+        several = self.entry == MULTIVALUED
+        if (self.max_length > 0) != several or self.max_length < 0:
             raise SettingError(
-                f"field {self.name!r}: a multivalued field has a max_length of at least 1, other "
-                f"fields have none; got {self.max_length} for a {self.kind} field"
+                f"field {self.name!r}: a multivalued field or a sequence has a max_length of at "
+                f"least 1, other fields have none; got {self.max_length} for a {self.kind} field"
+            )
+        if self.shares is not None and not several:
+            raise SettingError(
+                f"field {self.name!r}: shares is of multivalued fields and sequences, got "
+                f"{self.shares!r} for a {self.kind} field"
             )
         if self.may_be_missing and self.kind != NUMERICAL:
             raise SettingError(
@@ -98,10 +113,15 @@ class Field:
                 f"got {self.hash_size} for a {self.kind} field"
             )
 
+    @property
+    def entry(self) -> str:
+        """The entry of a batch that the field's columns are in, one of `KINDS`."""
+        return MULTIVALUED if self.kind == SEQUENCE else self.kind
+
     def to_dict(self) -> dict[str, Any]:
         """Returns the field's arguments."""
         data = dataclasses.asdict(self)
-        for name in ("may_be_missing", "hash_size", "max_length"):
+        for name in ("may_be_missing", "hash_size", "max_length", "shares"):
             if not data[name]:
                 del data[name]  # as files have it that know nothing of it
         return data
@@ -112,12 +132,12 @@ class Schema:
 
     A batch of records is a dictionary: `categorical`, (B, C) int32 ids counted
     from 0 within each field, `numerical`, (B, N) float32, NaN where a number is
-    missing of a field that may be, and `multivalued`, (B, L) int32: of each of these
-    fields `max_length` columns, its ids in the first of them, and -1, which is no id, in
-    the others. A kind without fields has no entry. Training records have `fold`, (B,)
-    int32, if a cross has click counts. The model's m fields are the categorical ones
-    first, then the crosses, which it computes itself, then the numerical ones, then the
-    multivalued ones, each in the order given.
+    missing of a field that may be, and `multivalued`, (B, L) int32, of multivalued fields
+    and, behind them, of sequences: of each `max_length` columns, its ids in the first of
+    them, and -1, which is no id, in the others. An entry without fields is left out.
+    Training records have `fold`, (B,) int32, if a cross has click counts. The model's m
+    fields are the categorical ones first, then the crosses, which it computes itself, then
+    the numerical ones, then those of several values, each in the order given.
 
     Args:
         fields: The fields of a record; they are stored categorical fields first.
@@ -125,7 +145,8 @@ class Schema:
             none.
 
     Raises:
-        ValueError: If there is no field, two fields share a name, a cross is
+        ValueError: If there is no field, two fields have one name, a field shares what is
+            no other field's own vocabulary or has another size, a cross is
             there twice, or is of a field that is not there or is numerical.
 
     Example:
@@ -139,6 +160,10 @@ class Schema:
     interhat_tf.errors.DataError: field 'app', row 1: id 3 is outside the vocabulary [0, 3)
     >>> movie = Schema([Field("genres", "multivalued", 20, max_length=3)])
     >>> movie.check({"multivalued": np.array([[7, 2, -1], [-1, -1, -1]])})  # two genres, and none
+    >>> history = Field("history", "sequence", 90, max_length=50, shares="movie")
+    >>> seen = Schema([Field("movie", "categorical", 90), *movie.multivalued, history])
+    >>> seen.value_columns("history")
+    slice(3, 53, None)
     """
 
     def __init__(self, fields: Iterable[Field], crosses: Iterable[CrossedField] = ()):
@@ -150,17 +175,22 @@ class Schema:
             raise SettingError(f"field names must be unique; repeated: {', '.join(repeated)}")
         self.categorical = tuple(field for field in fields if field.kind == CATEGORICAL)
         self.numerical = tuple(field for field in fields if field.kind == NUMERICAL)
-        self.multivalued = tuple(field for field in fields if field.kind == MULTIVALUED)
+        self.sequences = tuple(field for field in fields if field.kind == SEQUENCE)
+        """Those fields of several values that are in order."""
+        bags = tuple(field for field in fields if field.kind == MULTIVALUED)
+        self.multivalued = bags + self.sequences
+        """All fields of several values, in order or not; sequences are the last."""
+        self._check_shares()
         self._check_crosses()
 
     @property
     def record_fields(self) -> tuple[Field, ...]:
-        """The fields that a record holds: categorical, then numerical, then multivalued ones."""
+        """The fields that a record holds: categorical, numerical, those of several values."""
         return self.categorical + self.numerical + self.multivalued
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """All m fields of a model: categorical ones, crosses, numerical and multivalued ones."""
+        """All m fields of a model: categorical, crosses, numerical, those of several values."""
         crosses = (Field(cross.name, CATEGORICAL, cross.vocabulary_size) for cross in self.crosses)
         return (*self.categorical, *crosses, *self.numerical, *self.multivalued)
 
@@ -168,12 +198,26 @@ class Schema:
     def columns(self) -> dict[str, list[int]]:
         """The entries of a batch, and for each of their columns its field's place.
 
-        The places are in `record_fields`. A multivalued field has `max_length` columns.
+        The places are in `record_fields`. A field of several values has `max_length` columns.
         """
         found: dict[str, list[int]] = {}
         for place, field in enumerate(self.record_fields):
-            found.setdefault(field.kind, []).extend([place] * max(field.max_length, 1))
+            found.setdefault(field.entry, []).extend([place] * max(field.max_length, 1))
         return found
+
+    def value_columns(self, name: str) -> slice:
+        """Returns which columns of `multivalued` hold the values of a field.
+
+        Raises:
+            ValueError: If no field of several values has the name.
+        """
+        start = 0
+        for field in self.multivalued:
+            if field.name == name:
+                return slice(start, start + field.max_length)
+            start += field.max_length
+        names = ", ".join(field.name for field in self.multivalued)
+        raise SettingError(f"{name!r} is no field of several values; there are: {names or 'none'}")
 
     @property
     def field_names(self) -> tuple[str, ...]:
@@ -182,7 +226,7 @@ class Schema:
 
     @property
     def vocabulary_sizes(self) -> tuple[int, ...]:
-        """Number of ids of each categorical field, then of each cross and multivalued field."""
+        """Number of ids of each categorical field, each cross, each field of several values."""
         crosses = (cross.vocabulary_size for cross in self.crosses)
         lists = (field.vocabulary_size for field in self.multivalued)
         return (*(field.vocabulary_size for field in self.categorical), *crosses, *lists)
@@ -230,6 +274,12 @@ class Schema:
             lengths = field.max_length, others[name].max_length
             if lengths[0] != lengths[1]:
                 return f"field {name!r} has {lengths[0]} values at most, the other's {lengths[1]}"
+            owners = [
+                f"that of {shares!r}" if shares else "its own"
+                for shares in (field.shares, others[name].shares)
+            ]
+            if owners[0] != owners[1]:
+                return f"field {name!r}: its vocabulary is {owners[0]}, the other's {owners[1]}"
             if field != others[name]:
                 sizes = field.vocabulary_size, others[name].vocabulary_size
                 return f"field {name!r} has {sizes[0]:,} ids, the other's {sizes[1]:,}"
@@ -322,8 +372,9 @@ class Schema:
         where = f"{where}: " if where else ""
         for kind, places in self.columns.items():
             if kind not in inputs:
+                first = self.record_fields[places[0]]
                 raise DataError(
-                    f"{where}inputs have no {kind!r} entry; the schema has {kind} fields"
+                    f"{where}inputs have no {kind!r} entry; the schema has {first.kind} fields"
                 )
             dtype, shape = inputs[kind].dtype, tuple(inputs[kind].shape)
             dtype = getattr(dtype, "name", str(dtype))
@@ -334,9 +385,33 @@ class Schema:
                     f"{where}{kind!r} must have shape (rows, {len(places)}), got {shape}"
                 )
 
+    def _check_shares(self) -> None:
+        owners = {field.name: field for field in self.record_fields}
+        for field in self.multivalued:
+            if field.shares is None:
+                continue
+            owner = owners.get(field.shares)
+            if owner is None or owner.kind == NUMERICAL or owner is field:
+                raise SettingError(
+                    f"field {field.name!r} shares the vocabulary of {field.shares!r}, which is "
+                    f"no other field of categories of the schema"
+                )
+            if owner.shares is not None:
+                raise SettingError(
+                    f"field {field.name!r} shares the vocabulary of {owner.name!r}, which has "
+                    f"that of {owner.shares!r}: share {owner.shares!r} itself"
+                )
+            for what in ("vocabulary_size", "hash_size"):
+                mine, its = getattr(field, what), getattr(owner, what)
+                if mine != its:
+                    raise SettingError(
+                        f"field {field.name!r} shares the vocabulary of {owner.name!r}, so that "
+                        f"its {what} must be {its}, got {mine}"
+                    )
+
     def _check_crosses(self) -> None:
         categorical = {field.name for field in self.categorical}
-        multivalued = {field.name for field in self.multivalued}
+        several = {field.name: field.kind for field in self.multivalued}
         if repeated := [
             cross.name
             for i, cross in enumerate(self.crosses)
@@ -347,10 +422,10 @@ class Schema:
             for name in cross.fields:
                 if name in categorical:
                     continue
-                if name in multivalued:
+                if name in several:
                     raise SettingError(
-                        f"cross {cross.name!r}: the field {name!r} is multivalued; a cross is of "
-                        f"fields with one value"
+                        f"cross {cross.name!r}: the field {name!r} is {several[name]}; a cross is "
+                        f"of fields with one value"
                     )
                 raise SettingError(
                     f"cross {cross.name!r}: the field {name!r} is numerical; make it "
@@ -378,7 +453,7 @@ def _out_of_range(ids: np.ndarray, fields: Sequence[Field]) -> np.ndarray:
     sizes = np.array([field.vocabulary_size for field in fields], unsigned)
     # Read as unsigned, a negative id is larger than any size: one comparison finds both.
     wrong = ids.view(unsigned) >= sizes
-    return wrong & (ids != PADDING) if fields[0].kind == MULTIVALUED else wrong
+    return wrong & (ids != PADDING) if fields[0].entry == MULTIVALUED else wrong
 
 
 def _behind_padding(ids: np.ndarray, places: Sequence[int]) -> np.ndarray:

@@ -206,6 +206,7 @@ def test_lists_that_are_wrong_are_refused(lists, message):
     ("arguments", "message"),
     [
         (("multivalued", 3), "has a max_length of at least 1, other fields have none; got 0"),
+        (("sequence", 3), "has a max_length of at least 1, other fields have none; got 0"),
         (("categorical", 3, False, None, 2), "got 2 for a categorical field"),
         (("multivalued", 3, False, None, -1), "got -1 for a multivalued field"),
         (("multivalued", 0, False, None, 2), "at least 1"),
@@ -226,3 +227,112 @@ def test_a_longer_field_is_another_one():
 def test_a_cross_is_of_fields_with_one_value():
     with pytest.raises(ValueError, match="the field 'genres' is multivalued"):
         LISTS.with_crosses([CrossedField(("user", "genres"), hash_size=9)])
+
+
+HISTORY = Field("history", "sequence", 9, max_length=3, shares="movie")
+SEEN = Schema(
+    [
+        HISTORY,
+        Field("genres", "multivalued", 20, max_length=2),
+        Field("movie", "categorical", 9),
+        Field("places", "sequence", 4, max_length=2),
+    ]
+)
+
+
+def test_sequences_stand_behind_the_fields_without_order():
+    assert SEEN.field_names == ("movie", "genres", "history", "places")
+    assert SEEN.vocabulary_sizes == (9, 20, 9, 4)
+    assert [field.name for field in SEEN.multivalued] == ["genres", "history", "places"]
+    assert SEEN.sequences == SEEN.multivalued[1:]
+    assert SEEN.columns == {"categorical": [0], "multivalued": [1, 1, 2, 2, 2, 3, 3]}
+    places = [SEEN.value_columns(name) for name in ("genres", "history", "places")]
+    assert places == [slice(0, 2), slice(2, 5), slice(5, 7)]
+    with pytest.raises(
+        ValueError, match="'movie' is no field of several values; there are: genres"
+    ):
+        SEEN.value_columns("movie")
+
+
+def test_a_sequence_survives_a_file():
+    again = Schema.from_dict(json.dumps(SEEN.to_dict()))
+    assert again == SEEN and again.sequences == SEEN.sequences
+    assert HISTORY.to_dict()["shares"] == "movie"
+    assert "shares" not in Field("places", "sequence", 4, max_length=2).to_dict()
+
+
+@pytest.mark.parametrize(
+    ("field", "difference"),
+    [
+        (
+            Field("history", "multivalued", 9, max_length=3, shares="movie"),
+            "is sequence, the other",
+        ),
+        (Field("history", "sequence", 9, max_length=4, shares="movie"), "has 3 values at most"),
+        (
+            Field("history", "sequence", 9, max_length=3),
+            "field 'history': its vocabulary is that of 'movie', the other's its own",
+        ),
+    ],
+)
+def test_another_sequence_is_another_field(field, difference):
+    movie = Field("movie", "categorical", 9)
+    assert difference in Schema([movie, HISTORY]).difference(Schema([movie, field]))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ([HISTORY], "shares the vocabulary of 'movie', which is no other field of categories"),
+        ([HISTORY, Field("movie", "numerical")], "which is no other field of categories"),
+        ([Field("h", "sequence", 9, max_length=3, shares="h")], "which is no other field"),
+        ([HISTORY, Field("movie", "categorical", 8)], "its vocabulary_size must be 8, got 9"),
+        (
+            [HISTORY, Field("movie", "categorical", 9, hash_size=20)],
+            "field 'history' shares the vocabulary of 'movie', so that its hash_size must be 20",
+        ),
+        (
+            [*SEEN.record_fields, Field("h", "sequence", 9, max_length=3, shares="history")],
+            "'history', which has that of 'movie': share 'movie' itself",
+        ),
+    ],
+)
+def test_a_field_shares_what_is_another_fields_own(fields, message):
+    with pytest.raises(ValueError, match=message):
+        Schema(fields)
+
+
+@pytest.mark.parametrize("arguments", [("categorical", 9), ("numerical",)])
+def test_fields_with_one_value_share_nothing(arguments):
+    with pytest.raises(ValueError, match="shares is of multivalued fields and sequences"):
+        Field("f", *arguments, shares="movie")
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({4: 9}, "field 'history', row 7: id 9 is outside the vocabulary [0, 9)"),
+        ({5: -2}, "field 'places', row 7: id -2 is outside the vocabulary [0, 4)"),
+        ({3: -1}, "field 'history', row 7: id 8 stands behind -1, which ends the values"),
+    ],
+)
+def test_sequences_that_are_wrong_are_refused(columns, message):
+    record = {
+        "categorical": np.array([[1], [2]]),
+        "multivalued": np.array([[19, 1, -1, -1, -1, 3, -1], [-1, -1, 0, 8, 8, 3, 3]]),
+    }
+    SEEN.check(record)
+    for column, value in columns.items():
+        record["multivalued"][1, column] = value
+    with pytest.raises(ValueError, match=re.escape(message)):
+        SEEN.check(record, first_row=6)
+
+
+def test_a_schema_of_sequences_alone_says_so():
+    with pytest.raises(ValueError, match="no 'multivalued' entry; the schema has sequence fields"):
+        Schema([Field("places", "sequence", 4, max_length=2)]).check({})
+
+
+def test_a_sequence_is_in_no_cross():
+    with pytest.raises(ValueError, match="the field 'history' is sequence"):
+        SEEN.with_crosses([CrossedField(("movie", "history"), hash_size=9)])

@@ -68,8 +68,9 @@ def plain_values(schema: Schema, inputs: Batch) -> np.ndarray:
     """
     columns: list[list[str]] = []
     for place, field in enumerate(schema.record_fields):
-        ids = inputs[field.kind][:, np.equal(schema.columns[field.kind], place)]  # (B, its columns)
-        if field.kind == MULTIVALUED:
+        mine = np.equal(schema.columns[field.entry], place)
+        ids = inputs[field.entry][:, mine]  # (B, its columns)
+        if field.entry == MULTIVALUED:
             lists = [row[row != PADDING].tolist() for row in ids]
             columns.append([ValueTexts(list(map(str, row))) if row else MISSING for row in lists])
         else:

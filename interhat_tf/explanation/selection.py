@@ -117,8 +117,8 @@ def where(schema: Schema, /, **ids: int) -> Condition:
     wanted = []
     for name, value in ids.items():
         field = fields[name]
-        mine = np.equal(schema.columns[field.kind], schema.record_fields.index(field))
-        wanted.append((field.kind, mine, value))
+        mine = np.equal(schema.columns[field.entry], schema.record_fields.index(field))
+        wanted.append((field.entry, mine, value))
 
     def holds(inputs: Batch) -> np.ndarray:
         right = np.ones(len(next(iter(inputs.values()))), bool)  # (B,)
