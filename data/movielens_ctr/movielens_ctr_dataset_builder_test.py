@@ -7,7 +7,9 @@ import tensorflow_datasets as tfds
 
 from interhat_tf.input_pipeline.catalog import prepared_dataset
 
-from .movielens_ctr_dataset_builder import FIELDS, GENRES, URL, Builder, read_movies, with_negatives
+from .movielens_ctr_dataset_builder import ATTRIBUTES, FIELDS, URL, Builder
+from .pairs import with_negatives
+from .raw_files import GENRES, read_movies
 
 USERS, MOVIES, RATINGS = 60, 40, 500
 
@@ -130,6 +132,11 @@ def test_compressed_files_give_the_same(raw, tmp_path):
         ("ratings", "1::999::5::0", r"ratings\.dat:3: movie '999' is not in movies\.dat"),
         ("ratings", "1::1::99::0", r"ratings\.dat:3: the rating is '99'; it can be 1 to 5"),
         ("ratings", "1::1::abc::0", r"ratings\.dat:3: the rating is 'abc'; it can be 1 to 5"),
+        (
+            "ratings",
+            "1::1::5::noon",
+            r"ratings\.dat:3: the time is 'noon'; it is a number of seconds",
+        ),
         ("ratings", "", r"ratings\.dat:3: '' is not of the form UserID::MovieID"),
     ],
 )
@@ -192,3 +199,22 @@ def test_a_title_may_hold_any_byte(tmp_path):
     path = tmp_path / "movies.dat"
     path.write_bytes(b"1::One\x85 \x1c Two (1999)::Drama\r\n2::Three (2000)::War\r\n")
     assert read_movies(path)["movie"].to_pylist() == ["One\x85 \x1c Two (1999)", "Three (2000)"]
+
+
+def test_genres_as_one_field(raw, tmp_path):
+    """The same records as the paper's, with the genres of the file as a list."""
+    data, pairs = (
+        prepared_dataset(f"movielens_ctr/{config}", tmp_path / "prepared", raw)
+        for config in ("genres", "pairs")
+    )
+    assert data.schema.field_names == (*ATTRIBUTES, "genres")
+    for split in ("train", "validation", "test"):
+        found, expected = (
+            list(of_config.evaluation_batches(split, 64)) for of_config in (data, pairs)
+        )
+        for (inputs, labels), (of_pairs, others) in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(labels, others)
+            values, marks = data.decode(inputs), pairs.decode(of_pairs)  # (B, fields)
+            np.testing.assert_array_equal(values[:, :-1], marks[:, : len(ATTRIBUTES)])
+            for genres, row in zip(values[:, -1], marks[:, len(ATTRIBUTES) :], strict=True):
+                assert set(genres.split(", ")) == {name for name in row if name in GENRES}
