@@ -36,6 +36,8 @@ setup(
         "absl-py>=2",
         # tfds 4.9.10 imports it without declaring it.
         "importlib_resources>=6",
+        # The page of explanations.
+        "jinja2>=3.1",
         "keras>=3.12,<4",
         "keras-rs>=0.3",
         "matplotlib>=3.9",

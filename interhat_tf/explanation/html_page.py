@@ -1,11 +1,10 @@
 """Explanations as one HTML page that needs no other file and no network."""
 
-import html
-import json
 import os
 import pathlib
-import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import jinja2
 
 from interhat_tf.explanation.json_data import json_data
 from interhat_tf.explanation.sentences import notes
@@ -15,8 +14,13 @@ if TYPE_CHECKING:
     from interhat_tf.explanation.explanation import Explanation
     from interhat_tf.explanation.overview import Overview
 
-_FOLDER = pathlib.Path(__file__).parent / "page"
-_SCRIPTS = ("drawing.js", "overview.js", "record.js", "explanations.js")
+# Whatever a template prints is escaped, as HTML or, by `tojson`, as what may stand in a script.
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent / "page"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+)
+_TEMPLATES.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
 
 
 def write_page(
@@ -44,23 +48,12 @@ def write_page(
         about: A line under it, say of the model and the data.
         overview: The `Overview` of the split. Defaults to `None`: the page has none.
     """
-    page = (_FOLDER / "explanations.html").read_text()
-    parts = {
-        "title": html.escape(title),
-        "about": html.escape(about),
-        "notes": html.escape(" ".join(notes(explanation))),
-        "style": (_FOLDER / "explanations.css").read_text(),
-        "script": "\n".join((_FOLDER / name).read_text() for name in _SCRIPTS),
-        "data": _json(json_data(explanation)),
-        "overview": _json(overview and overview.to_dict()),
-    }
-    # In one pass, so that braces in a title or in the log stand for nothing.
-    page = re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], page)
+    page = _TEMPLATES.get_template("explanations.html").render(
+        title=title,
+        about=about,
+        notes=" ".join(notes(explanation)),
+        data=json_data(explanation),
+        overview=overview and overview.to_dict(),
+    )
     with atomic_write(path) as file:
         file.write(page.encode())
-
-
-def _json(data: Any) -> str:
-    """Returns data for a script element, in which nothing is escaped: no "</script>" may stand."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c")
