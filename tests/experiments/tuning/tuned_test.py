@@ -22,3 +22,16 @@ def test_the_changes_that_are_tried(study_flags, fake_runs, fake_data):
     assert all(run["test"] is False for run in fake_runs.asked)
     models = [run["model"] for run in fake_runs.asked]
     assert models.count("deepfm") == 1 and set(models) == {"deepfm", "interhat"}
+
+
+def test_a_data_set_without_a_search_tries_deepfm_with_other_penalties(
+    study_flags, fake_runs, fake_data
+):
+    setting = {"embedding_dim": 16, "embedding_l2": 0.05}
+    write_json(study_flags / "results/table_3/frappe/deepfm.json", {"setting": setting})
+    names = ["deepfm", "deepfm, penalty 0.001"]
+    with flagsaver.flagsaver(seeds=[0], dataset="movielens_ctr", change=names):
+        tuned.main(None)
+    rows = read_json(study_flags / "results/tuned/movielens_ctr/summary.json")["changes"]
+    assert [rows[name]["flags"]["embedding_l2"] for name in names] == [0.05, 0.001]
+    assert rows[names[1]]["flags"]["embedding_dim"] == 16
