@@ -232,6 +232,21 @@ class Schema:
         return (*(field.vocabulary_size for field in self.categorical), *crosses, *lists)
 
     @property
+    def shared(self) -> tuple[tuple[int, int], ...]:
+        """Positions in `vocabulary_sizes` of fields that share, and of those that they share with.
+
+        Example:
+
+        >>> movie = Field("movie", "categorical", 90)
+        >>> history = Field("history", "sequence", 90, max_length=50, shares="movie")
+        >>> Schema([Field("user", "categorical", 9), movie, history]).shared
+        ((2, 1),)
+        """
+        fields = [field for field in self.fields if field.kind != NUMERICAL]
+        places = {field.name: place for place, field in enumerate(fields)}
+        return tuple((places[f.name], places[f.shares]) for f in fields if f.shares is not None)
+
+    @property
     def click_counts(self) -> bool:
         """Whether a cross has click counts, which training records see without their own."""
         return any(cross.counts is not None for cross in self.crosses)

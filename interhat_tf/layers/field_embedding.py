@@ -1,5 +1,6 @@
 """The embedding layer of Section 3.1: one vector per field of a record."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -27,8 +28,9 @@ class FieldEmbedding(ConfigFromSignature):
     numerical field f with value v_f is `x_num = v_f * x_num_0`, with one
     trained vector `x_num_0` for the field; where numbers may be missing, a missing
     one, NaN, has another trained vector of the field. A field may have another embedding
-    of its numbers, one of `NUMBER_EMBEDDINGS`. The values of a multivalued field have a
-    vector each, like a category, which `ValuePooling` makes one of.
+    of its numbers, one of `NUMBER_EMBEDDINGS`. The values of a multivalued field or a
+    sequence have a vector each, like a category, which `ValuePooling` makes one of; they
+    may be another field's vectors.
 
     Id 0 of each categorical field is its out-of-vocabulary id: values that are
     unseen or rarer than the data set's threshold share its row, which is
@@ -36,7 +38,7 @@ class FieldEmbedding(ConfigFromSignature):
 
     Args:
         vocabulary_sizes: Number of ids of each categorical field, id 0 included, then of
-            each cross, then of each multivalued field.
+            each cross, then of each field of several values.
         num_numerical: Number of numerical fields. Defaults to 0.
         missing_numbers: Whether numbers may be missing. Defaults to `False`.
         embedding_dim: Embedding size d.
@@ -49,8 +51,10 @@ class FieldEmbedding(ConfigFromSignature):
             numbers of their dimensions. Defaults to none.
         number_embeddings: The name of each numerical field's embedding, `"product"` or one
             of `NUMBER_EMBEDDINGS`. Defaults to none given: all are products.
-        multivalued: Of each multivalued field the most values that it has, and its
+        multivalued: Of each field of several values the most values that it has, and its
             pooling. Defaults to none: there is no such field.
+        shared: Positions in `vocabulary_sizes` of fields without rows of their own, and
+            of those whose rows they use; see `Schema.shared`. Defaults to none.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -62,7 +66,7 @@ class FieldEmbedding(ConfigFromSignature):
             where compiled code could not report them: see `Schema.check`.
 
     Returns:
-        X_0, (B, m, d): the categorical fields, then the numerical, then the multivalued.
+        X_0, (B, m, d): the categorical fields, the numerical, those of several values.
 
     Raises:
         ValueError: If there is no field or a vocabulary is empty.
@@ -87,6 +91,7 @@ class FieldEmbedding(ConfigFromSignature):
         frozen: Sequence[tuple[int, int]] = (),
         number_embeddings: Sequence[str] = (),
         multivalued: Sequence[tuple[int, str]] = (),
+        shared: Sequence[tuple[int, int]] = (),
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -130,23 +135,29 @@ class FieldEmbedding(ConfigFromSignature):
             for name, columns in self.columns_by_name.items()
             if name != PRODUCT
         }
-        self.offsets = np.concatenate([[0], np.cumsum(self.vocabulary_sizes)[:-1]]).astype("int32")
+        rows = list(self.vocabulary_sizes)
+        self.owners = tuple(dict(shared).get(column, column) for column in range(len(rows)))
+        for column, _ in shared:
+            rows[column] = 0
+        self.table_rows = sum(rows)
+        self.offsets = np.cumsum([0, *rows]).astype("int32")[list(self.owners)]
         self.max_lengths = [length for length, _ in multivalued]
         self.poolings = [
             ValuePooling(pooling, dtype=self.dtype_policy, name=f"pooling_{i}")
             for i, (_, pooling) in enumerate(multivalued)
         ]
+        self.starts = tuple(itertools.accumulate(self.max_lengths, initial=0))  # their columns
         self.single = len(self.vocabulary_sizes) - len(self.poolings)  # fields of one id
 
     def build(self, input_shape: Mapping[str, Shape] | None = None) -> None:
         """Creates the tables.
 
-        They are (sum of vocabulary sizes, d), (fields with products, d) and, of missing
-        numbers, (N, d).
+        They are (sum of vocabulary sizes that are not shared, d), (fields with products, d)
+        and, of missing numbers, (N, d).
         """
         if self.vocabulary_sizes:
             # Cast row by row: a table may be larger than all that a step computes.
-            self.table = self._add_table("table", sum(self.vocabulary_sizes), autocast=False)
+            self.table = self._add_table("table", self.table_rows, autocast=False)
         for layer in self.frozen_layers.values():
             layer.build()
         for length, pooling in zip(self.max_lengths, self.poolings, strict=True):
@@ -192,7 +203,7 @@ class FieldEmbedding(ConfigFromSignature):
         if self.num_numerical:
             parts.append(self._embed_numbers(inputs[NUMERICAL]))  # (B, N, d)
         if self.poolings:
-            vectors, _ = self._embed_values(inputs[MULTIVALUED])
+            vectors, _ = self._pool_values(inputs)
             parts.append(vectors)  # (B, V, d)
         return ops.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]  # (B, m, d)
 
@@ -202,8 +213,33 @@ class FieldEmbedding(ConfigFromSignature):
         Args:
             inputs: As for the call.
         """
-        _, shares = self._embed_values(inputs[MULTIVALUED])
+        _, shares = self._pool_values(inputs)
         return shares
+
+    def value_vectors(self, inputs: Batch) -> tuple[Tensor, Tensor]:
+        """Returns the values' own vectors, (B, L, d), and which of the L there are, (B, L).
+
+        Behind the values of a field are vectors that mean nothing.
+
+        Args:
+            inputs: As for the call.
+        """
+        ids = ops.cast(inputs[MULTIVALUED], "int32")  # (B, L)
+        present = ops.not_equal(ids, PADDING)  # (B, L)
+        # Padding reads the row of the record's first value, which is read in any case: an
+        # optimizer that moves the rows of a batch moves no other one for it.
+        first = ops.take(ids, np.repeat(self.starts[:-1], self.max_lengths), axis=1)  # (B, L)
+        ids = ops.maximum(ops.where(present, ids, first), 0)  # (B, L)
+        rows = ids + np.repeat(self.offsets[self.single :], self.max_lengths)  # (B, L)
+        vectors = ops.cast(take_rows(self.table, rows), self.compute_dtype)  # (B, L, d)
+        for field, column in enumerate(self.owners[self.single :]):
+            if column in self.frozen_layers:
+                columns = slice(*self.starts[field : field + 2])
+                layer = self.frozen_layers[column]
+                given = layer(ids[:, columns], vectors[:, columns])  # (B, its columns, d)
+                parts_of = (vectors[:, : columns.start], given, vectors[:, columns.stop :])
+                vectors = ops.concatenate(parts_of, axis=1)  # (B, L, d)
+        return vectors, present
 
     def _embed_ids(self, ids: Tensor, folds: Tensor | None) -> Tensor:
         ids = ops.cast(ids, "int32")
@@ -240,19 +276,13 @@ class FieldEmbedding(ConfigFromSignature):
         places = np.argsort(np.concatenate(list(self.columns_by_name.values())))
         return ops.take(ops.concatenate(parts, axis=1), places, axis=1)  # (B, N, d)
 
-    def _embed_values(self, ids: Tensor) -> tuple[Tensor, Tensor]:
-        ids = ops.cast(ids, "int32")  # (B, L)
-        present = ops.not_equal(ids, PADDING)  # (B, L)
-        starts = np.cumsum([0, *self.max_lengths])
-        # Padding reads the row of the record's first value, which is read in any case: an
-        # optimizer that moves the rows of a batch moves no other one for it.
-        first = ops.take(ids, np.repeat(starts[:-1], self.max_lengths), axis=1)  # (B, L)
-        offsets = np.repeat(self.offsets[self.single :], self.max_lengths)  # (L,)
-        rows = ops.maximum(ops.where(present, ids, first), 0) + offsets  # (B, L)
-        vectors = ops.cast(take_rows(self.table, rows), self.compute_dtype)  # (B, L, d)
+    def _pool_values(self, inputs: Batch) -> tuple[Tensor, Tensor]:
+        vectors, present = self.value_vectors(inputs)  # (B, L, d), (B, L)
         pooled = [
             pooling(vectors[:, start:end], present[:, start:end])
-            for pooling, start, end in zip(self.poolings, starts, starts[1:], strict=False)
+            for pooling, (start, end) in zip(
+                self.poolings, itertools.pairwise(self.starts), strict=True
+            )
         ]
         of_fields, shares = zip(*pooled, strict=True)
         return ops.stack(of_fields, axis=1), ops.concatenate(shares, axis=1)  # (B, V, d), (B, L)

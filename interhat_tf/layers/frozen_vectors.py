@@ -28,11 +28,11 @@ class FrozenVectors(ConfigFromSignature):
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
-        ids: The field's ids, (B,).
-        rows: x, (B, d).
+        ids: The field's ids, (B,), or (B, L) of several values.
+        rows: x, (B, d) or (B, L, d).
 
     Returns:
-        y, (B, d).
+        y, of the shape of x.
 
     Example:
 
@@ -62,13 +62,13 @@ class FrozenVectors(ConfigFromSignature):
         self.built = True
 
     def call(self, ids: Tensor, rows: Tensor) -> Tensor:
-        """Returns y, (B, d)."""
-        vectors = ops.cast(take_rows(self.vectors, ids), self.compute_dtype)  # (B, e)
+        """Returns y, (B, d) or (B, L, d)."""
+        vectors = ops.cast(take_rows(self.vectors, ids), self.compute_dtype)  # (B, …, e)
         if self.vector_dim != self.embedding_dim:
-            vectors = ops.matmul(vectors, self.projection)  # (B, d)
-        known = ops.expand_dims(take_rows(self.known, ids), -1)  # (B, 1)
+            vectors = ops.matmul(vectors, self.projection)  # (B, …, d)
+        known = ops.expand_dims(take_rows(self.known, ids), -1)  # (B, …, 1)
         return ops.where(known, vectors, rows)
 
     def compute_output_shape(self, ids_shape: Shape, rows_shape: Shape) -> Shape:
-        """Returns (B, d)."""
+        """Returns (B, d) or (B, L, d)."""
         return rows_shape

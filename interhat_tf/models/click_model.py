@@ -47,10 +47,10 @@ class ClickModel(CheckedInputs, EffectsModel):
             `layers.NUMBER_EMBEDDINGS`; or names by field, where the fields left out have
             products. Defaults to `None`, products `v * x`, the paper's. First-order terms
             and LR's are embeddings of size 1 of the same kind.
-        pooling: How the values of multivalued fields become one vector: `"mean"`,
-            `"sum"`, `"max"` or `"attention"` for all of them, or one for each by its name;
-            see `layers.ValuePooling`. Defaults to `None`: `"mean"`, and in models that
-            explain themselves `"attention"`.
+        pooling: How the values of multivalued fields and sequences become one vector:
+            `"mean"`, `"sum"`, `"max"` or `"attention"` for all of them, or one for each by
+            its name; see `layers.ValuePooling`. Defaults to `None`: `"mean"`, and in models
+            that explain themselves `"attention"`.
         **kwargs: Arguments of `keras.Model`.
 
     Raises:
@@ -222,6 +222,7 @@ class ClickModel(CheckedInputs, EffectsModel):
             number_embeddings=self.number_embeddings,
             # Weights add up: which of them is the largest means nothing.
             multivalued=self._multivalued([p if p == SUM else MEAN for p in self.pooling]),
+            shared=self.schema.shared,
             dtype=self.logit_dtype,
             name="linear",
         )
@@ -245,6 +246,7 @@ class ClickModel(CheckedInputs, EffectsModel):
             frozen=[(names.index(name), dim) for name, dim in self.frozen_vectors.items()],
             number_embeddings=self.number_embeddings,
             multivalued=self._multivalued(self.pooling),
+            shared=self.schema.shared,
             dtype=self.dtype_policy,
             name="embedding",
         )

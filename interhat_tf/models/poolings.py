@@ -1,4 +1,4 @@
-"""Which pooling a model has for each multivalued field."""
+"""Which pooling a model has for each field of several values."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from interhat_tf.schema import Schema
 
 
 def poolings(schema: Schema, chosen: str | Mapping[str, str] | None, default: str) -> list[str]:
-    """Returns the pooling of each multivalued field of a schema.
+    """Returns the pooling of each field of several values of a schema.
 
     Args:
         schema: The `Schema`.
@@ -16,7 +16,7 @@ def poolings(schema: Schema, chosen: str | Mapping[str, str] | None, default: st
         default: The pooling of fields that are not named.
 
     Raises:
-        ValueError: If there is no such pooling or multivalued field.
+        ValueError: If there is no such pooling or field.
 
     Example:
 
@@ -30,7 +30,7 @@ def poolings(schema: Schema, chosen: str | Mapping[str, str] | None, default: st
     for name in by_name:
         if name not in names:
             raise SettingError(
-                f"pooling names {name!r}, which is no multivalued field; there are: "
+                f"pooling names {name!r}, which is no field of several values; there are: "
                 f"{', '.join(names) or 'none'}"
             )
     given = [chosen] if isinstance(chosen, str) else by_name.values()

@@ -123,13 +123,13 @@ def rows_of_tables(
                 f"{layer.path}: its table is not of the fields that columns_of names; "
                 f"{type(model).__name__}.columns_of has to say which they are"
             )
-        offsets = np.cumsum([0, *(starts[column] for column in columns)])[:-1]
-        of_fields = [sources[column] for column in columns]
+        own = [column for i, column in enumerate(columns) if layer.owners[i] == i]
+        offsets = np.cumsum([0, *(starts[column] for column in own)])[:-1]
         rows = [
-            np.where(ids == NEW, NEW, ids + offset)
-            for ids, offset in zip(of_fields, offsets, strict=True)
+            np.where(sources[column] == NEW, NEW, sources[column] + offset)
+            for column, offset in zip(own, offsets, strict=True)
         ]
-        unknown = np.repeat(offsets, sizes)
+        unknown = np.repeat(offsets, [model.schema.vocabulary_sizes[column] for column in own])
         found[layer.table.path] = TableRows(np.concatenate(rows), unknown)
         for column, frozen in layer.frozen_layers.items():
             for variable in (frozen.vectors, frozen.known):
@@ -147,7 +147,7 @@ def grow_schema(schema: Schema, data: PreparedDataset) -> Schema:
     if growth is None:
         raise SettingError(f"{data.name} did not grow from another set: prepare it with grow=")
     earlier = Schema(
-        dataclasses.replace(field, vocabulary_size=growth.sizes.get(field.name, 0))
+        dataclasses.replace(field, vocabulary_size=growth.sizes.get(field.shares or field.name, 0))
         for field in data.schema.record_fields
     )
     if difference := schema.difference(earlier):
@@ -168,7 +168,7 @@ def grow_schema(schema: Schema, data: PreparedDataset) -> Schema:
 def _sources(earlier: Schema, schema: Schema, growth: Growth) -> list[np.ndarray]:
     """Returns the earlier id of each id that a table has a row for, field after field."""
     of_fields, of_lists = (
-        [growth.sources(field.name, field.vocabulary_size) for field in fields]
+        [growth.sources(field.shares or field.name, field.vocabulary_size) for field in fields]
         for fields in (schema.categorical, schema.multivalued)
     )
     pairs = zip(earlier.crosses, schema.crosses, strict=True)

@@ -90,10 +90,15 @@ def pad_vocabulary(schema: Schema, multiple: int) -> Schema:
     """
     if multiple < 1:
         raise SettingError(f"multiple must be at least 1, got {multiple}")
-    missing = -sum(schema.vocabulary_sizes) % multiple
-    fields = list(schema.record_fields)
-    if missing:
-        largest = max(fields, key=lambda field: field.vocabulary_size)
-        size = largest.vocabulary_size + missing
-        fields[fields.index(largest)] = dataclasses.replace(largest, vocabulary_size=size)
+    shared = dict(schema.shared)
+    rows = [n for place, n in enumerate(schema.vocabulary_sizes) if place not in shared]
+    largest = max(schema.record_fields, key=lambda field: field.vocabulary_size)
+    owner = largest.shares or largest.name
+    size = largest.vocabulary_size + -sum(rows) % multiple
+    fields = [
+        dataclasses.replace(field, vocabulary_size=size)
+        if owner in (field.name, field.shares)
+        else field
+        for field in schema.record_fields
+    ]
     return Schema(fields, schema.crosses)

@@ -112,6 +112,40 @@ def test_values_of_multivalued_fields_have_rows_behind_all_others():
     check_layer_contract(layer, inputs)
 
 
+def test_a_field_that_shares_reads_the_rows_of_the_other():
+    """Fields of 6, 5 and 5 ids, of which the last, of two values, has the rows of the second."""
+    multivalued = [(1, "mean"), (2, "mean"), (2, "sum")]
+    layer = FieldEmbedding([6, 5, 5, 6], embedding_dim=4, multivalued=multivalued, shared=[(3, 0)])
+    inputs = {"categorical": np.array([[5]]), "multivalued": np.array([[4, 2, -1, 5, 3]])}
+    layer(inputs)
+    randomise(layer)
+    table = weights_of(layer)["table"]
+    assert len(table) == layer.table_rows == 16
+    expected = [table[5], table[6 + 4], table[11 + 2], table[5] + table[3]]
+    np.testing.assert_allclose(layer(inputs)[0], expected, rtol=1e-6)
+    vectors, present = layer.value_vectors(inputs)
+    assert present.numpy().tolist() == [[True, True, False, True, True]]
+    np.testing.assert_array_equal(vectors[0, 3:], table[[5, 3]])
+    check_layer_contract(layer, inputs)
+
+
+@pytest.mark.parametrize("dim", [3, 4])
+def test_a_field_that_shares_has_the_frozen_vectors_of_the_other(dim):
+    arguments = {"embedding_dim": 4, "multivalued": [(2, "sum"), (2, "sum")]}
+    layer = FieldEmbedding([6, 5, 6], frozen=[(0, dim)], shared=[(2, 0)], **arguments)
+    inputs = {"categorical": np.array([[2]]), "multivalued": np.array([[4, -1, 2, 3]])}
+    layer(inputs)
+    randomise(layer)
+    frozen = layer.frozen_layers[0]
+    frozen.known.assign([False, False, True, False, False, False])
+    movie, genres, history = np.asarray(layer(inputs))[0]
+    vector = frozen(np.array([2]), np.zeros((1, 4), "float32"))[0]
+    np.testing.assert_allclose(movie, vector, rtol=1e-6)
+    np.testing.assert_array_equal(genres, layer.table[6 + 4])
+    np.testing.assert_allclose(history, vector + layer.table[3], rtol=1e-6)
+    assert np.abs(layer.table[2] - movie).max() > 1e-3
+
+
 def test_padding_reads_no_row_that_the_record_does_not():
     """An optimizer that moves the rows of a batch would move it; an empty list reads id 0."""
     layer, inputs = with_lists()

@@ -10,7 +10,7 @@ from interhat_tf import Field, InterHAt, Schema
 from interhat_tf.explanation import explain_records
 from interhat_tf.explanation.attributions import value_effects
 from interhat_tf.models import LR, MODELS
-from interhat_tf.training.optimizers import Adam
+from interhat_tf.training.optimizers import Adam, LazyAdam
 from tests.models.registry_test import CASES, SMALL, build_small
 from tests.numpy_reference import randomise
 
@@ -79,6 +79,68 @@ def test_neither_padding_nor_the_order_of_values_counts(case, pooling, rng):
     assert changed[(inputs["multivalued"] >= 0).any(axis=1)].mean() > 0.5
 
 
+def history_schema(length=3, shares="movie"):
+    movie, genres = (
+        Field("movie", "categorical", 7),
+        Field("genres", "multivalued", 7, max_length=4),
+    )
+    history = Field("history", "sequence", 7, max_length=length, shares=shares)
+    return Schema([USER, movie, PRICE, genres, history])
+
+
+def histories(rng, length=3):
+    inputs = records(rng)
+    inputs["categorical"] = rng.integers(0, (5, 7), (16, 2))
+    lists = inputs["multivalued"], lists_of(rng, 16, length)
+    return {**inputs, "multivalued": np.concatenate(lists, axis=1)}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_history_has_the_vectors_of_what_it_is_of(case, rng):
+    """A model whose history has rows of its own, equal to the movie's, predicts the same."""
+    shared, own = (build_small(case, history_schema(shares=shares)) for shares in ("movie", None))
+    rows = np.append(np.arange(5 + 7 + 7), 5 + np.arange(7))  # user, movie, genres; movie again
+    weights = [
+        np.asarray(weight)[rows] if weight.path.endswith("/table") else np.asarray(weight)
+        for weight in shared.weights
+    ]
+    own.set_weights(weights)
+    inputs = histories(rng)
+    expected = own.predict_on_batch(inputs)
+    np.testing.assert_allclose(shared.predict_on_batch(inputs), expected, rtol=1e-5, atol=1e-6)
+    others = inputs["multivalued"].copy()
+    others[:, 4:] = np.where(others[:, 4:] >= 0, (others[:, 4:] + 1) % 7, -1)
+    changed = shared.predict_on_batch({**inputs, "multivalued": others}) != expected
+    assert changed[(others[:, 4:] >= 0).any(axis=1)].mean() > 0.5
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_padding_of_a_history_changes_nothing(case, rng):
+    model, longer = (build_small(case, history_schema(length)) for length in (3, 6))
+    longer.set_weights(model.get_weights())
+    inputs = histories(rng)
+    padded = np.pad(inputs["multivalued"], ((0, 0), (0, 3)), constant_values=-1)
+    np.testing.assert_allclose(
+        longer.predict_on_batch({**inputs, "multivalued": padded}),
+        model.predict_on_batch(inputs),
+        rtol=1e-4,
+        atol=1e-5,
+    )
+
+
+@pytest.mark.parametrize("optimizer", [Adam, LazyAdam])
+def test_a_step_moves_the_shared_rows_of_both_fields_and_no_others(optimizer, rng):
+    model = MODELS["dnn"](history_schema(), embedding_dim=4, mlp_units=(5,))
+    inputs = {kind: values[:2] for kind, values in histories(rng).items()}
+    inputs["categorical"][:, 1] = [1, 3]
+    inputs["multivalued"][:, 4:] = [[3, 5, -1], [3, 3, -1]]
+    before = np.array(model.embedding.table)
+    model.compile(optimizer(0.01), keras.losses.MeanSquaredError())
+    model.train_on_batch(inputs, np.array([0.0, 1.0]))
+    moved = (np.array(model.embedding.table) != before).any(axis=1)[5 : 5 + 7]
+    assert np.flatnonzero(moved).tolist() == [1, 3, 5]
+
+
 @pytest.mark.parametrize("name", ["interhat", "deepfm", "ffm"])
 def test_survives_a_file(name, rng, tmp_path):
     model = MODELS[name](schema_of(4), pooling={"genres": "attention"})
@@ -88,6 +150,16 @@ def test_survives_a_file(name, rng, tmp_path):
     np.testing.assert_array_equal(loaded(inputs), model(inputs))
     assert loaded.schema == model.schema
     assert loaded.get_config() == model.get_config()
+
+
+@pytest.mark.parametrize("name", ["interhat", "deepfm", "ffm"])
+def test_a_model_of_a_history_survives_a_file(name, rng, tmp_path):
+    model = build_small(name, history_schema())
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    inputs = histories(rng)
+    np.testing.assert_array_equal(loaded(inputs), model(inputs))
+    assert loaded.schema == model.schema and loaded.schema.shared == ((3, 1),)
 
 
 def test_explaining_models_attend_to_values_and_others_take_the_mean():
@@ -106,7 +178,7 @@ def test_explaining_models_attend_to_values_and_others_take_the_mean():
         ({"genres": "last"}, "pooling must be one of mean, sum, max, attention, got 'last'"),
         (
             {"user": "mean"},
-            "pooling names 'user', which is no multivalued field; there are: genres",
+            "pooling names 'user', which is no field of several values; there are: genres",
         ),
     ],
 )

@@ -45,6 +45,13 @@ def test_padding_keeps_crosses():
     assert padded.crosses == crossed.crosses
 
 
+def test_padding_counts_rows_that_are_shared_once():
+    history = Field("history", "sequence", 40, max_length=3, shares="app")
+    padded = pad_vocabulary(Schema([*SCHEMA.record_fields, history]), 8)
+    assert padded.vocabulary_sizes == (41, 7, 41)
+    assert padded.multivalued[0].shares == "app"
+
+
 @pytest.mark.parametrize("schema", [SCHEMA, Schema([Field("price", "numerical")])])
 def test_what_is_a_multiple_stays_as_it_is(schema):
     assert pad_vocabulary(schema, 47) == schema

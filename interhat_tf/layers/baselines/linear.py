@@ -35,6 +35,7 @@ class Linear(ConfigFromSignature):
         crossing: As for `FieldEmbedding`.
         number_embeddings: As for `FieldEmbedding`.
         multivalued: As for `FieldEmbedding`.
+        shared: As for `FieldEmbedding`.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -63,6 +64,7 @@ class Linear(ConfigFromSignature):
         crossing: CrossedFields | Mapping[str, Any] | None = None,
         number_embeddings: Sequence[str] = (),
         multivalued: Sequence[tuple[int, str]] = (),
+        shared: Sequence[tuple[int, int]] = (),
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -79,6 +81,7 @@ class Linear(ConfigFromSignature):
             crossing=crossing,
             number_embeddings=number_embeddings,
             multivalued=multivalued,
+            shared=shared,
             dtype=self.dtype_policy,
             name="weights",
         )
