@@ -61,11 +61,12 @@ function reliability() {
   picture.setAttribute("aria-label", `Reliability: ${words.join("; ")}`);
   const [from, to] = [Math.exp(first), Math.exp(last)];
   picture.append(draw("line", { x1: x(from), y1: y(from), x2: x(to), y2: y(to), class: "rule" }));
+  let written = -Infinity;
   for (const tick of ticks(from, to)) {
-    picture.append(
-      draw("text", { x: x(tick), y: 266, "text-anchor": "middle" }, String(tick)),
-      draw("text", { x: 42, y: y(tick) + 4, "text-anchor": "end" }, String(tick)),
-    );
+    picture.append(draw("text", { x: 42, y: y(tick) + 4, "text-anchor": "end" }, String(tick)));
+    if (x(tick) - written < 36) continue; // it would touch the one before
+    written = x(tick);
+    picture.append(draw("text", { x: written, y: 266, "text-anchor": "middle" }, String(tick)));
   }
   predicted.forEach((p, i) => {
     const line = { x1: x(p), x2: x(p), y1: y(low[i]), y2: y(high[i]), class: "interval" };
