@@ -2,14 +2,15 @@
 
 import base64
 import dataclasses
-import html
 import io
 import itertools
 import pathlib
 import re
 from collections.abc import Iterator, Sequence
 
+import jinja2
 from markdown_it import MarkdownIt
+from markupsafe import Markup
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -19,6 +20,14 @@ from interhat_tf.utils.files import atomic_write
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#6b7280"
+# Of the HTML page around all blocks, and of what the Markdown pages say.
+PAGES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent / "pages"),
+    autoescape=jinja2.select_autoescape(["html"]),
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+)
+
 MANY_SECTIONS = 6
 """Sections from which a page has a list of them."""
 
@@ -123,10 +132,10 @@ def html_page(blocks: Sequence[Block]) -> str:
     Args:
         blocks: The page; the first is its title.
     """
-    title = html.escape(str(blocks[0]).removeprefix("# "))
     anchors = {place: anchor for place, _, _, anchor in headings(blocks)}
     parts = [_html_block(block, anchors.get(place)) for place, block in enumerate(blocks)]
-    return _PAGE.format(title=title, style=_STYLE, body="\n".join(parts))
+    title = str(blocks[0]).removeprefix("# ")
+    return PAGES.get_template("page.html").render(title=title, parts=parts)
 
 
 def _html_block(block, anchor=None):
@@ -135,12 +144,14 @@ def _html_block(block, anchor=None):
     if isinstance(block, Picture):
         kind, data = ("svg+xml", block.svg) if block.svg else ("png", block.png)
         encoded = base64.b64encode(data).decode()
-        return f'<img src="data:image/{kind};base64,{encoded}" alt="{html.escape(block.alt)}">'
+        image = Markup('<img src="data:image/{};base64,{}" alt="{}">')
+        return image.format(kind, encoded, block.alt)
     # A wide table scrolls inside its own box, so that the page is never wider than the screen.
     kind = "numeric" if block.numeric else "words"
     table = _render(markdown_table(block.header, block.rows, block.numeric))
-    body = f'<div class="scroll {kind}" tabindex="0">{table}</div>'
-    return f"<details><summary>{block.fold}</summary>{body}</details>" if block.fold else body
+    body = Markup('<div class="scroll {}" tabindex="0">{}</div>').format(kind, table)
+    fold = Markup("<details><summary>{}</summary>{}</details>")
+    return fold.format(block.fold, body) if block.fold else body
 
 
 def _render(text, anchor=None):
@@ -154,53 +165,8 @@ def _render(text, anchor=None):
             if ":" not in target:  # of this folder
                 target = re.sub(r"\bREADME\.md(?=#|$)", "index.html", target)
             child.attrSet("href", target)
-    return _MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {})
+    return Markup(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}))
 
 
 # Escapes HTML; tables are an extension of CommonMark.
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
-
-_STYLE = """
-:root { color-scheme: light dark; --line: #d0d7de; --soft: #f6f8fa; }
-@media (prefers-color-scheme: dark) { :root { --line: #3d444d; --soft: #151b23; } }
-* { box-sizing: border-box; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 0 auto; padding: 1rem; }
-h1 { font-size: 1.6rem; }
-h2 { font-size: 1.25rem; margin-top: 2.5rem; border-bottom: 1px solid var(--line); }
-p, li { max-width: 48rem; overflow-wrap: anywhere; }
-.scroll { overflow-x: auto; margin: 1rem 0; }
-table { border-collapse: collapse; font-size: 0.875rem; font-variant-numeric: tabular-nums; }
-th, td { border: 1px solid var(--line); padding: 0.25rem 0.6rem; text-align: left; }
-th { background: var(--soft); }
-.numeric :is(th, td):not(:first-child) { text-align: right; white-space: nowrap; }
-.words :is(th, td), .numeric :is(th, td):first-child { min-width: 8rem; }
-img { display: block; max-width: 100%; height: auto; background: white; margin: 1rem 0; }
-code { background: var(--soft); overflow-wrap: anywhere; }
-summary { cursor: pointer; }
-#contents + ul { columns: 20rem; max-width: none; padding-left: 1.2rem; }
-/* A table of words is a list of cards on a phone, which nobody has to scroll sideways. */
-@media (max-width: 44rem) {
-  .words :is(table, tbody, tr, td) { display: block; border: 0; }
-  .words thead { display: none; }
-  .words tr { border: 1px solid var(--line); border-radius: 6px; margin-bottom: 0.6rem; }
-  .words td:first-child { background: var(--soft); font-weight: 600; }
-}
-:focus-visible { outline: 2px solid #0072b2; outline-offset: 2px; }
-"""
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="data:,">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-<main>
-{body}
-</main>
-</body>
-</html>
-"""
