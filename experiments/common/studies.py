@@ -167,8 +167,8 @@ def summarise_runs(runs: Iterable[Run]) -> dict[str, Any]:
 
 
 def scores(runs: Sequence[Report], split: str) -> dict[str, dict[str, float]]:
-    """Returns mean and spread of AUC and logloss on a split."""
-    return {metric: mean_and_std([run[split][metric] for run in runs]) for metric in METRICS}
+    """Returns mean and spread of AUC, logloss and whatever else runs measured on a split."""
+    return {metric: mean_and_std([run[split][metric] for run in runs]) for metric in runs[0][split]}
 
 
 def describe(report: Report) -> dict[str, Any]:

@@ -1,15 +1,17 @@
 """What a model predicts for a split of a data set, and how well."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from interhat_tf.errors import SettingError
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.input_pipeline.raw_values import warn_of_unknown
 from interhat_tf.ops import cpu_kernels
+from interhat_tf.schema import CATEGORICAL, OUT_OF_VOCABULARY, Schema
 from interhat_tf.training import metrics
 from interhat_tf.training.microbatch import predict_microbatches
 
@@ -20,7 +22,11 @@ Predict = Callable[[Mapping[str, Any]], Any]
 
 
 def evaluate(
-    model: keras.Model, data: PreparedDataset, split: str, predict: Predict | None = None
+    model: keras.Model,
+    data: PreparedDataset,
+    split: str,
+    predict: Predict | None = None,
+    auc_by: str | None = None,
 ) -> dict[str, float]:
     """Returns the exact `auc` and `logloss` of a model on a split of a data set.
 
@@ -33,23 +39,60 @@ def evaluate(
         split: The split.
         predict: A function from a batch's inputs to its logits. Defaults to
             `model.predict_on_batch`.
+        auc_by: A categorical field, such as the user. The figures then have `auc_by_FIELD`,
+            the `metrics.grouped_auc` of its values, without records whose value is
+            unknown. Defaults to `None`.
+
+    Raises:
+        ValueError: If `auc_by` is no categorical field.
     """
     warn_of_unknown(data.unknown_shares_of(split), where=f"{data.name}, {split}: ")
+    column = categorical_column(data.schema, auc_by) if auc_by else None
     batches = data.evaluation_batches(split, EVALUATION_BATCH_SIZE)
     with data.naming_damage(split):
-        return evaluate_batches(batches, predict or model.predict_on_batch)
+        return evaluate_batches(batches, predict or model.predict_on_batch, column)
 
 
-def evaluate_batches(batches: Iterable[tuple[Any, ...]], predict: Predict) -> dict[str, float]:
+def categorical_column(schema: Schema, field: str) -> tuple[str, int]:
+    """Returns a categorical field's name and its column in `categorical`.
+
+    Raises:
+        ValueError: If there is no such field.
+    """
+    names = [field.name for field in schema.categorical]
+    if field not in names:
+        known = ", ".join(names) or "none"
+        raise SettingError(f"auc_by: {field!r} is no categorical field; those are {known}")
+    return field, names.index(field)
+
+
+def evaluate_batches(
+    batches: Iterable[tuple[Any, ...]], predict: Predict, auc_by: tuple[str, int] | None = None
+) -> dict[str, float]:
     """Returns the exact `auc` and `logloss` of predictions for batches.
 
     Args:
         batches: Batches of inputs and labels, or of inputs, labels and weights: then both
             metrics are weighted.
         predict: A function from a batch's inputs to its logits.
+        auc_by: A categorical field and its column, which add `auc_by_FIELD`, as for
+            `evaluate`. Defaults to `None`: none.
     """
-    found = _predict_batches(batches, predict)
-    return {"auc": metrics.auc(*found), "logloss": metrics.logloss(*found)}
+    ids: list[np.ndarray] = []
+
+    def noting_ids(column: int) -> Iterator[tuple[Any, ...]]:
+        for batch in batches:
+            ids.append(np.asarray(batch[0][CATEGORICAL])[:, column])
+            yield batch
+
+    found = _predict_batches(noting_ids(auc_by[1]) if auc_by else batches, predict)
+    scores = {"auc": metrics.auc(*found), "logloss": metrics.logloss(*found)}
+    if auc_by:
+        groups = np.concatenate(ids)  # (n,)
+        known = groups != OUT_OF_VOCABULARY
+        labels, logits, *weights = (values[known] for values in found)
+        scores[f"auc_by_{auc_by[0]}"] = metrics.grouped_auc(labels, logits, groups[known], *weights)
+    return scores
 
 
 def predict_logits(

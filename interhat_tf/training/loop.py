@@ -374,7 +374,7 @@ class _Loop:
         return found
 
     def _evaluate(self, split):
-        return evaluate(self.model, self.data, split, self.predict)
+        return evaluate(self.model, self.data, split, self.predict, self.settings.auc_by)
 
     def _save(self):
         if self.is_chief:

@@ -8,7 +8,11 @@ import tensorflow as tf
 from interhat_tf.errors import DataError, SettingError
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.training.alignment import check_alignment
-from interhat_tf.training.evaluation import EVALUATION_BATCH_SIZE, evaluate_batches
+from interhat_tf.training.evaluation import (
+    EVALUATION_BATCH_SIZE,
+    categorical_column,
+    evaluate_batches,
+)
 from interhat_tf.training.microbatch import check_microbatches
 from interhat_tf.training.order_alignment import check_order_alignment
 from interhat_tf.training.self_distillation import check_self_distillation
@@ -30,7 +34,7 @@ def check_training(
     Raises:
         ValueError: If the model cannot be trained in microbatches, with
             self-distillation or with alignment, or counts clicks of a cross that the data
-            were not opened with, or a record does not follow the
+            were not opened with, `auc_by` is no field, a record does not follow the
             schema, or the labels of a split that is evaluated are all the same.
     """
     _check_click_counts(model, data)
@@ -43,6 +47,8 @@ def check_training(
     if settings.order_weight:
         check_alignment(model, "order_weight", settings.self_distillation)
         check_order_alignment(model)
+    if settings.auc_by:
+        categorical_column(data.schema, settings.auc_by)
     for split in splits:
         counts = data.statistics["splits"][split]
         if split != "train" and counts["positives"] in (0, counts["rows"]):

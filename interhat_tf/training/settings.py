@@ -56,6 +56,9 @@ class TrainingSettings:
             `"auc - logloss"`; `"logloss"`, which noise fools less where most
             records are alike or the split is small; or `"auc"`; see
             `early_stopping.CRITERIA`.
+        auc_by: A categorical field, such as the user, or `None`. The figures of validation
+            and test then have `auc_by_FIELD` too, the mean of the AUCs within each of its
+            values; see `metrics.grouped_auc`.
         patience: Epochs without a gain on validation after which it stops.
         learning_rate_factor: What the learning rate is multiplied by after each
             epoch without a gain.
@@ -92,6 +95,7 @@ class TrainingSettings:
     unknown_share: float | None = None
     max_epochs: int = 100
     criterion: str = "auc - logloss"
+    auc_by: str | None = None
     patience: int = 2
     learning_rate_factor: float = 0.1
     seed: int = 0

@@ -6,7 +6,9 @@ import tensorflow as tf
 from sklearn.metrics import log_loss, roc_auc_score
 
 from interhat_tf import InterHAt
+from interhat_tf.training import TrainingSettings, train
 from interhat_tf.training.evaluation import compile_prediction, evaluate_batches
+from interhat_tf.training.metrics import grouped_auc
 from tests.conftest import random_batch
 from tests.training.runs import load
 
@@ -45,3 +47,29 @@ def test_batches_with_weights_have_weighted_metrics(rng):
         "logloss": log_loss(labels, probabilities, sample_weight=weights),
     }
     assert found == pytest.approx(expected, rel=0, abs=1e-9)
+
+
+def test_auc_by_a_field_leaves_out_unknown_values(rule_data, tmp_path):
+    settings = TrainingSettings(max_epochs=1, batch_size=400, auc_by="f2")
+    report = train(InterHAt(rule_data.schema), rule_data, tmp_path / "run", settings)
+    assert "validation_auc_by_f2" in report["history"][0]
+    for split in ("validation", "test"):
+        ((inputs, labels),) = rule_data.evaluation_batches(split, 400).as_numpy_iterator()
+        logits = load(tmp_path / "run").predict_on_batch(inputs)[:, 0]
+        ids = inputs["categorical"][:, 1]
+        expected = grouped_auc(labels[ids > 0], logits[ids > 0], ids[ids > 0])
+        assert report[split]["auc_by_f2"] == pytest.approx(expected, rel=0, abs=1e-9)
+
+
+def test_ids_that_are_unknown_are_no_group():
+    inputs = {"categorical": np.array([[0], [0], [3], [3]])}
+    batches = [(inputs, np.array([0, 1, 0, 1]))]
+    logits = np.array([[0.9], [0.1], [0.1], [0.9]])
+    found = evaluate_batches(batches, lambda inputs: logits, ("user", 0))
+    assert found["auc_by_user"] == 1.0 and found["auc"] < 1
+
+
+def test_auc_by_a_field_that_is_none(rule_data, tmp_path):
+    settings = TrainingSettings(auc_by="user")
+    with pytest.raises(ValueError, match="auc_by: 'user' is no categorical field; those are f"):
+        train(InterHAt(rule_data.schema), rule_data, tmp_path / "run", settings)

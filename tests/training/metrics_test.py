@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
-from interhat_tf.training.metrics import auc, logloss
+from interhat_tf.training.metrics import auc, grouped_auc, logloss
 
 
 def click_log(rows, rate=0.3, seed=0):
@@ -120,3 +120,35 @@ def test_auc_of_one_label_raises(label):
 def test_bad_input_raises_instead_of_giving_a_number(metric, labels, logits, message):
     with pytest.raises(ValueError, match=message):
         metric(labels, logits)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_grouped_auc_is_the_mean_of_scikit_learns(weighted):
+    rng = np.random.default_rng(3)
+    labels, logits = click_log(3000)
+    logits, groups = logits.round(1), rng.integers(5, 400, 3000)
+    weights = rng.exponential(size=3000) if weighted else np.ones(3000)
+    of_groups, sizes = [], []
+    for group in np.unique(groups):
+        of_group = groups == group
+        if len(set(labels[of_group])) == 2:
+            of_groups.append(
+                roc_auc_score(labels[of_group], logits[of_group], sample_weight=weights[of_group])
+            )
+            sizes.append(weights[of_group].sum())
+    assert len(sizes) < len(np.unique(groups))  # some are left out
+    expected = np.average(of_groups, weights=sizes)
+    found = grouped_auc(labels, logits, groups, weights if weighted else None)
+    assert found == pytest.approx(expected, rel=0, abs=1e-9)
+
+
+def test_grouped_auc_of_one_group_is_auc():
+    labels, logits = CASES["heavy_ties"]
+    assert grouped_auc(labels, logits, np.zeros(1000)) == pytest.approx(auc(labels, logits))
+
+
+def test_grouped_auc_needs_a_group_of_both_labels():
+    with pytest.raises(ValueError, match="no group has records of both labels"):
+        grouped_auc([0, 1], [0.1, 0.2], [1, 2])
+    with pytest.raises(ValueError, match="one group for each label, got 3"):
+        grouped_auc([0, 1], [0.1, 0.2], [1, 2, 3])
