@@ -35,14 +35,21 @@ from interhat_tf.layers.numerical.bucket_embedding import BucketEmbedding
 from interhat_tf.layers.numerical.number_embedding import BinnedEmbedding, NumberEmbedding
 from interhat_tf.layers.numerical.periodic_embedding import PeriodicEmbedding
 from interhat_tf.layers.numerical.piecewise_linear_embedding import PiecewiseLinearEmbedding
+from interhat_tf.layers.sequences.activation_unit import ActivationUnit
+from interhat_tf.layers.sequences.augru import AUGRU
+from interhat_tf.layers.sequences.auxiliary_loss import AuxiliaryLoss
+from interhat_tf.layers.sequences.dice import Dice
 from interhat_tf.layers.value_pooling import ValuePooling
 
 __all__ = [
+    "AUGRU",
     "MLP",
     "NUMBER_EMBEDDINGS",
     "PRODUCT",
+    "ActivationUnit",
     "AttentionalAggregation",
     "AutoDis",
+    "AuxiliaryLoss",
     "BilinearFusion",
     "BinnedEmbedding",
     "BucketEmbedding",
@@ -51,6 +58,7 @@ __all__ = [
     "CrossLayer",
     "CrossNetwork",
     "CrossedFields",
+    "Dice",
     "EffectHead",
     "ElementwiseProduct",
     "ExponentialCrossNetwork",

@@ -129,7 +129,7 @@ class AttentionalAggregation(ConfigFromSignature):
             pooled = inputs if values is None else values
             return ops.squeeze(pooled, 1), ops.ones_like(inputs[:, :, 0])  # (B, d'), (B, 1)
         if weights is None:
-            weights = _softmax(self._scores(inputs, training), present)  # (B, m)
+            weights = softmax_of_present(self._scores(inputs, training), present)  # (B, m)
         if values is None:
             aggregation = ops.matmul(ops.expand_dims(weights, 1), inputs)  # (B, 1, d)
             return ops.squeeze(aggregation, 1), weights  # (B, d), (B, m)
@@ -153,7 +153,7 @@ class AttentionalAggregation(ConfigFromSignature):
         return (batch, values_shape[-1] if values_shape else dim), (batch, count)
 
 
-def _softmax(scores: Tensor, present: Tensor | None) -> Tensor:
+def softmax_of_present(scores: Tensor, present: Tensor | None) -> Tensor:
     """Returns weights, (B, m), that sum to 1 over those that are present, if any is."""
     if present is None:
         return ops.softmax(scores)

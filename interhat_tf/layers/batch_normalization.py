@@ -12,7 +12,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
     """Keras' batch normalisation with PyTorch's momentum and epsilon.
 
     Of several replicas one may get no record of an epoch's last batch. A mean over
-    none is not a number: the moving statistics stand in for it.
+    none is not a number: the moving statistics stand in for it. So they do where a mask
+    leaves no input.
 
     Args:
         momentum: Share of the moving statistics that a step keeps. Defaults to 0.9.
@@ -32,9 +33,23 @@ class BatchNormalization(keras.layers.BatchNormalization):
         super().__init__(momentum=momentum, epsilon=epsilon, **kwargs)
 
     def _moments(self, inputs: Tensor, mask: Any) -> tuple[Tensor, Tensor]:
-        mean, variance = super()._moments(inputs, mask)
-        found = ops.shape(inputs)[0] > 0
+        if mask is None:
+            mean, variance = super()._moments(inputs, mask)
+            found = ops.shape(inputs)[0] > 0
+        else:
+            mean, variance = _moments_of_present(inputs, ops.cast(mask, inputs.dtype))
+            found = ops.any(mask)
         return (
             ops.where(found, mean, ops.cast(self.moving_mean, mean.dtype)),
             ops.where(found, variance, ops.cast(self.moving_variance, variance.dtype)),
         )
+
+
+def _moments_of_present(inputs: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns mean and variance, (n,) each, of those inputs (..., n) that have a 1."""
+    rows = ops.reshape(inputs, (-1, inputs.shape[-1]))  # (N, n)
+    shares = ops.reshape(present / ops.maximum(ops.sum(present), 1), (1, -1))  # (1, N)
+    # Products of a vector and a matrix read the rows once, and keep no copy of them.
+    mean = ops.matmul(shares, rows)  # (1, n)
+    variance = ops.matmul(shares, ops.square(rows - mean))  # (1, n)
+    return mean[0], variance[0]

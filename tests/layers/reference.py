@@ -176,3 +176,44 @@ def exponential_cross_network(x, weights, layers, normalise=linear):
             x_l = x_l * (factors + weights[f"bias_{i}"]) + x_l
         rows.append(x_l)
     return np.stack(rows)
+
+
+def dice(s, weights):
+    """p(s) s + (1 - p(s)) alpha s, with the moving statistics."""
+    mean, variance = (weights[f"normalization/moving_{name}"] for name in ("mean", "variance"))
+    p = sigmoid((s - mean) / np.sqrt(variance + 1e-8))
+    return p * s + (1 - p) * weights["alpha"] * s
+
+
+def activation_unit(values, target, weights, activations, softmax_weights=False):
+    """DIN's v and a of one record, of the values (n, d) that it has."""
+    scores = []
+    for e in values:
+        hidden = np.concatenate([e, target, e - target, e * target])
+        for i, activation in enumerate(activations, start=1):
+            hidden = activation(dense(hidden, weights, f"hidden_{i}"))
+        scores.append(dense(hidden, weights, "score")[0])
+    if not scores:
+        return np.zeros_like(target), np.zeros(0)
+    of_values = softmax(np.array(scores)) if softmax_weights else np.array(scores)
+    return sum(a * e for a, e in zip(of_values, values, strict=True)), of_values
+
+
+def augru(values, attention, weights):
+    """DIEN's states h_1, ..., h_n of one record, (n, units)."""
+    w_u, w_r, w_h = np.split(weights["kernel"], 3, axis=1)
+    u_u, u_r, u_h = np.split(weights["recurrent_kernel"], 3, axis=1)
+    b_u, b_r, b_h = np.split(weights["bias"], 3)
+    h, states = np.zeros(len(u_u)), []
+    for i, a in zip(values, attention, strict=True):
+        u = sigmoid(i @ w_u + h @ u_u + b_u)
+        r = sigmoid(i @ w_r + h @ u_r + b_r)
+        candidate = np.tanh(i @ w_h + r * (h @ u_h) + b_h)
+        h = (1 - a * u) * h + a * u * candidate
+        states.append(h)
+    return np.stack(states)
+
+
+def sigmoid(x):
+    """1 / (1 + e^-x)."""
+    return 1 / (1 + np.exp(-x))

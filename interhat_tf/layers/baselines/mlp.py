@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from interhat_tf.layers.batch_normalization import BatchNormalization
+from interhat_tf.layers.sequences.dice import Dice, activate, activation_of
 from interhat_tf.ops import Shape, Tensor
 from interhat_tf.utils.config import Activation, ConfigFromSignature, Regularizer
 
@@ -22,7 +23,7 @@ class MLP(ConfigFromSignature):
 
     Args:
         units: Widths of the layers; none leaves the input as it is.
-        activation: Activation act. Defaults to `"relu"`.
+        activation: Activation act; `"dice"` is `Dice`. Defaults to `"relu"`.
         dropout: Rate at which units are dropped in training. Defaults to 0.
         batch_norm: Whether there is batch normalisation. Defaults to `False`.
         kernel_regularizer: Regularizer of kernels and biases. Defaults to `None`.
@@ -53,7 +54,6 @@ class MLP(ConfigFromSignature):
     ):
         super().__init__(**kwargs)
         self.units = tuple(int(width) for width in units)
-        self.activation = keras.activations.get(activation)
         self.dropout = dropout
         self.batch_norm = batch_norm
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
@@ -71,6 +71,10 @@ class MLP(ConfigFromSignature):
             BatchNormalization(dtype=self.dtype_policy, name=f"normalization_{i}")
             for i in range(1, batch_norm * len(self.units) + 1)
         ]
+        self.activations = [
+            activation_of(activation, kernel_regularizer, self.dtype_policy, f"activation_{i}")
+            for i in range(1, len(self.units) + 1)
+        ]
         self.dropout_layer = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
 
     def build(self, input_shape: Shape) -> None:
@@ -80,6 +84,9 @@ class MLP(ConfigFromSignature):
             input_shape = (None, dense.units)
         for normalization, width in zip(self.normalizations, self.units, strict=False):
             normalization.build((None, width))
+        for activation, width in zip(self.activations, self.units, strict=True):
+            if isinstance(activation, Dice):
+                activation.build((None, width))
         self.built = True
 
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
@@ -89,7 +96,8 @@ class MLP(ConfigFromSignature):
             outputs = self._transform(i, outputs)  # (B, units[i])
             if self.batch_norm:
                 outputs = self.normalizations[i](outputs, training=training)
-            outputs = self.dropout_layer(self.activation(outputs), training=training)
+            outputs = activate(self.activations[i], outputs, None, training)
+            outputs = self.dropout_layer(outputs, training=training)
         return outputs
 
     def _transform(self, i: int, inputs: Tensor) -> Tensor:
