@@ -33,9 +33,8 @@ def compile_steps(
     """Returns the function that trains a model for a number of steps.
 
     A step minimises the mean logloss of a batch, weighted as `RecordWeights` says, plus
-    the model's penalties. The
-    replicas of the strategy that the model was built under each take a part of
-    the batch.
+    the model's penalties and what its layers add by `add_loss`. The replicas of the
+    strategy that the model was built under each take a part of the batch.
 
     Args:
         model: A model that gives logits, (B, 1).
@@ -114,7 +113,7 @@ def compile_steps(
 
 
 class Objective:
-    """What a step minimises: the mean logloss of a batch plus penalties.
+    """What a step minimises: the mean logloss of a batch, plus penalties and layers' own losses.
 
     Args:
         model: A model that gives logits, (B, 1).
@@ -179,6 +178,7 @@ class Objective:
     def _batch_gradients(self, batch, rows):
         with tf.GradientTape() as tape:
             losses, added, sizes = self._losses(dict(batch))
+            added += self._added_by_layers(losses)
             objective = (tf.reduce_sum(losses) + added) / tf.cast(rows, losses.dtype)
         gradients = tape.gradient(objective, self.variables)
         sums = [tf.reduce_sum(tf.cast(losses, tf.float64), keepdims=True)]
@@ -199,6 +199,13 @@ class Objective:
         logits, terms = aligned_forward(self.model, inputs, self.alignments, drawn, factors)
         losses, added = self._loglosses(labels, logits), sum(term.loss for term in terms)
         return weigh(losses, factors), added, [term.sizes for term in terms]
+
+    def _added_by_layers(self, losses):
+        """Returns what layers gave `add_loss` in the model's call, means over records, as a sum."""
+        # `model.losses` has the penalties as well, which are added once a batch.
+        layers = self.model._flatten_layers()
+        added = [tf.cast(x, losses.dtype) for layer in layers for x in layer._get_own_losses()]
+        return tf.add_n(added) * tf.cast(tf.size(losses), losses.dtype) if added else 0.0
 
     def _named_alignments(self):
         return [(f"drawn for alignment {i}", a) for i, a in enumerate(self.alignments)]

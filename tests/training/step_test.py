@@ -31,3 +31,35 @@ def test_a_step_goes_down_the_mean_logloss_and_the_penalties(schema, rng):
     assert float(loss_sum) == pytest.approx(float(tf.reduce_sum(losses)), rel=1e-6)
     for variable, value in zip(model.trainable_variables, expected, strict=True):
         np.testing.assert_allclose(variable, value, atol=1e-6, err_msg=variable.path)
+
+
+def test_a_step_goes_down_what_layers_add(schema, rng):
+    """A layer that adds the mean of what it reads gives its bias the gradient of a mean."""
+
+    class Adds(keras.layers.Dense):
+        def call(self, inputs, training=False):
+            outputs = super().call(inputs)
+            if training:
+                self.add_loss(0.5 * keras.ops.mean(outputs))
+            return outputs
+
+    class Model(InterHAt):
+        def build(self, input_shape=None):
+            self.more = Adds(3)
+            self.more.build((None, 2))
+            super().build(input_shape)
+
+        def call(self, inputs, training=False):
+            self.more(inputs["numerical"], training=training)
+            return super().call(inputs, training=training)
+
+    batch, labels = random_batch(schema, rng, 8), np.float32(np.arange(8) % 2)
+    for microbatch_size in (None, 4):
+        model, loss_sum = Model(schema, embedding_dim=4), tf.Variable(0.0, dtype=tf.float64)
+        optimizer = keras.optimizers.SGD(1.0)
+        optimizer.build(model.trainable_variables)
+        data = tf.data.Dataset.from_tensors((batch, labels))
+        steps = compile_steps(model, optimizer, loss_sum, microbatch_size=microbatch_size)
+        steps(iter(data), tf.constant(1))
+        np.testing.assert_allclose(model.more.bias, np.full(3, -0.5 / 3), rtol=1e-5)
+        assert float(loss_sum) < 20, "the records' loglosses alone"
