@@ -109,4 +109,8 @@ def _count_values(data):
         columns = [*inputs.get(CATEGORICAL, np.empty((0, 0))).T, *lists_of(inputs, data.schema)]
         for total, ids in zip(counts, columns, strict=True):
             total += np.bincount(ids[ids != PADDING], minlength=len(total))
-    return {field.name: rows[1:].tolist() for field, rows in zip(fields, counts, strict=True)}
+    return {
+        field.name: rows[1:].tolist()
+        for field, rows in zip(fields, counts, strict=True)
+        if field.shares is None
+    }

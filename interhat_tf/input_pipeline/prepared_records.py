@@ -41,8 +41,8 @@ class PreparedRecords:
     Attributes:
         name: The set's name, configuration and version.
         schema: The `Schema` of the inputs, with the crosses that `with_crosses` made.
-        vocabularies: For each field with ids, the raw values of ids 1, 2, …;
-            of a `Bucketed` field, the ranges of numbers.
+        vocabularies: For each field with ids, the raw values of ids 1, 2, …, of a field that
+            shares those of the other one; of a `Bucketed` field, the ranges of numbers.
         statistics: The figures of the paper's Table 1, and each split's size.
         weighted: Whether the records have weights, as with `prepare_click_log(weight=)`.
         negative_sampling_rate: The share of the records without a click that the log
@@ -57,9 +57,8 @@ class PreparedRecords:
         check_format(self._folder / METADATA, metadata.get("format"))
         with naming_damaged_json(self._folder):
             self.schema = Schema.from_dict(metadata["schema"])
-            self.vocabularies: dict[str, list[str]] = metadata["encoding"]["vocabularies"]
+            self.vocabularies = _vocabularies(metadata["encoding"], self.schema)
             self.statistics: dict[str, Any] = metadata["statistics"]
-            _check_vocabularies(self.vocabularies, self.schema)
         self.weighted: bool = "weight" in builder.info.features
         weights = metadata.get("made_from", {}).get("weights") or {}
         self.negative_sampling_rate: float = weights.get("negative_sampling_rate", 1.0)
@@ -216,7 +215,7 @@ class PreparedRecords:
         return self.statistics["splits"][split]["rows"]
 
     def id_of(self, field: str, value: str) -> int:
-        """Returns the id of a raw value of a categorical field.
+        """Returns the id of a raw value of a categorical field, or of one of several values.
 
         Raises:
             ValueError: If there is no such field, or its vocabulary does not
@@ -235,9 +234,10 @@ class PreparedRecords:
     def _name_of(self, field: str, value: str) -> str:
         """Returns what the vocabulary has of a raw value: itself, or the name of its hash."""
         (raw,) = (raw for raw in self.encoding.fields if raw.name == field)
-        if not isinstance(raw, Categorical):
+        owner = self.encoding.owner(raw)
+        if not isinstance(owner, Categorical):
             return value
-        return as_categories(pa.array([value]), raw)[0].as_py()
+        return as_categories(pa.array([value]), owner)[0].as_py()
 
     def files(self, split: str) -> list[str]:
         """Returns the paths of a split's files."""
@@ -248,9 +248,15 @@ class PreparedRecords:
         return [str(path) for path in self._info.splits[split].filepaths]
 
 
-def _check_vocabularies(vocabularies: Mapping[str, Any], schema: Schema) -> None:
-    """Raises an error if not every field with ids has a value for each id but 0."""
-    for field in (*schema.categorical, *schema.multivalued):
-        found, values = len(vocabularies[field.name]), field.vocabulary_size - 1
-        if found != values:
-            raise DamagedFileError(f"{field.name} has {values} values, {found} are there")
+def _vocabularies(encoding: Mapping[str, Any], schema: Schema) -> dict[str, list[str]]:
+    """Returns the values of each field with ids; raises an error if an id but 0 has none."""
+    fields = (*schema.categorical, *schema.multivalued)
+    own: Mapping[str, list[str]] = encoding["vocabularies"]
+    found = {field.name: own[field.shares or field.name] for field in fields}
+    for field in fields:
+        values = field.vocabulary_size - 1
+        if len(found[field.name]) != values:
+            raise DamagedFileError(
+                f"{field.name} has {values} values, {len(found[field.name])} are there"
+            )
+    return found

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from interhat_tf.errors import SettingError
 from interhat_tf.growth import Growth
 from interhat_tf.preprocessing.encoding import Encoding
-from interhat_tf.preprocessing.fields import Categorical
+from interhat_tf.preprocessing.fields import Categorical, is_counted
 from interhat_tf.preprocessing.vocabulary import ValueCounts
 from interhat_tf.utils.digests import content_digest
 
@@ -75,7 +75,7 @@ class Ancestor:
         vocabularies = dict(self.encoding.vocabularies)
         dropped, unseen, counts = {}, {}, {}
         for field in self.encoding.fields:
-            if isinstance(field, Categorical):
+            if isinstance(field, Categorical) and is_counted(field):
                 name = field.name
                 vocabularies[name], dropped[name], unseen[name], counts[name] = self._grow_field(
                     field, values[name]

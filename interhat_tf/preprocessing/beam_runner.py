@@ -18,7 +18,7 @@ from etils import epath
 
 from interhat_tf.errors import DataError, SettingError
 from interhat_tf.preprocessing.encoding import Encoding
-from interhat_tf.preprocessing.fields import COUNTED, RawField
+from interhat_tf.preprocessing.fields import RawField, is_counted
 from interhat_tf.preprocessing.rows import Chunk, Rows
 from interhat_tf.preprocessing.shuffle import Partitions
 from interhat_tf.preprocessing.value_tables import (
@@ -91,7 +91,7 @@ class BeamRunner:
         values = {
             field.name: _read_values(folder, position)
             for position, field in enumerate(fields)
-            if isinstance(field, COUNTED)
+            if is_counted(field)
         }
         return pickle.loads((folder / "totals").read_bytes()), values
 

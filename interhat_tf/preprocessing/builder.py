@@ -23,7 +23,12 @@ from etils import epath
 
 from interhat_tf.errors import DataError, FullDiskError
 from interhat_tf.preprocessing.encoding import Encoding, row_dtype
-from interhat_tf.preprocessing.fields import Multivalued, RawField
+from interhat_tf.preprocessing.fields import (
+    Multivalued,
+    RawField,
+    Sequential,
+    check_shares,
+)
 from interhat_tf.preprocessing.local_runner import LocalRunner
 from interhat_tf.preprocessing.log_files import manual_folder
 from interhat_tf.preprocessing.log_parts import (
@@ -143,6 +148,7 @@ class ClickLogBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # t
 
     def _shard_iterators_per_split(self, dl_manager):
         runner, fields, read = self._runner, self.fields, self._read_chunk
+        check_shares(fields)
         with describing_parts(self._files(manual_folder(dl_manager))) as parts:
             chunks = self._chunks(dl_manager)
             counts, values = runner.count(chunks, read, fields, self._folder("counts"))
@@ -154,7 +160,7 @@ class ClickLogBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # t
                     f"the log has {counts.rows.sum():,}: add rows, or split them in another way"
                 )
         encoding = self._fit(values, counts)
-        _warn_of_long_lists(encoding.lengths, counts.longest)
+        _warn_of_long_lists(encoding, counts.longest)
         self.info.metadata.update(
             format=FORMAT,
             schema=encoding.schema().to_dict(),
@@ -181,11 +187,13 @@ class ClickLogBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # t
         return epath.Path(self.data_path) / f"{name}.tmp"
 
 
-def _warn_of_long_lists(lengths: Mapping[str, int], longest: Mapping[str, int]) -> None:
-    for name, length in lengths.items():
+def _warn_of_long_lists(encoding: Encoding, longest: Mapping[str, int]) -> None:
+    ordered = {field.name for field in encoding.fields if isinstance(field, Sequential)}
+    for name, length in encoding.lengths.items():
         if longest[name] > length:
+            kept = "latest" if name in ordered else "first"
             warnings.warn(
-                f"{name}: a row has {longest[name]:,} values, of which the first {length:,} are "
+                f"{name}: a row has {longest[name]:,} values, of which the {kept} {length:,} are "
                 f"kept; max_values= keeps more",
                 stacklevel=2,
             )

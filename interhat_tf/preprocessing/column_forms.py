@@ -20,6 +20,7 @@ from interhat_tf.preprocessing.fields import (
     Multivalued,
     Numerical,
     RawField,
+    Sequential,
     as_text,
     parse_numbers,
 )
@@ -35,6 +36,7 @@ NULL_VALUES = (
 TEXT, WHOLE, BOOLEAN, NUMBER = "text", "whole number", "true or false", "number"
 HOUR, WEEKDAY, DAYS = "hour", "weekday", "days"
 TEXTS, WHOLES = "list of text", "list of whole numbers"
+TEXT_SEQUENCE, WHOLE_SEQUENCE = "sequence of text", "sequence of whole numbers"
 
 FORMS: dict[str, type[RawField]] = {
     TEXT: Categorical,
@@ -46,6 +48,8 @@ FORMS: dict[str, type[RawField]] = {
     DAYS: Numerical,
     TEXTS: Multivalued,
     WHOLES: Multivalued,
+    TEXT_SEQUENCE: Sequential,
+    WHOLE_SEQUENCE: Sequential,
 }
 """The forms, and what each makes of a column."""
 
@@ -58,11 +62,13 @@ RULES = {
     WEEKDAY: TIME_RULE,
     DAYS: TIME_RULE,
     TEXTS: "expected a list of values; values in one text need a separator (multivalued=)",
+    TEXT_SEQUENCE: "expected a list of values; values in one text need a separator (sequence=)",
     WHOLES: "expected a list of whole numbers, none of them a float of 2^53 or more",
+    WHOLE_SEQUENCE: "expected a list of whole numbers, none of them a float of 2^53 or more",
 }
 """What a value must be, of the forms that refuse some."""
 
-ELEMENTS = {TEXTS: TEXT, WHOLES: WHOLE}
+ELEMENTS = {TEXTS: TEXT, WHOLES: WHOLE, TEXT_SEQUENCE: TEXT, WHOLE_SEQUENCE: WHOLE}
 """The forms of lists, and that of their values."""
 
 OPPOSITES = (("false", "true"), ("f", "t"), ("no", "yes"), ("n", "y"), ("off", "on"))
@@ -113,7 +119,11 @@ class Reading:
     @classmethod
     def plain(cls, fields: Sequence[RawField]) -> "Reading":
         """Returns the reading of a log whose columns are the fields: text, or numbers."""
-        forms: dict[type[RawField], str] = {Multivalued: TEXTS, Categorical: TEXT}
+        forms: dict[type[RawField], str] = {
+            Sequential: TEXT_SEQUENCE,
+            Multivalued: TEXTS,
+            Categorical: TEXT,
+        }
         return cls({f.name: Source(f.name, forms.get(type(f), NUMBER)) for f in fields})
 
     @property
@@ -158,6 +168,7 @@ def read_form(
             - `DAYS`: the days since 1970, float64.
             - `TEXTS`, `WHOLES`: lists of texts, or of whole numbers as text; see
               `value_lists.read_lists`.
+            - `TEXT_SEQUENCE`, `WHOLE_SEQUENCE`: so, but a row without a value has none.
         null_values: Words that stand for a missing value, but in text.
         separator: What stands between two values of a text, for lists. Defaults to
             `None`: the column has lists.
@@ -179,7 +190,10 @@ def read_form(
         return as_text(column), np.ones(len(column), bool)
     if form in ELEMENTS:
         return read_lists(
-            column, separator, lambda values: read_form(values, ELEMENTS[form], null_values)
+            column,
+            separator,
+            lambda values: read_form(values, ELEMENTS[form], null_values),
+            may_be_empty=FORMS[form] is Sequential,
         )
     if null_values:
         column = _without(column, null_values)

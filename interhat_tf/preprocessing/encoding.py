@@ -24,10 +24,12 @@ from interhat_tf.preprocessing.fields import (
     Numerical,
     QuantileBuckets,
     RawField,
+    Sequential,
     as_categories,
     as_numbers,
     bucket_of,
     field_config,
+    owner_of,
 )
 from interhat_tf.preprocessing.rows import Rows
 from interhat_tf.preprocessing.scaling import (
@@ -40,7 +42,15 @@ from interhat_tf.preprocessing.scaling import (
     scale_to_dict,
 )
 from interhat_tf.preprocessing.vocabulary import ValueCounts
-from interhat_tf.schema import CATEGORICAL, MULTIVALUED, NUMERICAL, PADDING, Field, Schema
+from interhat_tf.schema import (
+    CATEGORICAL,
+    MULTIVALUED,
+    NUMERICAL,
+    PADDING,
+    SEQUENCE,
+    Field,
+    Schema,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,9 +58,9 @@ class Encoding:
     """How raw values become ids and numbers; fitted on training rows.
 
     Args:
-        fields: The log's fields.
-        vocabularies: For each field that becomes a category, the readable
-            values of ids 1, 2, …, a string array.
+        fields: The log's fields, sequences behind all others, as in a `Schema`.
+        vocabularies: For each field that becomes a category and does not share another's,
+            the readable values of ids 1, 2, …, a string array.
         ranges: For each field of numbers, minimum and maximum.
         buckets: For each `Bucketed` field, the buckets of ids 1, 2, …, an array.
         scales: For each `Numerical` field whose scale is not its range's, the `Scale`.
@@ -68,6 +78,10 @@ class Encoding:
     scales: dict[str, Scale] = dataclasses.field(default_factory=dict)
     edges: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
     lengths: dict[str, int] = dataclasses.field(default_factory=dict)
+
+    def owner(self, field: RawField) -> RawField:
+        """Returns the field whose vocabulary a field has: itself unless it shares."""
+        return next(other for other in self.fields if other.name == owner_of(field))
 
     def scale_of(self, field: str) -> Scale:
         """Returns the scale of a numerical field."""
@@ -97,7 +111,10 @@ class Encoding:
         ranges = {name: r if np.isfinite(r).all() else (0.0, 0.0) for name, r in ranges.items()}
         numbers = {name: sample.in_order() for name, sample in (samples or {}).items()}
         vocabularies, buckets, scales, edges = {}, {}, {}, {}
+        fields = sorted(fields, key=lambda field: isinstance(field, Sequential))
         for field in fields:
+            if owner_of(field) != field.name:
+                continue
             if isinstance(field, Categorical):
                 vocabularies[field.name] = values[field.name].by_frequency()
             elif isinstance(field, Bucketed):
@@ -121,20 +138,20 @@ class Encoding:
 
     def schema(self) -> Schema:
         """Returns the `Schema` of the encoded rows."""
-        numerical = [field for field in self.fields if isinstance(field, Numerical)]
-        hashed = {f.name: f.hash_size for f in self.fields if isinstance(f, Categorical)}
-        return Schema(
-            [
-                Field(
-                    name,
-                    MULTIVALUED if name in self.lengths else CATEGORICAL,
-                    len(ids) + 1,
-                    hash_size=hashed.get(name),
-                    max_length=self.lengths.get(name, 0),
-                )
-                for name, ids in self.vocabularies.items()
-            ]
-            + [Field(f.name, NUMERICAL, may_be_missing=f.may_be_missing) for f in numerical]
+        return Schema(map(self._schema_field, self.fields))
+
+    def _schema_field(self, field: RawField) -> Field:
+        if isinstance(field, Numerical):
+            return Field(field.name, NUMERICAL, may_be_missing=field.may_be_missing)
+        owner = self.owner(field)
+        kinds: dict[type, str] = {Sequential: SEQUENCE, Multivalued: MULTIVALUED}
+        return Field(
+            field.name,
+            kinds.get(type(field), CATEGORICAL),
+            len(self.vocabularies[owner.name]) + 1,
+            hash_size=owner.hash_size if isinstance(owner, Categorical) else None,
+            max_length=self.lengths.get(field.name, 0),
+            shares=None if owner is field else owner.name,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -154,7 +171,7 @@ class Encoding:
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> "Encoding":
         """Returns the encoding that `to_dict` wrote."""
-        classes = (Categorical, Multivalued, Numerical, Bucketed, QuantileBuckets)
+        classes = (Categorical, Multivalued, Sequential, Numerical, Bucketed, QuantileBuckets)
         kinds = {kind.__name__: kind for kind in classes}
         return cls(
             tuple(
@@ -207,9 +224,10 @@ def encode_values(values: pa.Table, encoding: Encoding) -> dict[str, np.ndarray]
     for field in encoding.fields:
         column = values[field.name]
         if isinstance(field, Multivalued):
-            ids = _ids_of(pc.list_flatten(column), field, encoding)
-            lengths = np.asarray(pc.list_value_length(column))
-            columns[MULTIVALUED].extend(_padded(ids, lengths, encoding.lengths[field.name]))
+            ids = _ids_of(pc.list_flatten(column), encoding.owner(field), encoding)
+            lengths, length = np.asarray(pc.list_value_length(column)), encoding.lengths[field.name]
+            skipped = np.maximum(lengths - length, 0) if isinstance(field, Sequential) else 0
+            columns[MULTIVALUED].extend(_padded(ids, lengths, length, skipped))
         elif isinstance(field, Categorical):
             columns[CATEGORICAL].append(_ids_of(column, field, encoding))
         elif isinstance(field, Bucketed):
@@ -238,11 +256,11 @@ def _ids_of(column, field, encoding):
     return np.asarray(pc.fill_null(ids, -1)) + np.int32(1)
 
 
-def _padded(ids, lengths, length):
-    """Returns the first ids of each row, padded to a length, (length, rows)."""
+def _padded(ids, lengths, length, skipped):
+    """Returns the first ids of each row behind the skipped ones, padded, (length, rows)."""
     rows = np.repeat(np.arange(len(lengths)), lengths)
-    places = np.arange(len(ids)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    kept = places < length
+    places = np.arange(len(ids)) - np.repeat(np.cumsum(lengths) - lengths + skipped, lengths)
+    kept = (places >= 0) & (places < length)
     padded = np.full((length, len(lengths)), PADDING, np.int32)
     padded[places[kept], rows[kept]] = ids[kept]
     return padded

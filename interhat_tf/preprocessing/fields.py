@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import tensorflow as tf
 
+from interhat_tf.errors import SettingError
 from interhat_tf.utils.hashing import hash_names
 
 MISSING_BUCKET = -1
@@ -64,6 +66,25 @@ class Multivalued(Categorical):
     """
 
     max_length: int = MAX_VALUES
+
+
+@dataclasses.dataclass(frozen=True)
+class Sequential(Multivalued):
+    """A raw field of several names a row in the order of time, the latest last.
+
+    A row without a name has none.
+
+    Args:
+        name: The field's name.
+        min_count: As for `Multivalued`.
+        hash_size: As for `Multivalued`.
+        max_length: The most names of a row that are kept, the latest ones. Where training
+            rows have fewer, their longest list is the limit. Defaults to 64.
+        shares: The name of another field of names, whose vocabulary and hash it has: names
+            that only this field has are out of vocabulary. Defaults to `None`: its own.
+    """
+
+    shares: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,8 +146,37 @@ class QuantileBuckets:
 RawField = Categorical | Numerical | Bucketed | QuantileBuckets
 """A field of a raw log."""
 
-COUNTED = (Categorical, Bucketed)
-"""The fields whose values are counted; of the others a range and a sample are enough."""
+
+def owner_of(field: RawField) -> str:
+    """Returns the name of the field whose vocabulary a field has: itself unless it shares."""
+    return (isinstance(field, Sequential) and field.shares) or field.name
+
+
+def check_shares(fields: Sequence[RawField]) -> None:
+    """Raises an error if a field shares what is no other field's own vocabulary.
+
+    Example:
+
+    >>> check_shares([Numerical("price"), Sequential("history", shares="price")])
+    Traceback (most recent call last):
+    interhat_tf.errors.SettingError: field 'history' shares the vocabulary of 'price', which is no \
+other field of names with a vocabulary of its own
+    """
+    own = {f.name for f in fields if isinstance(f, Categorical) and owner_of(f) == f.name}
+    for field in fields:
+        if (owner := owner_of(field)) != field.name and owner not in own:
+            raise SettingError(
+                f"field {field.name!r} shares the vocabulary of {owner!r}, which is no other "
+                f"field of names with a vocabulary of its own"
+            )
+
+
+def is_counted(field: RawField) -> bool:
+    """Returns whether a field's values are counted.
+
+    Of numbers a range and a sample are enough, of shared values the other field's counts.
+    """
+    return isinstance(field, (Categorical, Bucketed)) and owner_of(field) == field.name
 
 
 def needs_sample(field: RawField) -> bool:

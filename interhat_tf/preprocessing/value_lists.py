@@ -28,21 +28,23 @@ def is_list(dtype: pa.DataType) -> bool:
 
 
 def read_lists(
-    column: Column, separator: str | None, read: ReadValues
+    column: Column, separator: str | None, read: ReadValues, may_be_empty: bool = False
 ) -> tuple[pa.ListArray, np.ndarray]:
     """Reads each row's values, in their order, as a list of texts.
 
     A value that is missing or empty is none, so that `Comedy||Drama` has two. A row without
-    a value has one, the empty text: the missing value, which is a value like any other.
+    a value has one, the empty text: the missing value, which is a value like any other. If
+    rows may be empty, it has none.
 
     Args:
         column: Lists, or text.
         separator: What stands between two values of a text, blanks around it left out;
             `None` if there is no such text.
         read: How the values are read.
+        may_be_empty: Whether rows may be empty. Defaults to `False`.
 
     Returns:
-        The lists, none of them empty, and whether each row's values were right, (rows,)
+        The lists, and whether each row's values were right, (rows,)
         booleans. A text that has no separator is no list.
 
     Raises:
@@ -74,7 +76,13 @@ def read_lists(
     if not is_list(column.type):
         values = pc.utf8_trim_whitespace(values)
     present = pc.not_equal(values, "")
-    return _lists_of(values.filter(present), parents[np.asarray(present)], rows), right
+    values, parents = values.filter(present), parents[np.asarray(present)]
+    counts = np.bincount(parents, minlength=rows)
+    empty = np.flatnonzero(counts == 0)
+    if len(empty) and not may_be_empty:
+        values, counts = _with_missing(values, parents, empty), np.maximum(counts, 1)
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), _whole(values)), right
 
 
 def separator_of(texts: pa.Array) -> str:
@@ -103,17 +111,11 @@ def separator_of(texts: pa.Array) -> str:
     return ""
 
 
-def _lists_of(values: Column, parents: np.ndarray, rows: int) -> pa.ListArray:
-    """Returns lists of values by their rows, which rise; of a row without any, the empty text."""
-    counts = np.bincount(parents, minlength=rows)
-    empty = np.flatnonzero(counts == 0)
-    if len(empty):
-        order = np.argsort(np.concatenate([parents, empty]), kind="stable")
-        none = pa.array([""] * len(empty), pa.string())
-        values = pa.concat_arrays([_whole(values), none]).take(pa.array(order))
-    ends = np.cumsum(np.maximum(counts, 1))
-    offsets = np.concatenate([[0], ends]).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), _whole(values))
+def _with_missing(values: Column, parents: np.ndarray, empty: np.ndarray) -> pa.Array:
+    """Returns values by their rows, which rise, and the empty text of each row without any."""
+    order = np.argsort(np.concatenate([parents, empty]), kind="stable")
+    none = pa.array([""] * len(empty), pa.string())
+    return pa.concat_arrays([_whole(values), none]).take(pa.array(order))
 
 
 def _whole(column: Column) -> pa.Array:

@@ -16,7 +16,6 @@ from etils import epath
 
 from interhat_tf.errors import DataError
 from interhat_tf.preprocessing.fields import (
-    COUNTED,
     Bucketed,
     Categorical,
     Column,
@@ -28,6 +27,7 @@ from interhat_tf.preprocessing.fields import (
     as_numbers,
     as_text,
     bucket_of,
+    is_counted,
     needs_sample,
 )
 from interhat_tf.preprocessing.rows import SPLITS, Rows
@@ -137,7 +137,7 @@ def count_rows(rows: Rows, fields: Sequence[RawField]) -> Counts:
             )
         if isinstance(field, Categorical) and field.hash_size is not None:
             column = as_categories(column, field)
-        if isinstance(field, COUNTED):
+        if is_counted(field):
             values[field.name] = _count_values(column, of_values, isinstance(field, Bucketed))
     split_rows = np.bincount(rows.splits, minlength=len(SPLITS))
     positives = np.bincount(rows.splits[rows.labels == 1], minlength=len(SPLITS))
@@ -199,11 +199,13 @@ def statistics(
 
     Returns:
         A dictionary. `distinct_features` counts, over all rows, every value of
-        every categorical field, every bucket, and one for each numerical field;
+        every categorical field that has its own, every bucket, one for each numerical field;
         `missing` the training rows without a number, of fields that may be missing.
     """
     categorical = [field for field in fields if isinstance(field, Categorical)]
-    features = {field.name: values[field.name].distinct for field in categorical}
+    features = {
+        field.name: values[field.name].distinct for field in categorical if is_counted(field)
+    }
     for field in fields:
         if isinstance(field, Numerical):
             features[field.name] = 1
@@ -220,7 +222,9 @@ def statistics(
         **({"missing": counts.missing} if counts.missing else {}),
         "records": int(counts.rows.sum()),
         "distinct_features": sum(features.values()),
-        "features": {field.name: features[field.name] for field in fields},
+        "features": {
+            field.name: features[field.name] for field in fields if field.name in features
+        },
         "splits": {
             split: {"rows": int(rows), "positives": int(positives)}
             for split, rows, positives in zip(SPLITS, counts.rows, counts.positives, strict=True)
@@ -241,7 +245,7 @@ class CountStore:
     """
 
     def __init__(self, fields: Sequence[RawField], folder: epath.Path):
-        self._fields = [field for field in fields if isinstance(field, COUNTED)]
+        self._fields = [field for field in fields if is_counted(field)]
         self._folder = folder
         # For each field a merged table and later ones that wait to be merged.
         self._tables = {field.name: [] for field in self._fields}

@@ -9,9 +9,15 @@ import pyarrow as pa
 import pytest
 
 from interhat_tf.preprocessing.encoding import Encoding, encode_rows, encode_values, row_dtype
-from interhat_tf.preprocessing.fields import Bucketed, Categorical, Numerical
+from interhat_tf.preprocessing.fields import (
+    Bucketed,
+    Categorical,
+    Multivalued,
+    Numerical,
+    Sequential,
+)
 from interhat_tf.preprocessing.rows import Rows
-from interhat_tf.preprocessing.vocabulary import CountStore, count_rows
+from interhat_tf.preprocessing.vocabulary import CountStore, count_rows, statistics
 from interhat_tf.schema import Field
 from tests.preprocessing.logs import TEST, TRAIN, make_rows
 
@@ -19,7 +25,9 @@ from tests.preprocessing.logs import TEST, TRAIN, make_rows
 def fit(fields, chunk):
     store = CountStore(fields, None)
     store.add(count_rows(chunk, fields))
-    return Encoding.fit(fields, store.value_counts(), store.totals.ranges)
+    return Encoding.fit(
+        fields, store.value_counts(), store.totals.ranges, longest=store.totals.longest
+    )
 
 
 def encode(field, train, other=()):
@@ -331,3 +339,84 @@ def test_numbers_that_no_training_row_has_are_json():
     np.testing.assert_array_equal(encoded["numerical"], [[0], [0]])
     # Missing is the only bucket that training rows have.
     np.testing.assert_array_equal(encoded["categorical"], [[1], [0]])
+
+
+HISTORIES = [["a", "b"], [], ["x", "c", "b", "a"], ["b"]]
+MOVIES = ["b", "a", "b", "c"]
+
+
+def encode_histories(field, movie=None, splits=(TRAIN,) * 4):
+    """Encodes a history in front of a bag of genres and of the movie that it is of."""
+    fields = [field, Multivalued("genres"), movie or Categorical("movie")]
+    genres = [["g"], ["g", "h"], [""], ["h"]]
+    columns = {"history": HISTORIES, "genres": genres, "movie": MOVIES}
+    chunk = make_rows({name: pa.array(values) for name, values in columns.items()}, splits)
+    encoding = Encoding.from_dict(json.loads(json.dumps(fit(fields, chunk).to_dict())))
+    return encoding, encode_rows(chunk, encoding)
+
+
+def test_a_history_has_the_ids_of_what_it_is_of():
+    encoding, rows = encode_histories(Sequential("history", shares="movie"))
+    assert {k: v.to_pylist() for k, v in encoding.vocabularies.items()} == {
+        "genres": ["g", "h", ""],
+        "movie": ["b", "a", "c"],
+    }
+    schema = encoding.schema()
+    assert schema.field_names == ("movie", "genres", "history")
+    assert schema.sequences == (Field("history", "sequence", 4, max_length=4, shares="movie"),)
+    # Behind the bag; a value that is in histories alone is unknown.
+    assert rows["multivalued"].tolist() == [
+        [1, -1, 2, 1, -1, -1],
+        [1, 2, -1, -1, -1, -1],
+        [3, -1, 0, 3, 1, 2],
+        [2, -1, 1, -1, -1, -1],
+    ]
+    for row in rows:
+        schema.check({kind: row[kind][None] for kind in ("categorical", "multivalued")})
+
+
+def test_the_latest_values_of_a_history_are_kept_and_of_a_bag_the_first():
+    _, rows = encode_histories(Sequential("history", max_length=2, shares="movie"))
+    assert rows["multivalued"][:, 2:].tolist() == [[2, 1], [-1, -1], [1, 2], [1, -1]]
+    encoding = encode_histories(Multivalued("history", max_length=2))[0]
+    rows = encode_values(
+        pa.table({"history": HISTORIES, "genres": [["g"]] * 4, "movie": MOVIES}), encoding
+    )
+    vocabulary = encoding.vocabularies["history"].to_pylist()
+    assert rows["multivalued"][:2, 2].tolist() == [1 + vocabulary.index(v) for v in ("x", "c")]
+
+
+def test_a_history_is_no_longer_than_those_of_training_rows():
+    encoding, rows = encode_histories(
+        Sequential("history", shares="movie"), splits=(TRAIN, TRAIN, TEST, TRAIN)
+    )
+    assert encoding.lengths["history"] == 2
+    assert rows["multivalued"][2, 2:].tolist() == [2, 1]  # b and a, which is the first of equals
+
+
+def test_a_history_may_have_a_vocabulary_of_its_own():
+    encoding, rows = encode_histories(Sequential("history", min_count=2))
+    assert encoding.vocabularies["history"].to_pylist() == ["b", "a"]
+    assert encoding.schema().sequences == (Field("history", "sequence", 3, max_length=4),)
+    assert rows["multivalued"][2, 2:].tolist() == [0, 0, 1, 2]
+
+
+def test_a_history_of_hashed_values_has_their_hash():
+    movie = Categorical("movie", hash_size=5)
+    encoding, rows = encode_histories(Sequential("history", shares="movie"), movie)
+    (history,) = encoding.schema().sequences
+    assert history.hash_size == 5
+    movies = dict(zip(MOVIES, rows["categorical"][:, 0].tolist(), strict=True))
+    assert rows["multivalued"][0, 2:4].tolist() == [movies["a"], movies["b"]]
+
+
+def test_a_shared_vocabulary_is_counted_once():
+    fields = [Categorical("movie"), Sequential("history", shares="movie")]
+    chunk = make_rows({"movie": MOVIES, "history": pa.array(HISTORIES)}, [TRAIN] * 4)
+    store = CountStore(fields, None)
+    store.add(count_rows(chunk, fields))
+    values = store.value_counts()
+    assert list(values) == ["movie"] and values["movie"].distinct == 3
+    counted = statistics(store.totals, values, fields)
+    assert counted["features"] == {"movie": 3} and counted["distinct_features"] == 3
+    assert counted["categorical_fields"] == 2

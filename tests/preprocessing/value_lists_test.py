@@ -2,7 +2,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from interhat_tf.preprocessing.column_forms import NULL_VALUES, TEXTS, WHOLES, read_form
+from interhat_tf.preprocessing.column_forms import (
+    NULL_VALUES,
+    TEXT_SEQUENCE,
+    TEXTS,
+    WHOLE_SEQUENCE,
+    WHOLES,
+    read_form,
+)
 from interhat_tf.preprocessing.kinds import form_of
 from interhat_tf.preprocessing.value_lists import separator_of
 
@@ -23,6 +30,17 @@ FOUND = [["Comedy", "War"], [""], [""], ["Drama"], ["War"]]
 def test_lists_of_any_type_are_read(column):
     found, right = read_form(column, TEXTS)
     assert found.to_pylist() == FOUND
+    assert right.all()
+
+
+def test_a_row_of_a_sequence_has_no_missing_value():
+    for column in (pa.array(LISTS), pa.array(LISTS, pa.large_list(pa.large_string()))):
+        found, right = read_form(column, TEXT_SEQUENCE)
+        assert found.to_pylist() == [["Comedy", "War"], [], [], ["Drama"], ["War"]]
+        assert right.all()
+    texts = pa.array(["7 | 8.0", "", None, "|NA"])
+    found, right = read_form(texts, WHOLE_SEQUENCE, NULL_VALUES, "|")
+    assert found.to_pylist() == [["7", "8"], [], [], []]
     assert right.all()
 
 
