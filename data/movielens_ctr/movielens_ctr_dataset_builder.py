@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import tensorflow_datasets as tfds
 
 from interhat_tf.preprocessing.builder import ClickLogBuilder
-from interhat_tf.preprocessing.fields import Categorical, Multivalued, RawField
+from interhat_tf.preprocessing.fields import Categorical, Multivalued, RawField, Sequential
 from interhat_tf.preprocessing.log_files import log_files, manual_folder
 
+from .likes import MAX_HISTORY, liked_or_not
 from .pairs import rated_or_not
 from .raw_files import GENRES, read_movies, read_ratings, read_users
 from .records import chunks_of
@@ -32,6 +33,12 @@ class Builder(ClickLogBuilder):
         tfds.core.BuilderConfig(
             name="genres", description="The same records; the genres are one multivalued field."
         ),
+        tfds.core.BuilderConfig(
+            name="history", description="Which rated movies a user liked, after which others."
+        ),
+        tfds.core.BuilderConfig(
+            name="no_history", description="The records of `history`, without what was before."
+        ),
     ]
     MANUAL_DOWNLOAD_INSTRUCTIONS = f"""
     users.dat, movies.dat and ratings.dat of {SOURCE}, plain or
@@ -40,10 +47,16 @@ class Builder(ClickLogBuilder):
 
     @property
     def fields(self) -> Sequence[RawField]:
-        """User, movie, what is known of both, and the genres: a field each, or one of lists."""
-        if self.builder_config.name == "pairs":
+        """User, movie, what is known of both, the genres, and what the user liked before."""
+        config = self.builder_config.name
+        if config == "pairs":
             return [Categorical(name) for name in FIELDS]
-        return [*map(Categorical, ATTRIBUTES), Multivalued("genres")]
+        history = Sequential("history", shares="movie", max_length=MAX_HISTORY)
+        return [
+            *map(Categorical, ATTRIBUTES),
+            Multivalued("genres"),
+            *([history] if config == "history" else []),
+        ]
 
     def _files(self, folder):
         if not folder.exists():  # they are downloaded
@@ -57,7 +70,8 @@ class Builder(ClickLogBuilder):
         paths = dict(zip(FILES, self._files(folder), strict=True))
         users, movies = read_users(paths["users"]), read_movies(paths["movies"])
         ratings = read_ratings(paths["ratings"], users, movies)
-        samples = rated_or_not(ratings, paths["ratings"])
+        in_time = self.builder_config.name in ("history", "no_history")
+        samples = liked_or_not(ratings) if in_time else rated_or_not(ratings, paths["ratings"])
         names = [field.name for field in self.fields]
         return chunks_of(samples, names, users, movies, paths["ratings"])
 

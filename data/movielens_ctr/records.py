@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from interhat_tf.preprocessing.histories import Histories
 from interhat_tf.preprocessing.rows import Rows
 
 CHUNK_ROWS = 1 << 17
@@ -19,17 +20,18 @@ class Samples:
         pairs: Positions of the user and of the movie in their files, (rows, 2).
         labels: 0 or 1, (rows,) uint8.
         splits: Positions in `SPLITS`, (rows,) int8.
-        liked: Positions of movies, of which each pair's history is a part. Defaults to
-            none: there are no histories.
-        histories: Where in `liked` each pair's history begins and ends, (rows, 2).
-            Defaults to none.
+        histories: The movies of each pair's history. Defaults to `None`: there are none.
     """
 
     pairs: np.ndarray
     labels: np.ndarray
     splits: np.ndarray
-    liked: np.ndarray = dataclasses.field(default_factory=lambda: np.empty(0, np.int32))
-    histories: np.ndarray | None = None
+    histories: Histories | None = None
+
+    def __getitem__(self, rows: slice) -> "Samples":
+        """Returns some of the samples."""
+        histories = self.histories and self.histories[rows]
+        return Samples(self.pairs[rows], self.labels[rows], self.splits[rows], histories)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -63,34 +65,15 @@ class Records:
         for table, of_pairs in zip((self.users, self.movies), self.samples.pairs.T, strict=True):
             for name in set(table.column_names) & set(self.fields):
                 columns[name] = table[name].take(pa.array(of_pairs))
-        if self.samples.histories is not None:
-            columns["history"] = self._histories()
+        if self.samples.histories and "history" in self.fields:
+            titles = self.movies["movie"].combine_chunks()
+            columns["history"] = self.samples.histories.lists_of(titles)
         values = pa.table({name: columns[name] for name in self.fields})
         samples = self.samples
         return Rows(values, samples.labels, samples.splits, self.source, first_row=self.first_row)
 
-    def _histories(self):
-        """Returns the titles of each pair's history, a column of lists."""
-        starts, ends = self.samples.histories.T
-        offsets = np.concatenate([[0], np.cumsum(ends - starts)])
-        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], ends - starts)
-        movies = self.samples.liked[np.repeat(starts, ends - starts) + within]
-        titles = self.movies["movie"].combine_chunks().take(pa.array(movies))
-        return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), titles)
-
 
 def chunks_of(samples: Samples, *of_all) -> list[Records]:
     """Returns samples as chunks of `CHUNK_ROWS`; the other arguments are those of `Records`."""
-    chunks = []
-    for start in range(0, len(samples.pairs), CHUNK_ROWS):
-        part = slice(start, start + CHUNK_ROWS)
-        histories = None if samples.histories is None else samples.histories[part]
-        of_chunk = Samples(
-            samples.pairs[part],
-            samples.labels[part],
-            samples.splits[part],
-            samples.liked,
-            histories,
-        )
-        chunks.append(Records(of_chunk, start, *of_all))
-    return chunks
+    starts = range(0, len(samples.pairs), CHUNK_ROWS)
+    return [Records(samples[start : start + CHUNK_ROWS], start, *of_all) for start in starts]
