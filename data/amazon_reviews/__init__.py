@@ -1,0 +1,1 @@
+"""Amazon reviews as click records; see README.md."""
