@@ -25,7 +25,7 @@ REQUIRED = ("dataset",)
 LOG_FLAGS = (
     *("label", "positive", "categorical", "numerical", "exclude", "null_values"),
     *("weight", "negative_sampling_rate"),
-    *("multivalued", "max_values"),
+    *("multivalued", "sequence", "shares", "max_values"),
     *("scaling", "min_count", "hash_size", "delimiter", "encoding", "split", "dry_run"),
     *("drop_after", "drop_below"),
 )
@@ -53,10 +53,12 @@ def _define_log_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_list("numerical", None, "its numerical columns; default: inferred", values)
     about = "COLUMN=SEPARATOR,…: columns of several values; COLUMN alone if they are lists"
     flags.DEFINE_list("multivalued", None, about, values)
-    flags.DEFINE_integer(
-        *("max_values", None, "values of such a column that are kept of a row", 1),
-        flag_values=values,
-    )
+    about = "the same of columns whose values are in the order of time, the latest last"
+    flags.DEFINE_list("sequence", None, about, values)
+    about = "COLUMN=FIELD,…: columns of --sequence that have another field's values"
+    flags.DEFINE_list("shares", None, about, values)
+    about = "values of such columns that are kept of a row; or COLUMN=NUMBER,…"
+    flags.DEFINE_list("max_values", None, about, values)
     flags.DEFINE_list("exclude", None, "its columns that are left out", values)
     flags.DEFINE_list("null_values", None, "words for a missing value, but in text", values)
     about = "scale of its numbers: log, quantiles, min-max, buckets; or COLUMN=SCALE,…"
@@ -109,8 +111,12 @@ def main(values: flags.FlagValues) -> None:
         about_log["scaling"] = choice_by_column("scaling", about_log["scaling"])
     if "hash_size" in about_log:
         about_log["hash_size"] = sizes_by_column("hash_size", about_log["hash_size"])
-    if "multivalued" in about_log:
-        about_log["multivalued"] = separators_by_column(about_log["multivalued"])
+    for flag in {"multivalued", "sequence"} & about_log.keys():
+        about_log[flag] = separators_by_column(about_log[flag])
+    if "shares" in about_log:
+        about_log["shares"] = fields_by_column("shares", about_log["shares"])
+    if "max_values" in about_log:
+        about_log["max_values"] = max_values(about_log["max_values"])
     if values.grow:
         about_log["grow"] = prepared_dataset(values.grow, values.data_dir)
     if values.log:
@@ -152,7 +158,7 @@ def choice_by_column(flag: str, parts: list[str]) -> str | dict[str, str]:
 
 
 def separators_by_column(parts: list[str]) -> dict[str, str | None]:
-    """Returns what `--multivalued` says stands between two values of each column, if anything.
+    """Returns what a flag says stands between two values of each column, if anything.
 
     A comma, which is between the flag's own parts, is written `COLUMN=,` as well.
 
@@ -169,6 +175,47 @@ def separators_by_column(parts: list[str]) -> dict[str, str | None]:
         column, has_separator, separator = part.partition("=")
         separators[column] = (separator or ",") if has_separator else None
     return separators
+
+
+def fields_by_column(flag: str, parts: list[str]) -> dict[str, str]:
+    """Returns the field that a flag gives each column that it names.
+
+    Args:
+        flag: The flag, for messages.
+        parts: What stands between its commas.
+
+    Raises:
+        ValueError: If a part names no column, or no field.
+
+    Example:
+
+    >>> fields_by_column("shares", ["history=movie"])
+    {'history': 'movie'}
+    """
+    pairs = [part.partition("=") for part in parts]
+    for part, (column, _, field) in zip(parts, pairs, strict=True):
+        if not column or not field:
+            raise SettingError(f"--{flag}: {part!r} is not COLUMN=FIELD, as in history=movie")
+    return {column: field for column, _, field in pairs}
+
+
+def max_values(parts: list[str]) -> int | dict[str, int]:
+    """Returns how many values `--max_values` keeps, of all columns or of those that it names.
+
+    Args:
+        parts: What stands between its commas.
+
+    Raises:
+        ValueError: If a part has no whole number.
+
+    Example:
+
+    >>> max_values(["8"]), max_values(["history=50", "genres=6"])
+    (8, {'history': 50, 'genres': 6})
+    """
+    if len(parts) == 1 and parts[0].isdecimal():
+        return int(parts[0])
+    return sizes_by_column("max_values", parts)
 
 
 def sizes_by_column(flag: str, parts: list[str]) -> dict[str, int]:

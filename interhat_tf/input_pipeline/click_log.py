@@ -18,7 +18,7 @@ from interhat_tf.input_pipeline.grown_log import (
 )
 from interhat_tf.input_pipeline.own_log_builder import OwnLogBuilder
 from interhat_tf.preprocessing.column_forms import NULL_VALUES
-from interhat_tf.preprocessing.field_choices import Scalings
+from interhat_tf.preprocessing.field_choices import MaxValues, Scalings
 from interhat_tf.preprocessing.fields import MAX_VALUES
 from interhat_tf.preprocessing.labels import find_label
 from interhat_tf.preprocessing.log_formats import Path, find_log
@@ -54,7 +54,9 @@ def prepare_click_log(
     categorical: str | Iterable[str] | None = None,
     numerical: str | Iterable[str] | None = None,
     multivalued: str | Iterable[str] | Mapping[str, str | None] | None = None,
-    max_values: int = MAX_VALUES,
+    sequence: str | Iterable[str] | Mapping[str, str | None] | None = None,
+    shares: Mapping[str, str] | None = None,
+    max_values: MaxValues = MAX_VALUES,
     exclude: str | Iterable[str] = (),
     positive: str | int | bool | None = None,
     null_values: Iterable[str] = NULL_VALUES,
@@ -101,7 +103,7 @@ def prepare_click_log(
       cells, is `17`.
     - Lists of texts or of whole numbers become multivalued fields. Values that stand in one
       text, as `Comedy|Drama`, do if `multivalued` says what is between them; the line of
-      their column says so.
+      their column says so. Lists in the order of time become sequences if `sequence` says so.
     - Other numbers become numerical fields.
     - Dates and times, also seconds or milliseconds since 1970 in a column whose name
       says so, become two categorical fields: `NAME_hour` and `NAME_weekday`.
@@ -135,9 +137,17 @@ def prepare_click_log(
             columns of lists, the names alone, or `None` for what stands between. They become
             multivalued fields. A list without a value has the missing one, as an empty
             text has. Defaults to `None`: the columns of lists.
-        max_values: The most values of a multivalued field that are kept of a row, the
-            first ones; those of the longest list in training rows if it has fewer. Defaults
-            to 64.
+        sequence: So the columns whose rows have several values in the order of time, the
+            latest last, as the movies that a user has seen. They become sequences. A list
+            without a value has none. Defaults to `None`: there are none.
+        shares: For a sequence of another field's values, that field, `{"history": "movie"}`:
+            it has the field's ids, and models the field's embeddings. The vocabulary follows
+            from the other column alone, so that it is the same without the sequence; values
+            that are in the sequence alone are unknown. Defaults to `None`: each has a
+            vocabulary of its own.
+        max_values: The most values that are kept of a row, of a multivalued field the first
+            ones, of a sequence the latest, for all such fields or by the name of the column;
+            those of the longest list in training rows if it has fewer. Defaults to 64.
         exclude: Names of columns that are left out. Defaults to none.
         null_values: Words that stand for a missing value, but in columns of text.
             Defaults to `NULL_VALUES`: NA, N/A, null, None, -, ? and such.
@@ -231,7 +241,9 @@ def prepare_click_log(
     """
     check_arguments(download_config, prepare_click_log)
     _check_name(name)
-    given = {"min_count": min_count, "max_values": max_values}
+    given = {"min_count": min_count}
+    if not isinstance(max_values, Mapping):
+        given["max_values"] = max_values
     check_limits(given, dict.fromkeys(given, int))
     log = find_log(paths, delimiter, encoding)
     _check_runner(paths, download_config)
@@ -242,7 +254,7 @@ def prepare_click_log(
         decided |= {"weight": weight, "negative_sampling_rate": negative_sampling_rate != 1}
         decided |= {"numerical": numerical, "exclude": exclude, "min_count": min_count > 1}
         decided |= {"scaling": scaling, "hash_size": hash_size, "multivalued": multivalued}
-        decided |= {"max_values": max_values != MAX_VALUES}
+        decided |= {"sequence": sequence, "shares": shares, "max_values": max_values != MAX_VALUES}
         check_growing(grow, {**decided, "null_values": null_values != NULL_VALUES})
         log = new_log(log, grow, delimiter, encoding)
         plan = plan_new_log(log, grow, way)
@@ -258,6 +270,8 @@ def prepare_click_log(
             categorical=None if categorical is None else _as_list(categorical),
             numerical=None if numerical is None else _as_list(numerical),
             multivalued=_separators(multivalued),
+            sequence=_separators(sequence),
+            shares=shares,
             max_values=max_values,
             exclude=_as_list(exclude),
             scaling=scaling,
@@ -287,10 +301,10 @@ def _check_runner(paths, download_config):
         )
 
 
-def _separators(multivalued):
-    if isinstance(multivalued, Mapping):
-        return multivalued
-    return dict.fromkeys(_as_list(multivalued or ()))
+def _separators(columns):
+    if isinstance(columns, Mapping):
+        return columns
+    return dict.fromkeys(_as_list(columns or ()))
 
 
 def _row_weights(weight, negative_sampling_rate):

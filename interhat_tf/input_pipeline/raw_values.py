@@ -9,7 +9,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from interhat_tf.errors import DataError
-from interhat_tf.preprocessing.column_forms import NUMBER, RULES, Reading, Source, read_form
+from interhat_tf.preprocessing.column_forms import (
+    ELEMENTS,
+    NUMBER,
+    RULES,
+    Reading,
+    Source,
+    read_form,
+)
 from interhat_tf.preprocessing.encoding import Encoding, encode_values
 from interhat_tf.preprocessing.fields import Column, as_text
 from interhat_tf.preprocessing.table_log import plain_dictionaries
@@ -27,6 +34,8 @@ from interhat_tf.utils.value_texts import ValueTexts
 
 MAX_UNKNOWN = 0.5
 """Share of a field's values that may be unknown without a warning, unless told otherwise."""
+
+LIST_RULE = "a row's values are one list of texts or of whole numbers, with no list within it"
 
 Records: TypeAlias = Any
 """Raw records: a dictionary of lists, or a pandas, polars or Arrow table."""
@@ -203,6 +212,10 @@ def _read_field(values: Any, source: Source, null_values: Sequence[str]) -> Colu
         column = values if isinstance(values, pa.ChunkedArray) else pa.array(values)
         found, right = read_form(column, source.form, null_values, source.separator)
     except (pa.ArrowException, TypeError, OverflowError) as error:
+        if source.form in ELEMENTS and not isinstance(values, str):
+            row, value = _first_wrong_list(values, source)
+            problem = f"row {row}: {value!r}; {LIST_RULE}"
+            raise DataError(f"field {source.column!r}, {problem}") from error
         raise DataError(
             f"field {source.column!r}: the values are not a list of texts or of numbers ({error})"
         ) from error
@@ -222,3 +235,17 @@ def _read_field(values: Any, source: Source, null_values: Sequence[str]) -> Colu
         )
         raise DataError(f"field {source.column!r}, row {row}: {problem}")
     return found
+
+
+def _first_wrong_list(values: Any, source: Source) -> tuple[int, Any]:
+    """Returns the first row that cannot be read as a list, or not with those before, and it."""
+    rows = values.to_pylist() if isinstance(values, pa.ChunkedArray) else list(values)
+    readable, wrong = 0, len(rows)  # numbers of first rows
+    while wrong - readable > 1:
+        middle = (readable + wrong) // 2
+        try:
+            read_form(pa.array(rows[:middle]), source.form, (), source.separator)
+            readable = middle
+        except (pa.ArrowException, TypeError, OverflowError):
+            wrong = middle
+    return wrong - 1, rows[wrong - 1]

@@ -68,6 +68,14 @@ RULES = {
 }
 """What a value must be, of the forms that refuse some."""
 
+IN_ORDER = {
+    TEXTS: TEXT_SEQUENCE,
+    TEXT: TEXT_SEQUENCE,
+    WHOLES: WHOLE_SEQUENCE,
+    WHOLE: WHOLE_SEQUENCE,
+}
+"""The form of a sequence of lists or of values of another form."""
+
 ELEMENTS = {TEXTS: TEXT, WHOLES: WHOLE, TEXT_SEQUENCE: TEXT, WHOLE_SEQUENCE: WHOLE}
 """The forms of lists, and that of their values."""
 

@@ -12,6 +12,7 @@ from interhat_tf.preprocessing.column_forms import (
     DAYS,
     FORMS,
     HOUR,
+    IN_ORDER,
     NUMBER,
     TEXT,
     TEXTS,
@@ -27,13 +28,14 @@ from interhat_tf.preprocessing.fields import (
     Column,
     Multivalued,
     Numerical,
+    Sequential,
     as_text,
     parse_numbers,
 )
 from interhat_tf.preprocessing.kinds import TIME_PARTS, form_of, is_text
 from interhat_tf.preprocessing.times import TIME as WRITTEN_TIME
 from interhat_tf.preprocessing.value_lists import is_list, separator_of
-from interhat_tf.schema import CATEGORICAL, MULTIVALUED, NUMERICAL
+from interhat_tf.schema import CATEGORICAL, MULTIVALUED, NUMERICAL, SEQUENCE
 
 LABEL, WEIGHT, TIME, SPLIT = "label", "weight", "time", "split"
 LEFT_OUT, UNKNOWN = "left out", "unknown"
@@ -45,7 +47,14 @@ MOSTLY = 0.9
 """Share of numbers among the values of a text column from which on it is worth a word."""
 
 
-KINDS_OF_FORMS = {Categorical: CATEGORICAL, Multivalued: MULTIVALUED, Numerical: NUMERICAL}
+KINDS_OF_FORMS = {
+    Categorical: CATEGORICAL,
+    Multivalued: MULTIVALUED,
+    Sequential: SEQUENCE,
+    Numerical: NUMERICAL,
+}
+SEVERAL = (MULTIVALUED, SEQUENCE)
+"""The kinds of fields of several values, and the arguments that name them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,13 +63,14 @@ class ColumnPlan:
 
     Args:
         column: The column's name.
-        kind: `"label"`, `"weight"`, `"categorical"`, `"multivalued"`, `"numerical"`,
-            `"time"`, `"left out"`, or `"split"` of a column that does nothing but split the rows.
+        kind: `"label"`, `"weight"`, `"categorical"`, `"multivalued"`, `"sequence"`,
+            `"numerical"`, `"time"`, `"left out"`, or `"split"` of a column that does nothing but
+            split the rows.
         forms: The form of each field that it becomes, by the field's name.
         values: Number of values, the missing one apart.
         missing: Share of the rows without a value.
         rare: Of a categorical field, the share of the rows whose value no other
-            row has; of a multivalued one, of the values that are there once. About
+            row has; of one of several values, of the values that are there once. About
             as many new records would have an unknown value (Good and Turing's estimate).
         example: A value.
         note: What else there is to say.
@@ -90,19 +100,29 @@ class ColumnPlanner:
     null_values: tuple[str, ...]
     separators: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
-    def plan(self, column: Column, name: str, kind: str | None) -> ColumnPlan:
-        """Returns the plan of a column; its kind is `None` where none was named."""
+    def plan(
+        self, column: Column, name: str, kind: str | None, element: str | None = None
+    ) -> ColumnPlan:
+        """Returns the plan of a column.
+
+        Args:
+            column: The column.
+            name: Its name.
+            kind: What it becomes; `None` where nothing was said.
+            element: The form of the values that a sequence is of; `None` if they are its own.
+        """
         form = form_of(column, name, self.null_values)
-        if name in self.separators:
-            return self._field(column, name, TEXTS)
-        if kind == MULTIVALUED and FORMS.get(form) is not Multivalued:
-            raise SettingError(
-                f"{self.where}: column {name!r} has no lists of text or whole numbers; if its "
-                f"texts have several values, say what stands between them, as in "
-                f'multivalued={{"{name}": "|"}}'
+        if kind in SEVERAL:
+            form = TEXTS if name in self.separators else form
+            if FORMS.get(form) is not Multivalued:
+                raise SettingError(
+                    f"{self.where}: column {name!r} has no lists of text or whole numbers; if its "
+                    f"texts have several values, say what stands between them, as in "
+                    f'{kind}={{"{name}": "|"}}'
+                )
+            return self._field(
+                column, name, IN_ORDER[element or form] if kind == SEQUENCE else form
             )
-        if kind == MULTIVALUED:
-            return self._field(column, name, form)
         if kind == CATEGORICAL:
             if is_list(column.type):
                 raise DataError(
@@ -142,9 +162,9 @@ class ColumnPlanner:
         kind, rare = KINDS_OF_FORMS[FORMS[form]], None
         if kind != NUMERICAL:
             of_all = np.asarray(counts["counts"])
-            rows = of_all.sum() if kind == MULTIVALUED else len(column)
+            rows = of_all.sum() if kind in SEVERAL else len(column)
             rare = np.count_nonzero(of_all == 1) / max(rows, 1)
-        if kind == MULTIVALUED:
+        if kind in SEVERAL:
             note = _note_of_lists(values, source.separator)
         else:
             note = _note(column, form, self.null_values)
@@ -180,10 +200,11 @@ def _holds_dates(column, form):
 
 def _count(values):
     """Returns a table of `values` and `counts` without the missing, and the missing ones' share."""
-    if is_list(values.type):  # a row without a value has the missing one
+    if is_list(values.type):  # a row without a value has the missing one, or of a sequence none
         counted, missing_values = _count(pc.list_flatten(values))
-        lengths = pc.sum(pc.list_value_length(values)).as_py() or 0
-        return counted, missing_values * lengths / max(len(values), 1)
+        lengths = np.asarray(pc.list_value_length(values))
+        without = missing_values * lengths.sum() + np.count_nonzero(lengths == 0)
+        return counted, without / max(len(lengths), 1)
     missing = pc.is_null(values) if not is_text(values.type) else pc.equal(values, "")
     counted = pc.value_counts(values.filter(pc.invert(missing)))
     table = pa.table({"values": counted.field("values"), "counts": counted.field("counts")})

@@ -4,7 +4,14 @@ import difflib
 from collections.abc import Collection, Iterable, Mapping
 
 from interhat_tf.errors import SettingError
-from interhat_tf.preprocessing.fields import Categorical, Numerical, QuantileBuckets, RawField
+from interhat_tf.preprocessing.fields import (
+    MAX_VALUES,
+    Categorical,
+    Numerical,
+    QuantileBuckets,
+    RawField,
+    owner_of,
+)
 from interhat_tf.preprocessing.scaling import SCALES
 
 BUCKETS = "buckets"
@@ -13,6 +20,9 @@ DEFAULT_SCALING = "log"
 
 Scalings = str | Mapping[str, str] | None
 """One of `SCALINGS` for all numerical fields, or one for each that is named."""
+
+MaxValues = int | Mapping[str, int]
+"""The most values that are kept of all fields of several values, or of each that is named."""
 
 
 def check_names(what: str, names: Iterable[str], known: Collection[str], kind: str) -> None:
@@ -93,15 +103,16 @@ def check_hash_sizes(hash_size: Mapping[str, int], names: Collection[str]) -> No
             )
 
 
-def check_separators(separators: Mapping[str, str | None]) -> None:
+def check_separators(what: str, separators: Mapping[str, str | None]) -> None:
     """Raises an error if what is to stand between two values is no text.
 
     Args:
+        what: The argument, for the message.
         separators: What stands between the values of each column; `None` of lists.
 
     Example:
 
-    >>> check_separators({"genres": ""})
+    >>> check_separators("multivalued", {"genres": ""})
     Traceback (most recent call last):
     interhat_tf.errors.SettingError: multivalued of 'genres' is ''; give what stands between two \
 values, as '|', or None if the column has lists
@@ -109,19 +120,68 @@ values, as '|', or None if the column has lists
     for name, separator in separators.items():
         if separator is not None and (not isinstance(separator, str) or not separator):
             raise SettingError(
-                f"multivalued of {name!r} is {separator!r}; give what stands between two values, "
+                f"{what} of {name!r} is {separator!r}; give what stands between two values, "
                 f"as '|', or None if the column has lists"
             )
 
 
+def check_sharing(shares: Mapping[str, str], ordered: Collection[str], chosen: Mapping) -> None:
+    """Raises an error if a field that is no sequence shares, or a choice is for one that does.
+
+    Args:
+        shares: The field whose vocabulary a sequence has, by the sequence.
+        ordered: The sequences.
+        chosen: The choices that a vocabulary has, by argument and field.
+
+    Example:
+
+    >>> check_sharing({"seen": "movie"}, ["seen"], {"hash_size": {"seen": 100}})
+    Traceback (most recent call last):
+    interhat_tf.errors.SettingError: hash_size of 'seen': it has the vocabulary of 'movie'; say it \
+of that field
+    """
+    check_names("shares", shares, ordered, "column of sequence=")
+    for argument, names in chosen.items():
+        if both := [name for name in shares if name in names]:
+            raise SettingError(
+                f"{argument} of {both[0]!r}: it has the vocabulary of {shares[both[0]]!r}; say it "
+                f"of that field"
+            )
+
+
+def lengths_of(max_values: MaxValues, names: Collection[str]) -> dict[str, int]:
+    """Returns the most values of a row that are kept of each field of several values.
+
+    Args:
+        max_values: What was chosen; `MAX_VALUES` for fields that are not named.
+        names: Names of the fields.
+
+    Example:
+
+    >>> lengths_of({"seen": 50}, ["genres", "seen"])
+    {'genres': 64, 'seen': 50}
+    """
+    if not isinstance(max_values, Mapping):
+        return dict.fromkeys(names, max_values)
+    check_names("max_values", max_values, names, "field of several values")
+    for name, number in max_values.items():
+        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+            raise SettingError(
+                f"max_values of {name!r} is {number!r}; it must be a whole number of at least 1"
+            )
+    return {**dict.fromkeys(names, MAX_VALUES), **max_values}
+
+
 def describe_choice(field: RawField) -> str:
-    """Returns a field's scale, or its hash, in words; nothing of the default.
+    """Returns a field's scale, hash or foreign vocabulary in words; nothing of the default.
 
     >>> describe_choice(Numerical("age", "quantiles")), describe_choice(QuantileBuckets("age"))
     ('quantiles scale', 'in 32 buckets')
     >>> describe_choice(Categorical("user", hash_size=1000))
     'hashed into 1,000'
     """
+    if (owner := owner_of(field)) != field.name:
+        return f"the vocabulary of {owner!r}"
     if isinstance(field, Categorical) and field.hash_size is not None:
         return f"hashed into {field.hash_size:,}"
     if isinstance(field, QuantileBuckets):

@@ -8,11 +8,14 @@ import pyarrow.compute as pc
 
 from interhat_tf.errors import DataError, SettingError
 from interhat_tf.preprocessing.column_forms import (
+    ELEMENTS,
     FORMS,
     NULL_VALUES,
     TEXT,
+    TEXT_SEQUENCE,
     TEXTS,
     WHOLE,
+    WHOLE_SEQUENCE,
     WHOLES,
     Reading,
     Source,
@@ -26,11 +29,14 @@ from interhat_tf.preprocessing.column_plan import (
     ColumnPlanner,
 )
 from interhat_tf.preprocessing.field_choices import (
+    MaxValues,
     Scalings,
     check_hash_sizes,
     check_names,
     check_separators,
+    check_sharing,
     describe_choice,
+    lengths_of,
     number_fields,
 )
 from interhat_tf.preprocessing.fields import (
@@ -39,6 +45,7 @@ from interhat_tf.preprocessing.fields import (
     Multivalued,
     Numerical,
     RawField,
+    Sequential,
     as_text,
 )
 from interhat_tf.preprocessing.kinds import TIME_PARTS, form_of
@@ -46,13 +53,13 @@ from interhat_tf.preprocessing.labels import Label, find_label_values
 from interhat_tf.preprocessing.row_weights import RowWeights
 from interhat_tf.preprocessing.splits import ColumnSplit, RandomSplit, Split, TimeSplit
 from interhat_tf.preprocessing.value_lists import is_list
-from interhat_tf.schema import CATEGORICAL, MULTIVALUED, NUMERICAL
+from interhat_tf.schema import CATEGORICAL, MULTIVALUED, NUMERICAL, SEQUENCE
 
 NOT_ASKED_FOR = "not asked for"
 
 RANDOM = RandomSplit()
 
-OF_ANY_VALUE = (TEXT, WHOLE, TEXTS, WHOLES)
+OF_ANY_VALUE = (TEXT, WHOLE, TEXTS, WHOLES, TEXT_SEQUENCE, WHOLE_SEQUENCE)
 """The forms of which there may be any number of values."""
 
 
@@ -62,7 +69,7 @@ class LogPlan:
 
     Args:
         label: The label.
-        fields: The `Categorical`, `Multivalued` and `Numerical` fields.
+        fields: The `Categorical`, `Multivalued`, `Sequential` and `Numerical` fields.
         reading: How their values are read.
         columns: What becomes of each column, in the log's order.
         rows: Number of rows that were looked at.
@@ -88,7 +95,9 @@ def plan_log(
     categorical: Sequence[str] | None = None,
     numerical: Sequence[str] | None = None,
     multivalued: Mapping[str, str | None] | None = None,
-    max_values: int = MAX_VALUES,
+    sequence: Mapping[str, str | None] | None = None,
+    shares: Mapping[str, str] | None = None,
+    max_values: MaxValues = MAX_VALUES,
     exclude: Sequence[str] = (),
     scaling: Scalings = None,
     hash_size: Mapping[str, int] | None = None,
@@ -109,7 +118,9 @@ def plan_log(
         numerical: Columns that become numerical fields.
         multivalued: Columns that become multivalued fields, and what stands between
             the values of their texts, `None` of columns of lists.
-        max_values: The most values of a row that are kept.
+        sequence: Columns that become sequences, and the same.
+        shares: The field whose vocabulary a sequence has, by the sequence.
+        max_values: The most values of a row that are kept, of all fields or by field.
         exclude: Columns that are left out.
         scaling: The scale of all numerical fields, or of those that are named.
         hash_size: Number of names that a field's values share by a hash, by field.
@@ -131,17 +142,21 @@ def plan_log(
     >>> plan.columns[2].note
     'one value a row'
     """
-    hashed, several = dict(hash_size or {}), dict(multivalued or {})
-    check_separators(several)
+    hashed, shared = dict(hash_size or {}), dict(shares or {})
+    several, ordered = dict(multivalued or {}), dict(sequence or {})
+    check_separators("multivalued", several)
+    check_separators("sequence", ordered)
+    check_sharing(shared, ordered, {"hash_size": hashed})
     if categorical is None and numerical is None:  # of whose columns kinds are inferred
-        hashed_lists = (c for c in hashed if c in sample.column_names and is_list(sample[c].type))
-        several = dict.fromkeys(hashed_lists) | several
+        lists = (c for c in hashed if c in sample.column_names and is_list(sample[c].type))
+        several = dict.fromkeys(c for c in lists if c not in ordered) | several
     scaled = scaling if isinstance(scaling, Mapping) else {}
-    chosen = {"scaling": list(scaled), "hash_size": list(hashed), "multivalued": list(several)}
+    chosen = {"scaling": list(scaled), "hash_size": list(hashed)}
+    chosen |= {MULTIVALUED: list(several), SEQUENCE: list(ordered)}
     roles = _roles(label, weights)
     kinds = _asked_kinds(sample.column_names, roles, categorical, numerical, exclude, chosen)
     found = find_label_values(sample[label], label, positive)
-    separators = {column: text for column, text in several.items() if text}
+    separators = {column: text for column, text in (several | ordered).items() if text}
     planner = ColumnPlanner(where, tuple(null_values), separators)
     if split.column is not None:
         _check_split(sample.column_names, label, kinds, split)
@@ -149,7 +164,7 @@ def plan_log(
         # Dates have hours and weekdays; other times are later than all that trained.
         if kinds.get(split.column, "named") is None and not _may_be_field(split, sample, planner):
             del kinds[split.column]
-    plans = {column: planner.plan(sample[column], column, kind) for column, kind in kinds.items()}
+    plans = _plan_columns(sample, planner, kinds, shared)
     sources = {
         field: Source(column, form, separators.get(column))
         for column, plan in plans.items()
@@ -158,13 +173,10 @@ def plan_log(
     _check(plans, sources, where)
     numbers = number_fields(scaling, [f for f, s in sources.items() if FORMS[s.form] is Numerical])
     check_hash_sizes(hashed, [field for field, s in sources.items() if s.form in OF_ANY_VALUE])
+    lengths = lengths_of(max_values, [field for field, s in sources.items() if s.form in ELEMENTS])
     fields = tuple(
         numbers.get(field)
-        or (
-            Multivalued(field, min_count, hashed.get(field), max_values)
-            if FORMS[source.form] is Multivalued
-            else Categorical(field, min_count, hashed.get(field))
-        )
+        or _field_of_names(field, source.form, (min_count, hashed.get(field)), lengths, shared)
         for field, source in sources.items()
     )
     plans |= _tell_choices(plans, fields)
@@ -232,6 +244,27 @@ def follow_plan(
     return LogPlan(label, tuple(fields), reading, columns, len(sample), split, weights)
 
 
+def _plan_columns(sample, planner, kinds, shared):
+    """Returns the plans of columns; a sequence of another field's values is read as they are."""
+    plans = {c: planner.plan(sample[c], c, kind) for c, kind in kinds.items() if c not in shared}
+    forms = {field: form for plan in plans.values() for field, form in plan.forms.items()}
+    owners = [field for field, form in forms.items() if form in OF_ANY_VALUE]
+    for column, owner in shared.items():
+        check_names(f"shares of {column!r}", [owner], owners, "field of text or whole numbers")
+        element = ELEMENTS.get(forms[owner], forms[owner])
+        plans[column] = planner.plan(sample[column], column, SEQUENCE, element)
+    return {column: plans[column] for column in kinds}
+
+
+def _field_of_names(name, form, of_vocabulary, lengths, shared):
+    kind = FORMS[form]
+    if kind is Sequential:
+        return Sequential(name, *of_vocabulary, lengths[name], shared.get(name))
+    if kind is Multivalued:
+        return Multivalued(name, *of_vocabulary, lengths[name])
+    return Categorical(name, *of_vocabulary)
+
+
 def _roles(label, weights):
     """Returns what the columns are that cannot become fields."""
     columns = weights.columns if weights else []
@@ -257,9 +290,9 @@ def _asked_kinds(columns, roles, categorical, numerical, exclude, chosen):
     """Returns the columns that may become fields and their kinds, `None` where none is named.
 
     Those that have a scale of their own are numerical, those that have a hash categorical.
-    Those that are named as multivalued are so whatever else is named.
+    Those that are named as of several values are so whatever else is named.
     """
-    several = chosen["multivalued"]
+    several = [*chosen[MULTIVALUED], *chosen[SEQUENCE]]
     inferred = categorical is None and numerical is None
     if inferred:
         candidates = [column for column in columns if column not in (*roles, *exclude)]
@@ -280,7 +313,8 @@ def _asked_kinds(columns, roles, categorical, numerical, exclude, chosen):
         if named.count(column) > 1:
             raise SettingError(f"column {column!r} is named twice; a field has one kind")
     kinds = dict.fromkeys(categorical, CATEGORICAL) | dict.fromkeys(numerical, NUMERICAL)
-    kinds |= dict.fromkeys(several, MULTIVALUED)
+    kinds |= dict.fromkeys(chosen[MULTIVALUED], MULTIVALUED)
+    kinds |= dict.fromkeys(chosen[SEQUENCE], SEQUENCE)
     if inferred:
         return {column: kinds.get(column) for column in candidates}
     if not kinds:
