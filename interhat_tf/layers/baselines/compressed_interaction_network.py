@@ -23,6 +23,9 @@ class CompressedInteractionNetwork(ConfigFromSignature):
     authors' code, which is not in the paper, is not here either). The layer has
     sum_k H_k H_{k-1} m weights, with H_0 = m.
 
+    Without an activation the last layer's maps, which are needed summed over d alone, are
+    computed from sums: sum_i sum_j W_ij (sum_d X_id X^0_jd), at 1 / d of the operations.
+
     Args:
         feature_maps: Number of feature maps H_k of each layer.
         activation: Activation act. Defaults to `None`.
@@ -71,15 +74,24 @@ class CompressedInteractionNetwork(ConfigFromSignature):
 
     def call(self, inputs: Tensor) -> Tensor:
         """Returns p+, (B, sum of feature_maps)."""
-        dim = inputs.shape[-1]
         first = current = ops.transpose(inputs, (0, 2, 1))  # (B, d, m)
+        *kernels, last = self.kernels
         pooled = []
-        for kernel in self.kernels:
-            pairs = ops.expand_dims(current, 3) * ops.expand_dims(first, 2)  # (B, d, H_{k-1}, m)
-            pairs = ops.reshape(pairs, (-1, dim, kernel.shape[0]))  # (B, d, H_{k-1} * m)
-            current = self.activation(ops.matmul(pairs, kernel))  # (B, d, H_k)
+        for kernel in kernels:
+            current = self._maps(current, first, kernel)  # (B, d, H_k)
             pooled.append(ops.sum(current, axis=1))  # (B, H_k)
+        if self.activation is keras.activations.linear:
+            sums = ops.matmul(ops.transpose(current, (0, 2, 1)), first)  # (B, H_{k-1}, m)
+            pooled.append(ops.matmul(ops.reshape(sums, (-1, last.shape[0])), last))  # (B, H_k)
+        else:
+            pooled.append(ops.sum(self._maps(current, first, last), axis=1))  # (B, H_k)
         return ops.concatenate(pooled, axis=-1)  # (B, H_1 + H_2 + ...)
+
+    def _maps(self, current: Tensor, first: Tensor, kernel: Tensor) -> Tensor:
+        """Returns a layer's maps, (B, d, H_k), of the last (B, d, H_{k-1}) and X^0, (B, d, m)."""
+        pairs = ops.expand_dims(current, 3) * ops.expand_dims(first, 2)  # (B, d, H_{k-1}, m)
+        pairs = ops.reshape(pairs, (-1, first.shape[1], kernel.shape[0]))  # (B, d, H_{k-1} * m)
+        return self.activation(ops.matmul(pairs, kernel))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Returns (B, sum of feature_maps)."""
