@@ -14,6 +14,7 @@ from data.avazu import avazu_dataset_builder_test as avazu
 from data.criteo import criteo_dataset_builder_test as criteo
 from data.frappe import frappe_dataset_builder_test as frappe
 from data.movielens_ctr import movielens_ctr_dataset_builder_test as movielens
+from data.taobao_ads import taobao_ads_dataset_builder_test as taobao
 from interhat_tf import InterHAt, TrainingSettings, prepare_click_log, train
 
 NAMES = ["click", "user", "city", "price", "when", "fold"]
@@ -73,6 +74,7 @@ def write_public_files(folder):
     frappe.write_index_map(folder / "frappe")
     frappe.write_log(folder / "usage", frappe.log_rows())
     movielens.write_movielens(folder / "movielens")
+    taobao.write_taobao(folder / "taobao")
 
 
 @functools.cache
