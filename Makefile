@@ -145,7 +145,7 @@ demo: $(READY)  ## build runs/demo/index.html, a page in which a model runs with
 test: $(READY)  ## run all tests
 	$(PY) -m pytest -n 2 --dist=loadfile --no-loadscope-reorder
 
-test-fast: $(READY)  ## run the tests that take less than two minutes together
+test-fast: $(READY)  ## run the tests that are not marked slow
 	$(PY) -m pytest -n 2 --dist=loadfile --no-loadscope-reorder -m "not slow"
 
 test-sanitized: $(READY)  ## the kernels' tests with address and undefined-behaviour sanitizers: GCC, 3 minutes
