@@ -289,14 +289,20 @@ def _batch_size(rows: int) -> int:
 def number_of_values(schema: Schema, rows: int) -> int:
     """Returns how many values fields have, a numerical one 1, and none more than records.
 
+    Values that fields share count once.
+
     Example:
 
     >>> from interhat_tf import Field, Schema
     >>> fields = [Field("app", "categorical", 20), Field("user", "categorical", 10**6)]
     >>> number_of_values(Schema([*fields, Field("price", "numerical")]), rows=1000)
     1021
+    >>> history = Field("history", "sequence", 20, max_length=50, shares="app")
+    >>> number_of_values(Schema([*fields, history]), rows=1000)
+    1020
     """
-    return sum(min(max(field.vocabulary_size, 1), rows) for field in schema.record_fields)
+    own = [field for field in schema.record_fields if field.shares is None]
+    return sum(min(max(field.vocabulary_size, 1), rows) for field in own)
 
 
 def needs_whole_batches(arguments: Mapping[str, Any]) -> bool:
