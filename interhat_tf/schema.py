@@ -37,6 +37,8 @@ MISSING = "(missing)"
 """What a missing value is called where values are shown."""
 OTHER = "(other)"
 """What a value is called there that is out of vocabulary."""
+NOTHING = "(none)"
+"""What a sequence without a value is called there."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -94,7 +94,7 @@ class Explanation:
         hashed: Names of the fields that are hashed. Defaults to none.
         labels: Whether each record was clicked, (B,) of 0 and 1; `None` if that is not
             known.
-        value_weights: How much each value of the multivalued fields has in its field's
+        value_weights: How much each value of the fields of several has in its field's
             vector, (B, L), as `layers.ValuePooling` says; `None` if there are no such
             fields.
         value_effects: What each of these values adds to the logit, against the record
@@ -189,26 +189,26 @@ class Explanation:
         return ranked(self.field_names, self.pairs, self.pair_effects)
 
     def value_shares(self, record: int, field: str) -> list[tuple[str, float]]:
-        """Returns a record's values of a multivalued field and their weights, the largest first.
+        """Returns a record's values of a field and their weights, the largest first.
 
         Args:
             record: Number of the record.
             field: Name of the field.
 
         Raises:
-            ValueError: If it is no multivalued field.
+            ValueError: If it is no field of several values.
         """
         return self._of_values(self.value_weights, record, field)
 
     def value_moves(self, record: int, field: str) -> list[tuple[str, float]]:
-        """Returns a record's values of a multivalued field and their effects, the largest first.
+        """Returns a record's values of a field and their effects, the largest first.
 
         Args:
             record: Number of the record.
             field: Name of the field.
 
         Raises:
-            ValueError: If it is no multivalued field, or the explanation has no background.
+            ValueError: If it is no field of several values, or the explanation has no background.
         """
         return self._of_values(self.value_effects, record, field)
 
@@ -217,7 +217,7 @@ class Explanation:
     ) -> list[tuple[str, float]]:
         if field not in self.value_fields:
             names = ", ".join(dict.fromkeys(self.value_fields)) or "none"
-            raise SettingError(f"{field!r} is no multivalued field; there are: {names}")
+            raise SettingError(f"{field!r} is no field of several values; there are: {names}")
         if numbers is None:
             raise SettingError("values have effects in explain_records(…, background=…) alone")
         texts = self.values[record, self.field_names.index(field)]
@@ -229,7 +229,7 @@ class Explanation:
     def label(self, record: int, field: int) -> str:
         """Returns a field and its value in a record: `user = 7`, or `age unknown`.
 
-        Of a multivalued field whose values have different weights it has these:
+        Of a field whose values have different weights it has these:
         `genres: Sci-Fi 0.62, Comedy 0.38`.
 
         Args:
@@ -249,7 +249,9 @@ class Explanation:
         """
         name, value = self.field_names[field], self.values[record, field]
         shares = self.value_shares(record, name) if name in self.value_fields else []
-        return f"{shares[0][0]} {shares[0][1]:.2f}" if differ(shares) else value
+        if differ(shares):
+            return f"{shares[0][0]} {shares[0][1]:.2f}"
+        return value.short() if isinstance(value, ValueTexts) else value
 
     def sentences(self) -> list[str]:
         """Returns which values move each record's prediction most, and from where to where.
@@ -390,8 +392,8 @@ def explain_records(
         inputs: Dictionary of `categorical`, (B, C), `numerical`, (B, N), and
             `multivalued`, (B, L), as the model takes it.
         values: Each record's values as readable text, (B, C + N + V), in the order of
-            `schema.record_fields`, as `PreparedDataset.decode` returns them; of multivalued
-            fields, `ValueTexts`. The values of crosses are made of them. Defaults to the
+            `schema.record_fields`, as `PreparedDataset.decode` returns them; of several
+            values, `ValueTexts`. The values of crosses are made of them. Defaults to the
             ids and numbers.
         heads: Whether the heads' attention weights are kept, h * m * m numbers a
             record. Defaults to `False`.

@@ -9,9 +9,11 @@ from interhat_tf.schema import (
     CATEGORICAL,
     MISSING,
     MULTIVALUED,
+    NOTHING,
     OTHER,
     OUT_OF_VOCABULARY,
     PADDING,
+    SEQUENCE,
     Batch,
     Schema,
 )
@@ -44,7 +46,7 @@ def with_crossed_values(schema: Schema, inputs: Batch, values: np.ndarray) -> np
 def unknown_values(schema: Schema, inputs: Batch) -> np.ndarray:
     """Returns which of the records' values are out of vocabulary, (B, m); of crosses, none.
 
-    A multivalued field's are if one of them is.
+    Those of a field of several values are if one of them is.
 
     Args:
         schema: The records' `Schema`.
@@ -72,7 +74,8 @@ def plain_values(schema: Schema, inputs: Batch) -> np.ndarray:
         ids = inputs[field.entry][:, mine]  # (B, its columns)
         if field.entry == MULTIVALUED:
             lists = [row[row != PADDING].tolist() for row in ids]
-            columns.append([ValueTexts(list(map(str, row))) if row else MISSING for row in lists])
+            empty = NOTHING if field.kind == SEQUENCE else MISSING
+            columns.append([ValueTexts(list(map(str, row))) if row else empty for row in lists])
         else:
             columns.append([MISSING if np.isnan(v) else f"{v:g}" for v in ids[:, 0].tolist()])
     return np.array(columns, object).T  # (B, fields)

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interhat_tf.schema import MISSING
+from interhat_tf.schema import MISSING, NOTHING
+from interhat_tf.utils.value_texts import SHOWN_PARTS, ValueTexts
 
 if TYPE_CHECKING:
     from interhat_tf.explanation.explanation import Explanation
@@ -16,7 +17,6 @@ FAINT = 0.05
 
 SAME_WEIGHT = 0.005
 """Weights that differ by less are the same in two digits."""
-SHOWN_VALUES = 3
 
 
 def sentences(explanation: "Explanation") -> list[str]:
@@ -187,20 +187,21 @@ def label(name: str, value: object, shares: Sequence[tuple[str, float]] = ()) ->
 
     Args:
         name: The field's name.
-        value: Its value, or of a multivalued field its values, as one text.
-        shares: A multivalued field's values and their weights, the largest first.
+        value: Its value, or its several values as one text, of which many are cut short.
+        shares: These values and their weights, the largest first.
             Defaults to none.
 
     >>> label("genres", "War, Drama", [("Drama", 0.8), ("War", 0.2)])
     'genres: Drama 0.80, War 0.20'
     >>> label("user", 7), label("Horror", "Horror"), label("Horror", "not Horror")
     ('user = 7', 'Horror', 'not Horror')
-    >>> label("age", "(missing)")
-    'age unknown'
+    >>> label("age", "(missing)"), label("history", "(none)")
+    ('age unknown', 'no history')
     """
-    if value == MISSING:
-        return f"{name} unknown"
+    if value in (MISSING, NOTHING):
+        return f"{name} unknown" if value == MISSING else f"no {name}"
     if differ(shares):
-        told = [f"{text} {share:.2f}" for text, share in shares[:SHOWN_VALUES]]
-        return f"{name}: {', '.join(told)}{', …' * (len(shares) > SHOWN_VALUES)}"
-    return str(value) if str(value) in (name, f"not {name}") else f"{name} = {value}"
+        told = [f"{text} {share:.2f}" for text, share in shares[:SHOWN_PARTS]]
+        return f"{name}: {', '.join(told)}{', …' * (len(shares) > SHOWN_PARTS)}"
+    text = value.short() if isinstance(value, ValueTexts) else str(value)
+    return text if text in (name, f"not {name}") else f"{name} = {text}"

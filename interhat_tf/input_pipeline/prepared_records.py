@@ -153,8 +153,8 @@ class PreparedRecords:
                 the log's columns, which are read as the log's were; `None` where a value
                 is missing. A number may be text, and a categorical value a
                 number that is written as in the log. Several values are a list, or a text
-                with what stands between them in the log; a list that is longer than all of
-                the training rows' is cut off.
+                with what stands between them in the log; of a list that is longer than all of
+                the training rows' the first are kept, of a sequence the latest.
             max_unknown: Share of a field's values that may be out of vocabulary
                 without a warning. Defaults to 0.5; 1.0 never warns.
 
@@ -195,7 +195,8 @@ class PreparedRecords:
             `(missing)` for the empty text; a number in the log's own units,
             clipped to the training rows' range. A hashed field has `hash 17`, the name
             of its values, or with `records` its own value. Several values are
-            `ValueTexts`, `Comedy, Drama`, which has each of them in `parts`.
+            `ValueTexts`, `Comedy, Drama`, which has each of them in `parts`; a sequence
+            without a value is `(none)`.
         """
         texts = decode_inputs(inputs, self.schema, self.vocabularies, self.encoding)
         if records is not None:

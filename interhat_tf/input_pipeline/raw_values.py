@@ -24,10 +24,12 @@ from interhat_tf.schema import (
     CATEGORICAL,
     MISSING,
     MULTIVALUED,
+    NOTHING,
     NUMERICAL,
     OTHER,
     OUT_OF_VOCABULARY,
     PADDING,
+    SEQUENCE,
     Schema,
 )
 from interhat_tf.utils.value_texts import ValueTexts
@@ -98,14 +100,14 @@ def unknown_shares(inputs: Mapping[str, Any], schema: Schema) -> dict[str, float
 
 
 def names_with_ids(schema: Schema) -> list[str]:
-    """Returns the names of the C categorical and V multivalued fields."""
+    """Returns the names of the C categorical fields and the V of several values."""
     return [field.name for field in (*schema.categorical, *schema.multivalued)]
 
 
 def unknown_parts(inputs: Mapping[str, Any], schema: Schema) -> np.ndarray:
     """Returns how much of each record's fields is out of vocabulary, (B, C + V).
 
-    Of a categorical field it is all or nothing, of a multivalued one the share of its values.
+    Of a categorical field it is all or nothing, of one of several values the share of these.
 
     Args:
         inputs: Dictionary of `categorical`, (B, C), and `multivalued`, (B, L), among others.
@@ -121,11 +123,9 @@ def unknown_parts(inputs: Mapping[str, Any], schema: Schema) -> np.ndarray:
 
 
 def lists_of(inputs: Mapping[str, Any], schema: Schema) -> list[np.ndarray]:
-    """Returns the columns of each multivalued field, (B, its `max_length`)."""
-    if not schema.multivalued:
-        return []
-    ends = np.cumsum([field.max_length for field in schema.multivalued])
-    return np.split(np.asarray(inputs[MULTIVALUED]), ends[:-1], axis=1)
+    """Returns the columns of each field of several values, (B, its `max_length`)."""
+    columns = [schema.value_columns(field.name) for field in schema.multivalued]
+    return [np.asarray(inputs[MULTIVALUED])[:, of_field] for of_field in columns]
 
 
 def warn_of_unknown(
@@ -163,7 +163,7 @@ def decode_inputs(
 
     Returns:
         (B, C + N + V) texts in the order of the schema's `record_fields`; those of
-        multivalued fields are `ValueTexts`.
+        fields of several values are `ValueTexts`.
     """
     columns = []
     for field, ids in zip(
@@ -179,7 +179,8 @@ def decode_inputs(
     for field, ids in zip(schema.multivalued, lists_of(inputs, schema), strict=True):
         names = names_of_ids(vocabularies[field.name])
         lists = [[names[i] for i in row if i != PADDING] for row in ids.tolist()]
-        columns.append([ValueTexts(row) if row else MISSING for row in lists])
+        empty = NOTHING if field.kind == SEQUENCE else MISSING
+        columns.append([ValueTexts(row) if row else empty for row in lists])
     return np.array(columns, object).T  # (B, m)
 
 

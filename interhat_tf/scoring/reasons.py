@@ -13,7 +13,7 @@ from interhat_tf.explanation.batches import predict
 from interhat_tf.explanation.sentences import effects_note, label
 from interhat_tf.layers import CrossedFields
 from interhat_tf.ops import cpu_kernels
-from interhat_tf.schema import CATEGORICAL, MISSING, OTHER, Batch, Schema
+from interhat_tf.schema import CATEGORICAL, MISSING, NOTHING, OTHER, Batch, Schema
 from interhat_tf.utils.value_texts import ValueTexts
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _text(value: Any) -> str:
     if value is None or value == "":
         return MISSING
     if isinstance(value, list):
-        return ValueTexts(list(map(_text, value)))
+        return ValueTexts(list(map(_text, value))) if value else NOTHING
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 

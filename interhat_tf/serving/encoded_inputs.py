@@ -10,6 +10,7 @@ from interhat_tf.schema import (
     NUMERICAL,
     OUT_OF_VOCABULARY,
     PADDING,
+    SEQUENCE,
     Schema,
 )
 from interhat_tf.serving.value_lists import packed
@@ -50,7 +51,7 @@ class EncodedInputs:
             inputs[CATEGORICAL] = known_ids(self._schema, tf.stack(ids, axis=1))
         if self._schema.multivalued:
             lists = [
-                packed(values[field.name], field.max_length, missing=PADDING)
+                packed(values[field.name], field.max_length, PADDING, latest=field.kind == SEQUENCE)
                 for field in self._schema.multivalued
             ]
             inputs[MULTIVALUED] = known_ids(self._schema, tf.concat(lists, axis=1), MULTIVALUED)

@@ -31,7 +31,9 @@ from interhat_tf.preprocessing.fields import (
     Multivalued,
     Numerical,
     QuantileBuckets,
+    Sequential,
     bucket_of,
+    owner_of,
 )
 from interhat_tf.preprocessing.times import MAX_EPOCH, SECONDS_OF_DAY, UNITS, WEEKDAYS
 from interhat_tf.schema import (
@@ -77,13 +79,15 @@ class RawInputs:
         self._nulls = data.reading.null_values
         forms = {name: ELEMENTS.get(s.form, s.form) for name, s in sources.items()}  # of a value
         self.hashed = {
-            sources[field.name].column: (field.hash_size, forms[field.name])
+            sources[field.name].column: (owner.hash_size, forms[field.name])
             for field in data.encoding.fields
-            if isinstance(field, Categorical) and field.hash_size is not None
+            if isinstance(owner := data.encoding.owner(field), Categorical)
+            and owner.hash_size is not None
         }
         self.kinds: dict[str, str] = {}
         self.ids: dict[str, dict[str, int]] = {}
         self._missing: dict[str, int] = {}  # the id of a list without a value, by field
+        fields = {field.name: field for field in self._encoding.fields}
         for name, source in sources.items():
             column, form = source.column, forms[name]
             if form not in (TEXT, WHOLE, BOOLEAN):
@@ -91,9 +95,12 @@ class RawInputs:
                 continue
             self.kinds[column] = LISTS if source.form in ELEMENTS else TEXTS
             read_as = TEXT if column in self.hashed else form
-            ids = _ids_of_texts(self._encoding.vocabularies[name], read_as, self._nulls)
+            field = fields[name]
+            vocabulary = self._encoding.vocabularies[owner_of(field)]
+            ids = _ids_of_texts(vocabulary, read_as, self._nulls)
             if source.form in ELEMENTS:
-                self._missing[name] = ids.get("", OUT_OF_VOCABULARY)
+                has_missing = not isinstance(field, Sequential)
+                self._missing[name] = ids.get("", OUT_OF_VOCABULARY) if has_missing else PADDING
                 nothing = ["", *(self._nulls if read_as == WHOLE else ())]
                 ids |= dict.fromkeys(nothing, PADDING)
             self.ids[column] = ids
@@ -128,7 +135,8 @@ class RawInputs:
                 columns[CATEGORICAL].append(value)
                 continue
             if isinstance(field, Multivalued):
-                lists = packed(value, self._encoding.lengths[field.name], self._missing[field.name])
+                length, missing = self._encoding.lengths[field.name], self._missing[field.name]
+                lists = packed(value, length, missing, latest=isinstance(field, Sequential))
                 columns[MULTIVALUED].extend(tf.unstack(lists, axis=1))
                 continue
             missing = tf.math.is_nan(value)

@@ -1,11 +1,15 @@
-"""The values of a multivalued field as readers see them."""
+"""The values of a field of several values as readers see them."""
 
 from collections.abc import Sequence
 from typing import Self
 
+MANY_PARTS = 8
+"""More values than this are not shown in one text."""
+SHOWN_PARTS = 3
+
 
 class ValueTexts(str):
-    """A record's values of a multivalued field as one text, which knows its parts.
+    """A record's values of a field of several values as one text, which knows its parts.
 
     Args:
         parts: The values as text, in the record's order.
@@ -15,6 +19,8 @@ class ValueTexts(str):
     >>> genres = ValueTexts(["Comedy", "Drama"])
     >>> genres, genres.parts
     ('Comedy, Drama', ('Comedy', 'Drama'))
+    >>> ValueTexts([f"movie {number}" for number in range(50)]).short()
+    '…, movie 47, movie 48, movie 49'
     """
 
     parts: tuple[str, ...]
@@ -24,6 +30,12 @@ class ValueTexts(str):
         text = super().__new__(cls, ", ".join(parts))
         text.parts = tuple(parts)
         return text
+
+    def short(self) -> str:
+        """Returns the text, or its last parts if they are many: of a history, the latest."""
+        if len(self.parts) <= MANY_PARTS:
+            return str(self)
+        return f"…, {', '.join(self.parts[-SHOWN_PARTS:])}"
 
     def __getnewargs__(self) -> tuple[tuple[str, ...]]:  # type: ignore[override]
         """Returns what a pickled one is made of again."""

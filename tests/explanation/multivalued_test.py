@@ -98,7 +98,9 @@ def test_records_have_their_values_as_text_and_one_by_one():
     assert explanation.value_to_draw(0, 1) == "War, Drama"
     assert explanation[[1]].value_shares(0, "tags") == [("a", 1.0)]
     assert not explanation.unknown.any()
-    with pytest.raises(ValueError, match="'user' is no multivalued field; there are: genres, tags"):
+    with pytest.raises(
+        ValueError, match="'user' is no field of several values; there are: genres, tags"
+    ):
         explanation.value_shares(0, "user")
     with pytest.raises(ValueError, match="background"):
         explanation.value_moves(0, "genres")

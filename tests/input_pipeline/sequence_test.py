@@ -6,9 +6,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from interhat_tf import prepare_click_log, prepared_dataset
+from interhat_tf import InterHAt, TrainingSettings, prepare_click_log, prepared_dataset, train
 from interhat_tf.commands import prepare as prepare_command
+from interhat_tf.explanation import explain_records
 from interhat_tf.models import LR
+from interhat_tf.scoring import score
 from interhat_tf.training.growth import grow_model
 
 ROWS = 400
@@ -90,7 +92,7 @@ def test_records_have_the_logs_values_in_their_order(data):
     assert not any("(other)" in row for row in [[str(m)] for m in log["movie"]])
     assert any("(other)" in row for row in texts)  # movie 12 is in histories alone
     expected = [
-        str([str(movie), ", ".join(map(str, tags)), ", ".join(history) or "(missing)"])
+        str([str(movie), ", ".join(map(str, tags)), ", ".join(history) or "(none)"])
         for movie, tags, history in zip(log["movie"], log["tags"], texts, strict=True)
     ]
     assert records_of(data) == sorted(expected)
@@ -135,8 +137,8 @@ def test_encode_and_decode(data):
     ]
     assert data.decode(inputs)[:, 2].tolist() == [
         "7, (other), 7",
-        "(missing)",
-        "(missing)",
+        "(none)",
+        "(none)",
         "3, 4, 5, 6, 7, 8",
     ]
     assert data.unknown_shares(inputs)["history"] == pytest.approx(1 / 12)
@@ -233,6 +235,24 @@ def test_the_command_takes_them(tmp_path, data):
     flags(["", *about, "--sequence=history=|", "--shares=history=movie", "--multivalued=tags=|"])
     prepare_command.main(flags)
     assert prepared_dataset("seen", tmp_path).schema == data.schema
+
+
+def test_a_model_is_trained_explained_and_scored(tmp_path, data):
+    model = InterHAt.from_preset("tuned", data.schema, rows=data.num_rows("train"))
+    settings = TrainingSettings(max_epochs=2, batch_size=64, learning_rate=0.01)
+    report = train(model, data, tmp_path / "run", settings)
+    assert set(report["unknown"]["test"]) == {"movie", "tags", "history"}
+    inputs, _ = next(data.evaluation_batches("test", 8).as_numpy_iterator())
+    explanation = explain_records(model, inputs, data.decode(inputs))
+    (row, *_) = [i for i, v in enumerate(explanation.values) if len(v[2].split(", ")) > 1]
+    named = [value for value, _ in explanation.value_shares(row, "history")]
+    assert sorted(named) == sorted(explanation.values[row, 2].parts)
+    score(model, data, write(tmp_path, "parquet"), tmp_path / "s.parquet", reasons=3, background=4)
+    scored = pq.read_table(tmp_path / "s.parquet").to_pylist()
+    for record in scored[:20]:
+        (told,) = [record[f"reason_{i}"] for i in (1, 2, 3) if "history" in record[f"reason_{i}"]]
+        values = ", ".join(map(str, record["history"]))
+        assert told == (f"history = {values}" if values else "no history")
 
 
 def test_a_shared_vocabulary_grows_for_both(tmp_path, data):
