@@ -21,7 +21,13 @@ from typing import Any
 import keras
 
 from interhat_tf.errors import DamagedFileError, SettingError
-from interhat_tf.utils.files import LONGEST, naming_damage, read_json, what_is_wrong
+from interhat_tf.utils.files import (
+    LONGEST,
+    naming_damage,
+    naming_errors,
+    read_json,
+    what_is_wrong,
+)
 from interhat_tf.utils.formats import FORMAT_ASSET, check_format
 
 
@@ -94,10 +100,21 @@ def architecture(model: keras.Model) -> dict[str, Any]:
 
 
 def save_model(model: keras.Model, folder: pathlib.Path) -> None:
-    """Saves a model as `model.keras`, which is either complete or not there."""
-    temporary = folder / ".unfinished.model.keras"
-    model.save(temporary)
-    os.replace(temporary, folder / "model.keras")
+    """Saves a model as `model.keras`, which is either complete or not there.
+
+    Raises:
+        FullDiskError: If there is no room for it.
+    """
+    path, temporary = folder / "model.keras", folder / ".unfinished.model.keras"
+    try:
+        with naming_errors(path):
+            model.save(temporary)
+            with open(temporary, "rb") as file:
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def load_saved(path: pathlib.Path) -> keras.Model:

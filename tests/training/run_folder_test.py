@@ -1,5 +1,6 @@
 """Tests of the folder of a run: what it refuses, and what a finished run gives."""
 
+import errno
 import json
 import os
 import shutil
@@ -10,10 +11,12 @@ import pytest
 import tensorflow_datasets as tfds
 
 from data.synthetic_rules.synthetic_rules_dataset_builder import Builder, RuleConfig
+from interhat_tf import InterHAt
+from interhat_tf.errors import FullDiskError
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.models import DeepFM
 from interhat_tf.training import loop
-from interhat_tf.training.run_folder import alone_in, check_config
+from interhat_tf.training.run_folder import alone_in, check_config, save_model
 from interhat_tf.utils.files import write_json
 from tests.training.runs import assert_equal_weights, load, make_model, run
 
@@ -218,3 +221,17 @@ def test_a_long_value_is_cut_in_the_message(tmp_path):
     with pytest.raises(ValueError, match=r"architecture.crosses was \['aaa.*…, is \['bbb") as error:
         check_config(tmp_path, now, resume=True)
     assert len(str(error.value)) < 700
+
+
+def test_a_disk_that_is_full_when_the_model_is_saved(tmp_path, monkeypatch, schema):
+    def save(temporary):
+        temporary.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    model = InterHAt(schema)
+    monkeypatch.setattr(model, "save", save)
+    (tmp_path / "model.keras").write_bytes(b"earlier")
+    with pytest.raises(FullDiskError, match=r"No space left on device: '.*/model\.keras'"):
+        save_model(model, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
+    assert (tmp_path / "model.keras").read_bytes() == b"earlier"

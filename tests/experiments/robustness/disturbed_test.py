@@ -30,9 +30,11 @@ def test_killed_preparations_leave_nothing_and_end_alike(tmp_path):
 def test_full_disks_are_said_and_nothing_is_half_made(tmp_path):
     if subprocess.run([*IN_A_NAMESPACE, "true"], check=False).returncode:
         pytest.skip("no user may mount a file system here")
-    summary = run("full_disks", tmp_path, "--disks=2", before=IN_A_NAMESPACE)
-    assert [summary[name] for name in ("disks", "said", "half_made", "equal")] == [2, 2, 0, 2]
-    assert {one["command"] for one in summary["each"]} == {"prepare", "train"}
+    summary = run("full_disks", tmp_path, "--disks=3", before=IN_A_NAMESPACE)
+    assert [summary[name] for name in ("disks", "said", "half_made", "equal")] == [3, 3, 0, 3]
+    assert {one["command"] for one in summary["each"]} == {"prepare", "train", "save"}
+    (saved,) = (one for one in summary["each"] if one["command"] == "save")
+    assert "model.keras" in saved["line"]
 
 
 def test_a_machine_without_mounts_is_told_how(tmp_path, monkeypatch):
