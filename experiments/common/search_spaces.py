@@ -150,7 +150,7 @@ def _movielens(name):
         deep_l2=(1e-3, 2e-3, 5e-3, 1e-2),
         deep_rates=(1e-3, 2e-3, 4e-3),
     )
-    return {"batch_size": (4096,), **space}
+    return {"batch_size": (4096,), "auc_by": ("user",), **space}
 
 
 def _large_log(name):

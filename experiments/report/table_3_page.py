@@ -15,11 +15,12 @@ from experiments.common.published import (
 from experiments.common.statistics import mean_and_std
 from experiments.common.table_3_files import MEMORISATION, REFERENCE
 from experiments.report.blocks import Table
-from experiments.report.cells import TEST_SCORES, Summary, lead_of, named, table, title_of
+from experiments.report.cells import TEST_SCORES, Cell, Summary, lead_of, named, table, title_of
 
 ROW_TITLES = Titles({**CONTENDERS, REFERENCE: f"**{CONTENDERS[REFERENCE]}**"})
 # Rows beside which the paper's InterHAt stands.
 AS_INTERHAT = dict.fromkeys(set(FORMS) - {"interhat_s"}, REFERENCE)
+AUC_BY = "auc_by_"
 # What counts as the same AUC as a published one.
 SAME_AUC = 0.003
 
@@ -49,6 +50,7 @@ def scores(summary: Summary, rows: list[Summary], public: Summary) -> Table:
         "model": lambda row: ROW_TITLES[row["name"]],
         "validation": validation,
         **TEST_SCORES,
+        **auc_within(rows),
         "seeds": lambda row: str(len(row["seeds"])),
         "InterHAt's lead, AUC": lead_of(summary, "auc"),
         "InterHAt's lead, logloss": lead_of(summary, "logloss"),
@@ -71,6 +73,17 @@ def scores(summary: Summary, rows: list[Summary], public: Summary) -> Table:
         }
         found.rows.append([cells.get(title, "–") for title in columns])
     return found
+
+
+def auc_within(rows: list[Summary]) -> dict[str, Cell]:
+    """Returns the columns of the AUCs within a field's values, where rows have them."""
+    fields = {name.removeprefix(AUC_BY) for row in rows for name in row["test"] if AUC_BY in name}
+    return {
+        f"AUC within a {field}": lambda row, of=AUC_BY + field: (
+            spread(row["test"][of]) if of in row["test"] else "–"
+        )
+        for field in sorted(fields)
+    }
 
 
 def validation(row: Summary) -> str:

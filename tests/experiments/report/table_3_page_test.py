@@ -147,3 +147,14 @@ def test_the_memorisation_baseline_is_the_last_row(write):
     assert column(found, "model")[1] == "memorisation baseline: user and item"
     assert column(found, "test AUC") == ["0.8000 ± 0.0100", "0.9700"]
     assert column(found, "test logloss")[1] == "0.1200" and column(found, "seeds")[1] == "–"
+
+
+def test_auc_within_a_user_has_a_column_where_it_was_measured(write):
+    row = row_of(0.95, [1, 2])
+    row["test"] = {**row["test"], "auc_by_user": {"mean": 0.71, "std": 0.02}}
+    write("dnn", dataset="movielens_ctr_history", row=row)
+    write("fm", dataset="movielens_ctr_history")
+    scores = table_3(read_table_3("movielens_ctr_history"))["scores"]
+    assert column(scores, "AUC within a user") == ["0.7100 ± 0.0200", "–"]
+    write("fm")
+    assert "AUC within a user" not in table_3(read_table_3("frappe"))["scores"].header
