@@ -63,6 +63,28 @@ def server(summary: Summary) -> Summary:
     }
 
 
+def scoring(summary: Summary) -> Summary:
+    """Returns the tables of `experiments.speed.scoring`: ways to score, shares of prediction."""
+    columns: dict[str, Cell] = {
+        "reasons": "{way}",
+        "rows": "{rows:,}",
+        "rows/s": "{rows_per_second:,.0f}",
+        "peak memory, GB": "{peak_gigabytes:.2f}",
+        "of it before": "{gigabytes_before:.2f}",
+    }
+    shares: dict[str, Cell] = {"form": "`{preset}`"} | {
+        name.removeprefix("."): lambda row, name=name: spread(row[name], 2)
+        for name, value in summary["shares"][0].items()
+        if isinstance(value, dict)
+    }
+    return {
+        "ways": table(columns, summary["scored"]),
+        "shares": table(shares, summary["shares"]),
+        "rounds": summary["rounds"],
+        "threads": summary["threads"],
+    }
+
+
 def new_users(summary: Summary) -> Summary:
     """Returns the table of `experiments.robustness.new_users`: a line for what is unknown."""
     columns: dict[str, Cell] = {

@@ -60,6 +60,7 @@ PARTS: dict[str, tuple[str | Callable[[], list[Summary]], Callable[[Summary], Su
     "paper_penalty": ("paper_penalty/*/summary.json", changes),
     "seeds": ("seeds/*/summary.json", changes),
     "preparation_of_own_log": ("speed/own_log.json", own_log.preparation),
+    "scoring": ("speed/scoring.json", own_log.scoring),
     "server": ("speed/server.json", own_log.server),
     "own_logs": ("own_logs/summary.json", own_log.own_logs),
     "new_users": ("new_users/movielens/summary.json", own_log.new_users),

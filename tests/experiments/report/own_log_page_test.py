@@ -96,3 +96,19 @@ def test_a_line_for_each_way_to_split_and_each_number_of_records():
     )
     assert served["lines"].rows == [["1", "1,000", "0.70", "1.07"]]
     assert (served["wrong"], served["statuses"]) == ("1,000", "400, 422")
+
+
+def test_scoring(measured, page_of):
+    way = {"way": "none", "rows": 5_000_000, "rows_per_second": 37_892.4}
+    share = {"preset": "tuned", "rows": 200_000, ".csv of prediction": {"mean": 0.82, "std": 0.02}}
+    summary = {
+        **measured,
+        "scored": [{**way, "peak_gigabytes": 1.612, "gigabytes_before": 1.248}],
+        "shares": [share],
+        "rounds": 5,
+        "threads": 1,
+    }
+    text = page_of(scoring=summary)
+    assert "| none | 5,000,000 | 37,892 | 1.61 | 1.25 |" in text
+    assert "| form | csv of prediction |" in text
+    assert "| `tuned` | 0.82 ± 0.02 |" in text
