@@ -89,6 +89,8 @@ setup(
             "scipy>=1.13",
             "setuptools>=68",
             "shap>=0.48",
+            # Its messages: what TensorFlow Serving takes, without its server.
+            "tensorflow-serving-api>=2.20",
             "tf2onnx>=1.17",
         ],
     },

@@ -70,7 +70,7 @@ def export_saved_model(
     unfinished = tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         tf.saved_model.save(
-            server,
+            server.resources(),
             unfinished,
             signatures={
                 "serving_default": server.signature(server.explain),
@@ -129,16 +129,26 @@ def _describe(server: "_Server", folder: pathlib.Path) -> None:
     (folder / "description.json").write_text(f"{text}\n")
 
 
-class _Server(tf.Module):
+class _Server:
     """The model behind what makes its inputs of raw values."""
 
     def __init__(self, model: Any, inputs: Inputs) -> None:
-        super().__init__()
         self.names = input_names(inputs.kinds)
         self.inputs = inputs
         self.model = model
-        self.effect_head = getattr(model, "effect_head", None)  # which the model does not track
         self.tables = {self.names[column]: _table(ids) for column, ids in inputs.ids.items()}
+
+    def resources(self) -> tf.Module:
+        """Returns what the signatures read.
+
+        They are TensorFlow's own variables: of Keras' the file would restore copies that nothing
+        reads in servers that run a session, as TensorFlow Serving does.
+        """
+        held = tf.Module()
+        head = getattr(self.model, "effect_head", None)  # which the model does not track
+        held.weights = [v.value for part in (self.model, head) if part for v in part.variables]
+        held.tables = self.tables
+        return held
 
     def signature(self, function: Callable[..., dict[str, tf.Tensor]]) -> Any:
         """Returns `explain` or `predict`, traced for the inputs."""

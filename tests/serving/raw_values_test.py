@@ -127,6 +127,18 @@ def test_an_infinite_number_is_refused(exported, data):
     assert np.isnan(found).tolist() == [False, False, True, False]
 
 
+def test_a_server_that_runs_a_session_gives_the_same(exported, model, data):
+    records = raw_records(50)
+    columns, names = as_served(records), input_names(as_served(records))
+    with tf.compat.v1.Session(graph=tf.Graph()) as session:
+        loaded = tf.compat.v1.saved_model.load(session, ["serve"], str(exported / "served"))
+        signature = loaded.signature_def["serving_default"]
+        tensors = {signature.inputs[names[column]].name: v for column, v in columns.items()}
+        outputs = {name: output.name for name, output in signature.outputs.items()}
+        found = session.run(outputs, tensors)
+    assert_near(found, expected(model, data, records))
+
+
 def test_times_are_read_in_any_unit(exported):
     columns = as_served(raw_records(50))
     answers = []
