@@ -67,7 +67,15 @@ setup(
         "shap": ["shap>=0.48"],
         # `interhat tune`.
         "tune": TUNE,
-        "notebooks": [*SERVER, "ipykernel>=6", "jupyterlab>=4", "nbclient>=0.10", "tf2onnx>=1.17"],
+        "notebooks": [
+            *SERVER,
+            "ipykernel>=6",
+            "jupyterlab>=4",
+            "lightgbm>=4.6",
+            "nbclient>=0.10",
+            "shap>=0.48",
+            "tf2onnx>=1.17",
+        ],
         "docs": DOCS,
         "dev": [
             *DOCS,

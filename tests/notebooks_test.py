@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import sys
 
 import nbclient
 import nbformat
@@ -11,7 +12,13 @@ import pytest
 from tests.experiments.paper.figures_5_to_7_test import small_movielens
 
 FOLDER = pathlib.Path(__file__).parents[1] / "notebooks"
-NAMES = ["movielens_explanations", "served_model", "synthetic_heatmaps", "your_own_click_log"]
+NAMES = [
+    "beside_lightgbm",
+    "movielens_explanations",
+    "served_model",
+    "synthetic_heatmaps",
+    "your_own_click_log",
+]
 
 
 def read(name):
@@ -69,6 +76,47 @@ def test_an_own_log_takes_fewer_than_40_lines():
     cells = [cell for cell in read("your_own_click_log").cells if cell.cell_type == "code"]
     lines = [line for cell in cells for line in cell.source.splitlines() if line.strip()]
     assert len(lines) < 40
+
+
+@pytest.mark.parametrize("missing", ["lightgbm", "shap"])
+def test_without_lightgbm_or_shap_the_notebook_says_what_to_install(monkeypatch, missing):
+    monkeypatch.setitem(sys.modules, missing, None)
+    first = next(cell for cell in read("beside_lightgbm").cells if cell.cell_type == "code")
+    with pytest.raises(ImportError, match=r"pip install 'interhat-tf\[notebooks\]'"):
+        exec(first.source.replace("%matplotlib inline", ""), {})
+
+
+def rows_of(table):
+    """Returns the cells of a table of numbers, by the name of the row."""
+    rows = re.findall(r"(?s)<tr>.*?</tr>", table)
+    rows = [re.findall(r"<t[hd]>(.*?)</t[hd]>", row) for row in rows]
+    numbers = {name: [re.sub(r"[,%]", "", cell) for cell in cells] for name, *cells in rows}
+    return {name: [float(n) if n else None for n in cells] for name, cells in numbers.items()}
+
+
+def test_the_answer_beside_lightgbm_is_what_was_measured():
+    found = outputs(read("beside_lightgbm"))
+    low, high = map(float, re.search(r"interval (\S+) to (\S+)", found["text"]).groups())
+    assert low < 0 < high
+    scores, said = map(rows_of, found["html"])
+    best, ours, theirs = (scores[name] for name in ("the true log-odds", "InterHAt", "LightGBM"))
+    assert best[0] > max(ours[0], theirs[0]) and ours[2] > 3 * theirs[2]
+    effects, tree_shap = said["InterHAt's effects"], said["LightGBM's TreeSHAP"]
+    assert abs(effects[0] - 80) < 4 and abs(tree_shap[0] - 80) < 4
+    assert said["InterHAt's attention"][0] < min(effects[0], tree_shap[0]) - 5
+    assert effects[1] < 1 < 3 < tree_shap[1]
+    assert tree_shap[2] - 0.1 < effects[2] < tree_shap[2]
+    assert effects[3] > 3 * tree_shap[3]
+
+
+@pytest.mark.slow
+def test_beside_lightgbm(run):
+    found = run("beside_lightgbm")
+    assert len(found["pictures"]) == 3
+    scores, said = map(rows_of, found["html"])
+    best = scores.pop("the true log-odds")[0]
+    assert all(best - 0.04 < auc < best for auc, *_ in scores.values())
+    assert said["InterHAt's effects"][0] > 70 and said["InterHAt's effects"][1] < 3
 
 
 @pytest.mark.slow
