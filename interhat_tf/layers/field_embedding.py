@@ -13,10 +13,14 @@ from interhat_tf.layers.crossed_fields import CrossedFields
 from interhat_tf.layers.frozen_vectors import FrozenVectors
 from interhat_tf.layers.numerical import NUMBER_EMBEDDINGS, PRODUCT
 from interhat_tf.layers.numerical.number_embedding import BinnedEmbedding
-from interhat_tf.layers.value_pooling import ValuePooling
+from interhat_tf.layers.sequences.activation_unit import ActivationUnit
+from interhat_tf.layers.value_pooling import TARGET, ValuePooling
 from interhat_tf.ops import Shape, Tensor, take_rows
 from interhat_tf.schema import CATEGORICAL, FOLD, MULTIVALUED, NUMERICAL, PADDING, Batch
 from interhat_tf.utils.config import ConfigFromSignature, Initializer, Regularizer
+
+TARGET_UNITS = 16
+"""Width of the `ActivationUnit` of the pooling `"target"`, that of the attention's scores."""
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
@@ -52,7 +56,9 @@ class FieldEmbedding(ConfigFromSignature):
         number_embeddings: The name of each numerical field's embedding, `"product"` or one
             of `NUMBER_EMBEDDINGS`. Defaults to none given: all are products.
         multivalued: Of each field of several values the most values that it has, and its
-            pooling. Defaults to none: there is no such field.
+            pooling: one of `ValuePooling`'s, `"target"`, or a layer that is called as
+            `ActivationUnit`. These pool by the vector of the field that is shared, which has
+            one value. Defaults to none: there is no such field.
         shared: Positions in `vocabulary_sizes` of fields without rows of their own, and
             of those whose rows they use; see `Schema.shared`. Defaults to none.
         **kwargs: Arguments of `keras.layers.Layer`.
@@ -90,7 +96,7 @@ class FieldEmbedding(ConfigFromSignature):
         crossing: CrossedFields | Mapping[str, Any] | None = None,
         frozen: Sequence[tuple[int, int]] = (),
         number_embeddings: Sequence[str] = (),
-        multivalued: Sequence[tuple[int, str]] = (),
+        multivalued: Sequence[tuple[int, str | Mapping[str, Any] | keras.layers.Layer]] = (),
         shared: Sequence[tuple[int, int]] = (),
         **kwargs: Any,
     ):
@@ -143,8 +149,7 @@ class FieldEmbedding(ConfigFromSignature):
         self.offsets = np.cumsum([0, *rows]).astype("int32")[list(self.owners)]
         self.max_lengths = [length for length, _ in multivalued]
         self.poolings = [
-            ValuePooling(pooling, dtype=self.dtype_policy, name=f"pooling_{i}")
-            for i, (_, pooling) in enumerate(multivalued)
+            self._pooling(pooling, f"pooling_{i}") for i, (_, pooling) in enumerate(multivalued)
         ]
         self.starts = tuple(itertools.accumulate(self.max_lengths, initial=0))  # their columns
         self.single = len(self.vocabulary_sizes) - len(self.poolings)  # fields of one id
@@ -186,6 +191,18 @@ class FieldEmbedding(ConfigFromSignature):
             if isinstance(layer, BinnedEmbedding):
                 layer.adapt(numbers[:, self.columns_by_name[name]])
 
+    def _pooling(self, pooling: Any, name: str) -> keras.layers.Layer:
+        """Returns the layer of a pooling, which may be one already."""
+        if isinstance(pooling, Mapping):
+            return keras.saving.deserialize_keras_object(pooling)
+        if pooling == TARGET:
+            return ActivationUnit(
+                (TARGET_UNITS,), activation="relu", softmax=True, dtype=self.dtype_policy, name=name
+            )
+        if isinstance(pooling, str):
+            return ValuePooling(pooling, dtype=self.dtype_policy, name=name)
+        return pooling
+
     def _add_table(self, name: str, rows: int, autocast: bool = True) -> keras.Variable:
         return self.add_weight(
             name=name,
@@ -195,7 +212,7 @@ class FieldEmbedding(ConfigFromSignature):
             regularizer=self.embeddings_regularizer,
         )
 
-    def call(self, inputs: Batch) -> Tensor:
+    def call(self, inputs: Batch, training: bool = False) -> Tensor:
         """Returns X_0, (B, m, d)."""
         parts = []
         if self.single:
@@ -203,7 +220,7 @@ class FieldEmbedding(ConfigFromSignature):
         if self.num_numerical:
             parts.append(self._embed_numbers(inputs[NUMERICAL]))  # (B, N, d)
         if self.poolings:
-            vectors, _ = self._pool_values(inputs)
+            vectors, _ = self._pool_values(inputs, parts[0] if self.single else None, training)
             parts.append(vectors)  # (B, V, d)
         return ops.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]  # (B, m, d)
 
@@ -213,7 +230,10 @@ class FieldEmbedding(ConfigFromSignature):
         Args:
             inputs: As for the call.
         """
-        _, shares = self._pool_values(inputs)
+        categories: Any = None
+        if self.single:
+            categories = self._embed_ids(inputs[CATEGORICAL], inputs.get(FOLD))  # (B, C, d)
+        _, shares = self._pool_values(inputs, categories, training=False)
         return shares
 
     def value_vectors(self, inputs: Batch) -> tuple[Tensor, Tensor]:
@@ -276,23 +296,40 @@ class FieldEmbedding(ConfigFromSignature):
         places = np.argsort(np.concatenate(list(self.columns_by_name.values())))
         return ops.take(ops.concatenate(parts, axis=1), places, axis=1)  # (B, N, d)
 
-    def _pool_values(self, inputs: Batch) -> tuple[Tensor, Tensor]:
+    def _pool_values(
+        self, inputs: Batch, categories: Tensor, training: bool
+    ) -> tuple[Tensor, Tensor]:
         vectors, present = self.value_vectors(inputs)  # (B, L, d), (B, L)
-        pooled = [
-            pooling(vectors[:, start:end], present[:, start:end])
-            for pooling, (start, end) in zip(
-                self.poolings, itertools.pairwise(self.starts), strict=True
-            )
-        ]
-        of_fields, shares = zip(*pooled, strict=True)
+        of_fields, shares = [], []
+        for i, pooling in enumerate(self.poolings):
+            columns = slice(*self.starts[i : i + 2])
+            of_field = vectors[:, columns], present[:, columns]
+            if isinstance(pooling, ValuePooling):
+                pooled, share = pooling(*of_field)
+            else:
+                target = categories[:, self.owners[self.single + i]]  # (B, d)
+                pooled, share = pooling(of_field[0], target, of_field[1], training=training)
+            of_fields.append(pooled)  # (B, d)
+            shares.append(share)  # (B, its columns)
         return ops.stack(of_fields, axis=1), ops.concatenate(shares, axis=1)  # (B, V, d), (B, L)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the layer."""
+        config = super().get_config()
+        given = zip(config["multivalued"], self.poolings, strict=True)
+        multivalued = [
+            (length, pooling if isinstance(pooling, str) else _serialized(layer))
+            for (length, pooling), layer in given
+        ]
         crossing = self.crossing and self.crossing.get_config()
-        return {**super().get_config(), "crossing": crossing}
+        return {**config, "crossing": crossing, "multivalued": multivalued}
 
     def compute_output_shape(self, input_shape: Mapping[str, Shape]) -> Shape:
         """Returns (B, m, d) for a dictionary of input shapes."""
         batch = next(iter(input_shape.values()))[0]
         return (batch, len(self.vocabulary_sizes) + self.num_numerical, self.embedding_dim)
+
+
+def _serialized(layer: keras.layers.Layer) -> dict[str, Any]:
+    """Returns a layer's class and arguments alone: it is built again with the embedding."""
+    return keras.saving.serialize_keras_object(type(layer).from_config(layer.get_config()))

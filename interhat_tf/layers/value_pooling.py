@@ -13,6 +13,8 @@ from interhat_tf.utils.config import ConfigFromSignature
 
 MEAN, SUM, MAX, ATTENTION = "mean", "sum", "max", "attention"
 POOLINGS = (MEAN, SUM, MAX, ATTENTION)
+TARGET = "target"
+"""The pooling by a candidate, which is an `ActivationUnit`."""
 
 
 @keras.saving.register_keras_serializable("interhat_tf")

@@ -17,7 +17,7 @@ from interhat_tf.models.input_checks import CheckedInputs
 from interhat_tf.models.number_embeddings import number_embeddings
 from interhat_tf.models.poolings import poolings
 from interhat_tf.schema import KINDS, NUMERICAL, Schema
-from interhat_tf.utils.config import Initializer
+from interhat_tf.utils.config import Activation, Initializer
 from interhat_tf.utils.files import read_json, write_json
 from interhat_tf.utils.formats import FORMAT, FORMAT_ASSET
 from interhat_tf.utils.limits import check_limits
@@ -49,8 +49,10 @@ class ClickModel(CheckedInputs, EffectsModel):
             and LR's are embeddings of size 1 of the same kind.
         pooling: How the values of multivalued fields and sequences become one vector:
             `"mean"`, `"sum"`, `"max"` or `"attention"` for all of them, or one for each by
-            its name; see `layers.ValuePooling`. Defaults to `None`: `"mean"`, and in models
-            that explain themselves `"attention"`.
+            its name; see `layers.ValuePooling`. A field that shares another's vocabulary
+            may have `"target"`: attention that the other's value decides on, as what of a
+            history of movies counts for this movie; see `layers.ActivationUnit`. Defaults
+            to `None`: `"mean"`, and in models that explain themselves `"attention"`.
         **kwargs: Arguments of `keras.Model`.
 
     Raises:
@@ -84,7 +86,7 @@ class ClickModel(CheckedInputs, EffectsModel):
         self.frozen_vectors = dict(frozen_vectors or {})
         self.schema = schema if isinstance(schema, Schema) else Schema.from_dict(schema)
         self.number_embeddings = number_embeddings(self.schema, numerical_embedding)
-        self.pooling = poolings(self.schema, pooling, self.default_pooling)
+        self.pooling = self._choose_poolings(pooling)
         crosses = self.schema.crosses
         self.crossing = CrossedFields(self.schema, name="crossing") if crosses else None
         self.training_settings = {}
@@ -227,7 +229,11 @@ class ClickModel(CheckedInputs, EffectsModel):
             name="linear",
         )
 
-    def _multivalued(self, poolings: Sequence[str]) -> list[tuple[int, str]]:
+    def _choose_poolings(self, chosen: str | Mapping[str, str] | None) -> list[str]:
+        """Returns the pooling of each field of several values; see `poolings`."""
+        return poolings(self.schema, chosen, self.default_pooling)
+
+    def _multivalued(self, poolings: Sequence[str]) -> list[tuple[int, Any]]:
         lengths = [field.max_length for field in self.schema.multivalued]
         return list(zip(lengths, poolings, strict=True))
 
@@ -258,9 +264,11 @@ class ClickModel(CheckedInputs, EffectsModel):
         batch_norm: bool,
         l2_strength: float,
         name: str = "mlp",
+        activation: Activation = "relu",
     ) -> MLP:
         return self.mlp_layer(
             units,
+            activation=activation,
             dropout=dropout,
             batch_norm=batch_norm,
             kernel_regularizer=l2(l2_strength),

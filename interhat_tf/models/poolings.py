@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from interhat_tf.errors import SettingError
-from interhat_tf.layers.value_pooling import POOLINGS
+from interhat_tf.layers.value_pooling import POOLINGS, TARGET
 from interhat_tf.schema import Schema
 
 
@@ -16,7 +16,7 @@ def poolings(schema: Schema, chosen: str | Mapping[str, str] | None, default: st
         default: The pooling of fields that are not named.
 
     Raises:
-        ValueError: If there is no such pooling or field.
+        ValueError: If there is no such pooling or field, or a field has no target.
 
     Example:
 
@@ -35,6 +35,28 @@ def poolings(schema: Schema, chosen: str | Mapping[str, str] | None, default: st
             )
     given = [chosen] if isinstance(chosen, str) else by_name.values()
     for pooling in given:
-        if pooling not in POOLINGS:
-            raise SettingError(f"pooling must be one of {', '.join(POOLINGS)}, got {pooling!r}")
+        if pooling not in (*POOLINGS, TARGET):
+            allowed = ", ".join((*POOLINGS, TARGET))
+            raise SettingError(f"pooling must be one of {allowed}, got {pooling!r}")
+    targets = targets_of(schema)
+    for name, pooling in by_name.items():
+        if pooling == TARGET and name not in targets:
+            raise SettingError(
+                f"pooling 'target' is of a field that shares a categorical field's vocabulary, "
+                f"the target; {name!r} shares none"
+            )
     return [by_name.get(name, default) for name in names]
+
+
+def targets_of(schema: Schema) -> dict[str, str]:
+    """Returns the target of each field that has one: the categorical field that it shares.
+
+    Example:
+
+    >>> from interhat_tf import Field
+    >>> history = Field("history", "sequence", 90, max_length=50, shares="movie")
+    >>> targets_of(Schema([Field("movie", "categorical", 90), history]))
+    {'history': 'movie'}
+    """
+    categorical = {field.name for field in schema.categorical}
+    return {field.name: field.shares for field in schema.multivalued if field.shares in categorical}

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from interhat_tf.layers import FieldEmbedding
+from interhat_tf.layers import ActivationUnit, FieldEmbedding
 from tests.layers.contract import check_layer_contract
 from tests.numpy_reference import field_embedding, randomise, weights_of
 
@@ -154,3 +154,22 @@ def test_padding_reads_no_row_that_the_record_does_not():
     gradient = tape.gradient(total, layer.table.value)
     read = set(np.asarray(gradient.indices).tolist())
     assert read == {5, 0, 2} | {6 + i for i in (3, 1, 0, 4)} | {11 + i for i in (0, 2)}
+
+
+def test_a_layer_may_pool_by_the_field_that_is_shared():
+    unit = ActivationUnit((3,), kernel_regularizer=keras.regularizers.L2(0.1))
+    for pooling in ("target", unit):
+        layer = FieldEmbedding(
+            (4, 5, 5), embedding_dim=3, multivalued=[(2, pooling)], shared=[(2, 1)]
+        )
+        inputs = {"categorical": np.array([[3, 1], [0, 2]]), "multivalued": [[4, 1], [2, -1]]}
+        inputs["multivalued"] = np.array(inputs["multivalued"])
+        layer(inputs)
+        randomise(layer)
+        check_layer_contract(layer, inputs)
+        vectors, present = layer.value_vectors(inputs)
+        target = layer(inputs)[:, 1]
+        expected, weights = layer.poolings[0](vectors, target, present)
+        np.testing.assert_allclose(layer(inputs)[:, 2], expected, rtol=1e-6)
+        np.testing.assert_allclose(layer.value_weights(inputs), weights, rtol=1e-6)
+    assert layer.poolings[0] is unit

@@ -174,11 +174,18 @@ def test_explaining_models_attend_to_values_and_others_take_the_mean():
 @pytest.mark.parametrize(
     ("pooling", "message"),
     [
-        ("last", "pooling must be one of mean, sum, max, attention, got 'last'"),
-        ({"genres": "last"}, "pooling must be one of mean, sum, max, attention, got 'last'"),
+        ("last", "pooling must be one of mean, sum, max, attention, target, got 'last'"),
+        (
+            {"genres": "last"},
+            "pooling must be one of mean, sum, max, attention, target, got 'last'",
+        ),
         (
             {"user": "mean"},
             "pooling names 'user', which is no field of several values; there are: genres",
+        ),
+        (
+            {"genres": "target"},
+            "pooling 'target' is of a field that shares a .* the target; 'genres' shares none",
         ),
     ],
 )
@@ -251,3 +258,55 @@ def test_value_effects_are_those_of_leaving_a_value_out(planted):
             record = {kind: values[row : row + 1] for kind, values in inputs.items()}
             expected = model(record) - model(without)
             np.testing.assert_allclose(effects[row, column], expected[0, 0], atol=1e-5)
+
+
+TARGET = {"genres": "mean", "history": "target"}
+
+
+@pytest.mark.parametrize("name", ["interhat", "deepfm", "ffm"])
+def test_a_history_may_be_pooled_by_what_it_is_of(name, rng, tmp_path):
+    model = randomise(MODELS[name](history_schema(), pooling=TARGET))
+    inputs = histories(rng)
+    weights = np.asarray(model.embedding.value_weights(inputs))[:, 4:]
+    present = inputs["multivalued"][:, 4:] >= 0
+    assert not weights[~present].any()
+    np.testing.assert_allclose(weights.sum(axis=1), present.any(axis=1), rtol=1e-5)
+    movies = (inputs["categorical"] + [0, 1]) % [5, 7]
+    others = np.asarray(model.embedding.value_weights({**inputs, "categorical": movies}))[:, 4:]
+    several = present.sum(axis=1) > 1
+    assert (np.abs(weights - others).max(axis=1) > 1e-5)[several].all()
+    # A copy, with a longer history, from a file.
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded(inputs), model(inputs))
+    longer = MODELS[name](history_schema(6), pooling=TARGET)
+    longer.set_weights(model.get_weights())
+    padded = np.pad(inputs["multivalued"], ((0, 0), (0, 3)), constant_values=-1)
+    np.testing.assert_allclose(
+        longer({**inputs, "multivalued": padded}), model(inputs), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_an_explanation_names_the_value_that_counts_for_what_is_at_hand():
+    """Records are clicked if their movie is in the history, which its own value tells."""
+    rng, rows = np.random.default_rng(0), 3000
+    schema = Schema(
+        [
+            Field("movie", "categorical", 7),
+            Field("history", "sequence", 7, max_length=4, shares="movie"),
+        ]
+    )
+    inputs = {"categorical": rng.integers(0, 7, (rows, 1)), "multivalued": lists_of(rng, rows, 4)}
+    labels = (inputs["multivalued"] == inputs["categorical"]).any(axis=1).astype("float32")
+    model = InterHAt(schema, embedding_dim=8, order=2, pooling="target")
+    model.compile(Adam(0.01), keras.losses.BinaryCrossentropy(from_logits=True))
+    model.fit(inputs, labels, epochs=15, batch_size=100, verbose=0)
+    some = {kind: values[:200] for kind, values in inputs.items()}
+    assert ((model.predict(some, verbose=0)[:, 0] > 0) == labels[:200]).mean() > 0.95
+    explanation = explain_records(model, some, background=some)
+    ids = some["multivalued"]
+    once = (ids == some["categorical"]).sum(axis=1) == 1
+    found = np.flatnonzero(once & ((ids >= 0).sum(axis=1) > 1))
+    named = [explanation.value_shares(i, "history")[0][0] for i in found]
+    movies = some["categorical"][found, 0].astype(str)
+    assert np.mean(np.array(named) == movies) > 0.9
