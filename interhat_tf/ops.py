@@ -53,6 +53,53 @@ def take_rows(table: keras.Variable, ids: Tensor) -> Tensor:
     return ops.take(table, ids, axis=0)
 
 
+def scan(
+    step: Callable[[Tensor, list[Tensor]], Tensor], start: Tensor, sequences: list[Tensor]
+) -> Tensor:
+    """Returns the states of a recurrence, state_t = step(state_{t-1}, [x_t, ...]).
+
+    On TensorFlow, XLA has no gradient of `keras.ops.scan`, and ONNX nothing like it.
+
+    Args:
+        step: What makes a state of the one before and of the sequences' elements.
+        start: The state before the first one, (B, n).
+        sequences: What is read in time, (L, B, ...) each, of which L is known.
+
+    Returns:
+        state_1, ..., state_L, (L, B, n).
+
+    Example:
+
+    >>> numbers = ops.reshape(ops.arange(1.0, 5.0), (4, 1, 1))
+    >>> sums = scan(lambda state, elements: state + elements[0], ops.zeros((1, 1)), [numbers])
+    >>> sums[:, 0, 0].numpy().tolist()
+    [1.0, 3.0, 6.0, 10.0]
+    """
+    if keras.backend.backend() != "tensorflow":
+
+        def step_twice(state: Tensor, elements: list[Tensor]) -> tuple[Tensor, Tensor]:
+            state = step(state, elements)
+            return state, state
+
+        return ops.scan(step_twice, start, sequences)[1]
+    import tensorflow as tf
+
+    length = sequences[0].shape[0]
+
+    def array(shape: Any) -> Any:
+        return tf.TensorArray(start.dtype, length, element_shape=shape)
+
+    arrays = [array(sequence.shape[1:]).unstack(sequence) for sequence in sequences]
+
+    def body(i: Tensor, state: Tensor, states: Any) -> tuple:
+        state = step(state, [of_one.read(i) for of_one in arrays])
+        return i + 1, state, states.write(i, state)
+
+    loop = (0, start, array(start.shape))
+    *_, states = tf.while_loop(lambda i, *_: i < length, body, loop, maximum_iterations=length)
+    return states.stack()
+
+
 def multi_head_self_attention(
     inputs: Tensor,
     query: keras.layers.Dense,

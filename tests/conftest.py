@@ -68,8 +68,9 @@ def rule_data(tmp_path_factory):
 
 
 def random_batch(schema, rng, rows=16):
+    sizes = [field.vocabulary_size for field in schema.categorical]
     return {
-        "categorical": rng.integers(0, schema.vocabulary_sizes, (rows, len(schema.categorical))),
+        "categorical": rng.integers(0, sizes, (rows, len(sizes))),
         "numerical": rng.normal(size=(rows, len(schema.numerical))).astype("float32"),
     }
 

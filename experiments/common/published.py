@@ -33,11 +33,16 @@ TITLES = Titles(
         "ecn": "ECN",
         "qnn_alpha": "QNN-alpha",
         "order_exact": "Order-exact",
+        "din": "DIN",
+        "dien": "DIEN",
         "interhat_s": "InterHAt-S",
         "interhat": "InterHAt",
     }
 )
 """Names of the registry's models as papers write them."""
+
+HISTORY_MODELS = ("din", "dien")
+"""Models that read a history, which the paper's data sets have not."""
 
 CONTENDERS = Titles(
     {

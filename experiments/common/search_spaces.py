@@ -9,7 +9,7 @@ searched: the row is as printed, or as others published it.
 from collections.abc import Sequence
 from typing import Any
 
-from experiments.common.published import TITLES
+from experiments.common.published import HISTORY_MODELS, TITLES
 from interhat_tf.models import MODELS
 from interhat_tf.tuning.spaces import OF_MODELS, TRAINING, by_depth, own_space, taken
 
@@ -93,10 +93,11 @@ _PUBLISHED: dict[str, dict[str, Space]] = {
 def contenders(dataset: str) -> list[str]:
     """Returns the names of the rows that have a space on a data set, in the order of the study.
 
-    Models of other packages are the last; their class may have a `search_space`.
+    Models of other packages are the last; their class may have a `search_space`. Models of
+    histories have a space, but no row: of the paper's data sets none has a history.
     """
     slowest = ("xdeepfm", "autoint", "autoint_plus")
-    first = [name for name in OF_MODELS if name not in slowest]
+    first = [name for name in OF_MODELS if name not in (*slowest, *HISTORY_MODELS)]
     here = [*first, *_TREES, *_FORMS, *slowest, *_PUBLISHED.get(dataset, {})]
     added = [name for name in MODELS.load() if name not in here and name not in TITLES]
     return [*here, *added]
@@ -112,7 +113,7 @@ def search_space(dataset: str, name: str) -> Space:
     Raises:
         ValueError: If nothing is declared for the data set or the row.
     """
-    if name not in contenders(dataset):
+    if name not in (*contenders(dataset), *HISTORY_MODELS):
         raise ValueError(f"no search space is declared for {name} on {dataset}")
     if name in _TREES:
         return _TREES[name]

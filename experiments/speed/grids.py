@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+from experiments.common.published import HISTORY_MODELS
 from experiments.speed.paper_models import INTERHAT
 from experiments.speed.paper_sizes import SIZES
 from interhat_tf.models import MODELS
@@ -73,7 +74,8 @@ FIGURE_2 = [*RIVALS, *EXPLAINED, "interhat_wide"]
 
 def _models(**how):
     """Returns the steps, predictions and explanations of all models, and the optimizers."""
-    names = [*EXPLAINED, *(name for name in MODELS if name not in INTERHAT)]
+    others = (name for name in MODELS if name not in (*INTERHAT, *HISTORY_MODELS))
+    names = [*EXPLAINED, *others]
     return [
         case
         for size in SIZES

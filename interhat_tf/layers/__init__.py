@@ -39,6 +39,7 @@ from interhat_tf.layers.sequences.activation_unit import ActivationUnit
 from interhat_tf.layers.sequences.augru import AUGRU
 from interhat_tf.layers.sequences.auxiliary_loss import AuxiliaryLoss
 from interhat_tf.layers.sequences.dice import Dice
+from interhat_tf.layers.sequences.interest_evolution import InterestEvolution
 from interhat_tf.layers.value_pooling import ValuePooling
 
 __all__ = [
@@ -73,6 +74,7 @@ __all__ = [
     "FrozenVectors",
     "InnerProduct",
     "InteractingLayer",
+    "InterestEvolution",
     "Linear",
     "MultiHeadSelfAttention",
     "NumberEmbedding",

@@ -8,6 +8,8 @@ from interhat_tf.models.baselines.autoint import AutoInt
 from interhat_tf.models.baselines.dcn import DCN
 from interhat_tf.models.baselines.dcn_v2 import DCNv2
 from interhat_tf.models.baselines.deepfm import DeepFM
+from interhat_tf.models.baselines.dien import DIEN
+from interhat_tf.models.baselines.din import DIN
 from interhat_tf.models.baselines.dnn import DNN
 from interhat_tf.models.baselines.ecn import ECN
 from interhat_tf.models.baselines.ffm import FFM
@@ -48,6 +50,8 @@ _OWN: dict[str, Callable[..., ClickModel]] = {
     "afm": AFM,
     "ffm": FFM,
     "order_exact": OrderExact,
+    "din": DIN,
+    "dien": DIEN,
 }
 
 MODELS = Registry("model", "interhat_tf.models", _OWN)
@@ -60,6 +64,8 @@ package is `@MODELS.register("name")` above its class, or an entry point; see `R
 __all__ = [
     "AFM",
     "DCN",
+    "DIEN",
+    "DIN",
     "DNN",
     "ECN",
     "FFM",

@@ -38,6 +38,13 @@ _STREAMS: Space = {
 _PULLED: Space = {"self_distillation": (1.0,)}
 _ATTENTION_LAYERS: Space = {"num_layers": (2, 3), "num_heads": (2, 4), "key_dim": (16, 32)}
 
+# As in the papers and in their authors' code.
+_HISTORY: Space = {
+    "mlp_units": ([200, 80],),
+    "mlp_activation": ("dice", "relu"),
+    "dropout": (0.0, 0.1, 0.2, 0.3),
+}
+
 OF_MODELS: dict[str, Space] = {
     "lr": {},
     "fm": {},
@@ -68,6 +75,13 @@ OF_MODELS: dict[str, Space] = {
     "xdeepfm": {**_MLP, "cin_units": ([32], [64])},
     "autoint": _ATTENTION_LAYERS,
     "autoint_plus": {**_MLP, **_ATTENTION_LAYERS},
+    "din": {
+        **_HISTORY,
+        "attention_units": ([36], [80, 40]),
+        "attention_activation": ("dice", "sigmoid"),
+        "attention_softmax": (False, True),
+    },
+    "dien": {**_HISTORY, "auxiliary_weight": (0.0, 0.1, 1.0)},
 }
 """What a model has of its own, the cheapest and most important models first."""
 

@@ -49,6 +49,7 @@ LIMITS = {
     "ema_momentum": Limits(0, 1),
     "dropout": Limits(0, 1),
     "self_distillation": Limits(0),
+    "auxiliary_weight": Limits(0),
     "effect_weight": Limits(0),
     "order_weight": Limits(0),
     "positive_weight": Limits(0, low_too=False),

@@ -217,3 +217,12 @@ def augru(values, attention, weights):
 def sigmoid(x):
     """1 / (1 + e^-x)."""
     return 1 / (1 + np.exp(-x))
+
+
+def interest_evolution(values, target, weights):
+    """DIEN's last state and attention of one record, of the values (n, d) that it has."""
+    if not len(values):
+        return np.zeros_like(target), np.zeros(0)
+    interests = augru(values, np.ones(len(values)), inside(weights, "extractor"))
+    attention = softmax(np.array([h @ (target @ weights["relevance/kernel"]) for h in interests]))
+    return augru(interests, attention, inside(weights, "evolution"))[-1], attention

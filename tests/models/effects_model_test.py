@@ -9,6 +9,7 @@ import pytest
 from interhat_tf import CrossedField, InterHAt
 from interhat_tf.models import DNN, FM, LR, MODELS
 from tests.models.held_effects import FIDELITY_OF_PAIRS, with_effects
+from tests.models.registry_test import MODELS_OF_ANY
 from tests.numpy_reference import randomise
 from tests.training.runs import run
 
@@ -93,7 +94,7 @@ def test_what_a_model_has_of_each_field(schema, batch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", MODELS_OF_ANY)
 def test_every_model_can_hold_a_head(name, schema, batch):
     crossed = schema.with_crosses([CrossedField(("app", "site"), [[1, 2], [3, 3]])])
     model = with_effects(MODELS[name](crossed))

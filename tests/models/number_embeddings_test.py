@@ -7,11 +7,11 @@ import tensorflow as tf
 
 from interhat_tf import Field, InterHAt, Schema
 from interhat_tf.layers import NUMBER_EMBEDDINGS
-from interhat_tf.models import LR, MODELS
+from interhat_tf.models import LR
 from interhat_tf.serving import export_onnx, export_saved_model
 from interhat_tf.training import Adam
 from tests.conftest import random_batch
-from tests.models.registry_test import MIXED_NUMBERS, SMALL, build_small
+from tests.models.registry_test import MIXED_NUMBERS, MODELS_OF_ANY, SMALL, build_small
 from tests.numpy_reference import randomise
 from tests.serving.onnx_test import run_onnx
 from tests.serving.saved_model_test import serve
@@ -35,7 +35,7 @@ def missing(schema, batch):
     return Schema([*schema.categorical, *fields]), {**batch, "numerical": numbers}
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", MODELS_OF_ANY)
 def test_every_model_takes_them_and_is_saved_with_them(name, missing, tmp_path, monkeypatch):
     schema, batch = missing
     chosen = {"price": "piecewise", "age": "periodic"}

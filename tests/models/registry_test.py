@@ -24,7 +24,10 @@ SMALL = {
     "attention_size": 3,
     "embedding_l2": 0.1,
 }
-CASES = {name: (name, {}) for name in MODELS}
+HISTORY_MODELS = ("din", "dien")
+"""Models that need a history of a candidate; `baselines/history_model_test.py` has their tests."""
+MODELS_OF_ANY = [name for name in MODELS if name not in HISTORY_MODELS]
+CASES = {name: (name, {}) for name in MODELS_OF_ANY}
 CASES |= {
     "dcn_v2_stacked": ("dcn_v2", {"structure": "stacked"}),
     "autoint_without_mlp": ("autoint", {"mlp_units": ()}),
@@ -41,6 +44,10 @@ MIXED_NUMBERS = [
 
 def build_small(case, schema):
     name, arguments = CASES[case]
+    return build_small_model(name, schema, **arguments)
+
+
+def build_small_model(name, schema, **arguments):
     known = inspect.signature(MODELS[name]).parameters
     sizes = {argument: size for argument, size in SMALL.items() if argument in known}
     return randomise(MODELS[name](schema, **{**sizes, **arguments}))
@@ -79,7 +86,7 @@ def test_every_baseline_keeps_the_contract():
     assert tested == set(MODELS) - {"interhat", "interhat_s"}
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", MODELS_OF_ANY)
 def test_a_model_that_was_called_prints_its_summary(name, schema, batch):
     model = MODELS[name](schema)
     model(batch)
@@ -90,7 +97,7 @@ def test_a_model_that_was_called_prints_its_summary(name, schema, batch):
     assert "?" not in text, "an output shape is not known"
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", MODELS_OF_ANY)
 def test_output_shape_is_known_before_a_call(name, schema):
     shapes = {"categorical": (None, 2), "numerical": (None, 2)}
     assert MODELS[name](schema).compute_output_shape(shapes) == (None, 1)
@@ -114,8 +121,14 @@ np.savez(f"{folder}/logits.npz", **{name: np.asarray(v) for name, v in call().it
 @pytest.mark.parametrize(("backend", "tolerance"), [("tensorflow", 0), ("jax", 1e-4)])
 def test_saved_models_load_in_a_fresh_process(schema, batch, tmp_path, backend, tolerance):
     """Bit for bit on the same backend; Keras' JAX backend computes the same logits."""
+    history = Field("history", "sequence", 7, max_length=5, shares="app")
+    seen = np.where(np.arange(5) < np.arange(16)[:, None] % 6, np.arange(80).reshape(16, 5) % 7, -1)
+    batch = {**batch, "multivalued": seen}
     np.savez(tmp_path / "batch.npz", **batch)
     built = {case: build_small(case, schema) for case in CASES}
+    with_history = Schema([*schema.record_fields, history])
+    built |= {name: build_small_model(name, with_history) for name in HISTORY_MODELS}
+    built["target"] = build_small_model("interhat", with_history, pooling={"history": "target"})
     for i, names in enumerate(MIXED_NUMBERS):
         built[f"numbers_{i}"] = randomise(MODELS["dnn"](schema, numerical_embedding=names))
     for name, model in built.items():

@@ -69,7 +69,8 @@ def test_another_backend_is_refused():
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_pattern_has_the_tables_of_all_models_and_nothing_else(name):
-    weights = MODELS[name](SCHEMA).weights
+    history = Field("history", "sequence", 40, max_length=3, shares="app")
+    weights = MODELS[name](Schema([*SCHEMA.record_fields, history])).weights
     split = {weight.path for weight in weights if re.fullmatch(TABLES, weight.path)}
     assert split == {w.path for w in weights if w.shape[0] == sum(SCHEMA.vocabulary_sizes)}
     assert split

@@ -17,7 +17,7 @@ from interhat_tf.utils.config import Activation, ConfigFromSignature, Regularize
 class ActivationUnit(ConfigFromSignature):
     """Sums a history's vectors, each weighted by the candidate (Zhou et al. 2018, Section 4.3).
 
-        v(t) = sum_j a(e_j, t) e_j                                    (Equation 3)
+        v(t) = sum_j a(e_j, t) e_j
         a(e, t) = w^T act(W_2 act(W_1 [e; t; e - t; e * t] + b_1) + b_2) + b
 
     This is DIN's. The weights a are not normalised, as in the paper: their sum says how strong

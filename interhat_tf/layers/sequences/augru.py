@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from interhat_tf.ops import Shape, Tensor
+from interhat_tf.ops import Shape, Tensor, scan
 from interhat_tf.utils.config import ConfigFromSignature, Regularizer
 
 
@@ -13,16 +13,16 @@ from interhat_tf.utils.config import ConfigFromSignature, Regularizer
 class AUGRU(ConfigFromSignature):
     """A GRU with an attentional update gate (DIEN, Zhou et al. 2019).
 
-        u_t = sigmoid(W_u i_t + U_u h_{t-1} + b_u)             (Equation 2)
-        r_t = sigmoid(W_r i_t + U_r h_{t-1} + b_r)             (Equation 3)
-        c_t = tanh(W_h i_t + r_t * (U_h h_{t-1}) + b_h)        (Equation 4)
-        u'_t = a_t u_t                                         (Equation 15)
-        h_t = (1 - u'_t) * h_{t-1} + u'_t * c_t                (Equation 16)
+        u_t = sigmoid(W_u i_t + U_u h_{t-1} + b_u)
+        r_t = sigmoid(W_r i_t + U_r h_{t-1} + b_r)
+        c_t = tanh(W_h i_t + r_t * (U_h h_{t-1}) + b_h)
+        u'_t = a_t u_t
+        h_t = (1 - u'_t) * h_{t-1} + u'_t * c_t
 
     What has little to do with the candidate, a_t near 0, moves the state little. An a_t of
     0 leaves it exactly as it is, so that padding is masked by a weight of 0, and with a
-    weight of 1 for all values the layer is the plain GRU of Equations 2 to 5, as Keras' own
-    is, which with a mask is slower on a CPU. The state is 0 before the first value.
+    weight of 1 for all values the layer is DIEN's plain GRU. That of Keras computes the
+    same, slower on a CPU if it has a mask. The state is 0 before the first value.
 
     Args:
         units: Width n of the state.
@@ -68,20 +68,19 @@ class AUGRU(ConfigFromSignature):
             ops.convert_to_tensor, (self.kernel, self.recurrent_kernel, self.bias)
         )
 
-        def step(state: Tensor, values: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-            value, attention = values  # (B, d), (B, 1)
+        def step(state: Tensor, elements: list[Tensor]) -> Tensor:
+            value, attention = elements  # (B, d), (B, 1)
             of_value = ops.split(ops.matmul(value, kernel) + bias, 3, axis=-1)  # (B, n) each
             of_state = ops.split(ops.matmul(state, recurrent_kernel), 3, axis=-1)  # (B, n) each
             update = attention * ops.sigmoid(of_value[0] + of_state[0])  # (B, n)
             reset = ops.sigmoid(of_value[1] + of_state[1])  # (B, n)
             candidate = ops.tanh(of_value[2] + reset * of_state[2])  # (B, n)
-            state = (1 - update) * state + update * candidate  # (B, n)
-            return state, state
+            return (1 - update) * state + update * candidate  # (B, n)
 
         in_time = ops.transpose(inputs, (1, 0, 2))  # (L, B, d)
         attention = ops.expand_dims(ops.transpose(weights), -1)  # (L, B, 1)
         start = ops.zeros((ops.shape(inputs)[0], self.units), inputs.dtype)
-        _, states = ops.scan(step, start, (in_time, ops.cast(attention, inputs.dtype)))
+        states = scan(step, start, [in_time, ops.cast(attention, inputs.dtype)])  # (L, B, n)
         return ops.transpose(states, (1, 0, 2))  # (B, L, n)
 
     def compute_output_shape(

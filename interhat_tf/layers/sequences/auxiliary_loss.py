@@ -6,7 +6,6 @@ import keras
 from keras import ops
 
 from interhat_tf.ops import Shape, Tensor
-from interhat_tf.schema import PADDING
 from interhat_tf.utils.config import ConfigFromSignature
 
 
@@ -16,12 +15,13 @@ class AuxiliaryLoss(ConfigFromSignature):
 
         L_aux = -mean_t (log sigmoid(h_t . e_{t+1}) + log(1 - sigmoid(h_t . n_{t+1})))
 
-    This is Equation 6 of DIEN, n being negatives: e is the value that follows in the
+    This is DIEN's, n being negatives: e_{t+1} is the value that follows in the
     record's own sequence, n_{t+1} a value drawn from the sequence of another record of the
     batch, itself drawn anew for each t. (The paper draws from all items, which a batch does
-    not hold.) A t whose n has the id of its e, or is drawn from an empty
-    sequence, does not count. The mean is over the t that do, as in the authors' code,
-    so that histories of any length weigh alike; the equation has the sum over t.
+    not hold.) A t whose n is the same vector as its e, or is drawn from an empty
+    sequence, does not count. The mean is over the t that do; the paper's equation has the
+    sum over a record's t, and the authors' code a mean, with a network in place of the
+    products.
 
     In training the layer adds `weight` L_aux to the model's losses; it hands on the states.
     What is drawn follows from a state that is saved with the model, as dropout's masks do.
@@ -34,7 +34,7 @@ class AuxiliaryLoss(ConfigFromSignature):
     Call arguments:
         states: The states h_t, (B, L, d).
         vectors: The sequence's vectors e_t, (B, L, d).
-        ids: Their ids, -1 behind the last one, (B, L) integers.
+        present: Which of the L are values, the first ones of each record, (B, L) booleans.
         training: Whether the loss is added.
 
     Returns:
@@ -42,8 +42,9 @@ class AuxiliaryLoss(ConfigFromSignature):
 
     Example:
 
-    >>> layer, ids = AuxiliaryLoss(), ops.array([[3, 1, -1], [2, 2, 2]])
-    >>> states = layer(ops.zeros((2, 3, 4)), ops.ones((2, 3, 4)), ids, training=True)
+    >>> layer, present = AuxiliaryLoss(), ops.array([[True, True, False], [True, True, True]])
+    >>> vectors = ops.reshape(ops.arange(24.0), (2, 3, 4))
+    >>> states = layer(ops.zeros((2, 3, 4)), vectors, present, training=True)
     >>> [round(float(loss), 3) for loss in layer.losses]  # of a state of zeros, 2 log 2
     [1.386]
     """
@@ -53,30 +54,31 @@ class AuxiliaryLoss(ConfigFromSignature):
         self.weight = weight
         self.draws = keras.random.SeedGenerator(seed)
 
-    def call(self, states: Tensor, vectors: Tensor, ids: Tensor, training: bool = False) -> Tensor:
+    def call(
+        self, states: Tensor, vectors: Tensor, present: Tensor, training: bool = False
+    ) -> Tensor:
         """Returns the states, and adds their loss in training."""
         if training and self.weight and vectors.shape[1] > 1:
-            negatives, drawn = self._draw(vectors, ids)
+            negatives, drawn = self._draw(vectors, present)
             self.add_loss(self.weight * _loss(states, vectors, negatives, drawn))
         return states
 
-    def _draw(self, vectors: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
+    def _draw(self, vectors: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         """Returns n_2, ..., n_L, (B, L - 1, d), and which of them count, (B, L - 1)."""
         rows, (length, dim) = ops.shape(vectors)[0], vectors.shape[1:]
-        uniform = keras.random.uniform((2, rows, length - 1), seed=self.draws)  # (2, B, L - 1)
-        step = 1 + _whole(uniform[0], rows - 1)  # to another record
+        lengths = ops.sum(ops.cast(present, "int32"), axis=1)  # (B,)
         own = ops.expand_dims(ops.arange(rows), 1)  # (B, 1)
-        record = (own + step) % rows  # (B, L - 1)
-        lengths = ops.sum(ops.cast(ops.not_equal(ids, PADDING), "int32"), axis=1)  # (B,)
-        place = record * length + _whole(uniform[1], ops.take(lengths, record))  # (B, L - 1)
+        uniform = keras.random.uniform((2, rows, length - 1), seed=self.draws)  # (2, B, L - 1)
+        record = (own + 1 + _whole(uniform[0], rows - 1)) % rows  # another one, (B, L - 1)
+        length_of = ops.take(lengths, record)  # (B, L - 1)
+        place = record * length + _whole(uniform[1], length_of)  # (B, L - 1)
         negatives = ops.take(ops.reshape(vectors, (-1, dim)), place, axis=0)  # (B, L - 1, d)
-        of_negatives, following = ops.take(ops.reshape(ids, (-1,)), place), ids[:, 1:]
-        two_values = ops.not_equal(following, PADDING) & ops.not_equal(of_negatives, PADDING)
-        differ = ops.not_equal(of_negatives, following) & ops.not_equal(record, own)
-        return negatives, two_values & differ
+        differ = ops.any(ops.not_equal(negatives, vectors[:, 1:]), axis=-1)  # (B, L - 1)
+        counts = present[:, 1:] & (length_of > 0) & ops.not_equal(record, own) & differ
+        return negatives, counts
 
     def compute_output_shape(
-        self, states_shape: Shape, vectors_shape: Shape | None = None, ids_shape: Any = None
+        self, states_shape: Shape, vectors_shape: Shape | None = None, present_shape: Any = None
     ) -> Shape:
         """Returns the states' shape."""
         return states_shape

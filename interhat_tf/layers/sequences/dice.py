@@ -19,7 +19,7 @@ class Dice(ConfigFromSignature):
     """Passes a unit on, or alpha times it, by where it stands in its batch (Zhou et al. 2018).
 
         f(s) = p(s) s + (1 - p(s)) alpha s
-        p(s) = 1 / (1 + exp(-(s - E[s]) / sqrt(Var[s] + 1e-8)))   (DIN, Equations 3 and 4)
+        p(s) = 1 / (1 + exp(-(s - E[s]) / sqrt(Var[s] + 1e-8)))   (DIN, Section 5.2)
 
     It is a PReLU whose step is smooth, and stands at the units' mean instead of at 0.
     Mean and variance are a batch's in training, and moving averages of them otherwise.
