@@ -135,7 +135,7 @@ def decode_blocks(
 
 
 def _padded(values: tf.Tensor, lengths: tf.Tensor, schema: Schema) -> tf.Tensor:
-    """Returns the values of multivalued fields, (rows, L), of all values and their numbers.
+    """Returns the fields of several values, (rows, L), of all values and their numbers.
 
     Args:
         values: All values, (n,), row by row and in a row field by field.
@@ -146,11 +146,11 @@ def _padded(values: tf.Tensor, lengths: tf.Tensor, schema: Schema) -> tf.Tensor:
     lists = tf.RaggedTensor.from_row_lengths(values, tf.reshape(lengths, [-1]))
     shape = (None, max(widths))
     padded = lists.to_tensor(PADDING, shape=shape)  # (rows * V, longest)
-    padded = tf.reshape(padded, (-1, len(widths) * max(widths)))  # (rows, V * longest)
     if len(set(widths)) == 1:
-        return padded
-    columns = [place * max(widths) + i for place, width in enumerate(widths) for i in range(width)]
-    return tf.gather(padded, columns, axis=1)  # (rows, L)
+        return tf.reshape(padded, (-1, sum(widths)))  # (rows, L)
+    padded = tf.reshape(padded, (-1, len(widths), max(widths)))  # (rows, V, longest)
+    of_fields = [padded[:, place, :width] for place, width in enumerate(widths)]
+    return tf.concat(of_fields, axis=1)  # (rows, L)
 
 
 def as_batch(rows: Mapping[str, tf.Tensor]) -> tuple[Any, ...]:
