@@ -31,6 +31,14 @@ LOG_FLAGS = (
 )
 
 
+class _Parts(flags.ListParser):
+    """A list whose parts keep their blanks, one of which may be a separator."""
+
+    def parse(self, argument: str | list[str]) -> list[str]:
+        """Returns the parts."""
+        return argument.split(",") if isinstance(argument, str) else argument
+
+
 def define_flags() -> flags.FlagValues:
     """Returns the command's flags."""
     values = flags.FlagValues()
@@ -52,9 +60,9 @@ def _define_log_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_list("categorical", None, "its categorical columns; default: inferred", values)
     flags.DEFINE_list("numerical", None, "its numerical columns; default: inferred", values)
     about = "COLUMN=SEPARATOR,…: columns of several values; COLUMN alone if they are lists"
-    flags.DEFINE_list("multivalued", None, about, values)
+    flags.DEFINE(_Parts(), "multivalued", None, about, values)
     about = "the same of columns whose values are in the order of time, the latest last"
-    flags.DEFINE_list("sequence", None, about, values)
+    flags.DEFINE(_Parts(), "sequence", None, about, values)
     about = "COLUMN=FIELD,…: columns of --sequence that have another field's values"
     flags.DEFINE_list("shares", None, about, values)
     about = "values of such columns that are kept of a row; or COLUMN=NUMBER,…"
@@ -173,7 +181,7 @@ def separators_by_column(parts: list[str]) -> dict[str, str | None]:
     separators: dict[str, str | None] = {}
     for part in filter(None, parts):
         column, has_separator, separator = part.partition("=")
-        separators[column] = (separator or ",") if has_separator else None
+        separators[column.strip()] = (separator or ",") if has_separator else None
     return separators
 
 

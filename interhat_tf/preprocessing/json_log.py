@@ -129,11 +129,12 @@ def _problem_of_line(line: bytes, problem: str) -> str:
         return "the line is not in UTF-8; convert the file"
     if not isinstance(record, dict):
         return f"no record; {ONE_RECORD}"
-    changed = re.search(r"Column\(/([^/]+)\) changed from (\w+) to ", problem)
+    changed = re.search(r"Column\(/([^/]+)((?:/\[\])?)\) changed from (\w+) to ", problem)
     if changed and changed[1] in record:
         value = json.dumps(record[changed[1]], ensure_ascii=False)
         shown = value if len(value) <= 50 else f"{value[:50]}…"
-        kind = "text" if changed[2] == "string" else changed[2]
-        return f"{changed[1]} is {shown}; its first values are of the kind {kind}, write all so"
+        kind = "text" if changed[3] == "string" else changed[3]
+        firsts = "lists hold" if changed[2] else "values are of"
+        return f"{changed[1]} is {shown}; its first {firsts} the kind {kind}, write all so"
     problem = " ".join(problem.split()).partition(" in row ")[0].rstrip(".")
     return f"{problem}; {ONE_RECORD}"

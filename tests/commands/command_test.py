@@ -59,7 +59,7 @@ def test_help_is_the_docstring_and_the_flags(command, capsys):
         (["prepare"], "--dataset is missing: data set, as NAME or NAME/CONFIG"),
         (["prepare", "frappe"], "unexpected argument 'frappe'; a flag is given as --name=value"),
         (["prepare", "--dataset=frappe", "x"], "unexpected argument 'x'; a flag is given as --n"),
-        (["prepare", "--dataset=none"], "there is no data set 'none'; known ones: avazu"),
+        (["prepare", "--dataset=none"], "there is no data set 'none'; known ones: amazon"),
         (["prepare", "--dataset=x", "--label=y"], "--label is about a log of your own: --log="),
         (["prepare", "--dataset=x", "--log=none.csv"], "none.csv"),
     ],

@@ -1,5 +1,7 @@
 """Sequences, a user's history among them, from a log's columns to batches and back."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -163,6 +165,27 @@ def test_what_is_no_list_is_refused_with_its_row(data, values, message):
         data.encode(records)
 
 
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ("7 8", 'history is "7 8"; its first values are of the kind array, write all so'),
+        (7, "history is 7; its first values are of the kind array, write all so"),
+        ([[7]], r"history is \[\[7\]\]; its first lists hold the kind number, write all so"),
+        ([7, [8]], r"history is \[7, \[8\]\]; its first lists hold the kind number, write all so"),
+        (["x"], r'history is \["x"\]; its first lists hold the kind number, write all so'),
+    ],
+)
+def test_a_line_that_has_no_list_is_named(tmp_path, values, says):
+    log = make_log()
+    log["history"] = [row or [1] for row in log["history"]]
+    lines = pd.DataFrame(log).to_json(orient="records", lines=True).splitlines()
+    lines[60] = json.dumps({**json.loads(lines[60]), "history": values})
+    path = tmp_path / "log.jsonl"
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(ValueError, match=rf"log.jsonl:61: {says}"):
+        prepare_click_log(path, name="seen", data_dir=tmp_path, **HISTORY)
+
+
 def test_whole_numbers_are_the_same_however_they_are_written(tmp_path):
     log = make_log()
     log["movie"] = [f"{movie}.0" if row % 3 else "" for row, movie in enumerate(log["movie"])]
@@ -229,10 +252,9 @@ def test_wrong_choices_are_refused(tmp_path, options, message):
 
 def test_the_command_takes_them(tmp_path, data):
     log = write(tmp_path, "csv")
-    log.write_text(log.read_text().replace(" ", "|"))
     flags = prepare_command.define_flags()
     about = [f"--log={log}", f"--data_dir={tmp_path}", "--dataset=seen", "--max_values=8"]
-    flags(["", *about, "--sequence=history=|", "--shares=history=movie", "--multivalued=tags=|"])
+    flags(["", *about, "--sequence=history= ", "--shares=history=movie", "--multivalued=tags= "])
     prepare_command.main(flags)
     assert prepared_dataset("seen", tmp_path).schema == data.schema
 
