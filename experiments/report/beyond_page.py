@@ -7,6 +7,7 @@ from collections.abc import Callable
 from statistics import fmean
 
 from experiments.common.markdown import interval, spread
+from experiments.common.published import TITLES
 from experiments.report.blocks import Table
 from experiments.report.cells import TEST_SCORES, Cell, Summary, named, table
 from experiments.report.grid_cells import title
@@ -173,3 +174,13 @@ def sharded_tables(summary: Summary) -> Summary:
         "loss": "{loss:.7f}",
     }
     return {"devices": table(columns, summary["rows"])}
+
+
+def histories(summary: Summary) -> Summary:
+    """Returns the table of `experiments.speed.histories`."""
+    columns = {
+        "model": lambda row: TITLES[row["model"]],
+        "rows/s": lambda row: spread(row["rows_per_second"], 0),
+        "times DIN's": lambda row: spread(row["times"], 2),
+    }
+    return {"rates": table(columns, summary["rows"])}

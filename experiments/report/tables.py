@@ -73,6 +73,7 @@ PARTS: dict[str, tuple[str | Callable[[], list[Summary]], Callable[[Summary], Su
     "full_disks": ("full_disks/summary.json", no_table),
     "pairs": ("pairs/summary.json", no_table),
     "two_workers": ("two_workers/summary.json", beyond.two_workers),
+    "histories": ("speed/histories.json", beyond.histories),
     "sharded_tables": ("speed/sharded_tables.json", beyond.sharded_tables),
 }
 

@@ -1,5 +1,7 @@
 """Tests of the page's parts on the other programs on speed, on made-up summaries."""
 
+ONE = {"mean": 1.0, "std": 0.0}
+
 
 def test_operations_of_a_step(measured, page_of):
     rows = [{"operation": "MatMul", "times": 1234, "ms": 25.0}]
@@ -107,3 +109,15 @@ def test_disturbed_commands(measured, page_of):
     assert "In 15 of them one was refused, with a line that says why; 0 times" in page_of(
         pairs=pairs
     )
+
+
+def test_histories(measured, page_of):
+    rows = [
+        {"model": "din", "rows_per_second": {"mean": 6657.2, "std": 90}, "times": ONE},
+        {"model": "FuxiCTR's DIN", "rows_per_second": {"mean": 2458, "std": 9}, "times": ONE},
+    ]
+    about = {"batch": 2048, "length": 100, "embedding_dim": 16, "rounds": 5}
+    text = page_of(histories={**measured, **about, "rows": rows})
+    assert "steps of 2,048 records" in text
+    assert "| DIN | 6,657 ± 90 | 1.00 ± 0.00 |" in text
+    assert "| FuxiCTR's DIN | 2,458 ± 9 |" in text

@@ -1,0 +1,170 @@
+"""How fast DIN, DIEN and InterHAt train on long histories, beside a DIN of FuxiCTR's layers.
+
+    taskset -c 0 python -m experiments.speed.histories --fuxictr_python=OTHER/bin/python
+
+Whole training steps, forward, backward and Adam, of made-up records of the sizes of Amazon's
+electronics: a user, an item, its category, and histories of both of up to 100 values. Both DIN
+have the same sizes, Dice in the activation unit and ReLU in the MLP. FuxiCTR's is PyTorch's, in
+an environment of its own (`pip install torch fuxictr`); without one, ours are timed alone. Steps
+are timed in turn, round after round, by the processor's seconds of one thread. Writes
+`speed/histories.json` among the results; some minutes.
+"""
+
+import contextlib
+import json
+import pathlib
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from absl import flags
+
+from experiments.common.markdown import markdown_table
+from experiments.common.results import record, write_result
+from experiments.common.running import run_program
+from experiments.common.statistics import mean_and_std
+from experiments.speed.processes import ROUNDS
+from interhat_tf import Field, Schema
+from interhat_tf.models import MODELS
+from interhat_tf.schema import CATEGORICAL, MULTIVALUED, PADDING
+from interhat_tf.training.optimizers import Adam
+from interhat_tf.training.step import compile_steps
+
+FUXICTR = flags.DEFINE_string("fuxictr_python", None, "Python with torch and fuxictr")
+BATCH = flags.DEFINE_integer("history_batch", 2048, "records of a step", lower_bound=2)
+
+SIZES = {"user": 192_403, "item": 63_001, "category": 801}
+"""Those of the 5-core electronics, as DIN's paper counts them."""
+LENGTH, DIM, UNITS, ATTENTION_UNITS = 100, 16, (200, 80), (36,)
+BATCHES = 4
+
+_DEEP = {"embedding_dim": DIM, "mlp_units": UNITS}
+CONTESTANTS: dict[str, dict[str, Any]] = {
+    "din": {**_DEEP, "mlp_activation": "relu", "attention_units": ATTENTION_UNITS},
+    "dien": {**_DEEP, "mlp_activation": "relu"},
+    "dnn": _DEEP,
+    "interhat": {"embedding_dim": DIM, "num_heads": 4, "attention_size": 16, "order": 2},
+}
+PEER = "FuxiCTR's DIN"
+
+Train = Callable[[int], float]
+"""Trains a number of steps and returns the processor's seconds."""
+
+
+def main(_):
+    arrays = made_up(np.random.default_rng(0), BATCH.value)
+    with contextlib.ExitStack() as stack:
+        contestants = {name: of_model(name, arrays) for name in CONTESTANTS}
+        if FUXICTR.value:
+            contestants[PEER] = stack.enter_context(fuxictr(FUXICTR.value, arrays))
+        for train in contestants.values():
+            train(2)  # traces, and takes the memory
+        seconds: dict[str, list[float]] = {name: [] for name in contestants}
+        for _ in range(ROUNDS.value):
+            for name, train in contestants.items():
+                seconds[name].append(train(BATCHES) / BATCHES)
+    rows = [
+        {
+            "model": name,
+            "rows_per_second": mean_and_std([BATCH.value / s for s in of_model_]),
+            "times": mean_and_std([b / a for a, b in zip(of_model_, seconds["din"], strict=True)]),
+        }
+        for name, of_model_ in seconds.items()
+    ]
+    about = {"batch": BATCH.value, "length": LENGTH, "embedding_dim": DIM, "rounds": ROUNDS.value}
+    write_result("speed/histories.json", record(**about, rows=rows))
+    cells = [
+        [r["model"], f"{r['rows_per_second']['mean']:,.0f}", f"{r['times']['mean']:.2f}"]
+        for r in rows
+    ]
+    print(markdown_table(["model", "rows/s", "times DIN's"], cells))
+
+
+def made_up(rng: np.random.Generator, rows: int) -> dict[str, np.ndarray]:
+    """Returns batches: ids (BATCHES, B, 3), histories (BATCHES, 2, B, L), labels (BATCHES, B).
+
+    Ids are log-uniform; a history has 1 to L values, and -1 behind them.
+    """
+    sizes = np.array(list(SIZES.values()))
+
+    def draw(sizes: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        return np.minimum(np.exp(rng.random(shape) * np.log(sizes + 1)) - 1, sizes - 1).astype(int)
+
+    histories = draw(sizes[1:, None, None], (BATCHES, 2, rows, LENGTH))
+    lengths = rng.integers(1, LENGTH + 1, (BATCHES, 1, rows, 1))
+    histories[np.broadcast_to(np.arange(LENGTH) >= lengths, histories.shape)] = PADDING
+    labels = (rng.random((BATCHES, rows)) < 0.5).astype("float32")
+    return {"ids": draw(sizes, (BATCHES, rows, 3)), "histories": histories, "labels": labels}
+
+
+def schema() -> Schema:
+    """Returns the records' schema."""
+    fields = [Field(name, "categorical", size) for name, size in SIZES.items()]
+    histories = [
+        Field(f"{name}_history", "sequence", SIZES[name], max_length=LENGTH, shares=name)
+        for name in ("item", "category")
+    ]
+    return Schema([*fields, *histories])
+
+
+def of_model(name: str, arrays: dict[str, np.ndarray]) -> Train:
+    """Returns what trains a model of the library."""
+    model = MODELS[name](schema(), **CONTESTANTS[name])
+    optimizer = Adam()
+    optimizer.build(model.trainable_variables)
+    loss_sum = tf.Variable(0.0, dtype=tf.float64, trainable=False)
+    steps = compile_steps(model, optimizer, loss_sum)
+    values = np.concatenate(list(arrays["histories"].swapaxes(0, 1)), axis=-1)  # (BATCHES, B, 2 L)
+    inputs = {
+        CATEGORICAL: arrays["ids"].astype("int32"),
+        MULTIVALUED: values.astype("int32"),
+    }
+    batches = iter(tf.data.Dataset.from_tensor_slices((inputs, arrays["labels"])).repeat())
+
+    def train(times: int) -> float:
+        start = time.process_time()
+        steps(batches, tf.constant(times))
+        loss_sum.numpy()
+        return time.process_time() - start
+
+    return train
+
+
+@contextlib.contextmanager
+def fuxictr(python: str, arrays: dict[str, np.ndarray]) -> Iterator[Train]:
+    """Starts `fuxictr_din.py` in its environment; yields what trains its model."""
+    arguments = {
+        "sizes": list(SIZES.values()),
+        "dim": DIM,
+        "units": UNITS,
+        "attention_units": ATTENTION_UNITS,
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "records.npz"
+        np.savez(path, **arrays)
+        program = pathlib.Path(__file__).with_name("fuxictr_din.py")
+        # -P: this folder's `profile` is not Python's.
+        command = [python, "-P", str(program), str(path), json.dumps(arguments)]
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        with subprocess.Popen(command, text=True, **pipes) as process:
+            assert process.stdin and process.stdout
+
+            def train(times: int) -> float:
+                with contextlib.suppress(BrokenPipeError):
+                    print(times, file=process.stdin, flush=True)
+                if line := process.stdout.readline():
+                    return float(line)
+                raise ValueError(f"{python} cannot run {program.name}: is fuxictr installed there?")
+
+            try:
+                yield train
+            finally:
+                process.kill()
+
+
+if __name__ == "__main__":
+    run_program(main)
