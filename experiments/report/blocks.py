@@ -148,17 +148,24 @@ def _html_block(block, anchor=None):
         return image.format(kind, encoded, block.alt)
     # A wide table scrolls inside its own box, so that the page is never wider than the screen.
     kind = "numeric" if block.numeric else "words"
-    table = _render(markdown_table(block.header, block.rows, block.numeric))
+    table = _render(
+        markdown_table(block.header, block.rows, block.numeric), cards=not block.numeric
+    )
     body = Markup('<div class="scroll {}" tabindex="0">{}</div>').format(kind, table)
     fold = Markup("<details><summary>{}</summary>{}</details>")
     return fold.format(block.fold, body) if block.fold else body
 
 
-def _render(text, anchor=None):
-    """Returns Markdown as HTML, whose links lead to pages, and a heading with its anchor."""
+def _render(text, anchor=None, cards=False):
+    """Returns Markdown as HTML, whose links lead to pages, and a heading with its anchor.
+
+    A table that becomes cards on a phone, where it has no header, tells each cell its column.
+    """
     tokens = _MARKDOWN.parse(text)
     if anchor:
         tokens[0].attrSet("id", anchor)
+    if cards:
+        _name_columns(tokens)
     for child in itertools.chain.from_iterable(token.children or () for token in tokens):
         if child.type == "link_open":
             target = child.attrs["href"]
@@ -166,6 +173,18 @@ def _render(text, anchor=None):
                 target = re.sub(r"\bREADME\.md(?=#|$)", "index.html", target)
             child.attrSet("href", target)
     return Markup(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}))
+
+
+def _name_columns(tokens):
+    columns, place = [], 0
+    for token, content in itertools.pairwise(tokens):
+        if token.type == "th_open":
+            columns.append(content.content)
+        elif token.type == "tr_open":
+            place = 0
+        elif token.type == "td_open":
+            token.attrSet("data-column", columns[place])
+            place += 1
 
 
 # Escapes HTML; tables are an extension of CommonMark.

@@ -23,6 +23,13 @@ def test_texts_are_escaped():
     assert "&lt;b&gt;A &amp; B&lt;/b&gt;" in page
 
 
+def test_cells_know_their_column():
+    table = Table(["paper", "<here>"], [["Table 1", "no"], ["Table 2", "yes"]], numeric=False)
+    cells = re.findall(r'<td.*? data-column="(.*?)">(.*?)</td>', html_page(["# T", table]))
+    of_rows = [("paper", "Table 1"), ("&lt;here&gt;", "no"), ("paper", "Table 2")]
+    assert cells == [*of_rows, ("&lt;here&gt;", "yes")]
+
+
 def test_markdown_of_each_block():
     picture = Picture("figure_9", "what it shows", b"", b"")
     table = Table(["a", "b"], [["1", "2"]], fold="more")
