@@ -45,8 +45,9 @@ def write_faithfulness_page(folder: pathlib.Path) -> None:
     agreement = list(read_results("faithfulness/agreement/*/*.json").values())
     coalitions = list(read_results("faithfulness/coalitions/*/summary.json").values())
     knockoffs = list(read_results("faithfulness/knockoffs/*/summary.json").values())
+    values = list(read_results("faithfulness/planted_values/*.json").values())
     additivity = list(read_results("faithfulness/additivity/*/summary.json").values())
-    if not (planted or curves or agreement or additivity):
+    if not (planted or curves or agreement or values or additivity):
         return
     page = fill(
         "faithfulness.md",
@@ -58,6 +59,8 @@ def write_faithfulness_page(folder: pathlib.Path) -> None:
         pairs=planted_tables.pairs_at_a_glance(planted),
         triples=planted_tables.triples(planted),
         orders=planted_tables.orders(planted),
+        values=values,
+        of_values=[of_values(summary) for summary in values],
         forms=forms(planted),
         curves=[of_data(name, summary) for name, summary in curves.items()],
         coalitions=coalitions,
@@ -71,6 +74,16 @@ def write_faithfulness_page(folder: pathlib.Path) -> None:
         methods=methods(),
     )
     write_pages(folder, page)
+
+
+def of_values(summary: Summary) -> Summary:
+    """Returns what planted values in bags or histories say: a line for a method."""
+    columns = {
+        "method": "{name}",
+        "models in which it is first in most records": lambda row: f"{row['found']} of {row['of']}",
+        "first in a record": lambda row: interval(row["first"], 2).replace("+", ""),
+    }
+    return {**summary, "methods": table(columns, named(summary["methods"]))}
 
 
 def in_short(planted: Planted) -> list[Summary]:
