@@ -42,7 +42,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "EMA 0.99": {"ema_momentum": 0.99},
     "EMA 0.998": {"ema_momentum": 0.998},
     "falling learning rate": {"learning_rate_factor": 0.1},
-    "patience 5": {"patience": 5},
+    "patience 3": {"patience": 3},
     "learning rate 2e-4": {"learning_rate": 2e-4},
     "learning rate 1e-3": {"learning_rate": 1e-3},
     "learning rate 2e-3": {"learning_rate": 2e-3},

@@ -142,7 +142,7 @@ PRESETS = {
             "microbatch_size": None,
             "ema_momentum": 0.995,
             "learning_rate_factor": 1.0,
-            "patience": 3,
+            "patience": 5,
         },
         l2=3.7,
         per_value=True,
