@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
@@ -20,9 +20,10 @@ class CheckedInputs(keras.Model):
 
     An id that is out of range would read another field's row. Calls and explanations
     check arrays themselves. Keras' `fit`, `evaluate` and `predict` check each batch
-    within their compiled step, but not where XLA compiles it. A model that is traced by
-    other code, as by `training.train`, which checks a prepared set before, or by an
-    export, checks shapes and types alone.
+    within their compiled step. Where XLA compiles it, or another backend, they check arrays
+    before, and of a `tf.data.Dataset` the first batch. A model that is traced by other
+    code, as by `training.train`, which checks a prepared set before, or by an export,
+    checks shapes and types alone.
 
     Labels are numbers from 0 to 1: those between are soft labels.
     """
@@ -46,25 +47,35 @@ class CheckedInputs(keras.Model):
         self.check_inputs(inputs)
         return super().__call__(inputs, *args, **kwargs)
 
-    def fit(self, *args: Any, **kwargs: Any) -> Any:
+    def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Trains as `keras.Model.fit`; a wrong record is a ValueError."""
-        with _saying_what_is_wrong():
-            return super().fit(*args, **kwargs)
+        with self._saying_what_is_wrong(x, y):
+            return super().fit(x, y, *args, **kwargs)
 
-    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+    def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Evaluates as `keras.Model.evaluate`; a wrong record is a ValueError."""
-        with _saying_what_is_wrong():
-            return super().evaluate(*args, **kwargs)
+        with self._saying_what_is_wrong(x, y):
+            return super().evaluate(x, y, *args, **kwargs)
 
-    def predict(self, *args: Any, **kwargs: Any) -> Any:
+    def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         """Predicts as `keras.Model.predict`; a wrong record is a ValueError."""
-        with _saying_what_is_wrong():
-            return super().predict(*args, **kwargs)
+        with self._saying_what_is_wrong(x):
+            return super().predict(x, *args, **kwargs)
 
-    def predict_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+    def train_on_batch(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Trains as `keras.Model.train_on_batch`; a wrong record is a ValueError."""
+        with self._saying_what_is_wrong(x, y):
+            return super().train_on_batch(x, y, *args, **kwargs)
+
+    def test_on_batch(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Evaluates as `keras.Model.test_on_batch`; a wrong record is a ValueError."""
+        with self._saying_what_is_wrong(x, y):
+            return super().test_on_batch(x, y, *args, **kwargs)
+
+    def predict_on_batch(self, x: Any) -> Any:
         """Predicts as `keras.Model.predict_on_batch`; a wrong record is a ValueError."""
-        with _saying_what_is_wrong():
-            return super().predict_on_batch(*args, **kwargs)
+        with self._saying_what_is_wrong(x):
+            return super().predict_on_batch(x)
 
     def train_step(self, *args: Any) -> Any:
         """Trains on a batch, for Keras' `fit`."""
@@ -82,12 +93,35 @@ class CheckedInputs(keras.Model):
 
     def _checked(self, batch: Any) -> Any:
         """Returns a step's batch, which waits in the graph for a check of its ids and labels."""
-        if keras.backend.backend() != "tensorflow" or self.jit_compile:
+        if not self._steps_check:
             return batch
         import tensorflow as tf
 
+        if tf.executing_eagerly():
+            _check_values(self.schema, batch)
+            return batch
         with tf.control_dependencies(_checks(self.schema, batch)):
             return tf.nest.map_structure(lambda x: x if x is None else tf.identity(x), batch)
+
+    @property
+    def _steps_check(self) -> bool:
+        """Whether compiled steps can fail where records are wrong."""
+        return keras.backend.backend() == "tensorflow" and not self.jit_compile
+
+    @contextlib.contextmanager
+    def _saying_what_is_wrong(self, x: Any, y: Any = None) -> Iterator[None]:
+        """Makes one line of a step's error; what steps cannot check is checked before them."""
+        if not self._steps_check:
+            if hasattr(x, "as_numpy_iterator"):  # a data set of TensorFlow
+                _check_values(self.schema, next(x.take(1).as_numpy_iterator()))
+            elif isinstance(x, Mapping):
+                _check_values(self.schema, (x, y))
+        try:
+            yield
+        except Exception as error:
+            if problem := _problem(str(error)):
+                raise DataError(problem) from error
+            raise
 
 
 def _has_values(array: Any) -> bool:
@@ -129,20 +163,29 @@ def _checks(schema: Schema, batch: Any) -> list[Any]:
     return checks
 
 
-@contextlib.contextmanager
-def _saying_what_is_wrong() -> Iterator[None]:
-    """Makes one line of TensorFlow's error about a failed check."""
-    try:
-        yield
-    except Exception as error:
-        told = rf"\[{_MARK}\] \[(.*)\] \[(ids|labels)\] \[(.*)\] \[(.*)\] \[(.*)\]"
-        found = re.search(told, str(error))
-        if found is None:
-            raise
-        name, what, least, most, size = found.groups()
-        value = least if least.startswith("-") else most
-        raise DataError(
-            f"field {name!r}: id {value} is outside the vocabulary [0, {size})"
-            if what == "ids"
-            else f"a label is {value}; labels are 0 or 1, or between"
-        ) from error
+def _check_values(schema: Schema, batch: Any) -> None:
+    """Raises an error if a batch with values has a wrong record or label."""
+    inputs, labels, _ = keras.utils.unpack_x_y_sample_weight(batch)
+    schema.check(inputs)
+    if labels is not None:
+        labels = np.asarray(labels, "float32")
+        wrong = ~((labels >= 0) & (labels <= 1))
+        if wrong.any():
+            raise DataError(_wrong_label(f"{labels[wrong][0]:g}"))
+
+
+def _problem(message: str) -> str:
+    """Returns what TensorFlow's error about a failed check says, or `""` if it is another."""
+    told = rf"\[{_MARK}\] \[(.*)\] \[(ids|labels)\] \[(.*)\] \[(.*)\] \[(.*)\]"
+    found = re.search(told, message)
+    if found is None:
+        return ""
+    name, what, least, most, size = found.groups()
+    value = least if least.startswith("-") else most
+    if what == "labels":
+        return _wrong_label(value)
+    return f"field {name!r}: id {value} is outside the vocabulary [0, {size})"
+
+
+def _wrong_label(value: str) -> str:
+    return f"a label is {value}; labels are 0 or 1, or between"

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from interhat_tf import Field, InterHAt, Schema
+from interhat_tf import Field, InterHAt, Schema, errors
 from interhat_tf.models import LR
 
 WRONG = {
@@ -46,6 +46,29 @@ def test_calls_and_explanations(model, wrong):
             model.explain({kind: tf.constant(values) for kind, values in inputs.items()})
 
 
+@pytest.mark.parametrize("how", [{"run_eagerly": True}, {"jit_compile": True}])
+@pytest.mark.parametrize("as_dataset", [False, True])
+@pytest.mark.parametrize("wrong", ["negative", "another field's", "a fraction", "no number"])
+def test_steps_that_are_not_compiled_or_by_xla(model, how, as_dataset, wrong):
+    *given, message = WRONG[wrong]
+    inputs = records(*given)
+    labels = np.ones(len(inputs["categorical"]), "float32")
+    model.compile("sgd", keras.losses.BinaryCrossentropy(from_logits=True), **how)
+    given = (inputs, labels)
+    if as_dataset:
+        given = (tf.data.Dataset.from_tensors(given),)
+    for call in (model.fit, model.evaluate):
+        with pytest.raises(errors.DataError, match=message):
+            call(*given, verbose=0)
+    with pytest.raises(errors.DataError, match=message):
+        model.predict(*given[:1], verbose=0)
+    for call in (model.train_on_batch, model.test_on_batch):
+        with pytest.raises(errors.DataError, match=message):
+            call(inputs, labels)
+    with pytest.raises(errors.DataError, match=message):
+        model.predict_on_batch(inputs)
+
+
 @pytest.mark.parametrize("wrong", [name for name in WRONG if name != "no number"])
 @pytest.mark.parametrize("as_dataset", [False, True])
 def test_compiled_steps(model, wrong, as_dataset):
@@ -65,11 +88,15 @@ def test_compiled_steps(model, wrong, as_dataset):
         model.predict(*given[:1], verbose=0)
     with pytest.raises(ValueError, match=message):
         model.predict_on_batch(inputs)
+    for call in (model.train_on_batch, model.test_on_batch):
+        with pytest.raises(errors.DataError, match=message):
+            call(inputs, labels)
 
 
+@pytest.mark.parametrize("how", [{}, {"run_eagerly": True}, {"jit_compile": True}])
 @pytest.mark.parametrize("label", [-1.0, 2.0, np.nan])
-def test_labels_that_are_none(model, label):
-    model.compile("sgd", keras.losses.BinaryCrossentropy(from_logits=True))
+def test_labels_that_are_none(model, label, how):
+    model.compile("sgd", keras.losses.BinaryCrossentropy(from_logits=True), **how)
     inputs, labels = records("categorical", [[1, 2]] * 3), np.array([0, label, 1], "float32")
     with pytest.raises(ValueError, match=f"a label is {label:g}; labels are 0 or 1, or between"):
         model.fit(inputs, labels, verbose=0)
