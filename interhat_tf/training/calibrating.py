@@ -49,7 +49,6 @@ def calibrate(
         print(found["none"]["ratio"], found[found["method"]]["ratio"])
         model.save("calibrated.keras")
     """
-    data.check_model(model)
     labels, logits, weights = predict_weighted(model, data, "validation")
     model.calibration, found = fit_calibration(labels, logits, method, weights)
     return found

@@ -44,8 +44,10 @@ def evaluate(
             unknown. Defaults to `None`.
 
     Raises:
-        ValueError: If `auc_by` is no categorical field.
+        ValueError: If `auc_by` is no categorical field, or the model was trained on another
+            set, whose ids stand for other values.
     """
+    data.check_model(model)
     warn_of_unknown(data.unknown_shares_of(split), where=f"{data.name}, {split}: ")
     column = categorical_column(data.schema, auc_by) if auc_by else None
     batches = data.evaluation_batches(split, EVALUATION_BATCH_SIZE)
@@ -126,7 +128,11 @@ def predict_weighted(
         predict: As for `evaluate`.
         records: How many of the first records at least, in whole batches of 8,192. Their
             order is random. Defaults to `None`: all.
+
+    Raises:
+        ValueError: If the model was trained on another set, whose ids stand for other values.
     """
+    data.check_model(model)
     batches = data.evaluation_batches(split, EVALUATION_BATCH_SIZE)
     if records is not None:
         batches = batches.take(-(-records // EVALUATION_BATCH_SIZE))

@@ -6,9 +6,16 @@ import tensorflow as tf
 from sklearn.metrics import log_loss, roc_auc_score
 
 from interhat_tf import InterHAt
+from interhat_tf.errors import DataError
 from interhat_tf.training import TrainingSettings, train
-from interhat_tf.training.evaluation import compile_prediction, evaluate_batches
+from interhat_tf.training.evaluation import (
+    compile_prediction,
+    evaluate,
+    evaluate_batches,
+    predict_logits,
+)
 from interhat_tf.training.metrics import grouped_auc
+from interhat_tf.training.observed_rates import reliability
 from tests.conftest import random_batch
 from tests.training.runs import load
 
@@ -25,6 +32,17 @@ def test_final_metrics_are_those_of_the_saved_model(rule_data, unbroken, split):
     if split == "validation":
         best = report["history"][report["best_epoch"] - 1]
         assert report[split]["auc"] == best["validation_auc"]
+
+
+@pytest.mark.parametrize("of_a_split", [evaluate, predict_logits, reliability])
+@pytest.mark.parametrize("part", ["vocabulary", "numbers"])
+def test_a_model_of_another_set_is_refused(rule_data, of_a_split, part):
+    model = InterHAt(rule_data.schema)
+    model.trained_on = {"name": "other", **rule_data.digests, part: "0"}
+    with pytest.raises(DataError, match=r"trained on another set than .*; give the set other"):
+        of_a_split(model, rule_data, "test")
+    model.trained_on = {"name": "other", **rule_data.digests, "records": "0"}  # of these values
+    of_a_split(model, rule_data, "test")
 
 
 def test_predictions_in_microbatches(schema, rng):
