@@ -1,6 +1,7 @@
 """Bad input, as `corpus/` has it, is refused in one line: none passes, none is a traceback."""
 
 import pathlib
+import re
 import shutil
 import tomllib
 
@@ -67,3 +68,12 @@ def test_there_are_many_entries():
     assert len(ENTRIES) >= 150
     names = [param.id for param in ENTRIES]
     assert len(set(names)) == len(names)
+
+
+def test_a_broken_line_is_named_with_its_file():
+    """Of a log or an original file; a header may be another log's, and a line an index's."""
+    broken = [param.values[0] for param in ENTRIES if "line" in param.values[0]]
+    named = [entry for entry in broken if re.search(r"/\S+:\d+: ", entry["says"])]
+    assert len(named) >= 75
+    others = {entry["name"] for entry in broken if entry not in named}
+    assert others == {"a header without the label", "a log that has changed since"}

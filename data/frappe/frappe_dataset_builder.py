@@ -1,6 +1,7 @@
 """Frappe: which app a user opened in which context; a row is an app and whether it was used."""
 
 import dataclasses
+import os
 from collections.abc import Callable
 
 import numpy as np
@@ -12,7 +13,7 @@ from interhat_tf.errors import DataError
 from interhat_tf.preprocessing.builder import ClickLogBuilder
 from interhat_tf.preprocessing.checks import binary_labels, check_values
 from interhat_tf.preprocessing.fields import Categorical
-from interhat_tf.preprocessing.log_files import log_files, manual_folder
+from interhat_tf.preprocessing.log_files import check_file, log_files, manual_folder
 from interhat_tf.preprocessing.rows import SPLITS, Rows
 from interhat_tf.preprocessing.text_chunks import TextChunk, log_chunks, text_chunks
 from interhat_tf.preprocessing.text_parsing import parse
@@ -123,7 +124,10 @@ def _nfm_files(folder):
 def _index_map(folder):
     """Returns the file of the map, if there is one."""
     path = _in_folder(folder) / "index_map.csv"
-    return str(path) if path.exists() else None
+    if not path.exists() and not os.path.islink(path):
+        return None
+    check_file(path)
+    return str(path)
 
 
 def _in_folder(folder):

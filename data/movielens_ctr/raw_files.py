@@ -159,7 +159,10 @@ def _table(path, names, rows):
     """Returns rows as a table; the values of the first column have to be unique."""
     if not rows:
         raise DataError(f"{path}: the file is empty")
-    if len({row[0] for row in rows}) < len(rows):
-        raise DataError(f"{path}: the ids are not unique")
+    known = set()
+    for number, (first, *_) in enumerate(rows, 1):  # a line has a row
+        if first in known:
+            raise DataError(f"{path}:{number}: {names[0]} {first} is there twice; keep one line")
+        known.add(first)
     columns = zip(*rows, strict=True)
     return pa.table({name: pa.array(values) for name, values in zip(names, columns, strict=True)})
