@@ -241,10 +241,7 @@ def prepare_click_log(
     """
     check_arguments(download_config, prepare_click_log)
     _check_name(name)
-    given = {"min_count": min_count}
-    if not isinstance(max_values, Mapping):
-        given["max_values"] = max_values
-    check_limits(given, dict.fromkeys(given, int))
+    _check_counts(min_count, max_values)
     log = find_log(paths, delimiter, encoding)
     _check_runner(paths, download_config)
     weights = _row_weights(weight, negative_sampling_rate)
@@ -292,6 +289,13 @@ def prepare_click_log(
     data = prepare(builder, **download_config)
     builder.check_origin()
     return data.with_crosses(crosses)
+
+
+def _check_counts(min_count, max_values):
+    given = {"min_count": min_count}
+    if not isinstance(max_values, Mapping):  # of which each is checked with its field
+        given["max_values"] = max_values
+    check_limits(given, dict.fromkeys(given, int))
 
 
 def _check_runner(paths, download_config):

@@ -141,12 +141,7 @@ class FieldEmbedding(ConfigFromSignature):
             for name, columns in self.columns_by_name.items()
             if name != PRODUCT
         }
-        rows = list(self.vocabulary_sizes)
-        self.owners = tuple(dict(shared).get(column, column) for column in range(len(rows)))
-        for column, _ in shared:
-            rows[column] = 0
-        self.table_rows = sum(rows)
-        self.offsets = np.cumsum([0, *rows]).astype("int32")[list(self.owners)]
+        self.owners, self.table_rows, self.offsets = _rows_of(self.vocabulary_sizes, dict(shared))
         self.max_lengths = [length for length, _ in multivalued]
         self.poolings = [
             self._pooling(pooling, f"pooling_{i}") for i, (_, pooling) in enumerate(multivalued)
@@ -333,3 +328,12 @@ class FieldEmbedding(ConfigFromSignature):
 def _serialized(layer: keras.layers.Layer) -> dict[str, Any]:
     """Returns a layer's class and arguments alone: it is built again with the embedding."""
     return keras.saving.serialize_keras_object(type(layer).from_config(layer.get_config()))
+
+
+def _rows_of(
+    sizes: Sequence[int], shared: Mapping[int, int]
+) -> tuple[tuple[int, ...], int, np.ndarray]:
+    """Returns whose rows each field has, the table's number of rows, and where a field's begin."""
+    owners = tuple(shared.get(column, column) for column in range(len(sizes)))
+    rows = [0 if column in shared else size for column, size in enumerate(sizes)]
+    return owners, sum(rows), np.cumsum([0, *rows]).astype("int32")[list(owners)]

@@ -17,7 +17,7 @@ class AuxiliaryLoss(ConfigFromSignature):
 
     This is DIEN's, n being negatives: e_{t+1} is the value that follows in the
     record's own sequence, n_{t+1} a value drawn from the sequence of another record of the
-    batch, itself drawn anew for each t. (The paper draws from all items, which a batch does
+    batch, drawn again for each t. (The paper draws from all items, which a batch does
     not hold.) A t whose n is the same vector as its e, or is drawn from an empty
     sequence, does not count. The mean is over the t that do; the paper's equation has the
     sum over a record's t, and the authors' code a mean, with a network in place of the
