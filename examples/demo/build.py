@@ -10,14 +10,13 @@ of `package.json`, which npm fetches into the output's folder. Takes some minute
 import argparse
 import base64
 import gzip
-import json
 import pathlib
-import re
 import shutil
 import subprocess
 import sys
 from typing import Any
 
+import jinja2
 import keras
 from clicks import TRUTH, write_log
 
@@ -97,15 +96,15 @@ def facts(model: InterHAt, data: PreparedDataset, report: dict[str, Any]) -> dic
 
 def page(folder: pathlib.Path, about: dict[str, Any]) -> str:
     """Returns the page, with all that it needs inside."""
-    parts = {
-        "style": (HERE / "demo.css").read_text(),
-        "script": (HERE / "demo.js").read_text(),
-        "facts": json.dumps(about, ensure_ascii=False).replace("<", "\\u003c"),
-        "model": packed(folder / "model.onnx"),
-        "runtime": packed(folder / SCRIPT),
-        "wasm": packed(folder / WASM),
-    }
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], (HERE / "demo.html").read_text())
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    return templates.get_template("demo.html").render(
+        facts=about,
+        model=packed(folder / "model.onnx"),
+        runtime=packed(folder / SCRIPT),
+        wasm=packed(folder / WASM),
+    )
 
 
 def packed(path: pathlib.Path) -> str:
