@@ -31,11 +31,14 @@ def check_microbatches(model: keras.Model, jit_compile: bool = False) -> None:
     if jit_compile:
         raise SettingError("microbatch_size and jit_compile do not go together; choose one")
     if needs_whole_batches(model):
-        raise SettingError("microbatch_size needs a model without dropout and batch normalisation")
+        raise SettingError(
+            "microbatch_size needs a model without dropout and batch normalisation, which is in "
+            "Dice, and without draws from the batch, as DIEN's auxiliary loss makes them"
+        )
 
 
 def needs_whole_batches(model: keras.Model) -> bool:
-    """Returns whether a model has dropout or batch normalisation."""
+    """Returns whether a model has dropout or batch normalisation, or draws from the batch."""
     every = list(model._flatten_layers())
     frozen = {id(v) for layer in every if isinstance(layer, FrozenVectors) for v in layer.variables}
     # The variables of layers alone: what a model itself keeps, training does not change.

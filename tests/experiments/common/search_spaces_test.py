@@ -3,7 +3,7 @@ import math
 
 import pytest
 
-from experiments.common.published import CONTENDERS, TABLE_3, TITLES
+from experiments.common.published import CONTENDERS, HISTORY_MODELS, TABLE_3, TITLES
 from experiments.common.running import PROGRAMS, flag_arguments
 from experiments.common.search import draw, size
 from experiments.common.search_spaces import contenders, search_space
@@ -30,7 +30,9 @@ def test_the_papers_models_are_compared(dataset):
     assert len(set(names)) == len(names)
 
 
-@pytest.mark.parametrize(("dataset", "name"), ROWS)
+@pytest.mark.parametrize(
+    ("dataset", "name"), [*ROWS, *(("movielens_ctr", name) for name in HISTORY_MODELS)]
+)
 def test_a_space_has_flags_of_its_models_and_room_for_the_trials(dataset, name):
     space = search_space(dataset, name)
     for model in space.get("model", (name,)):
