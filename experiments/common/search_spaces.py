@@ -90,15 +90,21 @@ _PUBLISHED: dict[str, dict[str, Space]] = {
 }
 
 
-def contenders(dataset: str) -> list[str]:
+def contenders(dataset: str, histories: bool = False) -> list[str]:
     """Returns the names of the rows that have a space on a data set, in the order of the study.
 
-    Models of other packages are the last; their class may have a `search_space`. Models of
-    histories have a space, but no row: of the paper's data sets none has a history.
+    Models of other packages are the last; their class may have a `search_space`.
+
+    Args:
+        dataset: Name of the data set, without a config.
+        histories: Whether its records have histories, which some models need. Defaults to
+            `False`: of the paper's data sets none has.
     """
     slowest = ("xdeepfm", "autoint", "autoint_plus")
     first = [name for name in OF_MODELS if name not in (*slowest, *HISTORY_MODELS)]
     here = [*first, *_TREES, *_FORMS, *slowest, *_PUBLISHED.get(dataset, {})]
+    if histories:
+        here += HISTORY_MODELS
     added = [name for name in MODELS.load() if name not in here and name not in TITLES]
     return [*here, *added]
 
@@ -113,7 +119,7 @@ def search_space(dataset: str, name: str) -> Space:
     Raises:
         ValueError: If nothing is declared for the data set or the row.
     """
-    if name not in (*contenders(dataset), *HISTORY_MODELS):
+    if name not in contenders(dataset, histories=True):
         raise ValueError(f"no search space is declared for {name} on {dataset}")
     if name in _TREES:
         return _TREES[name]

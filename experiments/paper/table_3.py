@@ -57,9 +57,9 @@ Trial = dict[str, Any]
 def main(_):
     if TRIAL_SEED in (*SEEDS.value, *MORE_SEEDS.value):
         raise ValueError(f"seed {TRIAL_SEED} chose the settings; the final runs need others")
-    every = contenders(dataset_name())
-    names = chosen_models(every)
     data = studies.open_data()
+    every = contenders(dataset_name(), histories=bool(data.schema.sequences))
+    names = chosen_models(every)
     if read_row(MEMORISATION) is None:
         record = studies.study_record(data)
         memory = memorisation_baseline(data)
@@ -221,7 +221,8 @@ def leaders(names: Sequence[str]) -> list[str]:
 
 def remaining(names: Sequence[str]) -> str:
     """Returns how long the rows that are left take, as far as the files that are there tell."""
-    known = {name: record for name in contenders(dataset_name()) if (record := read_row(name))}
+    every = contenders(dataset_name(), histories=True)
+    known = {name: record for name in every if (record := read_row(name))}
     seconds = {name: seconds_a_run(record) for name, record in known.items() if "row" in record}
     usual = mean_and_std(list(seconds.values()))["mean"]
     hours = 0.0

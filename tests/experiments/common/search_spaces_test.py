@@ -92,3 +92,8 @@ def test_what_is_not_declared():
         search_space("mnist", "mlp")
     with pytest.raises(ValueError, match="no search space is declared for autoint_bars on criteo"):
         search_space("criteo", "autoint_bars")
+
+
+def test_models_of_histories_are_rows_where_there_are_histories():
+    assert not {"din", "dien"} & {*contenders("movielens_ctr")}
+    assert contenders("movielens_ctr", histories=True)[-2:] == ["din", "dien"]
