@@ -9,6 +9,7 @@ from interhat_tf.input_pipeline.catalog import prepare
 from interhat_tf.preprocessing import shuffle
 from tests.preprocessing.logs import (
     Chunk,
+    ListsLogBuilder,
     MixedLogBuilder,
     assert_nothing_finished,
     file_bytes,
@@ -33,8 +34,8 @@ class CompressedBuilder(MixedLogBuilder, skip_registration=True):
         raise AssertionError("all of the file was read")
 
 
-class BeamBuilder(MixedLogBuilder, skip_registration=True):
-    name = "mixed_log_builder"
+class BeamBuilder(ListsLogBuilder, skip_registration=True):
+    name = "lists_log_builder"
     options = None
 
     def _shard_iterators_per_split(self, dl_manager):
@@ -52,7 +53,7 @@ def options(*arguments):
 def test_files_are_those_of_one_machine(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setattr(shuffle, "PARTITION_ROWS", 1_000)
-    local = MixedLogBuilder(data_dir=tmp_path / "local")
+    local = ListsLogBuilder(data_dir=tmp_path / "local")
     prepare(local)
     distributed = BeamBuilder(data_dir=tmp_path / "beam")
     distributed.options = options(

@@ -8,7 +8,14 @@ import tensorflow_datasets as tfds
 
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.preprocessing.builder import ClickLogBuilder
-from interhat_tf.preprocessing.fields import Bucketed, Categorical, Numerical, QuantileBuckets
+from interhat_tf.preprocessing.fields import (
+    Bucketed,
+    Categorical,
+    Multivalued,
+    Numerical,
+    QuantileBuckets,
+    Sequential,
+)
 from interhat_tf.preprocessing.rows import Rows, random_bits
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
@@ -83,6 +90,22 @@ class MixedLogBuilder(LogBuilder, skip_registration=True):
             "age": pa.array(ages, mask=ages < 5),
             "tail": pa.array(2.0 ** (draw(rows, 3) % 30), mask=rows % 11 == 0),
             "size": pa.array(draw(rows, 6) % 1_000, mask=rows % 13 == 0),
+        }
+
+
+class ListsLogBuilder(MixedLogBuilder, skip_registration=True):
+    """The same with a bag, and with a history that shares a field's vocabulary."""
+
+    @property
+    def fields(self):
+        history = Sequential("history", max_length=3, shares="app")
+        return [*super().fields, Multivalued("tags", min_count=2), history]
+
+    def columns(self, rows):
+        return {
+            **super().columns(rows),
+            "tags": [[f"tag{v}" for v in range(n)] or [""] for n in draw(rows, 7) % 5],
+            "history": [[f"app{v % 60}" for v in range(n, n + n % 7)] for n in draw(rows, 8) % 99],
         }
 
 

@@ -11,6 +11,7 @@ from tests.preprocessing.logs import (
     SPLITS,
     TRAIN,
     Chunk,
+    ListsLogBuilder,
     LogBuilder,
     MixedLogBuilder,
     file_bytes,
@@ -92,7 +93,7 @@ def test_rows_and_their_order_against_plain_python(tmp_path, small_partitions, b
 def test_files_do_not_depend_on_the_chunks(tmp_path, small_partitions):
     contents = []
     for chunk_rows in (3_000, 700, 123):
-        builder = MixedLogBuilder(data_dir=tmp_path / str(chunk_rows))
+        builder = ListsLogBuilder(data_dir=tmp_path / str(chunk_rows))
         builder.chunk_rows = chunk_rows
         builder.download_and_prepare()
         contents.append(file_bytes(builder))
