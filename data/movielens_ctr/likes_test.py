@@ -73,7 +73,7 @@ def test_a_history_shares_the_movies_ids(raw, tmp_path):
         values = data.decode(inputs)
         for row, ids in enumerate(inputs["multivalued"][:, columns]):
             names = [data.vocabularies["movie"][i - 1] if i else "(other)" for i in ids[ids >= 0]]
-            assert values[row, -1] == (", ".join(names) or "(missing)")
+            assert values[row, -1] == (", ".join(names) or "(none)")
             assert values[row, movie] not in names  # a user rates a movie once
             seen += len(names)
     assert seen > 100
