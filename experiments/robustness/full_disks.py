@@ -47,7 +47,7 @@ ROOM = 256 << 20
 FILLER = "others"
 """A file of others, which takes the room."""
 
-DISKS = flags.DEFINE_integer("disks", 20, "disks to fill", lower_bound=1)
+DISKS = flags.DEFINE_integer("disks", 21, "disks to fill", lower_bound=1)
 DISK_SEED = flags.DEFINE_integer("disk_seed", 0, "seed of their sizes")
 
 
@@ -76,7 +76,7 @@ def main(_):
     return int(summary["half_made"] > 0 or not summary["said"] == summary["equal"] == len(each))
 
 
-def fill(work: "Preparation | Training | Saving", share: float) -> dict[str, Any] | None:
+def fill(work: "Preparation | Training", share: float) -> dict[str, Any] | None:
     """Runs a command on a disk of some size, and again on a larger one; `None` if it had room."""
     disk = pathlib.Path(tempfile.mkdtemp(dir=work.folder))
     mount(disk, work.room(share))
@@ -120,16 +120,32 @@ def size_of(folder: pathlib.Path) -> int:
     return sum(-(-size // PAGE) * PAGE for size in sizes)
 
 
-class Preparation:
-    """The preparation of a log.
-
-    Args:
-        folder: Where the log lies, and the set that is undisturbed.
+class Work:
+    """A command whose disk is filled.
 
     Attributes:
         name: What it is called in the summary.
         command: The command.
         bytes: What it needs at its end.
+    """
+
+    name: str
+    command: str
+    bytes: int
+
+    def room(self, share: float) -> int:
+        """Returns the size of a disk that has a share of what is needed."""
+        return int(self.bytes * share) // PAGE * PAGE
+
+    def crowd(self, command: Command, disk: pathlib.Path, share: float) -> None:
+        """Takes room from a command that is at work; none of this one, whose disk is small."""
+
+
+class Preparation(Work):
+    """The preparation of a log.
+
+    Args:
+        folder: Where the log lies, and the set that is undisturbed.
     """
 
     name = command = "prepare"
@@ -144,13 +160,6 @@ class Preparation:
         """Returns the command's flags."""
         return preparing(to, self._log)
 
-    def room(self, share: float) -> int:
-        """Returns the size of a disk that has a share of what is needed."""
-        return int(self.bytes * share) // PAGE * PAGE
-
-    def crowd(self, command: Command, disk: pathlib.Path, share: float) -> None:
-        """Takes room from a command that is at work; none of this one, whose disk is small."""
-
     def half_made(self, to: pathlib.Path) -> bool:
         """Returns whether there is a set that is not whole."""
         return (to / SET / "1.0.0").exists() and not self.is_equal(to)
@@ -160,7 +169,7 @@ class Preparation:
         return files_of(to) == self._whole
 
 
-class Training:
+class Training(Work):
     """A training on the set that `Preparation` has made; see there."""
 
     name = command = "train"
@@ -173,13 +182,6 @@ class Training:
     def flags(self, to: pathlib.Path) -> dict[str, Any]:
         """Returns the command's flags."""
         return training(to, self.folder / "data", resume=True)
-
-    def room(self, share: float) -> int:
-        """Returns the size of a disk that has a share of what is needed."""
-        return int(self.bytes * share) // PAGE * PAGE
-
-    def crowd(self, command: Command, disk: pathlib.Path, share: float) -> None:
-        """Takes room from a command that is at work; none of this one, whose disk is small."""
 
     def half_made(self, to: pathlib.Path) -> bool:
         """Returns whether there is a file that cannot be read, or a report without its model."""
