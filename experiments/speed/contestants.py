@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import shap
 
+from experiments.speed.paper_sizes import batches_of
 from experiments.speed.timed_cases import Training, seconds_of
 from experiments.trees.records import matrix, read_records
 from experiments.trees.train import MODELS as TREES
@@ -59,7 +60,7 @@ def of_click_model(
     arguments = {**hyperparameters(data.name, preset or "released", name)[0], **setting}
     known = inspect.signature(MODELS[name]).parameters
     model = MODELS[name](data.schema, **{k: v for k, v in arguments.items() if k in known})
-    training = Training(model, Adam(), BATCH_SIZE)
+    training = Training(model, Adam(), batches_of(model.schema, BATCH_SIZE))
     batches = data.training_batches(BATCH_SIZE, seed=0).take(4)
     training.batches = iter(batches.cache().repeat())
     title = f"{name}, {preset}" if preset else name

@@ -23,7 +23,7 @@ from experiments.common.results import PUBLISHED, RESULTS_DIR, record, write_res
 from experiments.common.running import run_program
 from experiments.speed.cost import cost
 from experiments.speed.paper_models import build
-from experiments.speed.paper_sizes import SIZES, schema_of
+from experiments.speed.paper_sizes import SIZES, batches_of, schema_of
 from experiments.speed.timed_cases import Training
 from interhat_tf import InterHAt, kernels
 from interhat_tf.errors import InterhatError
@@ -81,7 +81,7 @@ def _counted(name):
         model = InterHAt.from_preset("tuned", schema, dataset="criteo")
     else:
         model = build(name, schema, "criteo")
-    training = Training(model, Adam(), BATCH_SIZE)
+    training = Training(model, Adam(), batches_of(model.schema, BATCH_SIZE))
     return cost(training.steps, training.batches, tf.constant(1), fields=len(schema.fields))
 
 

@@ -28,11 +28,11 @@ from experiments.common.results import record, write_result
 from experiments.common.running import run_program
 from experiments.common.statistics import mean_and_std
 from experiments.speed.processes import ROUNDS
+from experiments.speed.timed_cases import Training
 from interhat_tf import Field, Schema
 from interhat_tf.models import MODELS
 from interhat_tf.schema import CATEGORICAL, MULTIVALUED, PADDING
 from interhat_tf.training.optimizers import Adam
-from interhat_tf.training.step import compile_steps
 
 FUXICTR = flags.DEFINE_string("fuxictr_python", None, "Python with torch and fuxictr")
 BATCH = flags.DEFINE_integer("history_batch", 2048, "records of a step", lower_bound=2)
@@ -70,10 +70,10 @@ def main(_):
     rows = [
         {
             "model": name,
-            "rows_per_second": mean_and_std([BATCH.value / s for s in of_model_]),
-            "times": mean_and_std([b / a for a, b in zip(of_model_, seconds["din"], strict=True)]),
+            "rows_per_second": mean_and_std([BATCH.value / s for s in taken]),
+            "times": mean_and_std([b / a for a, b in zip(taken, seconds["din"], strict=True)]),
         }
-        for name, of_model_ in seconds.items()
+        for name, taken in seconds.items()
     ]
     about = {"batch": BATCH.value, "length": LENGTH, "embedding_dim": DIM, "rounds": ROUNDS.value}
     write_result("speed/histories.json", record(**about, rows=rows))
@@ -113,22 +113,17 @@ def schema() -> Schema:
 
 def of_model(name: str, arrays: dict[str, np.ndarray]) -> Train:
     """Returns what trains a model of the library."""
-    model = MODELS[name](schema(), **CONTESTANTS[name])
-    optimizer = Adam()
-    optimizer.build(model.trainable_variables)
-    loss_sum = tf.Variable(0.0, dtype=tf.float64, trainable=False)
-    steps = compile_steps(model, optimizer, loss_sum)
     values = np.concatenate(list(arrays["histories"].swapaxes(0, 1)), axis=-1)  # (BATCHES, B, 2 L)
     inputs = {
         CATEGORICAL: arrays["ids"].astype("int32"),
         MULTIVALUED: values.astype("int32"),
     }
-    batches = iter(tf.data.Dataset.from_tensor_slices((inputs, arrays["labels"])).repeat())
+    batches = tf.data.Dataset.from_tensor_slices((inputs, arrays["labels"])).repeat()
+    training = Training(MODELS[name](schema(), **CONTESTANTS[name]), Adam(), batches)
 
     def train(times: int) -> float:
         start = time.process_time()
-        steps(batches, tf.constant(times))
-        loss_sum.numpy()
+        training.train(times)
         return time.process_time() - start
 
     return train

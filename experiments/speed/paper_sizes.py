@@ -56,7 +56,7 @@ def schema_of(size: Size) -> Schema:
     return Schema([Field(f"f{i + 1}", "categorical", n) for i, n in enumerate(fields)])
 
 
-def batches_of(schema: Schema, batch_size: int, batches: int, seed: int = 0) -> tf.data.Dataset:
+def batches_of(schema: Schema, batch_size: int, batches: int = 4, seed: int = 0) -> tf.data.Dataset:
     """Returns `batches` different batches in memory, over and over, as a `tf.data.Dataset`."""
     rng = np.random.default_rng(seed)
     shape = (batches, batch_size, len(schema.fields))

@@ -19,7 +19,7 @@ from experiments.common.markdown import markdown_table
 from experiments.common.results import record, write_result
 from experiments.common.running import run_program
 from experiments.speed.paper_models import build
-from experiments.speed.paper_sizes import SIZES, schema_of
+from experiments.speed.paper_sizes import SIZES, batches_of, schema_of
 from experiments.speed.timed_cases import Training
 from interhat_tf.training.optimizers import Adam
 
@@ -45,7 +45,7 @@ def main(_):
 def profile(name: str) -> dict[str, Any]:
     """Returns the milliseconds of a model's step, and of its operations by kind, longest first."""
     model = build(name, schema_of(SIZES["criteo"]), "criteo")
-    training = Training(model, Adam(), BATCH_SIZE)
+    training = Training(model, Adam(), batches_of(model.schema, BATCH_SIZE))
     training.train(2)
     seconds = min(training.time(1) for _ in range(3))
     with tempfile.TemporaryDirectory() as folder:

@@ -8,7 +8,7 @@ import numpy as np
 from data.synthetic_rules.synthetic_rules_dataset_builder import Builder, RuleConfig
 from experiments.speed.grids import Case
 from experiments.speed.paper_models import build
-from experiments.speed.paper_sizes import SIZES, schema_of
+from experiments.speed.paper_sizes import SIZES, batches_of, schema_of
 from experiments.speed.timed_cases import Training, seconds_of
 from interhat_tf.input_pipeline.catalog import prepare
 from interhat_tf.training.optimizers import Adam
@@ -33,7 +33,8 @@ def time_input(case: Case, rounds: int, seconds: float, rows: int, folder: str) 
     data = prepare(Builder(config=config, data_dir=folder))
     pipeline, copying = reading(case.size, data, case.batch, rounds=2)
     model = build(case.model, data.schema, case.size, dtype=case.precision)
-    training = Training(model, Adam(), case.batch, jit_compile=case.jit_compile)
+    in_memory = batches_of(model.schema, case.batch)
+    training = Training(model, Adam(), in_memory, jit_compile=case.jit_compile)
     batches = data.training_batches(case.batch, seed=0)
     # The same kind of records: how often ids come again decides how long a look-up takes.
     sources = {

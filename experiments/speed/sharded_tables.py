@@ -74,7 +74,7 @@ def train(devices: int, features: int, steps: int, rounds: int) -> dict[str, Any
     model = InterHAt.from_preset("released", schema, dataset="criteo")
     optimizer = Adam(beta_2=model.training_settings["beta_2"])
     model.compile(optimizer, keras.losses.BinaryCrossentropy(from_logits=True))
-    batches = batches_of(schema, BATCH_SIZE, batches=4)
+    batches = batches_of(schema, BATCH_SIZE)
     seconds, losses = [], []
     for _ in range(rounds + 1):
         start = time.perf_counter()

@@ -37,7 +37,8 @@ def prepare(number: int, case: Case) -> dict[str, Any]:
     facts = {"parameters": model.count_params(), "arguments": arguments}
     if case.work == "step" and not keras_alone:
         how = {"jit_compile": case.jit_compile, "microbatch_size": case.microbatch}
-        training = Training(model, OPTIMIZERS[case.optimizer](), case.batch, **how)
+        batches = batches_of(model.schema, case.batch)
+        training = Training(model, OPTIMIZERS[case.optimizer](), batches, **how)
         _calls[number] = training.train
         if not case.microbatch:
             # Operation by operation; a step of which XLA makes one counts as before it did.
@@ -62,15 +63,15 @@ def seconds_of(function: Callable[..., Any], *arguments: Any) -> float:
 
 
 class Training:
-    """A model, its optimizer and made-up batches, to be trained for a few steps at a time."""
+    """A model, its optimizer and batches without end, to be trained for a few steps at a time."""
 
-    def __init__(self, model: keras.Model, optimizer: Any, batch_size: int, **how: Any):
+    def __init__(self, model: keras.Model, optimizer: Any, batches: tf.data.Dataset, **how: Any):
         if isinstance(optimizer, Adam):
             optimizer.table_l2 = table_penalties(model)
         optimizer.build(model.trainable_variables)
         self.loss_sum = tf.Variable(0.0, dtype=tf.float64, trainable=False)
         self.steps = compile_steps(model, optimizer, self.loss_sum, **how)
-        self.batches = iter(batches_of(model.schema, batch_size, batches=4))
+        self.batches = iter(batches)
 
     def train(self, steps: int) -> None:
         """Trains for a number of steps, and waits for the device."""
@@ -117,7 +118,7 @@ def _keras_step(model, case):
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(), loss, jit_compile=case.jit_compile)
     model.make_train_function()
-    batches = iter(batches_of(_schema_of(case), case.batch, batches=4))
+    batches = iter(batches_of(_schema_of(case), case.batch))
     return lambda: float(model.train_function(batches)["loss"])
 
 
