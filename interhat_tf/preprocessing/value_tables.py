@@ -3,7 +3,7 @@
 A table has the columns `value`, text, and `train`, a number of rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -25,25 +25,33 @@ def merge_tables(tables: Sequence[pa.Table]) -> pa.Table:
     """
     if len(tables) == 1:
         return tables[0]
-    merged = pa.concat_tables(tables).group_by("value").aggregate([("train", "sum")])
+    # Each thread would have a table of its own, and chunks are read by threads already.
+    values = pa.concat_tables(tables).group_by("value", use_threads=False)
+    merged = values.aggregate([("train", "sum")])
     return merged.rename_columns({"train_sum": "train"})
 
 
-def split_by_value(table: pa.Table, parts: int) -> list[pa.Table]:
+def split_by_value(table: pa.Table, parts: int) -> Iterator[pa.Table]:
     """Splits a table of `value` and `train` so that a value is always in the same part.
 
     Args:
         table: The table.
-        parts: Number of parts.
+        parts: Number of parts, at most 256.
 
-    Returns:
-        The parts, a list of tables of about the same size.
+    Yields:
+        The parts, tables of about the same size. Each is made when it is asked for:
+        together they are as large as the table.
     """
     # In batches: an array of 64 bits for each byte of the texts is large.
     batches = table.to_batches(max_chunksize=HASH_ROWS)
-    hashes = [hash_texts(batch["value"]) >> np.uint64(32) for batch in batches]
-    part = np.concatenate([np.zeros(0, np.uint64), *hashes]) % np.uint64(parts)
-    return [table.filter(pa.array(part == number)) for number in range(parts)]
+    of_rows = np.zeros(len(table), np.uint8)
+    start = 0
+    for batch in batches:
+        hashes = hash_texts(batch["value"]) >> np.uint64(32)
+        of_rows[start : start + len(batch)] = hashes % np.uint64(parts)
+        start += len(batch)
+    for number in range(parts):
+        yield table.filter(pa.array(of_rows == number))
 
 
 def write_table(path: epath.Path, table: pa.Table) -> None:

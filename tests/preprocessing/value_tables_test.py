@@ -25,7 +25,7 @@ def value_table(values):
 
 def parts_of(table, parts=PARTS):
     """Returns the part of each value."""
-    split = split_by_value(table, parts)
+    split = list(split_by_value(table, parts))
     assert len(split) == parts
     found = {value: number for number, part in enumerate(split) for value in to_dict(part)}
     assert sum(map(len, split)) == len(table) == len(found)
