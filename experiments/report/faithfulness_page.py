@@ -7,14 +7,14 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.common.markdown import interval, spread
-from experiments.common.planted_rules import FORMS, PLANTED_RULES
+from experiments.common.planted_rules import PLANTED_RULES
 from experiments.common.results import read_results
 from experiments.faithfulness.group_measures import PAIR_METHODS
 from experiments.faithfulness.methods import METHODS
 from experiments.report import planted_tables
 from experiments.report.blocks import Table, picture, without_frame, write_pages
 from experiments.report.cells import Summary, named, table, title_of
-from experiments.report.planted_tables import ALIGNED, Planted
+from experiments.report.planted_tables import ALIGNED, ORDERED, Planted
 from experiments.report.templates import fill
 
 # Okabe and Ito's colours; a marker each as well, for print and for readers who see no colours.
@@ -58,7 +58,8 @@ def write_faithfulness_page(folder: pathlib.Path) -> None:
         aligned=planted_tables.alignment(planted),
         pairs=planted_tables.pairs_at_a_glance(planted),
         triples=planted_tables.triples(planted),
-        orders=planted_tables.orders(planted),
+        orders=planted_tables.orders(planted, "released"),
+        ordered=planted_tables.orders(planted, ORDERED),
         values=values,
         of_values=[of_values(summary) for summary in values],
         forms=forms(planted),
@@ -124,7 +125,8 @@ def in_short(planted: Planted) -> list[Summary]:
 def forms(planted: Planted) -> Table | None:
     """Returns the table of other forms that were tried to make attention find more."""
     tried = {rule for rule, form in planted if form in TRIED}
-    keys = [(rule, form) for rule in PLANTED_RULES if rule in tried for form in FORMS]
+    compared = ("released", ALIGNED, *TRIED)
+    keys = [(rule, form) for rule in PLANTED_RULES if rule in tried for form in compared]
     rows = [planted[key] for key in keys if key in planted]
     if not rows:
         return None

@@ -15,6 +15,8 @@ from experiments.report.cells import Summary, table
 
 # The forms whose attention is compared, and how a table says so.
 ALIGNED = "aligned"
+# The form whose order weights are.
+ORDERED = "ordered"
 SUFFIX = {"released": "", ALIGNED: ", aligned", "lightgbm": "", "ebm": ""}
 # Rules whose best possible AUC is not above this are hardly learnt, so that nothing can be found.
 LEARNABLE = 0.51
@@ -159,15 +161,13 @@ def alignment(planted: Planted) -> Table | None:
         if (rule, ALIGNED) not in planted or (rule, "released") not in planted:
             continue
         plain, aligned = (planted[rule, form]["runs"] for form in ("released", ALIGNED))
-        common = [s for s in aligned if "test" in plain.get(s, {})]
-        aucs = [[runs[seed]["test"] for seed in common] for runs in (aligned, plain)]
         rows.append(
             {
                 "title": PLANTED_RULES[rule].title,
                 "plain": [run["fields"]["attention"]["found"] for run in plain.values()],
                 "aligned": [run["fields"]["attention"]["found"] for run in aligned.values()],
-                "auc": interval(paired_difference(*aucs)) if common else "–",
-                "seeds": str(len(common)),
+                "auc": paired_auc(planted, rule, ALIGNED),
+                "seeds": str(len(paired_aucs(planted, rule, ALIGNED)[0])),
             }
         )
     columns = {
@@ -178,6 +178,19 @@ def alignment(planted: Planted) -> Table | None:
         "paired seeds": "{seeds}",
     }
     return table(columns, rows) if rows else None
+
+
+def paired_aucs(planted: Planted, rule: str, form: str) -> tuple[list[float], list[float]]:
+    """Returns the test AUC of a form and of the plain one, of the seeds that both have."""
+    own, plain = (planted.get((rule, f), {"runs": {}})["runs"] for f in (form, "released"))
+    common = [seed for seed in own if "test" in plain.get(seed, {})]
+    return [own[seed]["test"] for seed in common], [plain[seed]["test"] for seed in common]
+
+
+def paired_auc(planted: Planted, rule: str, form: str) -> str:
+    """Returns a cell: what a form's test AUC is above the plain one's, seed by seed."""
+    own, plain = paired_aucs(planted, rule, form)
+    return interval(paired_difference(own, plain)) if own else "–"
 
 
 def pairs_at_a_glance(planted: Planted) -> Table | None:
@@ -213,15 +226,15 @@ def learnt(run: Summary) -> bool:
     return run.get("probability", {}).get("matching", 0) > LEARNT
 
 
-def orders(planted: Planted) -> Table | None:
-    """Returns the table of which order is named, by the shares and by alpha_f."""
+def orders(planted: Planted, form: str) -> Table | None:
+    """Returns the table of which order a form's models name, by the shares and by alpha_f."""
     rows = []
     for rule, of_rule in PLANTED_RULES.items():
-        runs = [run for run in runs_of(planted, "released", [rule]) if "orders" in run]
-        of_learnt = [run["orders"] for run in runs if learnt(run)]
-        if of_learnt:
+        runs = [run for run in runs_of(planted, form, [rule]) if "orders" in run]
+        if of_learnt := [run["orders"] for run in runs if learnt(run)]:
             order = len(of_rule.interacting()[0]) if len(of_rule.interacting()) == 1 else None
-            rows.append({"rule": of_rule, "order": order, "of": len(runs), "found": of_learnt})
+            counts = {"of": len(runs), "auc": paired_auc(planted, rule, form)}
+            rows.append({"rule": of_rule, "order": order, "found": of_learnt, **counts})
 
     def named(key):
         def cell(row):
@@ -244,8 +257,25 @@ def orders(planted: Planted) -> Table | None:
         "named by α_f": named("alpha_f"),
         "mean shares": mean("shares"),
         "mean α_f": mean("alpha_f"),
+        "farthest apart": lambda row: averaged([apart(f) for f in row["found"]]),
     }
+    if form != "released":
+        columns["test AUC, aligned − plain"] = "{auc}"
     return table(columns, rows) if rows else None
+
+
+def apart(found: Summary) -> float:
+    """Returns the largest distance of an order's weight from its share.
+
+    Example:
+
+    >>> apart({"shares": [1.0, 0.0, 0.0], "alpha_f": [0.9, 0.0, 0.04, 0.06]})
+    0.1
+    """
+    shares, weights = (np.array(found[key]) for key in ("shares", "alpha_f"))
+    size = max(len(shares), len(weights))
+    padded = [np.pad(values, (0, size - len(values))) for values in (shares, weights)]
+    return round(float(np.abs(padded[0] - padded[1]).max()), 4)
 
 
 def triples(planted: Planted) -> str:

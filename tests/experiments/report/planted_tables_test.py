@@ -1,6 +1,6 @@
 """Tests of the cells of tables on planted rules."""
 
-from experiments.report.planted_tables import averaged, counted
+from experiments.report.planted_tables import averaged, counted, orders
 
 
 def test_counts_have_wilson_intervals():
@@ -17,3 +17,23 @@ def test_means_have_student_intervals():
 def test_shares_stay_within_0_and_1():
     assert averaged([0.0, 1.0], ".0%") == "50% [0%, 100%]"
     assert averaged([0.4, 0.4], ".0%") == "40% [40%, 40%]"
+
+
+def run(shares, alpha_f, auc, matching=0.9):
+    found = {"shares": shares, "alpha_f": alpha_f}
+    return {"test": auc, "probability": {"matching": matching}, "orders": found}
+
+
+def test_orders_are_named_by_models_that_have_learnt_their_rule():
+    wrong, right = run([0.1, 0.9, 0.0], [0.8, 0.1, 0.1], 0.58), run([0, 1, 0], [0.1, 0.8, 0.1], 0.6)
+    plain = {"runs": {"1": wrong, "2": run([1, 0, 0], [1, 0, 0], 0.5, matching=0.3)}}
+    planted = {
+        ("rule_2_dense", "released"): plain,
+        ("rule_2_dense", "ordered"): {"runs": {"1": right}},
+    }
+    (row,) = orders(planted, "released").rows
+    assert row[:5] == ["Rule 2, dense", "2", "1 of 2", counted([True]), counted([False])]
+    assert row[5:] == ["0.10, 0.90, 0.00", "0.80, 0.10, 0.10", "0.80"]
+    (aligned,) = orders(planted, "ordered").rows
+    assert aligned[4] == counted([True])
+    assert aligned[-2:] == ["0.20", "+0.0200"]
