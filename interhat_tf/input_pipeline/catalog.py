@@ -22,6 +22,7 @@ from interhat_tf.errors import DataError, SettingError
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.input_pipeline.set_files import open_builder
 from interhat_tf.preprocessing.builder import ClickLogBuilder
+from interhat_tf.preprocessing.log_files import check_address
 from interhat_tf.utils.registry import Registry
 
 Path = str | os.PathLike
@@ -120,6 +121,8 @@ def prepare(
     Returns:
         The `PreparedDataset`.
     """
+    if raw_dir is not None:
+        check_address(raw_dir)
     if not builder.data_path.exists():
         with _alone(builder):
             if not builder.data_path.exists():  # not because another process was faster

@@ -7,12 +7,75 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 import pyarrow as pa
+import tensorflow as tf
 import tensorflow_datasets as tfds
 from etils import epath
 
-from interhat_tf.errors import DataError
+from interhat_tf.errors import DataError, SettingError
+from interhat_tf.utils.files import what_is_wrong
 
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
+
+STORES = {"gs": "gcsfs", "s3": "s3fs", "az": "adlfs", "hf": "huggingface_hub"}
+"""Addresses in object storage that are read, and the packages by which fsspec reads them."""
+
+
+def log_path(path: str | os.PathLike) -> epath.Path:
+    """Returns the absolute path of a log's file or folder, or its address in object storage.
+
+    Args:
+        path: The path, or an address such as `s3://bucket/clicks.csv`.
+
+    Raises:
+        ValueError: If it is an address of another kind than `STORES`, or what reads it is not
+            installed.
+        FileNotFoundError: If there is nothing.
+
+    Example:
+
+    >>> log_path("ftp://host/clicks.csv")
+    Traceback (most recent call last):
+    interhat_tf.errors.SettingError: ftp://host/clicks.csv: a log is read from a disk or from \
+gs://, s3://, az://, hf://; copy the file there, or mount it
+    """
+    check_address(path)
+    if "://" in os.fspath(path):
+        found = epath.Path(path)
+    else:
+        found = epath.Path(path).expanduser().resolve()
+    if not found.exists():
+        raise FileNotFoundError(
+            f"{found} is missing; a set prepared earlier opens with "
+            f"interhat_tf.input_pipeline.prepared_dataset"
+        )
+    return found
+
+
+def check_address(path: str | os.PathLike) -> None:
+    """Checks that a path, if it is an address in object storage, can be read from there.
+
+    Raises:
+        ValueError: If it cannot. That there is nothing is no error.
+    """
+    scheme, is_address, _ = os.fspath(path).partition("://")
+    if not is_address:
+        return
+    if scheme not in STORES:
+        kinds = ", ".join(f"{store}://" for store in STORES)
+        raise SettingError(
+            f"{path}: a log is read from a disk or from {kinds}; copy the file there, or mount it"
+        )
+    try:
+        epath.Path(path).stat()
+    except (FileNotFoundError, tf.errors.NotFoundError):  # so is a folder in some stores
+        return
+    except (tf.errors.UnimplementedError, ImportError) as error:
+        raise SettingError(
+            f"{path}: nothing here reads {scheme}://; pip install {STORES[scheme]}, and set "
+            f"EPATH_USE_TF=false before the program starts"
+        ) from error
+    except (tf.errors.OpError, OSError) as error:
+        raise DataError(f"{path}: {what_is_wrong(error)}; is the address right?") from error
 
 
 def manual_folder(dl_manager: tfds.download.DownloadManager) -> epath.Path:

@@ -5,12 +5,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import pyarrow as pa
-from etils import epath
 
 from interhat_tf.errors import SettingError
 from interhat_tf.preprocessing.column_forms import Reading
 from interhat_tf.preprocessing.json_log import JsonLog
-from interhat_tf.preprocessing.log_files import COMPRESSIONS, check_file, part_files
+from interhat_tf.preprocessing.log_files import COMPRESSIONS, check_file, log_path, part_files
 from interhat_tf.preprocessing.parquet_log import ParquetLog
 from interhat_tf.preprocessing.table_log import TableLog, as_table, is_table
 from interhat_tf.preprocessing.text_log import TextLog
@@ -82,7 +81,7 @@ def find_log(data: Any, delimiter: str | None = None, encoding: str | None = Non
     if is_table(data):
         return TableLog(as_table(data))
     paths = [data] if isinstance(data, str | os.PathLike) else list(data)
-    files = [file for path in paths for file in _files(epath.Path(path).expanduser())]
+    files = [file for path in paths for file in _files(log_path(path))]
     if not files:
         raise FileNotFoundError("a click log needs at least one file; none was given")
     suffixes = [_suffix(path) for path in files]
@@ -119,17 +118,11 @@ def _check_encoding(encoding):
 
 def _files(path):
     """Returns a file, or the parts in a folder but for hidden files and those Spark adds."""
-    path = path.resolve()
     if path.is_dir():
         parts = part_files(path)
         if not parts:
             raise FileNotFoundError(f"{path} is a folder without files; give a click log")
         return parts
-    if not path.exists():
-        raise FileNotFoundError(
-            f"{path} is missing; a set prepared earlier opens with "
-            f"interhat_tf.input_pipeline.prepared_dataset"
-        )
     check_file(path)
     return [path]
 
