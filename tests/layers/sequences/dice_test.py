@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from interhat_tf.layers import MLP, Dice
 from tests.layers import reference
@@ -46,6 +47,38 @@ def test_statistics_of_nothing_are_the_moving_ones(rows):
     assert np.isfinite(found).all()
     for path, values in weights_of(layer).items():
         np.testing.assert_allclose(values, before[path], rtol=1e-6, err_msg=path)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("present", [PRESENT, np.zeros_like(PRESENT), None])
+def test_gradient_is_that_of_the_equation(present, compiled):
+    """Written out in the layer; here TensorFlow derives it, statistics and all."""
+    layer = built(Dice(), VALUES)
+    weights = tf.constant(np.random.default_rng(0).normal(size=VALUES.shape), "float32")
+    inputs = tf.constant(VALUES)
+    rows = inputs[present] if present is not None else tf.reshape(inputs, (-1, 6))
+    nothing = rows.shape[0] == 0
+    still = [tf.constant(layer.normalization.moving_mean), layer.normalization.moving_variance]
+
+    def by_equation(inputs, alpha):
+        rows = inputs[present] if present is not None else tf.reshape(inputs, (-1, 6))
+        mean, variance = still if nothing else tf.nn.moments(rows, 0)
+        p = tf.sigmoid((inputs - mean) / tf.sqrt(variance + 1e-8))
+        return inputs * (p + (1 - p) * alpha)
+
+    def by_layer(inputs, alpha):
+        return layer(inputs, present, training=True)
+
+    def gradients(outputs_of):
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            total = tf.reduce_sum(outputs_of(inputs, layer.alpha.value) * weights)
+        return tape.gradient(total, [inputs, layer.alpha.value])
+
+    expected = gradients(by_equation)
+    compute = tf.function(gradients, jit_compile=True) if compiled else gradients
+    for of_layer, of_equation in zip(compute(by_layer), expected, strict=True):
+        np.testing.assert_allclose(of_layer, of_equation, rtol=1e-4, atol=1e-5)
 
 
 def test_half_precision_is_near():
