@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import html
 import io
 import itertools
 import pathlib
@@ -28,10 +29,14 @@ PAGES = jinja2.Environment(
     trim_blocks=True,
 )
 
+WIDE = 480
+"""Pixels of a screen from which a picture is wider than a phone's."""
+
 MANY_SECTIONS = 6
 """Sections from which a page has a list of them."""
 
 FONT = {"font.size": 9, "svg.fonttype": "path", "svg.hashsalt": "interhat_tf"}
+DPI = 150
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +73,7 @@ def as_bytes(figure: Figure, form: str) -> bytes:
     # A date in the file would make every drawing a new one.
     dateless = {"metadata": {"Date": None}} if form == "svg" else {}
     with rc_context(FONT):
-        figure.savefig(file, format=form, dpi=150, **dateless)
+        figure.savefig(file, format=form, dpi=DPI, **dateless)
     return file.getvalue()
 
 
@@ -145,7 +150,10 @@ def _html_block(block, anchor=None):
         kind, data = ("svg+xml", block.svg) if block.svg else ("png", block.png)
         encoded = base64.b64encode(data).decode()
         image = Markup('<img src="data:image/{};base64,{}" alt="{}">')
-        return image.format(kind, encoded, block.alt)
+        image = image.format(kind, encoded, block.alt)
+        # Smaller than it is, its words could not be read: it scrolls as a table does.
+        wide = Markup('<div class="wide" tabindex="0">{}</div>')
+        return wide.format(image) if _width(block.png) > WIDE else image
     # A wide table scrolls inside its own box, so that the page is never wider than the screen.
     kind = "numeric" if block.numeric else "words"
     table = _render(
@@ -154,6 +162,11 @@ def _html_block(block, anchor=None):
     body = Markup('<div class="scroll {}" tabindex="0">{}</div>').format(kind, table)
     fold = Markup("<details><summary>{}</summary>{}</details>")
     return fold.format(block.fold, body) if block.fold else body
+
+
+def _width(png):
+    """Returns how many of a screen's 96 dots an inch a picture is wide, as its header says."""
+    return int.from_bytes(png[16:20]) * 96 / DPI
 
 
 def _render(text, anchor=None, cards=False):
@@ -187,5 +200,13 @@ def _name_columns(tokens):
             place += 1
 
 
+def _code(self, tokens, place, options, env):
+    """Returns code whose words stay whole, or break behind a dot or a slash where they are long."""
+    words = html.escape(tokens[place].content).split(" ")
+    broken = [re.sub(r"(?<=[\w>][./_])(?=\w)", "<wbr>", word) for word in words]
+    return f"<code>{' '.join(f'<span>{word}</span>' for word in broken)}</code>"
+
+
 # Escapes HTML; tables are an extension of CommonMark.
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
+_MARKDOWN.add_render_rule("code_inline", _code)

@@ -5,6 +5,7 @@ Each function takes a program's summary and returns what stands in the page's ma
 
 from experiments.common.markdown import interval, spread
 from experiments.common.results import read_results
+from experiments.report.calibration_page import WAYS
 from experiments.report.cells import Cell, Summary, named, table
 
 FORMS = {
@@ -83,6 +84,25 @@ def scoring(summary: Summary) -> Summary:
         "rounds": summary["rounds"],
         "threads": summary["threads"],
     }
+
+
+def exports(summary: Summary) -> Summary:
+    """Returns the table of `experiments.robustness.exports`: a line a file and a calibration."""
+    outputs = {
+        "probability": "probability",
+        "share of unknown values": "unknown_share",
+        "orders' weights": "order_weights",
+        "fields' weights": "field_weights",
+        "effects": "effects",
+    }
+    columns: dict[str, Cell] = {
+        "file": "{file}",
+        "calibration": lambda row: WAYS[row["calibration"]],
+    } | {
+        title: lambda row, name=name: f"{row[name]:.0e}" if row[name] else "0"
+        for title, name in outputs.items()
+    }
+    return {"lines": table(columns, summary["rows"])}
 
 
 def new_users(summary: Summary) -> Summary:

@@ -62,6 +62,7 @@ PARTS: dict[str, tuple[str | Callable[[], list[Summary]], Callable[[Summary], Su
     "preparation_of_own_log": ("speed/own_log.json", own_log.preparation),
     "scoring": ("speed/scoring.json", own_log.scoring),
     "server": ("speed/server.json", own_log.server),
+    "exports": ("exports/summary.json", own_log.exports),
     "own_logs": ("own_logs/summary.json", own_log.own_logs),
     "new_users": ("new_users/movielens/summary.json", own_log.new_users),
     "number_scales": (own_log.read_number_scales, own_log.number_scales),

@@ -1,6 +1,7 @@
 import re
 
 import pytest
+from matplotlib.figure import Figure
 
 from experiments.report.blocks import (
     Picture,
@@ -8,6 +9,7 @@ from experiments.report.blocks import (
     as_bytes,
     html_page,
     markdown,
+    picture,
     with_contents,
 )
 from experiments.report.cells import written
@@ -19,7 +21,8 @@ def test_texts_are_escaped():
     page = html_page(["# <title>", "## <b>A & B</b>", "x < y", table])
     assert "<title>&lt;title&gt;</title>" in page
     assert "<script>" not in page and "&lt;script&gt;" in page
-    assert "<strong>bold</strong>" in page and "<code>code</code> <em>italic</em>" in page
+    assert "<strong>bold</strong>" in page
+    assert "<code><span>code</span></code> <em>italic</em>" in page
     assert "&lt;b&gt;A &amp; B&lt;/b&gt;" in page
 
 
@@ -59,6 +62,21 @@ def test_html_embeds_the_svg_or_else_the_png():
     pictures = [Picture("a", "one", b"x", b"y"), Picture("b", "other", b"x")]
     page = html_page(["# T", *pictures])
     assert "data:image/svg+xml;base64,eQ==" in page and "data:image/png;base64,eA==" in page
+
+
+def test_words_of_code_stay_whole_or_break_behind_a_dot():
+    page = html_page(["# T", "`python -m experiments.a_b --dataset=NAME,<x>`"])
+    words = ["python", "-m", "experiments.<wbr>a_<wbr>b", "--dataset=NAME,&lt;x&gt;"]
+    assert f"<code>{' '.join(f'<span>{word}</span>' for word in words)}</code>" in page
+
+
+def test_a_picture_wider_than_a_phone_scrolls():
+    def drawn(inches):
+        return picture(Figure(figsize=(inches, 1)), f"of {inches}", f"{inches} inches")
+
+    page = html_page(["# T", drawn(3), drawn(9)])
+    alone, scrolled = re.findall(r"(.*)<img .*>", page)
+    assert alone == "" and scrolled == '<div class="wide" tabindex="0">'
 
 
 def sections(number):

@@ -11,6 +11,16 @@ def figures(*names, mean=0.7, **means):
     return {name: {"mean": value, "std": 0.01} for name, value in of_names.items()}
 
 
+def test_exports(measured, page_of):
+    names = ("unknown_share", "order_weights", "field_weights", "effects")
+    row = {"file": "ONNX", "calibration": "platt", **dict.fromkeys(names, 0.0), "effects": 1.3e-7}
+    rows = [{**row, "probability": 2.7e-7}]
+    summary = {**measured, "records": 10_000, "missing": 0.098, "unknown": 0.028, "rows": rows}
+    text = page_of(exports=summary)
+    assert "10,000 made-up records, 10% of whose values are missing and 3% of whose ids" in text
+    assert "| ONNX | Platt scaling | 3e-07 | 0 | 0 | 0 | 1e-07 |" in text
+
+
 def test_new_users(measured, page_of):
     scores = ("auc_of_new", "logloss_of_new", "auc", "logloss")
     forms = {"never": figures(*scores, difference=-0.03, difference_of_known=-0.02)}
