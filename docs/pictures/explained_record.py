@@ -12,14 +12,11 @@ import tempfile
 
 import keras
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from interhat_tf import InterHAt, explain_records, prepare_click_log, train
 
 OUTPUT = pathlib.Path(__file__).with_suffix(".png")
 DPI = 160
-EFFECTS_HEIGHT = 1.9  # inches
 ROWS = 40_000
 VALUES = {
     "user": [f"u{number}" for number in range(200)],
@@ -42,29 +39,8 @@ def main():
             model, records, values=data.decode(records), background=background
         )
     surest = explanation[[int(explanation.probabilities.argmax())]]
-    draw(surest).savefig(OUTPUT, facecolor="white")
+    surest.plot().savefig(OUTPUT, dpi=DPI, facecolor="white")
     print(f"{OUTPUT}: test AUC {report['test']['auc']:.3f}; {surest.sentences()[0]}")
-
-
-def draw(explanation):
-    """Draws one record's attention weights and, below them, the effects of its values."""
-    weights = explanation.plot()
-    weights.set_dpi(DPI)
-    canvas = FigureCanvasAgg(weights)
-    canvas.draw()
-    pixels = np.asarray(canvas.buffer_rgba())  # (height, width, 4)
-    width, height = weights.get_size_inches()
-    figure = Figure(figsize=(width, height + EFFECTS_HEIGHT), dpi=DPI)
-    share = EFFECTS_HEIGHT / (height + EFFECTS_HEIGHT)
-    figure.add_axes((0, share, 1, 1 - share), frameon=False, xticks=[], yticks=[]).imshow(pixels)
-    axes = figure.add_axes((0.34, 0.05, 0.6, 0.72 * share))
-    labels = [explanation.label(0, field) for field in range(len(explanation.field_names))]
-    axes.barh(labels, explanation.effects[0], color="#1b5faa", height=0.55)
-    axes.invert_yaxis()
-    axes.axvline(0, color="black", lw=0.8)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.set_title("effects: what its own value adds to the logit", fontsize=9)
-    return figure
 
 
 def write_log(path):
