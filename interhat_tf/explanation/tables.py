@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from interhat_tf.explanation.explanation import Explanation
 
 SHOWN_RECORDS, SHOWN_FIELDS, SHOWN_PAIRS = 10, 5, 3
+WORDS = 'style="text-align: left"'
+"""Of cells of words; notebooks align cells to the right, which suits numbers."""
 
 
 def frame(explanation: "Explanation") -> "pd.DataFrame":
@@ -59,15 +61,16 @@ def html_table(explanation: "Explanation") -> str:
         shares = [f"{shown.label(record, j)} ({amounts[record, j]:+z.2f})" for j in largest]
         rows.append(
             f"<tr><td>{record}</td><td>{shown.probabilities[record]:.3f}</td>"
-            f"<td>{html.escape(sentence)}</td><td>{html.escape(', '.join(shares))}</td>"
+            f"<td {WORDS}>{html.escape(sentence)}</td>"
+            f"<td {WORDS}>{html.escape(', '.join(shares))}</td>"
             f"{cells[record]}</tr>"
         )
     left = len(explanation) - len(shown)
     more = f"<p>… and {left:,} more records</p>" if left else ""
     below = "".join(f"<p>{html.escape(note)}</p>" for note in notes(explanation))
     return (
-        "<table><thead><tr><th></th><th>probability</th><th>in words</th>"
-        f"<th>largest {kind} on the logit</th>{head}</tr></thead>"
+        f"<table><thead><tr><th></th><th>probability</th><th {WORDS}>in words</th>"
+        f"<th {WORDS}>largest {kind} on the logit</th>{head}</tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table>{more}{below}"
     )
 
@@ -84,5 +87,5 @@ def _pair_column(explanation: "Explanation") -> tuple[str, list[str]]:
             + f" ({effect:+z.2f})"
             for fields, effect in pairs[:SHOWN_PAIRS]
         ]
-        cells.append(f"<td>{html.escape(', '.join(words))}</td>")
-    return "<th>largest effects of two together</th>", cells
+        cells.append(f"<td {WORDS}>{html.escape(', '.join(words))}</td>")
+    return f"<th {WORDS}>largest effects of two together</th>", cells

@@ -38,7 +38,7 @@ def test_a_notebook_shows_the_first_records_and_what_counts_most(rng):
     shares = explanation.contributions.sum(axis=1)[3]
     largest = np.argsort(-np.abs(shares))[:5]
     expected = [f"{explanation.label(3, j)} ({shares[j]:+.2f})" for j in largest]
-    assert f"<td>{', '.join(expected)}</td>" in shown
+    assert f'<td style="text-align: left">{", ".join(expected)}</td>' in shown
 
 
 def test_effects_come_before_contributions(rng):
@@ -61,8 +61,8 @@ def test_pairs_have_a_column(rng):
         f"{label(4, 1)} and {label(4, 3)} (+0.30)",
         f"{label(4, 2)} and {label(4, 3)} (+0.20)",
     ]
-    assert f"<td>{', '.join(words)}</td></tr>" in shown
-    assert shown.count("<th>") == 5 == 1 + html_table(random_records(rng)).count("<th>")
+    assert f">{', '.join(words)}</td></tr>" in shown
+    assert shown.count("</th>") == 5 == 1 + html_table(random_records(rng)).count("</th>")
     assert "together" not in html_table(random_records(rng))
 
 
