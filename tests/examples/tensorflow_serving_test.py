@@ -1,89 +1,117 @@
 """Tests of what `examples/server/README.md` says of TensorFlow Serving, without its server.
 
-The configuration and the request are read by TensorFlow Serving's own messages, and the exported
-model answers as the server's C++ has it do: a session, the signature's tensors by their names.
+The configuration is read by TensorFlow Serving's own messages. Requests are answered by
+`session_server.py`, by the server's rules, in a session of TensorFlow's C++.
 """
 
 import json
+import os
 import pathlib
 import re
-import textwrap
+import subprocess
+import sys
 
 import numpy as np
 import pytest
-import tensorflow as tf
-from google.protobuf import text_format
 
 from interhat_tf import prepare_click_log
 from interhat_tf.serving import export_saved_model
-from tests.conftest import run_python
+from tests.examples.session_server import INVALID_ARGUMENT
 from tests.numpy_reference import randomise
 from tests.serving.served import make_model
 
-model_server_config_pb2 = pytest.importorskip("tensorflow_serving.config.model_server_config_pb2")
-predict_pb2 = pytest.importorskip("tensorflow_serving.apis.predict_pb2")
-
 EXAMPLE = pathlib.Path(__file__).parents[2] / "examples/server"
-
-# What the server does with a request, in a process that has nothing of this package.
-ANSWER = """
-    import pathlib, sys
-    import tensorflow as tf
-    from tensorflow_serving.apis import predict_pb2
-
-    folder, version = map(pathlib.Path, sys.argv[1:])
-    request = predict_pb2.PredictRequest.FromString((folder / "request").read_bytes())
-    with tf.compat.v1.Session(graph=tf.Graph()) as session:
-        loaded = tf.compat.v1.saved_model.load(session, ["serve"], str(version))
-        signature = loaded.signature_def[request.model_spec.signature_name]
-        assert set(request.inputs) == set(signature.inputs)
-        tensors = {}
-        for name, tensor in request.inputs.items():
-            assert tensor.dtype == signature.inputs[name].dtype, name
-            tensors[signature.inputs[name].name] = tf.make_ndarray(tensor)
-        outputs = {name: output.name for name, output in signature.outputs.items()}
-        found = session.run(outputs, tensors)
-    assert "interhat_tf" not in sys.modules
-    response = predict_pb2.PredictResponse()
-    for name, value in found.items():
-        response.outputs[name].CopyFrom(tf.make_tensor_proto(value))
-    (folder / "response").write_bytes(response.SerializeToString())
-"""
+README = (EXAMPLE / "README.md").read_text()
+BODY = json.loads(re.search(r"-d '(\{.*\})'", README)[1])
+NAN = float("nan")
 
 
 def test_the_configuration_names_the_folder_that_the_readme_exports_to():
+    messages = pytest.importorskip("tensorflow_serving.config.model_server_config_pb2")
+    from google.protobuf import text_format
+
     text = (EXAMPLE / "tensorflow_serving/models.config").read_text()
-    config = text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
+    config = text_format.Parse(text, messages.ModelServerConfig())
     (model,) = config.model_config_list.config
-    readme = (EXAMPLE / "README.md").read_text()
-    exported = re.search(r"--output=(models/\S+)/1\n", readme)[1]
-    assert model.base_path == f"/{exported}" and '-v "$PWD/models:/models"' in readme
+    exported = re.search(r"--output=(models/\S+)/1\n", README)[1]
+    assert model.base_path == f"/{exported}" and '-v "$PWD/models:/models"' in README
     assert model.model_platform == "tensorflow"
-    assert f"/v1/models/{model.name}:predict" in readme
+    assert f"/v1/models/{model.name}:predict" in README
+
+
+def columns(**values):
+    """Returns a request's body of columns, the readme's with other values."""
+    (record,) = BODY["instances"]
+    of_record = {name: [value] for name, value in record.items()}
+    return {"signature_name": "predict", "inputs": {**of_record, **values}}
+
+
+def records(*values):
+    """Returns a request's body of records, the readme's with other values."""
+    (record,) = BODY["instances"]
+    return {"signature_name": "predict", "instances": [{**record, **value} for value in values]}
+
+
+WRONG = {
+    "unknown column": (records({"colour": "red"}), "keys must be equal to: app, price, user"),
+    "missing column": ({"inputs": {"user": ["u1"], "price": [1.0]}}, "Missing named input: app"),
+    "text for a number": (columns(price=["cheap"]), "cheap is not of expected type"),
+    "null": (records({"price": None}), "None is not of expected type"),
+    "number for a text": (records({"user": 17}), "17 is not of expected type"),
+    "infinite": (columns(price=[float("inf")]), "price"),
+    "columns of two lengths": (columns(user=["u1", "u2"]), ""),
+    "no records": ({"signature_name": "predict", "instances": []}, "No values"),
+    "no signature": ({**BODY, "signature_name": "train"}, "signature"),
+    "both": ({**BODY, **columns()}, "one of"),
+}
+"""Requests that are refused, and what the error says."""
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """A prepared log, a model of it, and the folder it is exported to."""
+    folder = tmp_path_factory.mktemp("served")
+    lines = [f"{i % 3 == 0:d},u{i % 20},{'maps' if i % 7 else ''},{i % 9 / 8}" for i in range(200)]
+    log = folder / "clicks.csv"
+    log.write_text("\n".join(["click,user,app,price", *lines]))
+    data = prepare_click_log(log, name="clicks", data_dir=folder)
+    model = randomise(make_model(data.schema))
+    export_saved_model(model, folder / "models/clicks/1", data)
+    return data, model, folder / "models/clicks/1"
+
+
+def asked(folder, bodies):
+    """Returns the answers to requests, one after the other, of a process without this package."""
+    program = pathlib.Path(__file__).with_name("session_server.py")
+    found = subprocess.run(
+        [sys.executable, program, folder],
+        input="\n".join(map(json.dumps, bodies)),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": ""},
+    )
+    return list(map(json.loads, found.stdout.splitlines()))
 
 
 @pytest.mark.slow
-def test_the_readmes_request_is_answered_as_by_python(tmp_path):
-    body = json.loads(re.search(r"-d '(\{.*\})'", (EXAMPLE / "README.md").read_text())[1])
-    columns = body["inputs"]
-    lines = [f"{i % 3 == 0:d},u{i % 20},{'maps' if i % 7 else ''},{i % 9 / 8}" for i in range(200)]
-    log = tmp_path / "clicks.csv"
-    log.write_text("\n".join(["click,user,app,price", *lines]))
-    data = prepare_click_log(log, name="clicks", data_dir=tmp_path)
-    model = randomise(make_model(data.schema))
-    export_saved_model(model, tmp_path / "models/clicks/1", data)
+def test_requests_are_answered_as_by_python_and_wrong_ones_refused(served):
+    data, model, folder = served
+    many = [{"user": f"u{i % 30}", "price": i / 10_000 if i % 5 else NAN} for i in range(10_000)]
+    explaining = {**BODY, "signature_name": "serving_default"}
+    good = [BODY, columns(colour=["red"]), records(*many), explaining]
+    wrong = [body for body, _ in WRONG.values()]
+    answers = asked(folder, [*good, *wrong, BODY])
 
-    request = predict_pb2.PredictRequest()
-    request.model_spec.name, request.model_spec.signature_name = "clicks", body["signature_name"]
-    for name, values in columns.items():
-        dtype = tf.float64 if name == "price" else tf.string
-        request.inputs[name].CopyFrom(tf.make_tensor_proto(values, dtype))
-    (tmp_path / "request").write_bytes(request.SerializeToString())
-    answer = ["-c", textwrap.dedent(ANSWER), tmp_path, tmp_path / "models/clicks/1"]
-    run_python(*answer, PYTHONPATH="")
+    one, ignored, all_of_them, explained = answers[: len(good)]
+    assert ignored == one == answers[-1]
+    assert len(all_of_them["probability"]) == 10_000 and "field_weights" in explained
+    for body, found in ((BODY, one), (records(*many), all_of_them)):
+        given = body["instances"]
+        values = {name: [record[name] for record in given] for name in ("user", "app", "price")}
+        values["price"] = [None if np.isnan(price) else price for price in values["price"]]
+        logits = np.ravel(model(data.encode(values, max_unknown=1.0)))
+        np.testing.assert_allclose(found["probability"], 1 / (1 + np.exp(-logits)), atol=1e-6)
 
-    response = predict_pb2.PredictResponse.FromString((tmp_path / "response").read_bytes())
-    found = tf.make_ndarray(response.outputs["probability"])
-    records = {name: [None if v != v else v for v in values] for name, values in columns.items()}
-    logits = np.ravel(model(data.encode(records)))
-    np.testing.assert_allclose(found, 1 / (1 + np.exp(-logits)), atol=1e-6)
+    for name, found, (_, says) in zip(WRONG, answers[len(good) : -1], WRONG.values(), strict=True):
+        assert found.get("code") == INVALID_ARGUMENT and says in found["error"], (name, found)
