@@ -3,6 +3,7 @@
 import copy
 import pathlib
 
+import keras
 import numpy as np
 import pytest
 from absl.testing import flagsaver
@@ -82,6 +83,35 @@ def test_what_is_kept_of_a_run():
     assert (found["probability"], found["seconds"]) == (0.8765, 12.3)
     assert found["test"] == REPORT["test"] and found["config"] == REPORT["config"]
     assert (found["machine"], found["commit"]) == ("a machine", "abc")
+
+
+def test_means_are_over_test_records_that_match_against_training_records(rule_data, monkeypatch):
+    asked = {}
+
+    def occlusion(model, records, background):
+        asked.update(model=model, records=records, background=background)
+        return records["categorical"].astype("float64")
+
+    monkeypatch.setattr(figures_8_to_10, "prepared_dataset", lambda name, folder: rule_data)
+    monkeypatch.setattr(figures_8_to_10, "occlusion", occlusion)
+    monkeypatch.setattr(
+        figures_8_to_10, "predict", lambda model, records: records["categorical"][:, 1]
+    )
+    monkeypatch.setattr(keras.saving, "load_model", str)
+    run = {"dataset": "synthetic_rules/small", "data_dir": "prepared", "output_dir": "runs/0"}
+    found = figures_8_to_10.on_matching_records(run, "f1=b1,f2=b2")
+    test, train = (
+        next(iter(rule_data.evaluation_batches(split, 8192)))[0]["categorical"].numpy()
+        for split in ("test", "train")
+    )
+    group = [rule_data.id_of("f1", "b1"), rule_data.id_of("f2", "b2")]
+    matching = test[(test[:, :2] == group).all(axis=1)]
+    assert 0 < len(matching) < 50  # all of them count
+    np.testing.assert_array_equal(asked["records"]["categorical"], matching)
+    np.testing.assert_array_equal(asked["background"]["categorical"], train[:32])
+    assert asked["model"] == "runs/0/model.keras"
+    np.testing.assert_allclose(found["effects"], matching.mean(axis=0), atol=1e-4)
+    assert found["log_odds"] == group[1]
 
 
 @pytest.fixture
