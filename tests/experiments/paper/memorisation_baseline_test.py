@@ -127,6 +127,15 @@ def test_what_is_remembered_of_a_pair():
     assert recalled[0, 2] == pytest.approx(np.log(rate / (1 - rate)))
 
 
+def test_a_pair_that_was_not_there_counts_the_rate_of_all_once():
+    ids = np.array([[1, 1], [1, 2], [2, 1], [1, 1]])
+    recalled = memory_of(ids, np.array([1.0, 0.0, 0.0, 0.0])).recall(np.array([[2, 2], [5, 9]]))
+    rate = np.log(0.25 / 0.75)
+    # Values that were not there say what all say, and the pair of them no less and no more.
+    np.testing.assert_allclose(recalled[1], [rate, rate, rate, 0])
+    assert recalled[0, 2] == pytest.approx(recalled[0, 0] + recalled[0, 1] - rate)
+
+
 def test_pairs_are_not_mistaken_for_each_other():
     counts = Counts(np.array([3, 3, 7]), np.array([1.0, 0.0, 1.0]))
     records, clicks = counts.of(np.array([3, 7, 5, 9, 0]))
