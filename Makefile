@@ -117,9 +117,10 @@ faithfulness: $(READY)  ## are the explanations true: planted rules; FRAPPE=<fol
 page: $(READY)  ## build the pages of your own results, in runs/results
 	$(PY) -m experiments.report.tables --results_dir=$(RESULTS)
 
-tables: $(READY)  ## build the published pages, experiments/results/README.md and index.html
+tables: $(READY)  ## build the published pages, experiments/results/README.md and index.html, docs/scale.md
 	$(PY) -m experiments.report.tables
 	$(PY) -m experiments.report.readme_table
+	$(PY) -m experiments.report.scale_page
 
 # InterHAt on a log, and the models of Table 3 where MODELS asks for them.
 define reproduce_log

@@ -5,8 +5,9 @@
 Trains InterHAt, `released`, at Criteo's sizes but for its features on Keras' JAX backend: on
 one device, and with `interhat_tf.training.table_sharding.shard_tables` on two. Both are the
 same CPU, which JAX counts as one or as two, so that the seconds say what splitting costs, not
-what a second device gains. Writes `speed/sharded_tables.json` among the results. About two
-minutes on 2 cores, with nothing else running.
+what a second device gains; and both lie in one process, so that it is no model larger than a
+process's memory, as `mapped_table` trains. Writes `speed/sharded_tables.json` among the
+results. About two minutes on 2 cores, with nothing else running.
 """
 
 import collections
