@@ -16,6 +16,7 @@ removed. `experiments.speed.sharded_tables` splits a table between devices, but 
 
 import dataclasses
 import itertools
+import mmap
 import pathlib
 import resource
 import tempfile
@@ -78,6 +79,8 @@ class MappedTable:
         self.limit = np.float32(np.sqrt(6 / (rows + dim)))  # of Glorot's uniform numbers
         shape = (rows, 3, dim)
         self.data = np.memmap(path, np.float32, "w+", shape=shape)
+        # Each row is on a page of its own; what the system would read around it is never asked for.
+        self.data._mmap.madvise(mmap.MADV_RANDOM)
 
     def read(self, ids: np.ndarray) -> np.ndarray:
         """Returns vectors and both moments of rows, (n, 3, d)."""
