@@ -1,3 +1,4 @@
+import multiprocessing.spawn
 import os
 import pathlib
 import subprocess
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from data.synthetic_rules.synthetic_rules_dataset_builder import Builder, RuleConfig
 from interhat_tf import Field, Schema
 from interhat_tf.input_pipeline.dataset import PreparedDataset
+from tests.quick_python import serving
 
 # Few inputs, always the same; `pytest --hypothesis-profile=thorough` tries many others.
 COMMON = {
@@ -75,11 +77,29 @@ def random_batch(schema, rng, rows=16):
     }
 
 
-def run_python(*arguments, **environment):
+@pytest.fixture(scope="session")
+def quick_python(tmp_path_factory):
+    """A program that runs what Python would, but for the seconds that the libraries' import takes.
+
+    For what is not about a start: libraries are loaded before, threads are not.
+    """
+    with serving(tmp_path_factory.mktemp("quick_python")) as program:
+        subprocess.run([program, "-c", ""], check=True)  # the libraries are there
+        yield program
+
+
+@pytest.fixture
+def quick_processes(monkeypatch, quick_python):
+    """Has the processes that tests and programs start with this Python start quickly."""
+    monkeypatch.setattr(sys, "executable", quick_python)
+    monkeypatch.setattr(multiprocessing.spawn, "_python_exe", os.fsencode(quick_python))
+
+
+def run_python(*arguments, python=None, **environment):
     """Runs a fresh Python process in which only this repository is added to the path."""
     root = str(pathlib.Path(__file__).parents[1])
     subprocess.run(
-        [sys.executable, *map(str, arguments)],
+        [python or sys.executable, *map(str, arguments)],
         check=True,
         env={**os.environ, "PYTHONPATH": root, **environment},
     )

@@ -92,6 +92,7 @@ def interhat(tmp_path):
     return run
 
 
+@pytest.mark.usefixtures("quick_processes")
 @pytest.mark.slow
 def test_a_model_and_a_data_set_of_another_package(interhat, tmp_path):
     assert "--spread_of_ten: An argument of no other model" in interhat("train", "--help")

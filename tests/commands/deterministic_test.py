@@ -43,6 +43,7 @@ def trained(data_dir, threads, *flags):
     return load_saved(run / "model.keras").get_weights()
 
 
+@pytest.mark.usefixtures("quick_processes")
 @pytest.mark.slow
 def test_the_weights_are_the_same_on_one_thread_and_on_several(data_dir):
     one, two = (trained(data_dir, threads, "--deterministic") for threads in (1, 2))

@@ -176,6 +176,7 @@ def test_a_preset_is_trained_in_microbatches_where_that_can_be(flags, rows):
     assert train.settings(values)[1].get("microbatch_size") == rows
 
 
+@pytest.mark.usefixtures("quick_processes")
 @pytest.mark.slow
 def test_a_run_in_microbatches_is_the_whole_run(prepared, tmp_path):
     found = []
@@ -281,6 +282,7 @@ def assert_one_line(code, *messages):
         assert message in code
 
 
+@pytest.mark.usefixtures("quick_processes")
 @pytest.mark.slow
 def test_the_command_fails_with_one_line(tmp_path):
     command = [sys.executable, "-m", "interhat", "train", "--dataset=frappe"]

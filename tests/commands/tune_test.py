@@ -38,6 +38,7 @@ def run(tmp_path, prepared, capsys):
     return run_tune
 
 
+@pytest.mark.usefixtures("quick_processes")
 @pytest.mark.slow
 def test_the_best_trial_alone_is_tested_and_a_search_goes_on(run, prepared, tmp_path):
     folder = tmp_path / "tuning"

@@ -6,6 +6,7 @@ import pytest
 from experiments.generated_logs.generator import read_truth
 
 
+@pytest.mark.usefixtures("quick_processes")
 @pytest.mark.slow
 def test_the_program_writes_and_says_what_is_possible(tmp_path):
     def run(*arguments):

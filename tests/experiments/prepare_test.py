@@ -8,6 +8,7 @@ from experiments.generated_logs.generator import generate
 from interhat_tf.input_pipeline.catalog import prepared_dataset
 
 
+@pytest.mark.usefixtures("quick_processes")
 @pytest.mark.slow
 def test_prepare_prints_the_statistics(tmp_path):
     generate(tmp_path / "train.csv", "avazu", 1_000)

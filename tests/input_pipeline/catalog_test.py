@@ -138,6 +138,7 @@ class SlowLogBuilder(SmallLogBuilder, skip_registration=True):
         return super()._chunks(dl_manager)
 
 
+@pytest.mark.usefixtures("quick_processes")
 @pytest.mark.slow
 def test_two_processes_prepare_at_once(tmp_path):
     context = multiprocessing.get_context("spawn")

@@ -50,6 +50,7 @@ def test_a_library_that_cannot_be_loaded_says_what_to_do(monkeypatch, tmp_path, 
         operations._load.__wrapped__()
 
 
+@pytest.mark.usefixtures("quick_processes")
 @needs_kernels
 def test_half_a_library_ends_no_process(tmp_path):
     """A process that maps it into memory dies of a bus error as soon as it reads the rest."""
@@ -85,6 +86,7 @@ def test_another_import_of_the_package_in_one_process(monkeypatch):
     assert tape.gradient(output, query).shape == query.shape
 
 
+@pytest.mark.usefixtures("quick_processes")
 @needs_kernels
 @pytest.mark.slow
 @pytest.mark.parametrize("lanes", [4, 8])

@@ -319,6 +319,7 @@ for preset in sys.argv[2:]:
 """
 
 
+@pytest.mark.usefixtures("quick_processes")
 @pytest.mark.slow
 def test_saved_model_loads_in_a_fresh_process_bit_for_bit(schema, batch, tmp_path):
     np.savez(tmp_path / "batch.npz", **batch)

@@ -117,6 +117,7 @@ np.savez(f"{folder}/logits.npz", **{name: np.asarray(v) for name, v in call().it
 """
 
 
+@pytest.mark.usefixtures("quick_processes")
 @pytest.mark.slow
 @pytest.mark.parametrize(("backend", "tolerance"), [("tensorflow", 0), ("jax", 1e-4)])
 def test_saved_models_load_in_a_fresh_process(schema, batch, tmp_path, backend, tolerance):

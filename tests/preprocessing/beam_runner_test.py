@@ -49,6 +49,7 @@ def options(*arguments):
     return pipeline_options.PipelineOptions(["--runner=DirectRunner", *arguments])
 
 
+@pytest.mark.usefixtures("quick_processes")
 @pytest.mark.slow
 def test_files_are_those_of_one_machine(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))

@@ -199,6 +199,7 @@ def test_full_disk(tmp_path, prepared, monkeypatch, stage):
     assert file_bytes(LogBuilder(data_dir=tmp_path)) == file_bytes(prepared)
 
 
+@pytest.mark.usefixtures("quick_processes")
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", ["encoding", "writing"])
 def test_killed_preparation_leaves_nothing_that_loads(tmp_path, prepared, stage):

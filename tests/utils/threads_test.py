@@ -15,6 +15,7 @@ assert tf.config.threading.get_intra_op_parallelism_threads() == THREADS
 """
 
 
+@pytest.mark.usefixtures("quick_processes")
 @pytest.mark.slow
 @pytest.mark.parametrize(("dataset", "threads"), [("criteo", 1), ("frappe", 0)])
 def test_a_preset_with_microbatches_settles_the_threads(dataset, threads):

@@ -20,6 +20,7 @@ def run(name, folder, *flags, before=()):
     return read_json(folder / name / "summary.json")
 
 
+@pytest.mark.usefixtures("quick_processes")
 @pytest.mark.slow
 def test_killed_preparations_leave_nothing_and_end_alike(tmp_path):
     summary = run("killed_preparations", tmp_path, "--preparation_kills=2")
@@ -44,6 +45,7 @@ def test_a_machine_without_mounts_is_told_how(tmp_path, monkeypatch):
         full_disks.mount(tmp_path, 1)
 
 
+@pytest.mark.usefixtures("quick_processes")
 @pytest.mark.slow
 def test_pairs_end_with_what_one_alone_writes(tmp_path):
     summary = run("pairs", tmp_path, "--pairs=4")
@@ -51,6 +53,7 @@ def test_pairs_end_with_what_one_alone_writes(tmp_path):
     assert [one["kind"] for one in summary["each"]] == ["alike"] * 2 + ["another"] * 2
 
 
+@pytest.mark.usefixtures("quick_processes")
 def test_a_command_that_fails_says_why(tmp_path):
     command = Command("prepare", tmp_path / "said.txt", preparing(tmp_path, tmp_path / "no.csv"))
     with pytest.raises(ValueError, match=r"said: error: .*no\.csv"):

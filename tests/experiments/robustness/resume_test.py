@@ -6,6 +6,7 @@ import pytest
 from interhat_tf.utils.files import read_json
 
 
+@pytest.mark.usefixtures("quick_processes")
 @pytest.mark.slow
 def test_killed_runs_end_like_the_unbroken_one(flags_of_clicks, tmp_path):
     command = [sys.executable, "-m", "experiments.robustness.resume", *flags_of_clicks]

@@ -6,6 +6,7 @@ import pytest
 from interhat_tf.utils.files import read_json
 
 
+@pytest.mark.usefixtures("quick_processes")
 @pytest.mark.slow
 def test_corrections_are_compared(tmp_path):
     command = [sys.executable, "-m", "experiments.robustness.sampled_negatives", "--seeds=1"]

@@ -6,6 +6,7 @@ import pytest
 from interhat_tf.utils.files import read_json
 
 
+@pytest.mark.usefixtures("quick_processes")
 @pytest.mark.slow
 def test_two_workers_train_as_one_and_survive_a_kill(flags_of_clicks, tmp_path):
     command = [sys.executable, "-m", "experiments.robustness.two_workers", *flags_of_clicks]

@@ -10,6 +10,7 @@ def test_ratios_are_to_the_plain_step_of_the_same_round():
     assert found["effects"]["low"] == 1.25 and found["effects"]["seconds"] == 3
 
 
+@pytest.mark.usefixtures("quick_processes")
 @pytest.mark.slow
 def test_each_kind_takes_its_steps(study_flags):
     steps = {

@@ -10,6 +10,7 @@ from experiments.speed.grids import GRIDS, Case, Grid
 from interhat_tf import kernels
 
 
+@pytest.mark.usefixtures("quick_processes")
 @pytest.mark.slow
 @pytest.mark.skipif(not kernels.LIBRARY.exists(), reason="not built")
 def test_a_grid_is_timed(study_flags, monkeypatch):

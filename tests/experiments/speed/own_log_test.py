@@ -5,6 +5,7 @@ from experiments.common.results import read_result
 from experiments.speed import own_log
 
 
+@pytest.mark.usefixtures("quick_processes")
 @pytest.mark.slow
 def test_an_own_log_is_measured(study_flags):
     with flagsaver.flagsaver(own_rows=3_000, ways=["random", "time:time"]):

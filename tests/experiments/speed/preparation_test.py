@@ -5,6 +5,7 @@ from experiments.common.results import read_result
 from experiments.speed import preparation
 
 
+@pytest.mark.usefixtures("quick_processes")
 @pytest.mark.slow
 def test_preparation_is_measured(study_flags):
     with flagsaver.flagsaver(log_rows=[3_000, 6_000], configs=["all_fields"], rounds=1):

@@ -7,6 +7,7 @@ from experiments.speed import scoring
 from interhat_tf.utils.files import read_json
 
 
+@pytest.mark.usefixtures("quick_processes")
 @pytest.mark.slow
 def test_all_ways_are_measured(study_flags, monkeypatch):
     monkeypatch.setattr(scoring, "run_alone", lambda function, *arguments: function(*arguments))

@@ -5,6 +5,7 @@ from experiments.common.results import read_result
 from experiments.speed import sharded_tables
 
 
+@pytest.mark.usefixtures("quick_processes")
 @pytest.mark.slow
 def test_two_devices_hold_half_of_the_tables_each(study_flags):
     with flagsaver.flagsaver(features=20_001, steps=1, rounds=1):
