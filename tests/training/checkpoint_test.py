@@ -13,6 +13,7 @@ from tests.training.runs import (
     load,
     make_model,
     run,
+    run_leaving_copies,
     what_must_be_equal,
 )
 
@@ -53,16 +54,17 @@ MOMENTS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_resumed_run_is_the_unbroken_one(rule_data, unbroken, tmp_path, monkeypatch, moment):
+def test_resumed_run_is_the_unbroken_one(rule_data, unbroken, copies, tmp_path, moment):
     folder, report = unbroken
     epochs = report["training"]["epochs"]
     assert report["best_epoch"] == epochs - 2  # so that there are two drops
-    interrupt(monkeypatch, rule_data, tmp_path, at=MOMENTS[moment](report["best_epoch"], epochs))
+    event = MOMENTS[moment](report["best_epoch"], epochs)
+    stopped = shutil.copytree(copies / str(event), tmp_path / "stopped")
     # All must come from the checkpoint; where there is none yet, from the seed.
-    seed = 1 if (tmp_path / "checkpoint.npz").exists() else 0
-    resumed = run(rule_data, tmp_path, make_model(rule_data.schema, seed), resume=True)
+    seed = 1 if (stopped / "checkpoint.npz").exists() else 0
+    resumed = run(rule_data, stopped, make_model(rule_data.schema, seed), resume=True)
     assert what_must_be_equal(resumed) == what_must_be_equal(report)
-    assert_equal_weights(load(tmp_path), load(folder))
+    assert_equal_weights(load(stopped), load(folder))
 
 
 @pytest.mark.slow
@@ -96,11 +98,13 @@ def test_other_steps_are_resumed_alike(rule_data, tmp_path, monkeypatch, how):
         # Microbatches are for models without dropout.
         return {"model": make_model(rule_data.schema, seed, dropout=0.0), "max_epochs": 2, **how}
 
-    report = run(rule_data, tmp_path / "unbroken", **given())
+    unbroken, left, left_again = (tmp_path / name for name in ("run", "copies", "of_resumed"))
+    report = run_leaving_copies(monkeypatch, rule_data, unbroken, left, **given())
     assert report["validation"]["auc"] > 0.55
-    interrupt(monkeypatch, rule_data, tmp_path / "run", at=3, **given())  # within an epoch
-    # After the second epoch's evaluation.
-    interrupt(monkeypatch, rule_data, tmp_path / "run", at=7, resume=True, **given(seed=1))
-    resumed = run(rule_data, tmp_path / "run", resume=True, **given(seed=2))
-    assert what_must_be_equal(resumed) == what_must_be_equal(report)
-    assert_equal_weights(load(tmp_path / "run"), load(tmp_path / "unbroken"))
+    stopped, again = left / "3", left_again / "7"  # within an epoch, and in the second one
+    options = {"resume": True, **given(seed=1)}
+    resumed = run_leaving_copies(monkeypatch, rule_data, stopped, left_again, **options)
+    finished = run(rule_data, again, resume=True, **given(seed=2))
+    assert what_must_be_equal(resumed) == what_must_be_equal(report) == what_must_be_equal(finished)
+    assert_equal_weights(load(stopped), load(unbroken))
+    assert_equal_weights(load(again), load(unbroken))

@@ -2,20 +2,24 @@
 
 import pytest
 
-from tests.training.runs import interrupt, run
+from tests.training.runs import run_leaving_copies
 
 
 @pytest.fixture(scope="session")
-def unbroken(rule_data, tmp_path_factory):
+def copies(tmp_path_factory):
+    """What the run `unbroken` leaves where it is killed at an event."""
+    return tmp_path_factory.mktemp("copies")
+
+
+@pytest.fixture(scope="session")
+def unbroken(rule_data, tmp_path_factory, copies):
     """The folder and the report of a run that was left alone."""
     folder = tmp_path_factory.mktemp("unbroken")
-    return folder, run(rule_data, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        return folder, run_leaving_copies(patch, rule_data, folder, copies)
 
 
 @pytest.fixture(scope="session")
-def stopped(rule_data, tmp_path_factory):
+def stopped(unbroken, copies):
     """The folder of the same run, stopped within the first epoch."""
-    folder = tmp_path_factory.mktemp("stopped")
-    with pytest.MonkeyPatch.context() as patch:
-        interrupt(patch, rule_data, folder, at=3)
-    return folder
+    return copies / "3"

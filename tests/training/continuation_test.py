@@ -9,7 +9,7 @@ from interhat_tf.training.continuation import FILE, EarlierRun
 from interhat_tf.training.growth import rows_of_tables
 from tests.input_pipeline.growing_logs import prepare_days
 from tests.training.loop_test import script
-from tests.training.runs import assert_equal_weights, interrupt, load, make_model, run
+from tests.training.runs import assert_equal_weights, load, make_model, run, run_leaving_copies
 
 
 @pytest.fixture(scope="module")
@@ -80,19 +80,19 @@ def test_rows_of_new_values_join_the_state(days, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("at", [1, 3])
-def test_a_run_that_started_from_another_resumes_exactly(days, tmp_path, monkeypatch, at):
+def test_a_run_that_started_from_another_resumes_exactly(days, tmp_path, monkeypatch):
     first, second = days
     model = make_model(first.schema)
     run(first, tmp_path / "first", model, max_epochs=2, ema_momentum=0.9)
     grown = {"start_from": tmp_path / "first", "max_epochs": 2, "ema_momentum": 0.9}
     expected = grow_model(load(tmp_path / "first"), second)
-    run(second, tmp_path / "unbroken", expected, **grown)
-    again = grow_model(load(tmp_path / "first"), second)
-    interrupt(monkeypatch, second, tmp_path / "broken", at, model=again, **grown)
-    again = grow_model(load(tmp_path / "first"), second)
-    run(second, tmp_path / "broken", again, resume=True, **grown)
-    assert_equal_weights(again, expected)
+    copies = tmp_path / "copies"
+    grown["model"] = expected
+    run_leaving_copies(monkeypatch, second, tmp_path / "unbroken", copies, **grown)
+    for at in (1, 3):
+        grown["model"] = grow_model(load(tmp_path / "first"), second)
+        run(second, copies / str(at), resume=True, **grown)
+        assert_equal_weights(grown["model"], expected)
 
 
 def test_settings_are_those_of_the_earlier_run_and_the_rate_begins_anew(days, tmp_path):

@@ -18,7 +18,7 @@ from interhat_tf.training.effect_alignment import (
 from interhat_tf.training.step import compile_steps
 from tests.conftest import random_batch
 from tests.numpy_reference import randomise
-from tests.training.runs import assert_equal_weights, interrupt, load, make_model, run
+from tests.training.runs import assert_equal_weights, load, make_model, run, run_leaving_copies
 
 SIZES = {"embedding_dim": 4, "num_heads": 2, "attention_size": 3}
 PAPER = {"residual": False, "attention_activation": None, "attention_bias": False}
@@ -271,13 +271,13 @@ def test_aligned_weights_name_the_fields_that_decide(form):
 @pytest.mark.slow
 def test_a_run_goes_on_bit_for_bit(rule_data, tmp_path, monkeypatch):
     settings = {"effect_weight": 0.05, "max_epochs": 2, "test": False}
-    report = run(rule_data, tmp_path / "unbroken", **settings)
+    unbroken, copies = tmp_path / "unbroken", tmp_path / "copies"
+    report = run_leaving_copies(monkeypatch, rule_data, unbroken, copies, **settings)
     assert report["config"]["training"]["effect_weight"] == 0.05
-    interrupt(monkeypatch, rule_data, tmp_path / "run", at=7, **settings)
-    resumed = run(rule_data, tmp_path / "run", resume=True, **settings)
+    resumed = run(rule_data, copies / "7", resume=True, **settings)
     assert resumed["history"] == report["history"]
-    assert_equal_weights(load(tmp_path / "run"), load(tmp_path / "unbroken"))
-    one, other = (np.load(tmp_path / name / "checkpoint.npz") for name in ("run", "unbroken"))
+    assert_equal_weights(load(copies / "7"), load(unbroken))
+    one, other = (np.load(folder / "checkpoint.npz") for folder in (copies / "7", unbroken))
     variables = [name for name in one if name.startswith("variable")]
     assert len(variables) > 30
     for name in variables:

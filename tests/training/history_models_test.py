@@ -19,9 +19,9 @@ from tests.models.held_effects import with_effects
 from tests.preprocessing.logs import LogBuilder
 from tests.training.runs import (
     assert_equal_weights,
-    interrupt,
     load,
     run,
+    run_leaving_copies,
     what_must_be_equal,
 )
 
@@ -85,15 +85,15 @@ def test_training_learns_what_is_in_the_history(name, data, tmp_path):
 
 @pytest.mark.slow
 @BOTH
-@pytest.mark.parametrize("at", [1, 5])
-def test_a_run_that_was_killed_ends_with_the_same_weights(name, at, data, tmp_path, monkeypatch):
+def test_a_run_that_was_killed_ends_with_the_same_weights(name, data, tmp_path, monkeypatch):
     """What DIEN draws goes on where it was."""
     settings = {"max_epochs": 2, "batch_size": 200, "ema_momentum": 0.9}
-    unbroken = run(data, tmp_path / "unbroken", make(name, data), **settings)
-    interrupt(monkeypatch, data, tmp_path / "run", at, model=make(name, data), **settings)
-    resumed = run(data, tmp_path / "run", make(name, data), resume=True, **settings)
-    assert what_must_be_equal(resumed) == what_must_be_equal(unbroken)
-    assert_equal_weights(load(tmp_path / "run"), load(tmp_path / "unbroken"))
+    folder, copies, model = tmp_path / "unbroken", tmp_path / "copies", make(name, data)
+    unbroken = run_leaving_copies(monkeypatch, data, folder, copies, model=model, **settings)
+    for at in (1, 5):
+        resumed = run(data, copies / str(at), make(name, data), resume=True, **settings)
+        assert what_must_be_equal(resumed) == what_must_be_equal(unbroken)
+        assert_equal_weights(load(copies / str(at)), load(folder))
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ import pytest
 
 from interhat_tf.training import grow_model
 from tests.input_pipeline.growing_logs import prepare_days
-from tests.training.runs import assert_equal_weights, interrupt, load, make_model, run
+from tests.training.runs import assert_equal_weights, load, make_model, run, run_leaving_copies
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +36,11 @@ def test_bins_are_the_training_rows_quantiles(days, chosen, tmp_path):
 
 def test_a_run_that_was_killed_ends_as_an_unbroken_one(days, tmp_path, monkeypatch):
     data = days[0]
-    run(data, tmp_path / "unbroken", make(data), max_epochs=2)
-    interrupt(monkeypatch, data, tmp_path / "run", 1, model=make(data), max_epochs=2)
+    folder, copies, model = tmp_path / "unbroken", tmp_path / "copies", make(data)
+    run_leaving_copies(monkeypatch, data, folder, copies, model=model, max_epochs=2)
     resumed = make(data)
-    run(data, tmp_path / "run", resumed, resume=True, max_epochs=2)
-    assert_equal_weights(resumed, load(tmp_path / "unbroken"))
+    run(data, copies / "1", resumed, resume=True, max_epochs=2)
+    assert_equal_weights(resumed, load(folder))
 
 
 def test_a_grown_model_keeps_its_bins(days, tmp_path):

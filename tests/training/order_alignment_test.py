@@ -14,7 +14,7 @@ from interhat_tf.training.alignment import aligned_forward
 from interhat_tf.training.order_alignment import OrderAlignment, check_order_alignment, donors
 from interhat_tf.training.step import compile_steps
 from tests.numpy_reference import randomise
-from tests.training.runs import assert_equal_weights, interrupt, load, run
+from tests.training.runs import assert_equal_weights, load, run, run_leaving_copies
 
 SIZES = {"embedding_dim": 4, "num_heads": 2, "attention_size": 3}
 FORMS = {
@@ -182,12 +182,12 @@ def test_aligned_weights_name_the_order_of_a_rule():
 @pytest.mark.slow
 def test_a_run_goes_on_bit_for_bit(rule_data, tmp_path, monkeypatch):
     settings = {"effect_weight": 0.05, "order_weight": 0.05, "max_epochs": 2, "test": False}
-    report = run(rule_data, tmp_path / "unbroken", **settings)
+    unbroken, copies = tmp_path / "unbroken", tmp_path / "copies"
+    report = run_leaving_copies(monkeypatch, rule_data, unbroken, copies, **settings)
     assert report["config"]["training"]["order_weight"] == 0.05
-    interrupt(monkeypatch, rule_data, tmp_path / "run", at=7, **settings)
-    resumed = run(rule_data, tmp_path / "run", resume=True, **settings)
+    resumed = run(rule_data, copies / "7", resume=True, **settings)
     assert resumed["history"] == report["history"]
-    assert_equal_weights(load(tmp_path / "run"), load(tmp_path / "unbroken"))
+    assert_equal_weights(load(copies / "7"), load(unbroken))
 
 
 def test_what_cannot_be_aligned(schema, rule_data, tmp_path):

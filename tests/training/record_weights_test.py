@@ -25,10 +25,10 @@ from interhat_tf.training.step import compile_steps
 from tests.conftest import random_batch
 from tests.training.runs import (
     assert_equal_weights,
-    interrupt,
     load,
     make_model,
     run,
+    run_leaving_copies,
     what_must_be_equal,
 )
 from tests.training.weighted_logs import make_columns, prepare_columns
@@ -262,9 +262,8 @@ def test_a_run_resumes_within_an_epoch_with_the_same_bits(
     weighted, tmp_path, monkeypatch, settings
 ):
     settings = {"batch_size": 20, "max_epochs": 2, **settings}
-    whole, folder = tmp_path / "whole", tmp_path / "stopped"
-    report = run(weighted, whole, **settings)
-    interrupt(monkeypatch, weighted, folder, 2, **settings)
+    whole, folder = tmp_path / "whole", tmp_path / "copies/2"
+    report = run_leaving_copies(monkeypatch, weighted, whole, tmp_path / "copies", **settings)
     again = run(weighted, folder, make_model(weighted.schema, seed=1), resume=True, **settings)
     assert what_must_be_equal(again) == what_must_be_equal(report)
     assert_equal_weights(load(folder), load(whole))

@@ -1,6 +1,7 @@
 """Runs on 3,200 made-up records, and what the tests compare of them."""
 
 import itertools
+import shutil
 
 import keras
 import numpy as np
@@ -43,18 +44,37 @@ def what_must_be_equal(report):
 
 def interrupt(monkeypatch, data, folder, at, **arguments):
     """Stops a run at the given one of its checkpoints and evaluations, counted from 0."""
+
+    def stop(event):
+        if event == at:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        before_each_event(patch, stop)
+        run(data, folder, **arguments)
+
+
+def run_leaving_copies(monkeypatch, data, folder, copies, **arguments):
+    """Runs to the end; returns the report.
+
+    Before each checkpoint and evaluation, counted from 0, the folder is copied to one of that
+    number: this is what a run leaves that is killed there.
+    """
+    with monkeypatch.context() as patch:
+        before_each_event(patch, lambda event: shutil.copytree(folder, copies / str(event)))
+        return run(data, folder, **arguments)
+
+
+def before_each_event(patch, act):
+    """Has `act` called with the number of each checkpoint and evaluation before it happens."""
     events = itertools.count()
 
-    def interrupting(function):
+    def watched(function):
         def wrapped(*arguments):
-            if next(events) == at:
-                raise KeyboardInterrupt
+            act(next(events))
             return function(*arguments)
 
         return wrapped
 
-    with monkeypatch.context() as patch:
-        patch.setattr(loop._Loop, "_save", interrupting(loop._Loop._save))
-        patch.setattr(loop, "evaluate", interrupting(loop.evaluate))
-        with pytest.raises(KeyboardInterrupt):
-            run(data, folder, **arguments)
+    patch.setattr(loop._Loop, "_save", watched(loop._Loop._save))
+    patch.setattr(loop, "evaluate", watched(loop.evaluate))
