@@ -27,6 +27,8 @@ SWITCH = "INTERHAT_KERNELS"
 def build() -> pathlib.Path:
     """Builds the kernels beside their sources.
 
+    The variable `CXX` names another compiler than `c++`, and `CXXFLAGS` has more options for it.
+
     Returns:
         The path of the library.
 
@@ -42,7 +44,7 @@ def build() -> pathlib.Path:
     try:
         with tempfile.TemporaryDirectory(dir=FOLDER, prefix=".building-") as folder:
             unfinished = pathlib.Path(folder) / LIBRARY.name
-            compile_to(unfinished, compiler)
+            compile_to(unfinished, compiler, *shlex.split(os.environ.get("CXXFLAGS", "")))
             for old in FOLDER.glob("kernels-*.so"):
                 old.unlink()
             os.replace(unfinished, LIBRARY)
