@@ -24,7 +24,7 @@ import pyarrow.csv as arrow_csv
 from absl import flags
 
 from experiments.common import studies
-from experiments.common.flags import DATA_DIR
+from experiments.common.flags import DATA_DIR, EPOCHS
 from experiments.common.markdown import markdown_table, spread
 from experiments.common.results import write_result
 from experiments.common.running import run_program
@@ -70,6 +70,7 @@ def main(_):
     summary = {
         **studies.study_record(data),
         "kept_negatives": KEPT.value,
+        "epochs": EPOCHS.value,
         "seeds": SEEDS.value,
         "auc": mean_and_std([one["auc"] for one in of_seeds]),
         "chosen": [one["method"] for one in of_seeds],

@@ -21,6 +21,8 @@ WAYS = {
 def calibration(summary: Summary) -> Summary:
     """Returns the title, the table and the picture of `experiments.calibration`."""
     kept, rates = summary["kept_negatives"], summary["rates"]
+    seeds, epochs = len(summary["seeds"]), summary.get("epochs")
+    limit = f", at most {epochs} epochs" if epochs else ""
     columns = {
         "probabilities": lambda row: WAYS[row["way"]],
         "test logloss": lambda row: spread(row["logloss"], 4),
@@ -35,6 +37,8 @@ def calibration(summary: Summary) -> Summary:
     thinned = "" if kept is None else f", {kept:.0%} of the negatives trained on"
     return {
         "title": f"{title_of(name.split('_negatives')[0])}{thinned}",
+        "runs": ("1 seed" if seeds == 1 else f"{seeds} seeds") + limit,
+        "flags": f" --epochs={epochs}" if epochs else "",
         "trained": f"{rates['train']:.1%}",
         "tested": f"{rates['test']:.1%}",
         "figures": table(columns, summary["rows"]),

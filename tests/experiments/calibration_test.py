@@ -39,4 +39,5 @@ def test_too_many_predicted_clicks_are_mended(study_flags, runs_in_process):
     )
     text = " ".join(str(block) for block in blocks)
     assert "Criteo generated, 30% of the negatives trained on" in text
-    assert "the model's own" in text
+    assert "the model's own" in text and "`tuned`, 1 seed, at most 6 epochs; its" in text
+    assert "experiments.calibration --dataset=NAME --epochs=6`" in text
