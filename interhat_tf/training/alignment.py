@@ -23,6 +23,55 @@ class Term(NamedTuple):
 
 
 class Alignment(ABC):
+    """Pulls a model's attention toward what the model does.
+
+    Args:
+        model: An `ExplainingModel`; its strategy's replicas each align their part
+            of a batch.
+        weight: The loss's weight, above 0.
+        seed: Seed of what is drawn.
+
+    Attributes:
+        head_weights: What is trained beside the model.
+        num_sizes: How many sums `Term.sizes` are.
+        variables: What changes, for a checkpoint.
+    """
+
+    def __init__(self, model: keras.Model, weight: float, seed: int):
+        self.model, self.weight, self.seed = model, weight, seed
+        self.num_sizes = 0
+        self.head_weights: list[keras.Variable] = []
+        self.variables: list[Any] = []
+
+    @abstractmethod
+    def draw(self, rows: tf.Tensor) -> tf.Tensor:
+        """Returns what this step's batch is asked about, (B, ...)."""
+
+    @abstractmethod
+    def term(self, found: Any, drawn: tf.Tensor, factors: tf.Tensor | None = None) -> Term:
+        """Returns what is to be minimised besides the logloss: the pull and a head's error.
+
+        Args:
+            found: What `ExplainingModel.forward` found for a batch in training.
+            drawn: What `draw` returned for its records.
+            factors: What each record's part of all sums is multiplied by, (B,). Defaults to
+                `None`: nothing.
+        """
+
+    def teach_head(self, gradients: list[tf.Tensor]) -> None:
+        """Takes a step of `head_weights`; here there are none."""
+        assert not gradients
+
+    def follow_learning_rate(self, share: float) -> None:
+        """Gives a head the share of its learning rate that the model has; here there is none."""
+        assert not self.head_weights
+
+    def after_step(self, means: tf.Tensor) -> None:
+        """Takes in the means of `Term.sizes` over the step's batch; here there are none."""
+        assert not self.num_sizes
+
+
+class HeadAlignment(Alignment):
     """Pulls a model's attention toward what a head beside it learns of the model.
 
     The head is an `EffectHead`, which reads what the forward pass has made and
@@ -33,22 +82,18 @@ class Alignment(ABC):
     what it reads; otherwise not, so that a step is the same in microbatches.
 
     Args:
-        model: An `ExplainingModel`; its strategy's replicas each align their part
-            of a batch.
-        weight: The loss's weight, above 0.
+        model: As for `Alignment`.
+        weight: As for `Alignment`.
         num_sets: Number of sets of several fields of which the head learns.
-        seed: Seed of what is drawn.
+        seed: As for `Alignment`.
 
     Attributes:
         optimizer: The head's.
-        head_weights: What it trains.
-        num_sizes: How many sums `Term.sizes` are.
         mean_size: What targets are divided by: a mean over the batch before.
-        variables: What changes, for a checkpoint.
     """
 
     def __init__(self, model: keras.Model, weight: float, num_sets: int, seed: int):
-        self.model, self.weight, self.seed = model, weight, seed
+        super().__init__(model, weight, seed)
         self.num_sizes = 1
         self.normalise = needs_whole_batches(model)
         config = {"num_pairs": num_sets, "dtype": model.logit_dtype, "name": "effect_head"}
@@ -66,21 +111,6 @@ class Alignment(ABC):
         with self.model.distribute_strategy.scope():
             return tf.Variable(start, trainable=False, aggregation=once)
 
-    @abstractmethod
-    def draw(self, rows: tf.Tensor) -> tf.Tensor:
-        """Returns the fields that this step's batch is asked about, (B, ...)."""
-
-    @abstractmethod
-    def term(self, found: Any, drawn: tf.Tensor, factors: tf.Tensor | None = None) -> Term:
-        """Returns what is to be minimised besides the logloss: the pull and the head's error.
-
-        Args:
-            found: What `ExplainingModel.forward` found for a batch in training.
-            drawn: What `draw` returned for its records.
-            factors: What each record's part of all sums is multiplied by, (B,). Defaults to
-                `None`: nothing.
-        """
-
     def as_in_inference(self, found: Any, every: int) -> Any:
         """Returns what a pass as in inference finds for one record in `every`, without gradients.
 
@@ -93,6 +123,10 @@ class Alignment(ABC):
         return found._replace(
             **{name: tf.stop_gradient(getattr(found, name))[::every] for name in read}
         )
+
+    def teach_head(self, gradients: list[tf.Tensor]) -> None:
+        """Takes a step of the head's."""
+        self.optimizer.apply(gradients, self.head_weights)
 
     def follow_learning_rate(self, share: float) -> None:
         """Gives the head the share of its learning rate that the model has of its own."""

@@ -23,7 +23,7 @@ from interhat_tf.utils.formats import check_format
 
 FILE = "best_state.npz"
 ADVICE = "start from another run"
-SAME = ("optimizer", "ema_momentum", "effect_weight", "order_weight")
+SAME = ("optimizer", "ema_momentum", "effect_weight", "effect_donors", "order_weight")
 """Settings that decide what a state holds: which one, or whether there is any."""
 
 

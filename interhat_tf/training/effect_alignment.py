@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from interhat_tf.training.alignment import Alignment, Term
+from interhat_tf.training.alignment import HeadAlignment, Term
 from interhat_tf.training.record_weights import weigh
 
 EVERY = 2
@@ -15,7 +15,7 @@ SHARE_OF_A_STEP = 0.05
 SMALLEST_SCALE = 1e-3
 
 
-class EffectAlignment(Alignment):
+class EffectAlignment(HeadAlignment):
     """Teaches a model's attention weights, while it trains, what the fields do to its logit.
 
         a_j = sum_i alpha_f[i] alpha_i[j],  t_j = |phi_j| / (M + 0.1)
@@ -25,7 +25,7 @@ class EffectAlignment(Alignment):
     mean, if the field has other records' values; M is the mean of sum_j |phi_j| over
     the batch before. No gradient goes through t: the weights follow the effects.
 
-    A head estimates phi; see `Alignment`. Each step takes one record in `EVERY`, gives
+    A head estimates phi; see `HeadAlignment`. Each step takes one record in `EVERY`, gives
     one random field of it the value of the record before it, computes the logit z' in
     another pass, and learns from z - z'. The head says phi_j in units of field j's root
     mean square difference: an error of a field with small effects counts as much as

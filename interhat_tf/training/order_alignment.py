@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from interhat_tf.errors import SettingError
-from interhat_tf.training.alignment import Alignment, Term
+from interhat_tf.training.alignment import HeadAlignment, Term
 from interhat_tf.training.effect_alignment import alignment_loss
 from interhat_tf.training.record_weights import weigh
 
@@ -23,7 +23,7 @@ CANDIDATES = 8
 """Records of the batch among which one is sought that differs from a record in a field."""
 
 
-class OrderAlignment(Alignment):
+class OrderAlignment(HeadAlignment):
     """Teaches alpha_f, while a model trains, of which order the interactions are in a record.
 
         m_S = sum_{T in S} (-1)^(|S| - |T|) f(x_T, b_rest)
@@ -36,7 +36,7 @@ class OrderAlignment(Alignment):
     estimate of m_S, and M the mean of sum_S psi_S^2 over the batch before. No gradient
     goes through t: the weights follow what `explanation.order_shares` measures.
 
-    A head estimates psi of all sets S of up to n fields; see `Alignment`. n is
+    A head estimates psi of all sets S of up to n fields; see `HeadAlignment`. n is
     min(k, m, 3). Each step draws n fields of each record, predicts with all 2^n
     subsets of them in the donor, and regresses the 2^n - 1 sets' psi on what it
     finds. What more than three fields do together is in no target: alpha_f's fourth

@@ -86,8 +86,8 @@ def compile_steps(
         optimizer.apply(gradients[: len(weights)], weights)  # sums over the replicas
         of_heads = iter(gradients[len(weights) :])
         for alignment in alignments:
-            heads = alignment.head_weights
-            alignment.optimizer.apply(list(itertools.islice(of_heads, len(heads))), heads)
+            number = len(alignment.head_weights)
+            alignment.teach_head(list(itertools.islice(of_heads, number)))
         return sums
 
     compiled = tf.function(jit_compile=jit_compile, reduce_retracing=True)

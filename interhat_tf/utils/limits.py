@@ -51,6 +51,7 @@ LIMITS = {
     "self_distillation": Limits(0),
     "auxiliary_weight": Limits(0),
     "effect_weight": Limits(0),
+    "effect_donors": Limits(0),
     "order_weight": Limits(0),
     "positive_weight": Limits(0, low_too=False),
     "unknown_share": Limits(0, 1),
