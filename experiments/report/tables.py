@@ -29,6 +29,7 @@ from experiments.report.crosses_page import crosses, read_crosses
 from experiments.report.faithfulness_page import write_faithfulness_page
 from experiments.report.figure_2_page import figure_2
 from experiments.report.movielens_page import movielens
+from experiments.report.quality_page import time_to_quality
 from experiments.report.rules_page import write_rules_page
 from experiments.report.scaling_page import scaling
 from experiments.report.sensitivity_page import sensitivity
@@ -75,6 +76,7 @@ PARTS: dict[str, tuple[str | Callable[[], list[Summary]], Callable[[Summary], Su
     "pairs": ("pairs/summary.json", no_table),
     "two_workers": ("two_workers/summary.json", beyond.two_workers),
     "histories": ("speed/histories.json", beyond.histories),
+    "time_to_quality": ("time_to_quality/*/summary.json", time_to_quality),
     "sharded_tables": ("speed/sharded_tables.json", beyond.sharded_tables),
 }
 

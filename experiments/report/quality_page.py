@@ -1,0 +1,66 @@
+"""What the page says of time to quality: a curve for each model, and seconds until a logloss."""
+
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from experiments.common.published import CONTENDERS
+from experiments.report.blocks import picture, without_frame
+from experiments.report.cells import Summary, data_of, table
+
+# Okabe and Ito's colours, which colour-blind readers can tell apart.
+COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00")
+
+
+def time_to_quality(summary: Summary) -> Summary:
+    """Returns the table and the picture of `experiments.speed.time_to_quality`."""
+    models, reached = summary["models"], summary["reached"]
+
+    def seconds(model: str) -> Any:
+        def cell(row):
+            found = row["seconds"][model]
+            return "–" if found is None else f"{found:,.0f}"
+
+        return cell
+
+    columns = {
+        "until it is as good as the best of": lambda row: CONTENDERS[row["name"]],
+        "logloss": "{logloss:.4f}",
+        **{f"{CONTENDERS[model]}, s": seconds(model) for model in models},
+    }
+    rows = [{"name": name, **row} for name, row in reached.items()]
+    name = summary["data"]["set"].split("/")[0]
+    return {
+        "about": data_of(summary),
+        "preparing": summary["prepared"]["seconds"],
+        "lines": table(columns, rows),
+        "failed": ", ".join(
+            f"{CONTENDERS[model]}: {found['failed']}"
+            for model, found in models.items()
+            if "failed" in found
+        ),
+        "curves": picture(
+            draw(summary),
+            f"time_to_quality_{name}",
+            f"{name}: logloss on validation over the seconds since the raw log, a line a model",
+        ),
+    }
+
+
+def draw(summary: Summary) -> Figure:
+    """Draws the models' logloss over seconds, those of preparation included."""
+    figure = Figure(figsize=(7.0, 3.2), layout="constrained")
+    panel = figure.subplots()
+    before = summary["prepared"]["seconds"]
+    for colour, (model, found) in zip(COLOURS, summary["models"].items(), strict=False):
+        points = found["curve"]
+        seconds = [before + point["seconds"] for point in points]
+        losses = [point["logloss"] for point in points]
+        panel.plot(seconds, losses, ".-", color=colour, label=CONTENDERS[model])
+    panel.axvline(before, color="#6b7280", linewidth=0.8, linestyle=":")
+    panel.set_xscale("log")
+    panel.set_xlabel("seconds since the raw log; dotted: it is prepared")
+    panel.set_ylabel("logloss on validation")
+    panel.legend(frameon=False)
+    without_frame(panel)
+    return figure
