@@ -50,6 +50,8 @@ class PreparedDataset(PreparedRecords):
     def __init__(self, builder: tfds.core.DatasetBuilder):
         super().__init__(builder)
         self._unknown_shares: dict[str, dict[str, float]] = {}
+        # A pipeline of a split is traced once, not at every evaluation.
+        self._pipelines: dict[str | tuple[str, int], tf.data.Dataset] = {}
 
     def with_crosses(self, crosses: Iterable[Cross | Sequence[str]]) -> "PreparedDataset":
         """Returns the same set with crosses in its schema, for the models that are built from it.
@@ -80,6 +82,7 @@ class PreparedDataset(PreparedRecords):
         ('user', 'app', 'user x app', 'price')
         """
         crossed = copy.copy(self)
+        crossed._pipelines = {}
         fitted = fit_crosses(self._read("train"), self.schema, crosses)
         crossed.schema = self.schema.with_crosses(fitted)
         return crossed
@@ -169,8 +172,10 @@ class PreparedDataset(PreparedRecords):
             SettingError: If a batch has no rows.
         """
         check_limits({"batch_size": batch_size}, {"batch_size": int})
-        batches = self._blocks(split).rebatch(batch_size).map(as_batch)
-        return batches.prefetch(8).with_options(pipeline_options())
+        if (split, batch_size) not in self._pipelines:
+            batches = self._blocks(split).rebatch(batch_size).map(as_batch).prefetch(8)
+            self._pipelines[split, batch_size] = batches.with_options(pipeline_options())
+        return self._pipelines[split, batch_size]
 
     def check(self, split: str) -> None:
         """Reads a split once and raises an error if a row does not follow the schema.
@@ -228,12 +233,15 @@ class PreparedDataset(PreparedRecords):
     def _read(self, split: str) -> Iterator[dict[str, np.ndarray]]:
         """Yields the blocks of a split."""
         with self.naming_damage(split):
-            yield from self._blocks(split).with_options(pipeline_options()).as_numpy_iterator()
+            yield from self._blocks(split).as_numpy_iterator()
 
     def _blocks(self, split: str) -> tf.data.Dataset:
-        records = tf.data.TFRecordDataset(self.files(split))
-        folds = split == "train" and self.schema.click_counts
-        return decode_blocks(records, self.schema, self.weighted, folds)
+        if split not in self._pipelines:
+            records = tf.data.TFRecordDataset(self.files(split))
+            folds = split == "train" and self.schema.click_counts
+            blocks = decode_blocks(records, self.schema, self.weighted, folds)
+            self._pipelines[split] = blocks.with_options(pipeline_options())
+        return self._pipelines[split]
 
     @property
     def may_be_unknown(self) -> np.ndarray:

@@ -43,6 +43,14 @@ def test_evaluation_has_every_row_in_a_fixed_order(dataset):
     np.testing.assert_array_equal(np.concatenate(batches), whole[0])
 
 
+def test_a_pipeline_is_traced_once(dataset):
+    batches = dataset.evaluation_batches("validation", 64)
+    assert dataset.evaluation_batches("validation", 64) is batches
+    assert dataset.evaluation_batches("validation", 65) is not batches
+    crossed = dataset.with_crosses([("app", "city")])
+    assert crossed.evaluation_batches("validation", 64) is not batches
+
+
 def test_check_accepts_what_was_prepared(dataset):
     for split in ("train", "validation", "test"):
         dataset.check(split)
