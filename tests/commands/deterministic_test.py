@@ -5,6 +5,7 @@ import pytest
 
 from interhat_tf import prepare_click_log
 from interhat_tf.training.run_folder import load_saved
+from interhat_tf.utils.files import read_json
 from tests.conftest import run_python
 
 SCRIPT = """
@@ -50,4 +51,6 @@ def test_the_weights_are_the_same_on_one_thread_and_on_several(data_dir):
     for weight, of_two in zip(one, two, strict=True):
         np.testing.assert_array_equal(weight, of_two)
     without = trained(data_dir, 2)
+    kept = [read_json(data_dir.parent / name / "report.json") for name in ("run-2-1", "run-2-0")]
+    assert [report["config"]["deterministic"] for report in kept] == [True, False]
     assert any((a != b).any() for a, b in zip(one, without, strict=True)), "a flag for nothing"
