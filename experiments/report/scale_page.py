@@ -209,7 +209,9 @@ def serving(latency: Summary | None, server: Summary | None) -> dict[str, Any] |
         lines += [
             {"what": row["export"], "cores": cores_of(latency), **row}
             for row in latency["rows"]
-            if row["records"] in (1, 100) and row["export"].startswith("ONNX")
+            if row["records"] in (1, 100)
+            and row["export"].startswith("ONNX")
+            and not row["export"].endswith("at a time")  # no fewer than these at once
         ]
     if server:
         about = {"what": "example server, explained", "cores": cores_of(server)}

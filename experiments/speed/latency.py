@@ -3,7 +3,9 @@
     python -m experiments.speed.latency
 
 Exports an untrained InterHAt, `released`, of Criteo's sizes as a SavedModel and as ONNX
-files, and asks them in turn, with and without the attention weights, for the same records.
+files, and asks them in turn, with and without the attention weights, for the same records; the
+ONNX file also for `PART` records at a time, whose intermediate results stay in the cache, and
+beside them this package itself.
 Writes `speed/latency.json` among the results. About three minutes on 2 cores, with nothing
 else running.
 """
@@ -24,11 +26,13 @@ from experiments.common.markdown import markdown_table
 from experiments.common.results import record, write_result
 from experiments.common.running import run_program
 from experiments.speed.paper_sizes import SIZES, batches_of, schema_of
+from interhat_tf.explanation.batches import predict
 from interhat_tf.models import InterHAt
 from interhat_tf.schema import CATEGORICAL
 from interhat_tf.serving import export_onnx, export_saved_model
 
 CALLS = {1: 500, 100: 300, 10_000: 20}
+PART = 256
 
 SIZE = flags.DEFINE_enum("size", "criteo", list(SIZES), "whose sizes the records have")
 
@@ -90,6 +94,10 @@ def exported(model: InterHAt, folder: pathlib.Path) -> dict[str, Ask]:
     for title, explain in (("ONNX, explained", True), ("ONNX, probability alone", False)):
         export_onnx(model, folder / f"{explain}.onnx", explain=explain)
         exports[title] = onnx(folder / f"{explain}.onnx")
+    exports[f"ONNX, probability alone, {PART} at a time"] = in_parts(exports[title])
+    exports["this package, probability alone"] = lambda ids: tf.sigmoid(
+        predict(model, {CATEGORICAL: ids})
+    ).numpy()
     return exports
 
 
@@ -109,6 +117,13 @@ def onnx(path: pathlib.Path) -> Ask:
     session = onnxruntime.InferenceSession(path)
     number = [output.name for output in session.get_outputs()].index("probability")
     return lambda ids: session.run(None, {CATEGORICAL: ids})[number]
+
+
+def in_parts(ask: Ask) -> Ask:
+    """Returns a function that asks for a few records at a time."""
+    return lambda ids: np.concatenate(
+        [ask(ids[start : start + PART]) for start in range(0, len(ids), PART)]
+    )
 
 
 if __name__ == "__main__":

@@ -8,9 +8,10 @@ from experiments.speed import latency
 @pytest.mark.slow
 def test_exports_are_asked_in_turn(study_flags, monkeypatch):
     monkeypatch.setattr(latency, "CALLS", {1: 3, 20: 2})
+    monkeypatch.setattr(latency, "PART", 8)
     with flagsaver.flagsaver(size="avazu"):
         latency.main(None)
         rows = read_result("speed/latency.json")["rows"]
-    assert len(rows) == 8 and {row["records"] for row in rows} == {1, 20}
-    assert len({row["export"] for row in rows}) == 4
+    assert len(rows) == 12 and {row["records"] for row in rows} == {1, 20}
+    assert len({row["export"] for row in rows}) == 6
     assert all(0 < row["p50"] <= row["p99"] for row in rows)
