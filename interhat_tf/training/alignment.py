@@ -29,7 +29,6 @@ class Alignment(ABC):
         model: An `ExplainingModel`; its strategy's replicas each align their part
             of a batch.
         weight: The loss's weight, above 0.
-        seed: Seed of what is drawn.
 
     Attributes:
         head_weights: What is trained beside the model.
@@ -37,8 +36,8 @@ class Alignment(ABC):
         variables: What changes, for a checkpoint.
     """
 
-    def __init__(self, model: keras.Model, weight: float, seed: int):
-        self.model, self.weight, self.seed = model, weight, seed
+    def __init__(self, model: keras.Model, weight: float):
+        self.model, self.weight = model, weight
         self.num_sizes = 0
         self.head_weights: list[keras.Variable] = []
         self.variables: list[Any] = []
@@ -85,7 +84,7 @@ class HeadAlignment(Alignment):
         model: As for `Alignment`.
         weight: As for `Alignment`.
         num_sets: Number of sets of several fields of which the head learns.
-        seed: As for `Alignment`.
+        seed: Seed of what is drawn.
 
     Attributes:
         optimizer: The head's.
@@ -93,7 +92,8 @@ class HeadAlignment(Alignment):
     """
 
     def __init__(self, model: keras.Model, weight: float, num_sets: int, seed: int):
-        super().__init__(model, weight, seed)
+        super().__init__(model, weight)
+        self.seed = seed
         self.num_sizes = 1
         self.normalise = needs_whole_batches(model)
         config = {"num_pairs": num_sets, "dtype": model.logit_dtype, "name": "effect_head"}

@@ -29,15 +29,14 @@ class ExactEffectAlignment(Alignment):
         model: An `ExplainingModel` of m fields.
         weight: The loss's weight, above 0.
         donors: The number n of donors.
-        seed: Of no use here: a batch's records are in random order.
     """
 
-    def __init__(self, model: keras.Model, weight: float, donors: int, seed: int = 0):
-        super().__init__(model, weight, seed)
+    def __init__(self, model: keras.Model, weight: float, donors: int):
+        super().__init__(model, weight)
         self.donors = donors
 
     def draw(self, rows: tf.Tensor) -> tf.Tensor:
-        """Returns zeros, (B,): nothing is drawn."""
+        """Returns zeros, (B,): nothing is drawn, since a batch's records are in random order."""
         return tf.zeros([rows], tf.int32)
 
     def term(self, found: Any, drawn: tf.Tensor, factors: tf.Tensor | None = None) -> Term:
