@@ -2,8 +2,9 @@
 
 All seconds count: reading, making the model, training, and each evaluation until its logloss is
 known. Evaluations are on the same records for all models, `VALIDATION_ROWS` at most, and come
-after 1.25 times the seconds of the one before, so that they take a small part of all. An EBM
-evaluates after each tree by itself; its points are taken at the same moments.
+after 1.25 times the seconds of the one before, so that they take a small part of all; and after
+an epoch, or LightGBM's first tree. An EBM evaluates after each tree by itself; its points are
+taken at the same moments.
 """
 
 import time
@@ -157,7 +158,7 @@ def lightgbm_curve(data: PreparedDataset, clock: Clock, seed: int, patience: int
     while without_gain < patience and not clock.is_over():
         if booster.update():  # no tree can be grown any more
             break
-        if clock.is_due():
+        if clock.is_due() or not clock.curve:  # of few records a second has hundreds of trees
             logits = booster.predict(fields, raw_score=True)
             clock.add(metrics.logloss(labels, logits), booster.current_iteration())
             without_gain = 0 if clock.curve[-1]["logloss"] < best else without_gain + 1

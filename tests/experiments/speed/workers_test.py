@@ -16,7 +16,7 @@ def test_workers_are_compared(study_flags, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setattr(workers, "BEAM_WORKERS", (1,))
     monkeypatch.setattr(workers, "TABLE_OPTIMIZERS", ("lazy_adam",))
-    few = {"worker_log_rows": 2_000, "features": [20_000], "worker_steps": 2, "rounds": 1}
+    few = {"worker_log_rows": 2_000, "worker_features": [20_000], "worker_steps": 2, "rounds": 1}
     with flagsaver.flagsaver(**few):
         workers.main(None)
     found = read_result("speed/workers.json")
