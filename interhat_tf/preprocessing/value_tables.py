@@ -84,11 +84,11 @@ def hash_texts(array: pa.Array) -> np.ndarray:
     powers = np.full(max(lengths.max(initial=0), 1), 0x9E3779B97F4A7C15, np.uint64).cumprod()
     terms = (data + np.uint64(1)) * powers[np.arange(len(data)) - np.repeat(starts, lengths)]
     sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(terms)])
-    return _mixed(sums[starts + lengths] - sums[starts])
+    return mixed(sums[starts + lengths] - sums[starts])
 
 
-def _mixed(bits: np.ndarray) -> np.ndarray:
-    """Lets each of 64 bits depend on all of them, as splitmix64 ends."""
+def mixed(bits: np.ndarray) -> np.ndarray:
+    """Lets each of 64 bits depend on all of them, as SplitMix64 ends (Steele, Lea, Flood, 2014)."""
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return bits ^ (bits >> np.uint64(31))
