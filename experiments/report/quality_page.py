@@ -5,11 +5,11 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from experiments.common.published import CONTENDERS
-from experiments.report.blocks import picture, without_frame
+from experiments.report.blocks import BLUE, GREY, ORANGE, picture, without_frame
 from experiments.report.cells import Summary, data_of, table
 
-# Okabe and Ito's colours, which colour-blind readers can tell apart.
-COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00")
+COLOURS = (BLUE, "#e69f00", "#009e73", "#cc79a7", ORANGE)
+"""One a model, Okabe and Ito's as well."""
 
 
 def time_to_quality(summary: Summary) -> Summary:
@@ -57,7 +57,7 @@ def draw(summary: Summary) -> Figure:
         seconds = [before + point["seconds"] for point in points]
         losses = [point["logloss"] for point in points]
         panel.plot(seconds, losses, ".-", color=colour, label=CONTENDERS[model])
-    panel.axvline(before, color="#6b7280", linewidth=0.8, linestyle=":")
+    panel.axvline(before, color=GREY, linewidth=0.8, linestyle=":")
     panel.set_xscale("log")
     panel.set_xlabel("seconds since the raw log; dotted: it is prepared")
     panel.set_ylabel("logloss on validation")
