@@ -4,8 +4,7 @@
 
 Exports an untrained InterHAt, `released`, of Criteo's sizes as a SavedModel and as ONNX
 files, and asks them in turn, with and without the attention weights, for the same records; the
-ONNX file also for `PART` records at a time, whose intermediate results stay in the cache, and
-beside them this package itself.
+ONNX file also for `PART` records at a time, and beside them this package itself.
 Writes `speed/latency.json` among the results. About three minutes on 2 cores, with nothing
 else running.
 """
