@@ -1,17 +1,22 @@
-"""How far InterHAt's own explanations agree with what its fields do, and add up.
+"""How far InterHAt's own explanations agree with what its fields do, aligned or not.
 
     python -m experiments.faithfulness.agreement --dataset=frappe/nfm --raw_dir=FOLDER
 
-Takes the models of a row of Table 3, `--row`, with each of `--seeds` and explains test
-records. A field's effect is its occlusion: how the logit changes when the field
-has the values of other records. For each record the fields are ranked by the
-size of their effect, and the ranks compared with those by the combined attention
-weights and by the size of the contributions. Beside them stand a bound from above, the
+Explains test records by the models of each of `--presets` and `--seeds` in several
+`--forms`: as they are trained, *plain*; trained with aligned attention from the first
+epoch on, *aligned*; and trained first and aligned then, *continued*. A field's effect is its
+occlusion: how the logit changes when the field has the values of other records. For
+each record the fields are ranked by the size of their effect, and the ranks compared with
+those by the combined attention weights, by the size of the contributions and by the
+effects that the model estimates in one pass. Beside them stand a bound from above, the
 effects against other background records, and a ranking that knows no record, by the
-mean size of the effects. Writes `faithfulness/agreement/NAME/ROW.json`, for `make
+mean size of the effects. Writes `faithfulness/agreement/NAME/PRESET-FORM.json`, for `make
 page`. Runs that are done are not run again.
 """
 
+import itertools
+import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -23,56 +28,104 @@ from experiments.common.running import run_program
 from experiments.common.seed_flags import SEEDS
 from experiments.common.statistics import mean_and_std
 from experiments.common.studies import open_data, result_name, runs_of, study_record
-from experiments.common.table_3_files import chosen_setting
 from experiments.faithfulness.additivity import largest_error
-from experiments.faithfulness.models import BACKGROUND, explained_runs
+from experiments.faithfulness.models import BACKGROUND, explained_runs, with_effects
 from interhat_tf.explanation import attributions
 from interhat_tf.explanation.batches import explain_inputs
+from interhat_tf.explanation.effect_fitting import fit_effects
 from interhat_tf.explanation.rank_correlation import rank_correlations
 from interhat_tf.explanation.selection import first_records
+from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.schema import Batch
+from interhat_tf.training import align_attention
+from interhat_tf.training.evaluation import evaluate
 
-ROW = flags.DEFINE_string("row", "interhat", "row of Table 3 whose models are explained")
+PLAIN, ALIGNED, CONTINUED = "plain", "aligned", "continued"
+# How attention is aligned, as `TrainingSettings` has it: chosen on validation, see REPRODUCTION.md.
+ALIGNMENTS: dict[str, dict[str, Any]] = {
+    "released": {"effect_weight": 0.05},
+    "tuned": {"effect_weight": 0.2, "effect_donors": 8},
+}
+# The first learning rate of a model that is aligned after its training.
+LEARNING_RATES = {"released": 1e-3, "tuned": 5e-4}
+
+PRESETS = flags.DEFINE_multi_enum(
+    "presets", [*ALIGNMENTS], [*ALIGNMENTS], "presets whose models are explained"
+)
+FORMS = flags.DEFINE_multi_enum(
+    "forms", [PLAIN, ALIGNED, CONTINUED], [PLAIN, ALIGNED, CONTINUED], "how attention is trained"
+)
 RANKED = flags.DEFINE_integer("ranked", 1000, "test records whose fields are ranked")
 # Of which the sums of contributions are compared with the logits.
 SUMMED = 10_000
 
 
 def main(_):
-    setting = chosen_setting(result_name(), ROW.value)
-    if setting is None:
-        raise ValueError(
-            f"Table 3 has no row {ROW.value} for {result_name()}: train it with "
-            f"python -m experiments.paper.table_3 --models={ROW.value}"
-        )
     data = open_data()
     records = first_records(data, "test", SUMMED)
     background = first_records(data, "train", 2 * BACKGROUND.value)
     halves = [
         {kind: values[part::2] for kind, values in background.items()} for part in range(2)
     ]  # of the background, BACKGROUND records each
-    found = {}
-    for seed, model, report in explained_runs(runs_of(**{"model": ROW.value, **setting})):
-        found[seed] = {
-            **rank_agreement(model, {k: v[: RANKED.value] for k, v in records.items()}, *halves),
-            "largest_error": largest_error(explain_inputs(model, records)),
-            "auc_lost": report["attention"]["auc_lost"],
-        }
-    rows = [found[seed] for seed in SEEDS.value]  # runs finish in any order
-    summary: dict[str, Any] = {
+    about = {
         **study_record(data),
-        "row": ROW.value,
-        "setting": setting,
         "seeds": SEEDS.value,
         "ranked": RANKED.value,
         "summed": len(next(iter(records.values()))),
         "background": BACKGROUND.value,
-        **{name: mean_and_std([row[name] for row in rows]) for name in rows[0]},
-        "runs": rows,
     }
-    write_result(f"faithfulness/agreement/{result_name()}/{ROW.value}.json", summary)
-    for name in rows[0]:
-        print(f"{name:14} {summary[name]['mean']:.3g} ± {summary[name]['std']:.2g}")
+    for preset, form in itertools.product(PRESETS.value, FORMS.value):
+        found = {
+            seed: {
+                **rank_agreement(
+                    model, {k: v[: RANKED.value] for k, v in records.items()}, *halves
+                ),
+                **of_model(model, data),
+                "largest_error": largest_error(explain_inputs(model, records)),
+            }
+            for seed, model in models_of(preset, form, data)
+        }
+        rows = [found[seed] for seed in SEEDS.value]  # runs finish in any order
+        figures = {name: mean_and_std([row[name] for row in rows]) for name in rows[0]}
+        summary = {**about, "preset": preset, "form": form, **figures, "runs": rows}
+        write_result(f"faithfulness/agreement/{result_name()}/{preset}-{form}.json", summary)
+        print(f"{preset}, {form}")
+        for name, figure in figures.items():
+            print(f"  {name:24} {figure['mean']:.3g} ± {figure['std']:.2g}", flush=True)
+
+
+def models_of(preset: str, form: str, data: PreparedDataset) -> Iterator[tuple[int, keras.Model]]:
+    """Yields each seed and its model, which holds an effect head, of pairs as well."""
+    runs = runs_of("interhat", preset=preset, **(ALIGNMENTS[preset] if form == ALIGNED else {}))
+    folders = {run["seed"]: run["output_dir"] for run in runs}
+    for seed, model, _ in explained_runs(runs):
+        if form == CONTINUED:
+            yield seed, continued(model, data, folders[seed], preset)
+        else:
+            yield seed, with_effects(model, data, folders[seed])
+
+
+def continued(model: keras.Model, data: PreparedDataset, folder: str, preset: str) -> keras.Model:
+    """Returns a run's model of a preset with aligned attention and effects; its folder keeps it."""
+    path = pathlib.Path(folder) / "continued.keras"
+    if path.exists():
+        return keras.saving.load_model(path)
+    how = dict(ALIGNMENTS[preset])
+    rate = LEARNING_RATES[preset]
+    align_attention(model, data, weight=how.pop("effect_weight"), learning_rate=rate, **how)
+    fit_effects(model, data, pairs=True)
+    model.save(path)
+    return model
+
+
+def of_model(model: keras.Model, data: PreparedDataset) -> dict[str, float]:
+    """Returns how good a model is on test, and how true its effects are on validation."""
+    effects, worth = model.diagnosis["effects"], model.diagnosis["attention"]
+    return {
+        **evaluate(model, data, "test"),
+        "auc_lost": worth["auc_lost"],
+        **{name: effects[name] for name in ("r2", "pair_r2", "pair_rank_correlation")},
+    }
 
 
 def rank_agreement(
@@ -81,7 +134,7 @@ def rank_agreement(
     """Returns the mean rank correlations with the size of the fields' effects.
 
     Args:
-        model: An `InterHAt`.
+        model: An `InterHAt` that holds an effect head.
         inputs: The records.
         background: Inputs of the records against which the effects are.
         other_background: Those for the `ceiling` and the `constant` ranking.
@@ -93,6 +146,7 @@ def rank_agreement(
     rankings = {
         "attention": attributions.attention(model, inputs),
         "contributions": np.abs(attributions.contributions(model, inputs)),
+        "one_pass": np.abs(explain_inputs(model, inputs)["effects"]),
         "constant": np.broadcast_to(others.mean(axis=0), others.shape),  # (B, m)
         "ceiling": others,
     }

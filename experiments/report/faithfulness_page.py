@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+from collections.abc import Callable
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -9,6 +10,8 @@ from matplotlib.figure import Figure
 from experiments.common.markdown import interval, spread
 from experiments.common.planted_rules import PLANTED_RULES
 from experiments.common.results import read_results
+from experiments.common.statistics import paired_difference
+from experiments.faithfulness.agreement import PLAIN
 from experiments.faithfulness.group_measures import PAIR_METHODS
 from experiments.faithfulness.methods import METHODS
 from experiments.report import planted_tables
@@ -31,6 +34,13 @@ STYLES = {
     "random": ("#999999", "."),
 }
 METHOD_ROWS = named({name: dataclasses.asdict(method) for name, method in METHODS.items()})
+# What `experiments.faithfulness.agreement` says of the models of a row.
+ABOUT_MODELS = {
+    "data": "`{data[set]}`",
+    "preset": "`{preset}`",
+    "attention is": "{form}",
+    "seeds": lambda row: str(len(row["seeds"])),
+}
 # The forms of which nothing but planted fields was asked.
 TRIED = ("paper", "flatter")
 # The share of the models in which a reliable method finds the planted fields.
@@ -70,6 +80,7 @@ def write_faithfulness_page(folder: pathlib.Path) -> None:
         discoveries=discoveries(knockoffs),
         agreement=agreement,
         agreed=agreed(agreement),
+        one_pass=one_pass(agreement),
         additivity=additivity,
         errors=errors(additivity),
         methods=methods(),
@@ -243,22 +254,49 @@ def discoveries(summaries: list[Summary]) -> Table:
 
 def agreed(summaries: list[Summary]) -> Table:
     """Returns the table of how far explanations rank fields as their effects do."""
-
-    def cells_of(name, digits=2):
-        return lambda row: spread(row[name], digits)
-
     columns = {
-        "data": "`{data[set]}`",
-        "row": "`{row}`",
-        "seeds": lambda row: str(len(row["seeds"])),
-        "attention": cells_of("attention"),
-        "contributions": cells_of("contributions"),
-        "the same for all records": cells_of("constant"),
-        "other background": cells_of("ceiling"),
-        "AUC lost": cells_of("auc_lost", 4),
+        **ABOUT_MODELS,
+        "attention": of_seeds("attention"),
+        "contributions": of_seeds("contributions"),
+        "one-pass effects": of_seeds("one_pass"),
+        "the same for all records": of_seeds("constant"),
+        "other background": of_seeds("ceiling"),
+        "AUC lost": of_seeds("auc_lost", 4),
         "largest error": "{largest_error[mean]:.1e}",
     }
     return table(columns, summaries)
+
+
+def one_pass(summaries: list[Summary]) -> Table:
+    """Returns the table of how good the models are, and their effects of one pass."""
+    plain = {(s["data"]["set"], s["preset"]): s["runs"] for s in summaries if s["form"] == PLAIN}
+
+    def against_plain(metric):
+        def cell(row):
+            others = plain.get((row["data"]["set"], row["preset"]))
+            if row["form"] == PLAIN or not others:
+                return "–"
+            both = [[run[metric] for run in runs] for runs in (row["runs"], others)]
+            return interval(paired_difference(*both))
+
+        return cell
+
+    columns = {
+        **ABOUT_MODELS,
+        "test AUC": of_seeds("auc", 4),
+        "− plain": against_plain("auc"),
+        "logloss": of_seeds("logloss", 4),
+        "logloss − plain": against_plain("logloss"),
+        "R² of effects": of_seeds("r2"),
+        "R² of pairs": of_seeds("pair_r2"),
+        "ranks of pairs": of_seeds("pair_rank_correlation"),
+    }
+    return table(columns, summaries)
+
+
+def of_seeds(name: str, digits: int = 2) -> Callable[[Summary], str]:
+    """Returns the cell of a figure's mean and spread over the seeds."""
+    return lambda row: spread(row[name], digits)
 
 
 def errors(summaries: list[Summary]) -> Table:

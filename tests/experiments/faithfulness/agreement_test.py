@@ -5,8 +5,8 @@ from absl.testing import flagsaver
 from experiments.faithfulness import agreement
 from experiments.report import tables
 from interhat_tf import Field, InterHAt, Schema
-from interhat_tf.explanation import attributions
-from interhat_tf.utils.files import read_json, write_json
+from interhat_tf.explanation import attributions, effect_fitting
+from interhat_tf.utils.files import read_json
 from tests.commands.train_test import write_raw
 
 
@@ -17,7 +17,9 @@ def records(rng):
 
 @pytest.fixture
 def model():
-    return InterHAt(Schema([Field(name, "categorical", 2) for name in "abc"]), order=2)
+    model = InterHAt(Schema([Field(name, "categorical", 2) for name in "abc"]), order=2)
+    model.hold_effects(model.make_effect_head({"num_pairs": 3}), {})
+    return model
 
 
 def test_what_agrees_and_what_does_not(model, records, monkeypatch):
@@ -25,8 +27,16 @@ def test_what_agrees_and_what_does_not(model, records, monkeypatch):
     monkeypatch.setattr(attributions, "occlusion", lambda *_: effects)
     monkeypatch.setattr(attributions, "attention", lambda *_: np.abs(effects))
     monkeypatch.setattr(attributions, "contributions", lambda *_: effects[:, ::-1])
+    estimates = {"effects": np.tile([-2.0, 3.0, 1.0], (40, 1))}
+    monkeypatch.setattr(agreement, "explain_inputs", lambda *_: estimates)
     found = agreement.rank_agreement(model, *records)
-    assert found == {"attention": 1.0, "contributions": -1.0, "constant": 1.0, "ceiling": 1.0}
+    assert found == {
+        "attention": 1.0,
+        "contributions": -1.0,
+        "one_pass": 0.5,
+        "constant": 1.0,
+        "ceiling": 1.0,
+    }
 
 
 def test_the_ceiling_and_the_constant_ranking_are_of_the_other_background(
@@ -43,30 +53,33 @@ def test_the_ceiling_and_the_constant_ranking_are_of_the_other_background(
 
 def test_a_real_model_has_all_figures(model, records):
     found = agreement.rank_agreement(model, *records)
-    assert set(found) == {"attention", "contributions", "constant", "ceiling"}
+    assert set(found) == {"attention", "contributions", "one_pass", "constant", "ceiling"}
     assert all(-1 <= value <= 1 for value in found.values())
 
 
-def test_a_row_that_is_not_there_is_an_error(study_flags):
-    with (
-        flagsaver.flagsaver(row="ffffm"),
-        pytest.raises(ValueError, match=r"no row ffffm for frappe: train it with .*--models=ffffm"),
-    ):
-        agreement.main(None)
-
-
 @pytest.mark.slow
-def test_the_program_and_its_page(study_flags, runs_in_process):
-    raw = write_raw(study_flags / "raw")
-    folder = study_flags / "results"
-    setting = {"model": "interhat_s", "order": 1, "value_dim": 4, "batch_size": 16}
-    write_json(folder / "table_3/frappe/interhat.json", {"setting": setting})
-    given = {"raw_dir": str(raw), "epochs": 1, "seeds": [1, 2]}
-    with flagsaver.flagsaver(**given, ranked=5, background=2):
+def test_the_program_and_its_page(study_flags, runs_in_process, monkeypatch):
+    monkeypatch.setattr(effect_fitting, "BATCH_SIZE", 64)  # there are few records
+    given = {"raw_dir": str(write_raw(study_flags / "raw")), "epochs": 1, "seeds": [1]}
+    with flagsaver.flagsaver(**given, ranked=5, background=2, presets=["released"]):
         agreement.main(None)
-    found = read_json(folder / "faithfulness/agreement/frappe/interhat.json")
-    assert found["seeds"] == [1, 2] and len(found["runs"]) == 2 and found["ranked"] == 5
-    assert 0 <= found["largest_error"]["mean"] < 1e-5
+    folder = study_flags / "results/faithfulness"
+    found = {
+        form: read_json(folder / f"agreement/frappe/released-{form}.json")
+        for form in (agreement.PLAIN, agreement.ALIGNED, agreement.CONTINUED)
+    }
+    for form, summary in found.items():
+        assert summary["seeds"] == [1] and len(summary["runs"]) == 1
+        assert summary["ranked"] == 5 and summary["form"] == form
+        assert 0 <= summary["largest_error"]["mean"] < 1e-5
+    assert len({summary["auc"]["mean"] for summary in found.values()}) == 3
     tables.main(None)
-    text = (folder / "faithfulness/README.md").read_text()
-    assert "| `frappe/nfm/1.0.0` | `interhat` | 2 |" in text
+    text = (folder / "README.md").read_text()
+    assert text.count("| `frappe/nfm/1.0.0` | `released` | continued | 1 |") == 2
+
+
+def test_a_model_that_was_aligned_is_not_aligned_again(model, tmp_path, monkeypatch):
+    model.save(tmp_path / "continued.keras")
+    monkeypatch.setattr(agreement, "align_attention", None)
+    found = agreement.continued(None, None, str(tmp_path), "released")
+    assert found.effect_head.num_pairs == 3
