@@ -31,7 +31,7 @@ from experiments.common.studies import open_data, result_name, runs_of, study_re
 from experiments.faithfulness.additivity import largest_error
 from experiments.faithfulness.models import BACKGROUND, explained_runs, with_effects
 from interhat_tf.explanation import attributions
-from interhat_tf.explanation.batches import explain_inputs
+from interhat_tf.explanation.batches import estimate_effects, explain_inputs
 from interhat_tf.explanation.effect_fitting import fit_effects
 from interhat_tf.explanation.rank_correlation import rank_correlations
 from interhat_tf.explanation.selection import first_records
@@ -146,7 +146,7 @@ def rank_agreement(
     rankings = {
         "attention": attributions.attention(model, inputs),
         "contributions": np.abs(attributions.contributions(model, inputs)),
-        "one_pass": np.abs(explain_inputs(model, inputs)["effects"]),
+        "one_pass": np.abs(estimate_effects(model, inputs)["effects"]),
         "constant": np.broadcast_to(others.mean(axis=0), others.shape),  # (B, m)
         "ceiling": others,
     }

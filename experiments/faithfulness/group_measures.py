@@ -12,7 +12,7 @@ from scipy import stats
 from experiments.faithfulness.methods import Inputs, Values, with_base
 from experiments.faithfulness.tree_models import TreeModel
 from interhat_tf.explanation import attributions
-from interhat_tf.explanation.batches import explain_inputs
+from interhat_tf.explanation.batches import estimate_effects, explain_inputs
 from interhat_tf.explanation.interactions import field_groups, pair_effects, triple_effects
 from interhat_tf.explanation.orders import order_shares
 from interhat_tf.explanation.shapley import shapley_interactions
@@ -53,7 +53,7 @@ def pair_values(
         found["attention"] = products(attributions.attention(model, inputs))
         found["contributions"] = products(np.abs(attributions.contributions(averaged, inputs)))
         if model.effect_head is not None and model.effect_head.num_pairs:
-            found["one_pass"] = explain_inputs(model, inputs)["pair_effects"]
+            found["one_pass"] = estimate_effects(model, inputs)["pair_effects"]
     found["random"] = np.random.default_rng(seed).random(found["pair_effects"].shape)
     return {name: found[name].astype("float64") for name in PAIR_METHODS if name in found}
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from experiments.faithfulness.tree_models import TreeModel
 from interhat_tf.explanation import attributions as methods
-from interhat_tf.explanation.batches import explain_inputs
+from interhat_tf.explanation.batches import estimate_effects
 from interhat_tf.explanation.sampled_shapley import sampled_shapley_values
 
 Inputs = dict[str, np.ndarray]
@@ -69,7 +69,7 @@ def of_interhat(model: keras.Model, inputs: Inputs, background: Inputs) -> Value
         "integrated_gradients": methods.integrated_gradients(model, inputs, background),
     }
     if model.effect_head is not None:
-        found["effects"] = explain_inputs(model, inputs)["effects"]
+        found["effects"] = estimate_effects(model, inputs)["effects"]
     return found
 
 

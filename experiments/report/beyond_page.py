@@ -104,6 +104,9 @@ def explanations(summary: Summary) -> Summary:
         "explained rows/s": lambda line: (
             f"{line['rows_per_second']:,.0f}" if "method" in line else "–"
         ),
+        "share of prediction's": lambda line: (
+            spread(line["of_prediction"], 2) if "of_prediction" in line else "–"
+        ),
         "times TreeSHAP": lambda line: spread(line["against"], 1) if "against" in line else "–",
     }
     lines = [{"model": model, **line} for model in methods for line in methods[model] or [{}]]

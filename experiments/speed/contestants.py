@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -13,14 +13,24 @@ from experiments.speed.paper_sizes import batches_of
 from experiments.speed.timed_cases import Training, seconds_of
 from experiments.trees.records import matrix, read_records
 from experiments.trees.train import MODELS as TREES
-from interhat_tf.explanation.batches import explain_inputs
+from interhat_tf.explanation.attributions import (
+    gradient_times_input,
+    integrated_gradients,
+    occlusion,
+)
+from interhat_tf.explanation.batches import estimate_effects, explain_inputs
+from interhat_tf.explanation.interactions import field_groups, pair_effects
+from interhat_tf.explanation.sampled_shapley import sampled_shapley_values
 from interhat_tf.input_pipeline.dataset import PreparedDataset
-from interhat_tf.models import MODELS
+from interhat_tf.layers import EffectHead
+from interhat_tf.models import MODELS, ClickModel
 from interhat_tf.models.presets import hyperparameters
 from interhat_tf.schema import Batch
 from interhat_tf.training.optimizers import Adam
 
 BATCH_SIZE = 1024
+# Records that exact effects are against.
+BACKGROUND = 32
 # What the sum of a record's contributions may differ from its logit by.
 TOLERANCE = 1e-3
 
@@ -69,13 +79,54 @@ def of_click_model(
         Work(title, "prediction", lambda n: model.predict_on_batch(first(inputs, n))),
     ]
     if hasattr(model, "explain"):
-        model.adapt(batches)
-        found = explain_inputs(model, first(inputs, 100))
-        sums = found["bias"] + found["contributions"].sum(axis=(1, 2))  # (100,)
-        check_sums(title, sums, found["logits"])
-        explain = functools.partial(explain_inputs, model)
-        works.append(Work(title, "explanation", lambda n: explain(first(inputs, n)), "explain"))
-    return works
+        works += own_explanations(model, title, inputs, batches)
+    return [*works, *effects(model, title, inputs)]
+
+
+def own_explanations(
+    model: ClickModel, title: str, inputs: Batch, batches: Iterable[Any]
+) -> list[Work]:
+    """Returns how an InterHAt explains records, and how it is asked with fields changed."""
+    model.adapt(batches)
+    found = explain_inputs(model, first(inputs, 100))
+    sums = found["bias"] + found["contributions"].sum(axis=(1, 2))  # (100,)
+    check_sums(title, sums, found["logits"])
+    background = first(inputs, BACKGROUND)
+    with_background = {"background": background}
+    ways: dict[str, Callable[[Batch], Any]] = {
+        "`explain`": functools.partial(explain_inputs, model),
+        "gradient × input": functools.partial(gradient_times_input, model),
+        "integrated gradients, 32 steps": functools.partial(
+            integrated_gradients, model, **with_background
+        ),
+        "exact effects": functools.partial(occlusion, model, **with_background),
+        "SHAP, random orders": functools.partial(sampled_shapley_values, model, **with_background),
+        "exact pair effects": functools.partial(pair_effects, model, **with_background),
+    }
+    return [explanation(title, method, explain, inputs) for method, explain in ways.items()]
+
+
+def effects(model: ClickModel, title: str, inputs: Batch) -> list[Work]:
+    """Returns how a click model estimates effects in one pass, without pairs and with them."""
+
+    def estimate(head: EffectHead, records: Batch) -> Any:
+        model.hold_effects(head, {})
+        return estimate_effects(model, records)
+
+    pairs = len(field_groups(model.schema, 2))
+    heads = {
+        "one-pass effects": model.make_effect_head({"num_pairs": 0}),
+        "one-pass effects and pairs": model.make_effect_head({"num_pairs": pairs}),
+    }
+    return [
+        explanation(title, method, functools.partial(estimate, head), inputs)
+        for method, head in heads.items()
+    ]
+
+
+def explanation(title: str, method: str, explain: Callable[[Batch], Any], inputs: Batch) -> Work:
+    """Returns the work of explaining records in one way."""
+    return Work(title, "explanation", lambda n: explain(first(inputs, n)), method)
 
 
 def first(inputs: Batch, rows: int) -> Batch:

@@ -13,6 +13,7 @@ nothing else running; the EBM takes longer to train (`--models` leaves it out).
 import statistics
 from typing import Any
 
+import numpy as np
 from absl import flags
 from tqdm.auto import tqdm
 
@@ -114,12 +115,21 @@ def turn(work: Work) -> tuple[int, int]:
 
 
 def compare(rows: list[dict[str, Any]]) -> None:
-    """Adds to explanations how many times as fast as TreeSHAP they are, round by round."""
-    reference = next((row for row in rows if row["method"] == REFERENCE), None)
+    """Adds to explanations how fast they are beside others, round by round.
+
+    That is `against`, how many times as fast as TreeSHAP, and `of_prediction`, the share of the
+    rate at which the same model predicts.
+    """
+    predicted = {row["model"]: row["of_rounds"] for row in rows if row["what"] == "prediction"}
+    reference = [row["of_rounds"] for row in rows if row["method"] == REFERENCE]
     for row in rows:
-        if reference and row["what"] == "explanation":
-            pairs = zip(row["of_rounds"], reference["of_rounds"], strict=True)
-            row["against"] = mean_and_std([rate / other for rate, other in pairs])
+        if row["what"] != "explanation":
+            continue
+        row["of_prediction"] = mean_and_std(
+            list(np.divide(row["of_rounds"], predicted[row["model"]]))
+        )
+        if reference:
+            row["against"] = mean_and_std(list(np.divide(row["of_rounds"], reference[0])))
 
 
 def show(rows: list[dict[str, Any]]) -> None:
@@ -130,11 +140,12 @@ def show(rows: list[dict[str, Any]]) -> None:
             row["method"] or row["what"],
             f"{row['rows_per_second']:,.0f}",
             f"{row['deviation'] / row['rows_per_second']:.1%}",
+            f"{row['of_prediction']['mean']:.1%}" if "of_prediction" in row else "–",
             f"{row['against']['mean']:,.1f}" if "against" in row else "–",
         ]
         for row in rows
     ]
-    header = ["model", "what", "rows/s", "spread", "times TreeSHAP"]
+    header = ["model", "what", "rows/s", "spread", "of prediction", "times TreeSHAP"]
     print(f"\n{markdown_table(header, cells)}")
 
 

@@ -52,7 +52,7 @@ def explain_batches(
     Raises:
         ValueError: As `select_records` does.
     """
-    explain = _compiled_explain(model, return_heads)
+    explain = _compiled(model, "explain", **({"return_heads": True} if return_heads else {}))
     for inputs in select_records(model.schema, batches, condition):
         explanation = explain(inputs)
         yield inputs, {k: keras.ops.convert_to_numpy(v) for k, v in explanation.items()}
@@ -80,6 +80,24 @@ def explain_inputs(
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
+def estimate_effects(
+    model: keras.Model, inputs: Batch, batch_size: int = ROWS
+) -> dict[str, np.ndarray]:
+    """Returns what `model.explain_effects` returns for records that are in memory.
+
+    Args:
+        model: A model that holds an effect head.
+        inputs: As for `explain_inputs`.
+        batch_size: Records that are explained at a time. Defaults to 8192.
+
+    Raises:
+        ValueError: As `explain_effects` does.
+    """
+    estimate = _compiled(model, "explain_effects")
+    parts = [estimate(part) for part in in_batches(inputs, batch_size)]
+    return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
+
+
 def predict(model: keras.Model, inputs: Batch) -> np.ndarray:
     """Returns the logits, (B,), however many records there are.
 
@@ -100,19 +118,18 @@ def in_batches(inputs: Batch, batch_size: int) -> Iterator[Batch]:
 
 # Kept beside the models, not in them: TensorFlow would put a function that is a
 # model's attribute into every exported SavedModel.
-_compiled: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+_compiled_functions: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
-def _compiled_explain(
-    model: keras.Model, return_heads: bool
+def _compiled(
+    model: keras.Model, method: str, **arguments: Any
 ) -> Callable[[Batch], Mapping[str, Any]]:
-    """Returns `model.explain`, compiled once per model on the TensorFlow backend."""
-    heads = {"return_heads": True} if return_heads else {}
+    """Returns a model's method of inputs, compiled once per model on the TensorFlow backend."""
     if keras.backend.backend() != "tensorflow":
-        return lambda inputs: model.explain(inputs, **heads)
-    functions = _compiled.setdefault(model, {})
+        return lambda inputs: getattr(model, method)(inputs, **arguments)
+    functions = _compiled_functions.setdefault(model, {})
     # A model that was given another effect head since explains otherwise.
-    key = return_heads, getattr(model, "effect_head", None)
+    key = method, *arguments, getattr(model, "effect_head", None)
     if key not in functions:
         import tensorflow as tf
 
@@ -121,9 +138,9 @@ def _compiled_explain(
 
         # Batch sizes differ; with reduced retracing the second one compiles for all.
         @tf.function(autograph=False, reduce_retracing=True)
-        def explain(inputs):
+        def call(inputs):
             with cpu_kernels():
-                return reference().explain(inputs, **heads)
+                return getattr(reference(), method)(inputs, **arguments)
 
-        functions[key] = explain
+        functions[key] = call
     return functions[key]

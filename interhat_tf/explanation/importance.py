@@ -10,7 +10,7 @@ import numpy as np
 from interhat_tf.crosses import name_of
 from interhat_tf.errors import SettingError
 from interhat_tf.explanation.attributions import occlusion
-from interhat_tf.explanation.batches import ROWS, in_batches
+from interhat_tf.explanation.batches import estimate_effects
 from interhat_tf.explanation.field_sets import largest
 from interhat_tf.explanation.interactions import Group, field_groups, pair_effects
 from interhat_tf.explanation.selection import Condition, first_records
@@ -165,16 +165,16 @@ def feature_importance(
 
 
 def _estimated(model: "ClickModel", inputs: Batch, pairs: int) -> Importance:
-    found = [model.explain_effects(part) for part in in_batches(inputs, ROWS)]
-    if pairs and "pair_effects" not in found[0]:
+    found = estimate_effects(model, inputs)
+    if pairs and "pair_effects" not in found:
         raise SettingError(
             "the model estimates no pairs: call fit_effects(model, data, pairs=True)"
         )
-    kinds = [kind for kind in ("effects", "pair_effects") if kind in found[0]]
-    effects = [np.concatenate([np.asarray(part[kind]) for kind in kinds], axis=1) for part in found]
+    kinds = [kind for kind in ("effects", "pair_effects") if kind in found]
+    effects = np.concatenate([found[kind] for kind in kinds], axis=1)  # (B, m), (B, m + pairs)
     groups = field_groups(model.schema, 2) if len(kinds) == 2 else []
     about = effects_note(model.diagnosis.get("effects"))
-    return _of_effects(model, np.concatenate(effects), groups, about)
+    return _of_effects(model, effects, groups, about)
 
 
 def _strongest_pairs(model: keras.Model, effects: np.ndarray, fields: int) -> list[Group]:

@@ -1,18 +1,15 @@
 """The fields that move each row's logit most, in words, and by how much."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import tensorflow as tf
 
 from interhat_tf.crosses import name_of
 from interhat_tf.explanation.attributions import occlusion
-from interhat_tf.explanation.batches import predict
+from interhat_tf.explanation.batches import estimate_effects, predict
 from interhat_tf.explanation.sentences import effects_note, label
 from interhat_tf.layers import CrossedFields
-from interhat_tf.ops import cpu_kernels
 from interhat_tf.schema import CATEGORICAL, MISSING, NOTHING, OTHER, Batch, Schema
 from interhat_tf.utils.value_texts import ValueTexts
 
@@ -33,7 +30,6 @@ class Reasons:
     def __init__(self, model: "ClickModel", number: int, background: Batch | None):
         self.model, self.background = model, background
         self.number = min(number, len(model.schema.fields))
-        self._estimate = None if background else _compiled_estimate(model)
 
     @property
     def columns(self) -> list[str]:
@@ -56,11 +52,12 @@ class Reasons:
             inputs: The rows as the model takes them.
             values: The rows' values by field, as `read_fields` returns them.
         """
-        if self._estimate is None:
-            logits, effects = predict(self.model, inputs), self._exact(inputs)
+        if self.background is None:
+            found = estimate_effects(self.model, inputs)
+            logits, effects = found["logits"], found["effects"]
         else:
-            found = self._estimate(inputs)
-            logits, effects = np.asarray(found["logits"]), np.asarray(found["effects"])
+            logits = predict(self.model, inputs)
+            effects = occlusion(self.model, inputs, self.background)
         order = np.argsort(-np.abs(effects), axis=1, kind="stable")[:, : self.number]  # (B, n)
         texts = value_labels(self.model.schema, inputs, values, order)
         sizes = np.take_along_axis(effects, order, axis=1).astype("float32")
@@ -69,10 +66,6 @@ class Reasons:
             columns[f"reason_{i + 1}"] = pa.array(texts[:, i], pa.string())
             columns[f"effect_{i + 1}"] = pa.array(sizes[:, i])
         return logits, columns
-
-    def _exact(self, inputs: Batch) -> np.ndarray:
-        assert self.background is not None
-        return occlusion(self.model, inputs, self.background)
 
 
 def value_labels(schema: Schema, inputs: Batch, values: pa.Table, fields: np.ndarray) -> np.ndarray:
@@ -117,12 +110,3 @@ def _text(value: Any) -> str:
     if isinstance(value, list):
         return ValueTexts(list(map(_text, value))) if value else NOTHING
     return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def _compiled_estimate(model: "ClickModel") -> Callable[[Batch], dict[str, tf.Tensor]]:
-    @tf.function(autograph=False, reduce_retracing=True)
-    def estimate(inputs: Batch) -> dict[str, tf.Tensor]:
-        with cpu_kernels():
-            return model.explain_effects(inputs)
-
-    return estimate

@@ -28,7 +28,7 @@ def test_what_agrees_and_what_does_not(model, records, monkeypatch):
     monkeypatch.setattr(attributions, "attention", lambda *_: np.abs(effects))
     monkeypatch.setattr(attributions, "contributions", lambda *_: effects[:, ::-1])
     estimates = {"effects": np.tile([-2.0, 3.0, 1.0], (40, 1))}
-    monkeypatch.setattr(agreement, "explain_inputs", lambda *_: estimates)
+    monkeypatch.setattr(agreement, "estimate_effects", lambda *_: estimates)
     found = agreement.rank_agreement(model, *records)
     assert found == {
         "attention": 1.0,

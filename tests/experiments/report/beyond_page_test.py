@@ -57,11 +57,14 @@ def test_explanations(measured, page_of):
     def row(model, what, rate, method="", **more):
         return {"model": model, "what": what, "rows_per_second": rate, "method": method, **more}
 
-    against = {"mean": 500.0, "std": 2.0}
+    compared = {
+        "against": {"mean": 500.0, "std": 2.0},
+        "of_prediction": {"mean": 0.8, "std": 0.01},
+    }
     rows = [
         row("interhat, tuned", "training", 9000.0),
         row("interhat, tuned", "prediction", 50000.0),
-        row("interhat, tuned", "explanation", 40000.0, "`explain`", against=against),
+        row("interhat, tuned", "explanation", 40000.0, "`explain`", **compared),
         row("lightgbm", "prediction", 1800.0),
         row("lightgbm", "explanation", 80.0, "TreeSHAP"),
         row("lightgbm", "explanation", 70.0, "shap's"),
@@ -71,9 +74,12 @@ def test_explanations(measured, page_of):
     of_trees = {"lightgbm": {"rows_per_second": 1e6}}
     summary = {**measured, "data": {"set": "frappe"}, "threads": 2, "records": 8192, "rounds": 5}
     text = page_of(explanations={**summary, "rows": rows, "trees": of_trees})
-    assert "| interhat, tuned | 9,000 | 50,000 | `explain` | 40,000 | 500.0 ± 2.0 |" in text
-    assert "| lightgbm | 1,000,000 | 1,800 | shap's | 70 | – |" in text
-    assert "| dnn | 8,000 | 7,000 | – | – | – |" in text
+    assert (
+        "| interhat, tuned | 9,000 | 50,000 | `explain` | 40,000 | 0.80 ± 0.01 | 500.0 ± 2.0 |"
+        in text
+    )
+    assert "| lightgbm | 1,000,000 | 1,800 | shap's | 70 | – | – |" in text
+    assert "| dnn | 8,000 | 7,000 | – | – | – | – |" in text
 
 
 def test_days(measured, page_of):

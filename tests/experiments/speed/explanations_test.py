@@ -22,8 +22,15 @@ def test_all_contestants_are_timed(study_flags, tmp_path):
     assert {(model, what) for model, what, _ in rows} == {
         *((model, what) for model in ("interhat, released", "deepfm") for what in ("training",)),
         *((model, "prediction") for model in ("interhat, released", "deepfm", "lightgbm")),
-        *((model, "explanation") for model in ("interhat, released", "lightgbm")),
+        *((model, "explanation") for model in ("interhat, released", "deepfm", "lightgbm")),
     }
+    assert {method for model, _, method in rows if model == "deepfm"} == {
+        "",
+        "one-pass effects",
+        "one-pass effects and pairs",
+    }
+    explained = [row for row in rows.values() if row["what"] == "explanation"]
+    assert len(explained) == 12 and all(row["of_prediction"]["mean"] > 0 for row in explained)
     assert all(len(row["of_rounds"]) == 2 for row in rows.values())
     assert rows["lightgbm", "explanation", explanations.REFERENCE]["against"]["mean"] == 1
     assert summary["trees"]["lightgbm"]["rows_per_second"] > 0
@@ -39,14 +46,17 @@ def test_a_turn_takes_about_as_long_as_asked(study_flags, a_record, records, tim
 
 
 def test_explanations_are_compared_round_by_round():
-    def row(method, rates, what="explanation"):
-        return {"method": method, "what": what, "of_rounds": rates}
+    def row(model, method, rates, what="explanation"):
+        return {"model": model, "method": method, "what": what, "of_rounds": rates}
 
-    rows = [row("explain", [100.0, 300.0]), row(explanations.REFERENCE, [10.0, 10.0])]
-    rows.append(row("", [1.0, 1.0], "prediction"))
+    rows = [row("a", "explain", [100.0, 300.0]), row("b", explanations.REFERENCE, [10.0, 10.0])]
+    rows += [row("a", "", [200.0, 400.0], "prediction"), row("b", "", [20.0, 20.0], "prediction")]
     explanations.compare(rows)
     assert rows[0]["against"]["mean"] == 20 and rows[1]["against"]["mean"] == 1
+    assert rows[0]["of_prediction"]["mean"] == 0.625
     assert "against" not in rows[2]
+    explanations.compare(alone := [rows[0], rows[2]])
+    assert alone[0]["of_prediction"]["mean"] == 0.625
 
 
 def test_contributions_that_miss_the_logit_are_no_explanation():
