@@ -4,11 +4,12 @@
 
 Trains a `released` InterHAt with each of `--seeds` on a planted rule whose ten
 fields have ten knockoffs, fields of the same distribution that decide nothing.
-Pairs with a knockoff in them say how large exact pair effects are where there is
-no interaction, as in Diamond (Chen et al., 2024). A pair of the ten fields is named if its
-p-value against them is small enough for a false discovery rate of 10% by Benjamini
-and Hochberg's rule; pairs are ranked by the mean size of their effects on the
-first test records, whichever they are. Writes
+Fields that count have larger pair effects with every other field, also where
+nothing decides together with it, so that each field has a null of its own, its pair effects
+with the knockoffs; measures have to be calibrated in this sense in Diamond as
+well (Chen et al., 2024). A pair of the ten fields is named if its effect is too large
+for the nulls of both, at a false discovery rate of 10% by Benjamini and Hochberg's
+rule. Sizes are means over the first test records, whichever they are. Writes
 `faithfulness/knockoffs/RULE/summary.json` after each model, for `make page`, and
 keeps the seeds that it has.
 """
@@ -71,31 +72,45 @@ def judged(named: set[tuple[int, int]], planted: set[tuple[int, int]]) -> dict[s
 
 def named_pairs(model: keras.Model, records: Batch, background: Batch) -> set[tuple[int, int]]:
     """Returns the pairs of the first ten fields that are called interactions, as positions."""
-    sizes = np.abs(pair_effects(model, records, background)).mean(axis=0)  # (pairs,)
-    pairs = list(itertools.combinations(range(2 * FIELDS), 2))
-    own = np.array([other < FIELDS for _, other in pairs])  # those of no knockoff
-    chosen = discoveries(sizes[own], sizes[~own])
-    return {pair for pair, yes in zip(itertools.compress(pairs, own), chosen, strict=True) if yes}
+    effects = np.abs(pair_effects(model, records, background)).mean(axis=0)  # (pairs,)
+    sizes = np.zeros((2 * FIELDS, 2 * FIELDS))
+    one, other = np.triu_indices(2 * FIELDS, 1)
+    sizes[one, other] = sizes[other, one] = effects
+    pairs = list(itertools.combinations(range(FIELDS), 2))
+    nulls = sizes[:FIELDS, FIELDS:]  # of each field with the knockoffs
+    p = [max(p_value(sizes[pair], nulls[field]) for field in pair) for pair in pairs]
+    return set(itertools.compress(pairs, discoveries(np.array(p))))
 
 
-def discoveries(sizes: np.ndarray, null: np.ndarray) -> np.ndarray:
-    """Returns which sizes are too large for a null, a mask, by Benjamini and Hochberg's rule.
+def p_value(size: float, null: np.ndarray) -> float:
+    """Returns how probable a size that large is where there is no interaction.
 
-    The logarithms of the null's sizes are taken for normal: a hundred of them could show no
-    p-value that is small enough for one discovery among as many pairs.
+    The logarithms of sizes are taken for normal, so that one more of them is apart from the mean
+    of the null's n as Student's t with n - 1 degrees of freedom says.
 
     Args:
-        sizes: Of the pairs in question, (n,).
-        null: Of pairs without an interaction.
+        size: Of the pair in question.
+        null: Of pairs without an interaction, (n,).
 
     Example:
 
-    >>> null = np.exp(np.linspace(-1, 1, 50))
-    >>> discoveries(np.array([1.0, 200.0, 2.0]), null)
-    array([False,  True, False])
+    >>> null = np.exp([-1.0, 0.0, 1.0])
+    >>> round(p_value(1.0, null), 3), round(p_value(np.exp(5.0), null), 3)
+    (0.5, 0.025)
     """
     logs = np.log(null)
-    p = stats.norm.sf((np.log(sizes) - logs.mean()) / logs.std(ddof=1))  # (n,)
+    spread = logs.std(ddof=1) * np.sqrt(1 + 1 / len(logs))
+    return float(stats.t.sf((np.log(size) - logs.mean()) / spread, len(logs) - 1))
+
+
+def discoveries(p: np.ndarray) -> np.ndarray:
+    """Returns which of several p-values, (n,), are small enough, by Benjamini and Hochberg's rule.
+
+    Example:
+
+    >>> discoveries(np.array([0.02, 0.9, 0.06, 0.3]))
+    array([ True, False, False, False])
+    """
     order = np.argsort(p)
     small = p[order] <= LEVEL * np.arange(1, len(p) + 1) / len(p)
     chosen = np.zeros(len(p), bool)

@@ -9,21 +9,17 @@ from interhat_tf.models import FM
 
 
 def test_discoveries_are_benjamini_and_hochbergs(rng):
-    null = np.exp(rng.normal(size=400))
-    sizes = np.exp(np.concatenate([rng.normal(size=40), [5.0, 6.0, 4.5]]))
-    found = knockoffs.discoveries(sizes, null)
-    logs = np.log(null)
-    p = stats.norm.sf((np.log(sizes) - logs.mean()) / logs.std(ddof=1))
+    p = np.concatenate([rng.random(size=40), [1e-4, 2e-3, 5e-3]])
+    found = knockoffs.discoveries(p)
     np.testing.assert_array_equal(found, stats.false_discovery_control(p) <= 0.1)
     assert found[40:].all()
 
 
-def test_nothing_stands_out_of_a_null(rng):
-    shares = [
-        knockoffs.discoveries(np.exp(rng.normal(size=45)), np.exp(rng.normal(size=135))).any()
-        for _ in range(200)
-    ]
-    assert np.mean(shares) < 0.2  # 0.1, and what estimating the null costs
+def test_where_nothing_is_there_small_p_values_are_rare(rng):
+    draws = np.exp(rng.normal(size=(4000, 11)))
+    p = np.array([knockoffs.p_value(draw[0], draw[1:]) for draw in draws])
+    assert stats.kstest(p, "uniform").pvalue > 0.01
+    assert abs((p < 0.01).mean() - 0.01) < 0.005
 
 
 def test_what_is_false_and_what_is_right():
@@ -41,6 +37,15 @@ def test_a_pair_that_a_model_knows_is_named(rng):
     model.set_weights(weights)
     records, background = ({"categorical": rng.integers(1, 4, (n, 20))} for n in (20, 16))
     assert (2, 3) in knockoffs.named_pairs(model, records, background)
+
+
+def test_a_field_that_counts_is_not_taken_for_pairs(rng, monkeypatch):
+    sizes = np.exp(0.3 * rng.normal(size=(20, 20)))
+    sizes[2] *= 50  # with every field
+    sizes = sizes + sizes.T
+    of_pairs = sizes[np.triu_indices(20, 1)]
+    monkeypatch.setattr(knockoffs, "pair_effects", lambda *_: np.tile(of_pairs, (3, 1)))
+    assert not knockoffs.named_pairs(None, {}, {})
 
 
 def test_a_rule_without_knockoffs_is_an_error(study_flags):
