@@ -187,3 +187,15 @@ def histories(summary: Summary) -> Summary:
         "times DIN's": lambda row: spread(row["times"], 2),
     }
     return {"rates": table(columns, summary["rows"])}
+
+
+def value_lists(summary: Summary) -> Summary:
+    """Returns the table of `experiments.speed.value_lists`."""
+    columns = {
+        "column": "{column}",
+        "values, at most": "{longest}",
+        "preparing": "{preparing:.2f}",
+        "training batches": lambda row: spread(row["training"], 2),
+        "batches in order": lambda row: spread(row["evaluating"], 2),
+    }
+    return {"shares": table(columns, summary["columns"])}

@@ -76,6 +76,7 @@ PARTS: dict[str, tuple[str | Callable[[], list[Summary]], Callable[[Summary], Su
     "pairs": ("pairs/summary.json", no_table),
     "two_workers": ("two_workers/summary.json", beyond.two_workers),
     "histories": ("speed/histories.json", beyond.histories),
+    "value_lists": ("speed/value_lists.json", beyond.value_lists),
     "time_to_quality": ("time_to_quality/*/summary.json", time_to_quality),
     "sharded_tables": ("speed/sharded_tables.json", beyond.sharded_tables),
 }
