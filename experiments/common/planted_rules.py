@@ -38,6 +38,11 @@ class Rule:
         """Returns the groups of fields that the rule is made of."""
         return self.groups or (self.group,)
 
+    def of_order(self) -> int | None:
+        """Returns how many fields decide together, `None` if that differs between the groups."""
+        sizes = {len(group) for group in self.interacting()}
+        return sizes.pop() if len(sizes) == 1 else None
+
 
 def best_auc(shares: Sequence[float], probabilities: Sequence[float]) -> float:
     """Returns the AUC of the true probabilities.

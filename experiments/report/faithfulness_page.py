@@ -62,7 +62,7 @@ def write_faithfulness_page(folder: pathlib.Path) -> None:
     page = fill(
         "faithfulness.md",
         rules=list(planted.values()),
-        in_short=in_short(planted),
+        in_short=[*in_short(planted), *pairs_and_orders_in_short(planted, knockoffs)],
         glance=planted_tables.fields_at_a_glance(planted),
         by_rule=planted_tables.fields_by_rule(planted),
         aligned=planted_tables.alignment(planted),
@@ -123,13 +123,37 @@ def in_short(planted: Planted) -> list[Summary]:
     ]
     by = "; ".join(right) or "none of the methods"
     said = [attention, f"In at least {WANTED:.0%} of the models they are named by: {by}"]
+    return [{"sentence": sentence} for sentence in said]
+
+
+def pairs_and_orders_in_short(planted: Planted, knockoffs: list[Summary]) -> list[Summary]:
+    """Returns what planted rules say of pairs and of orders in short, a sentence each."""
+    said = []
+
+    def count(found):
+        return f"{sum(found)} of {len(found)}"
+
     pairs = [
         run["pairs"]["pair_effects"]["found"]
         for run in planted_tables.runs_of(planted, "released")
         if "pairs" in run
     ]
     if pairs:
-        said.append(f"Exact pair effects name the planted pairs in {sum(pairs)} of {len(pairs)}")
+        said.append(f"Exact pair effects name the planted pairs in {count(pairs)}")
+    false = [run["false"] for summary in knockoffs for run in summary["runs"].values()]
+    if false:
+        said.append(
+            f"Of the pairs that are called interactions at a false discovery rate of "
+            f"{knockoffs[0]['level']:.0%}, {np.mean(false):.0%} are false, in the mean of "
+            f"{len(false)} models"
+        )
+    shares, weights, aligned = (
+        planted_tables.orders_named(planted, form, key)
+        for form, key in (("released", "shares"), ("released", "alpha_f"), (ORDERED, "alpha_f"))
+    )
+    if shares:
+        orders = f"Order shares name the planted order in {count(shares)}, α_f in {count(weights)}"
+        said.append(f"{orders}; aligned α_f in {count(aligned)}" if aligned else orders)
     return [{"sentence": sentence} for sentence in said]
 
 

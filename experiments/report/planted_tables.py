@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from experiments.common.markdown import interval
-from experiments.common.planted_rules import P1, P2, PLANTED_RULES
+from experiments.common.planted_rules import P1, P2, PLANTED_RULES, Rule
 from experiments.common.statistics import mean_interval, paired_difference, share_interval
 from experiments.faithfulness.group_measures import PAIR_METHODS
 from experiments.faithfulness.methods import METHODS
@@ -232,17 +232,13 @@ def orders(planted: Planted, form: str) -> Table | None:
     for rule, of_rule in PLANTED_RULES.items():
         runs = [run for run in runs_of(planted, form, [rule]) if "orders" in run]
         if of_learnt := [run["orders"] for run in runs if learnt(run)]:
-            order = len(of_rule.interacting()[0]) if len(of_rule.interacting()) == 1 else None
             counts = {"of": len(runs), "auc": paired_auc(planted, rule, form)}
-            rows.append({"rule": of_rule, "order": order, "found": of_learnt, **counts})
+            rows.append({"rule": of_rule, "found": of_learnt, **counts})
 
     def named(key):
-        def cell(row):
-            if row["order"] is None:
-                return "–"
-            return counted([int(np.argmax(f[key])) + 1 == row["order"] for f in row["found"]])
-
-        return cell
+        return lambda row: (
+            counted(names_order(row["rule"], row["found"], key)) if row["rule"].of_order() else "–"
+        )
 
     def mean(key):
         return lambda row: ", ".join(
@@ -251,7 +247,7 @@ def orders(planted: Planted, form: str) -> Table | None:
 
     columns: dict[str, str | Callable[[Summary], str]] = {
         "rule": "{rule.title}",
-        "planted order": lambda row: str(row["order"] or "1 and 2"),
+        "planted order": lambda row: str(row["rule"].of_order() or "1 and 2"),
         "learnt by": lambda row: f"{len(row['found'])} of {row['of']}",
         "named by the shares": named("shares"),
         "named by α_f": named("alpha_f"),
@@ -262,6 +258,23 @@ def orders(planted: Planted, form: str) -> Table | None:
     if form != "released":
         columns["test AUC, aligned − plain"] = "{auc}"
     return table(columns, rows) if rows else None
+
+
+def names_order(rule: Rule, orders_found: Sequence[Summary], key: str) -> list[bool]:
+    """Returns which models' `shares`, or `alpha_f`, are largest for the order of a rule."""
+    return [int(np.argmax(found[key])) + 1 == rule.of_order() for found in orders_found]
+
+
+def orders_named(planted: Planted, form: str, key: str) -> list[bool]:
+    """Returns which models of a form that have learnt a rule of one order name that order."""
+    return [
+        named
+        for rule, of_rule in PLANTED_RULES.items()
+        if of_rule.of_order()
+        for run in runs_of(planted, form, [rule])
+        if "orders" in run and learnt(run)
+        for named in names_order(of_rule, [run["orders"]], key)
+    ]
 
 
 def apart(found: Summary) -> float:

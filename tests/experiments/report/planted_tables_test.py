@@ -1,5 +1,6 @@
 """Tests of the cells of tables on planted rules."""
 
+from experiments.report.faithfulness_page import pairs_and_orders_in_short
 from experiments.report.planted_tables import averaged, counted, orders
 
 
@@ -37,3 +38,20 @@ def test_orders_are_named_by_models_that_have_learnt_their_rule():
     (aligned,) = orders(planted, "ordered").rows
     assert aligned[4] == counted([True])
     assert aligned[-2:] == ["0.20", "+0.0200"]
+
+
+def test_orders_in_short():
+    right, wrong = [0.1, 0.9, 0.0], [0.9, 0.1, 0.0]
+    of_pair = {"1": run(right, wrong, 0.6), "2": run(right, right, 0.6)}
+    of_pair["3"] = run(wrong, wrong, 0.5, matching=0.3)
+    planted = {("rule_2_dense", "released"): {"runs": of_pair}}
+    planted["mixture", "released"] = {"runs": {"1": run(wrong, wrong, 0.6)}}  # of two orders
+    knockoffs = [{"level": 0.1, "runs": {"1": {"false": 0.5}, "2": {"false": 0.0}}}]
+    found = pairs_and_orders_in_short(planted, knockoffs)
+    assert [row["sentence"] for row in found] == [
+        "Of the pairs that are called interactions at a false discovery rate of 10%, 25% are "
+        "false, in the mean of 2 models",
+        "Order shares name the planted order in 2 of 2, α_f in 1 of 2",
+    ]
+    planted["rule_2_dense", "ordered"] = {"runs": {"1": run(wrong, right, 0.6)}}
+    assert "; aligned α_f in 1 of 1" in pairs_and_orders_in_short(planted, [])[0]["sentence"]
