@@ -43,7 +43,7 @@ from interhat_tf.training.evaluation import evaluate
 PLAIN, ALIGNED, CONTINUED = "plain", "aligned", "continued"
 # How attention is aligned, as `TrainingSettings` has it: chosen on validation, see REPRODUCTION.md.
 ALIGNMENTS: dict[str, dict[str, Any]] = {
-    "released": {"effect_weight": 0.05},
+    "released": {"effect_weight": 0.05, "effect_donors": 8},
     "tuned": {"effect_weight": 0.2, "effect_donors": 8},
 }
 # The first learning rate of a model that is aligned after its training.
