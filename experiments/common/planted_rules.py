@@ -98,13 +98,16 @@ PLANTED_RULES = {
     "mixture": Rule("Orders 1 and 2", (1, 3, 4), 3, 3, _MIXTURE, groups=((1,), (3, 4))),
 }
 
+# The form whose order weights are aligned.
+ORDERED = "ordered"
+
 # What is tried so that attention finds more: weights that are pulled to the effects, or those of
 # the orders to their shares, the printed equations, and weights that a penalty on the
 # aggregations' W and b keeps from settling on single fields.
 FORMS = {
     "released": {"preset": "released"},
     "aligned": {"preset": "released", "effect_weight": 0.05},
-    "ordered": {"preset": "released", "order_weight": 0.05},
+    ORDERED: {"preset": "released", "order_weight": 0.05},
     "paper": {"preset": "paper"},
     "flatter": {"preset": "released", "aggregation_l2": 1e-2},
 }

@@ -29,6 +29,7 @@ from experiments.common.seed_flags import SEEDS
 from experiments.common.statistics import mean_and_std
 from experiments.common.studies import open_data, result_name, runs_of, study_record
 from experiments.faithfulness.additivity import largest_error
+from experiments.faithfulness.methods import ALIGNED, CONTINUED, PLAIN
 from experiments.faithfulness.models import BACKGROUND, explained_runs, with_effects
 from interhat_tf.explanation import attributions
 from interhat_tf.explanation.batches import estimate_effects, explain_inputs
@@ -40,7 +41,6 @@ from interhat_tf.schema import Batch
 from interhat_tf.training import align_attention
 from interhat_tf.training.evaluation import evaluate
 
-PLAIN, ALIGNED, CONTINUED = "plain", "aligned", "continued"
 # How attention is aligned, as `TrainingSettings` has it: chosen on validation, see REPRODUCTION.md.
 ALIGNMENTS: dict[str, dict[str, Any]] = {
     "released": {"effect_weight": 0.05, "effect_donors": 8},

@@ -14,6 +14,10 @@ Inputs = dict[str, np.ndarray]
 Values = dict[str, np.ndarray]
 
 
+# How attention is trained: with the model alone, aligned from the first epoch on, or afterwards.
+PLAIN, ALIGNED, CONTINUED = "plain", "aligned", "continued"
+
+
 @dataclasses.dataclass(frozen=True)
 class Method:
     """A method, and what the page says of it."""

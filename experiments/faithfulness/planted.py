@@ -19,7 +19,7 @@ import numpy as np
 from absl import flags
 
 from experiments.common.flags import DATASET
-from experiments.common.planted_rules import FORMS, PLANTED_RULES, Rule, condition
+from experiments.common.planted_rules import FORMS, ORDERED, PLANTED_RULES, Rule, condition
 from experiments.common.results import read_result, write_result
 from experiments.common.running import run_program
 from experiments.common.seed_flags import SEEDS
@@ -40,12 +40,17 @@ from interhat_tf.commands import conditions
 from interhat_tf.explanation.batches import predict
 from interhat_tf.explanation.selection import first_records
 from interhat_tf.input_pipeline.dataset import PreparedDataset
+from interhat_tf.training import align_attention
+from interhat_tf.training.evaluation import evaluate
 from interhat_tf.utils.provenance import versions
 
 TREES = {"lightgbm": "tree_shap", "ebm": "ebm"}
 # The form whose models are given an effect head.
 WITH_EFFECTS = "released"
 FORM = flags.DEFINE_enum("form", "released", [*FORMS, *TREES], "what is trained")
+# How order weights are aligned at falling rates after the training, which is over before weights
+# that began on another order have left it.
+LAST_PHASE = {"order_weight": 0.05, "epochs": 6}
 PLANTED_RECORDS = flags.DEFINE_integer("planted_records", 50, "matching records that are explained")
 # Training records from which donors' values are drawn.
 DONORS = 4096
@@ -68,6 +73,8 @@ def main(_):
         "records": PLANTED_RECORDS.value,
         "background": BACKGROUND.value,
     }
+    if FORM.value == ORDERED:
+        about["last_phase"] = LAST_PHASE
     runs = known_runs(name, about)
     missing = [seed for seed in SEEDS.value if str(seed) not in runs]
     records = first_records(
@@ -104,6 +111,9 @@ def trained(
     given = {**rule.training, **FORMS[FORM.value]}
     run = run_flags("interhat", seed=seed, order=rule.order, **given)
     ((_, model, report),) = explained_runs([run])
+    if FORM.value == ORDERED:
+        align_attention(model, data, weight=0.0, **LAST_PHASE)
+        return model, {"test": evaluate(model, data, "test")["auc"]}
     if FORM.value != WITH_EFFECTS:
         return model, {"test": report["test"]["auc"]}
     model = with_effects(model, data, run["output_dir"])

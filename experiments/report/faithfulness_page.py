@@ -8,16 +8,15 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.common.markdown import interval, spread
-from experiments.common.planted_rules import PLANTED_RULES
+from experiments.common.planted_rules import ORDERED, PLANTED_RULES
 from experiments.common.results import read_results
 from experiments.common.statistics import paired_difference
-from experiments.faithfulness.agreement import PLAIN
 from experiments.faithfulness.group_measures import PAIR_METHODS
-from experiments.faithfulness.methods import METHODS
+from experiments.faithfulness.methods import METHODS, PLAIN
 from experiments.report import planted_tables
 from experiments.report.blocks import Table, picture, without_frame, write_pages
 from experiments.report.cells import Summary, named, table, title_of
-from experiments.report.planted_tables import ALIGNED, ORDERED, Planted
+from experiments.report.planted_tables import ALIGNED, Planted
 from experiments.report.templates import fill
 
 # Okabe and Ito's colours; a marker each as well, for print and for readers who see no colours.

@@ -15,8 +15,6 @@ from experiments.report.cells import Summary, table
 
 # The forms whose attention is compared, and how a table says so.
 ALIGNED = "aligned"
-# The form whose order weights are.
-ORDERED = "ordered"
 SUFFIX = {"released": "", ALIGNED: ", aligned", "lightgbm": "", "ebm": ""}
 # Rules whose best possible AUC is not above this are hardly learnt, so that nothing can be found.
 LEARNABLE = 0.51

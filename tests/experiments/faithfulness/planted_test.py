@@ -46,6 +46,23 @@ def test_a_learnt_rule_is_found_and_stands_on_the_page(study_flags, runs_in_proc
 
 
 @pytest.mark.slow
+def test_order_weights_are_aligned_after_the_training_too(
+    study_flags, runs_in_process, monkeypatch
+):
+    monkeypatch.setattr(planted, "LAST_PHASE", {"order_weight": 1e-9, "epochs": 1})
+    given = {"dataset": "synthetic_rules/rule_2_dense", "form": "ordered", "seeds": [1]}
+    with flagsaver.flagsaver(**given, planted_records=4, epochs=1, background=4):
+        planted.main(None)
+        file = study_flags / "results/faithfulness/planted/rule_2_dense-ordered/summary.json"
+        first = read_json(file)
+        monkeypatch.setattr(planted, "LAST_PHASE", {"order_weight": 0.5, "epochs": 1})
+        planted.main(None)  # of another phase, so that nothing is kept
+    second = read_json(file)
+    of_pairs = [s["runs"]["1"]["orders"]["alpha_f"][1] for s in (first, second)]
+    assert of_pairs[1] > of_pairs[0] and second["last_phase"]["order_weight"] == 0.5
+
+
+@pytest.mark.slow
 def test_trees_have_explanations_of_their_own(study_flags):
     for form, method in planted.TREES.items():
         with flagsaver.flagsaver(
