@@ -29,7 +29,7 @@ from experiments.common.seed_flags import SEEDS
 from experiments.common.statistics import mean_and_std
 from experiments.common.studies import open_data, result_name, runs_of, study_record
 from experiments.faithfulness.additivity import largest_error
-from experiments.faithfulness.methods import ALIGNED, CONTINUED, PLAIN
+from experiments.faithfulness.methods import ALIGNED, CONTINUED, HOW_TRAINED
 from experiments.faithfulness.models import BACKGROUND, explained_runs, with_effects
 from interhat_tf.explanation import attributions
 from interhat_tf.explanation.batches import estimate_effects, explain_inputs
@@ -52,9 +52,7 @@ LEARNING_RATES = {"released": 1e-3, "tuned": 5e-4}
 PRESETS = flags.DEFINE_multi_enum(
     "presets", [*ALIGNMENTS], [*ALIGNMENTS], "presets whose models are explained"
 )
-FORMS = flags.DEFINE_multi_enum(
-    "forms", [PLAIN, ALIGNED, CONTINUED], [PLAIN, ALIGNED, CONTINUED], "how attention is trained"
-)
+FORMS = flags.DEFINE_multi_enum("forms", [*HOW_TRAINED], [*HOW_TRAINED], "how attention is trained")
 RANKED = flags.DEFINE_integer("ranked", 1000, "test records whose fields are ranked")
 # Of which the sums of contributions are compared with the logits.
 SUMMED = 10_000

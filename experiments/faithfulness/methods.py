@@ -15,7 +15,7 @@ Values = dict[str, np.ndarray]
 
 
 # How attention is trained: with the model alone, aligned from the first epoch on, or afterwards.
-PLAIN, ALIGNED, CONTINUED = "plain", "aligned", "continued"
+HOW_TRAINED = PLAIN, ALIGNED, CONTINUED = "plain", "aligned", "continued"
 
 
 @dataclasses.dataclass(frozen=True)

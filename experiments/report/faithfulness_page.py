@@ -12,7 +12,7 @@ from experiments.common.planted_rules import ORDERED, PLANTED_RULES
 from experiments.common.results import read_results
 from experiments.common.statistics import paired_difference
 from experiments.faithfulness.group_measures import PAIR_METHODS
-from experiments.faithfulness.methods import METHODS, PLAIN
+from experiments.faithfulness.methods import HOW_TRAINED, METHODS, PLAIN
 from experiments.report import planted_tables
 from experiments.report.blocks import Table, picture, without_frame, write_pages
 from experiments.report.cells import Summary, named, table, title_of
@@ -51,7 +51,7 @@ def write_faithfulness_page(folder: pathlib.Path) -> None:
     found = read_results("faithfulness/planted/*/*.json").values()
     planted = {(s["rule"], s["form"]): s for s in found}
     curves = read_results("faithfulness/*/summary.json")
-    agreement = list(read_results("faithfulness/agreement/*/*.json").values())
+    agreement = sorted(read_results("faithfulness/agreement/*/*.json").values(), key=of_models)
     coalitions = list(read_results("faithfulness/coalitions/*/summary.json").values())
     knockoffs = list(read_results("faithfulness/knockoffs/*/summary.json").values())
     values = list(read_results("faithfulness/planted_values/*.json").values())
@@ -317,9 +317,19 @@ def one_pass(summaries: list[Summary]) -> Table:
     return table(columns, summaries)
 
 
+def of_models(summary: Summary) -> tuple[str, str, int]:
+    """Returns what rows of `experiments.faithfulness.agreement` are sorted by."""
+    return summary["data"]["set"], summary["preset"], HOW_TRAINED.index(summary["form"])
+
+
 def of_seeds(name: str, digits: int = 2) -> Callable[[Summary], str]:
-    """Returns the cell of a figure's mean and spread over the seeds."""
-    return lambda row: spread(row[name], digits)
+    """Returns the cell of a figure's mean over the seeds, and their spread if there are several."""
+
+    def cell(row: Summary) -> str:
+        several = len(row["seeds"]) > 1
+        return spread(row[name], digits) if several else f"{row[name]['mean']:.{digits}f}"
+
+    return cell
 
 
 def errors(summaries: list[Summary]) -> Table:

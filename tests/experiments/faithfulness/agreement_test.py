@@ -3,6 +3,7 @@ import pytest
 from absl.testing import flagsaver
 
 from experiments.faithfulness import agreement
+from experiments.faithfulness.methods import HOW_TRAINED
 from experiments.report import tables
 from interhat_tf import Field, InterHAt, Schema
 from interhat_tf.explanation import attributions, effect_fitting
@@ -65,8 +66,7 @@ def test_the_program_and_its_page(study_flags, runs_in_process, monkeypatch):
         agreement.main(None)
     folder = study_flags / "results/faithfulness"
     found = {
-        form: read_json(folder / f"agreement/frappe/released-{form}.json")
-        for form in (agreement.PLAIN, agreement.ALIGNED, agreement.CONTINUED)
+        form: read_json(folder / f"agreement/frappe/released-{form}.json") for form in HOW_TRAINED
     }
     for form, summary in found.items():
         assert summary["seeds"] == [1] and len(summary["runs"]) == 1
