@@ -40,6 +40,8 @@ ABOUT_MODELS = {
     "attention is": "{form}",
     "seeds": lambda row: str(len(row["seeds"])),
 }
+# What says whether weights see the record: a ranking that does not is what they have to be above.
+FOLLOWED = ("attention", "constant")
 # The forms of which nothing but planted fields was asked.
 TRIED = ("paper", "flatter")
 # The share of the models in which a reliable method finds the planted fields.
@@ -283,6 +285,9 @@ def agreed(summaries: list[Summary]) -> Table:
         "contributions": of_seeds("contributions"),
         "one-pass effects": of_seeds("one_pass"),
         "the same for all records": of_seeds("constant"),
+        "attention − that": lambda row: interval(
+            paired_difference(*([run[key] for run in row["runs"]] for key in FOLLOWED)), 2
+        ),
         "other background": of_seeds("ceiling"),
         "AUC lost": of_seeds("auc_lost", 4),
         "largest error": "{largest_error[mean]:.1e}",
