@@ -2,7 +2,7 @@
 
     python -m experiments.faithfulness.agreement --dataset=frappe/nfm --raw_dir=FOLDER
 
-Explains test records by the models of each of `--presets` and `--seeds` in several
+Explains test records by the models of each of `--explained_presets` and `--seeds` in several
 `--forms`: as they are trained, *plain*; trained with aligned attention from the first
 epoch on, *aligned*; and trained first and aligned then, *continued*. A field's effect is its
 occlusion: how the logit changes when the field has the values of other records. For
@@ -50,7 +50,7 @@ ALIGNMENTS: dict[str, dict[str, Any]] = {
 LEARNING_RATES = {"released": 1e-3, "tuned": 5e-4}
 
 PRESETS = flags.DEFINE_multi_enum(
-    "presets", [*ALIGNMENTS], [*ALIGNMENTS], "presets whose models are explained"
+    "explained_presets", [*ALIGNMENTS], [*ALIGNMENTS], "presets whose models are explained"
 )
 FORMS = flags.DEFINE_multi_enum("forms", [*HOW_TRAINED], [*HOW_TRAINED], "how attention is trained")
 RANKED = flags.DEFINE_integer("ranked", 1000, "test records whose fields are ranked")

@@ -62,7 +62,7 @@ def test_a_real_model_has_all_figures(model, records):
 def test_the_program_and_its_page(study_flags, runs_in_process, monkeypatch):
     monkeypatch.setattr(effect_fitting, "BATCH_SIZE", 64)  # there are few records
     given = {"raw_dir": str(write_raw(study_flags / "raw")), "epochs": 1, "seeds": [1]}
-    with flagsaver.flagsaver(**given, ranked=5, background=2, presets=["released"]):
+    with flagsaver.flagsaver(**given, ranked=5, background=2, explained_presets=["released"]):
         agreement.main(None)
     folder = study_flags / "results/faithfulness"
     found = {
