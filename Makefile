@@ -99,7 +99,7 @@ reproduce-movielens: $(READY)  ## MovieLens-1M, Figures 5 to 7: MOVIELENS=<folde
 
 faithfulness: $(READY)  ## are the explanations true: planted rules; FRAPPE=<folder>, MOVIELENS=<folder>
 	set -e; for rule in rule_1 rule_2 rule_2_middle rule_2_dense rule_2_correlated rule_3 rule_3_dense parity mixture; do \
-	  for form in released aligned lightgbm ebm; do \
+	  for form in released aligned ordered lightgbm ebm; do \
 	    $(PY) -m experiments.faithfulness.planted --results_dir=$(RESULTS) --dataset=synthetic_rules/$$rule --form=$$form; \
 	  done; done
 	set -e; for rule in rule_2 rule_2_dense rule_3_dense; do \
@@ -107,7 +107,7 @@ faithfulness: $(READY)  ## are the explanations true: planted rules; FRAPPE=<fol
 	done
 	$(if $(FRAPPE),$(PY) -m experiments.faithfulness.coalitions --results_dir=$(RESULTS) --dataset=frappe/nfm \
 	  --raw_dir="$(FRAPPE)" --note="$(NOTE)")
-	set -e; for measure in curves additivity; do :; \
+	set -e; for measure in curves additivity agreement; do :; \
 	  $(if $(FRAPPE),$(PY) -m experiments.faithfulness.$$measure --results_dir=$(RESULTS) --dataset=frappe/nfm \
 	    --raw_dir="$(FRAPPE)" --note="$(NOTE)";) \
 	  $(if $(MOVIELENS),$(PY) -m experiments.faithfulness.$$measure --results_dir=$(RESULTS) $(ON_MOVIELENS);) \
