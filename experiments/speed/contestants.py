@@ -111,7 +111,9 @@ def effects(model: ClickModel, title: str, inputs: Batch) -> list[Work]:
 
     def estimate(head: EffectHead, records: Batch) -> Any:
         model.hold_effects(head, {})
-        return estimate_effects(model, records)
+        found = estimate_effects(model, records)
+        model.drop_effects()  # `explain` would estimate them too
+        return found
 
     pairs = len(field_groups(model.schema, 2))
     heads = {
