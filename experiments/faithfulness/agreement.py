@@ -30,7 +30,12 @@ from experiments.common.statistics import mean_and_std
 from experiments.common.studies import open_data, result_name, runs_of, study_record
 from experiments.faithfulness.additivity import largest_error
 from experiments.faithfulness.methods import ALIGNED, CONTINUED, HOW_TRAINED
-from experiments.faithfulness.models import BACKGROUND, explained_runs, with_effects
+from experiments.faithfulness.models import (
+    BACKGROUND,
+    changed_once,
+    explained_runs,
+    with_effects,
+)
 from interhat_tf.explanation import attributions
 from interhat_tf.explanation.batches import estimate_effects, explain_inputs
 from interhat_tf.explanation.effect_fitting import fit_effects
@@ -105,15 +110,14 @@ def models_of(preset: str, form: str, data: PreparedDataset) -> Iterator[tuple[i
 
 def continued(model: keras.Model, data: PreparedDataset, folder: str, preset: str) -> keras.Model:
     """Returns a run's model of a preset with aligned attention and effects; its folder keeps it."""
-    path = pathlib.Path(folder) / "continued.keras"
-    if path.exists():
-        return keras.saving.load_model(path)
-    how = dict(ALIGNMENTS[preset])
-    rate = LEARNING_RATES[preset]
-    align_attention(model, data, weight=how.pop("effect_weight"), learning_rate=rate, **how)
-    fit_effects(model, data, pairs=True)
-    model.save(path)
-    return model
+
+    def align(model: keras.Model) -> None:
+        how = dict(ALIGNMENTS[preset])
+        rate = LEARNING_RATES[preset]
+        align_attention(model, data, weight=how.pop("effect_weight"), learning_rate=rate, **how)
+        fit_effects(model, data, pairs=True)
+
+    return changed_once(model, pathlib.Path(folder) / "continued.keras", align)
 
 
 def of_model(model: keras.Model, data: PreparedDataset) -> dict[str, float]:

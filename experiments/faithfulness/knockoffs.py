@@ -111,11 +111,7 @@ def discoveries(p: np.ndarray) -> np.ndarray:
     >>> discoveries(np.array([0.02, 0.9, 0.06, 0.3]))
     array([ True, False, False, False])
     """
-    order = np.argsort(p)
-    small = p[order] <= LEVEL * np.arange(1, len(p) + 1) / len(p)
-    chosen = np.zeros(len(p), bool)
-    chosen[order[: np.max(np.flatnonzero(small), initial=-1) + 1]] = True
-    return chosen
+    return stats.false_discovery_control(p) <= LEVEL
 
 
 if __name__ == "__main__":

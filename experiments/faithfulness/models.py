@@ -2,7 +2,7 @@
 
 import gc
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -38,9 +38,16 @@ def with_effects(model: keras.Model, data: PreparedDataset, folder: str) -> kera
         folder: The run's folder, which keeps the model with the head.
     """
     path = pathlib.Path(folder) / "with_effects.keras"
+    return changed_once(model, path, lambda model: fit_effects(model, data, pairs=True))
+
+
+def changed_once(
+    model: keras.Model, path: pathlib.Path, change: Callable[[keras.Model], Any]
+) -> keras.Model:
+    """Returns a model after a change, which is made once: a file keeps what came of it."""
     if path.exists():
         return keras.saving.load_model(path)
-    fit_effects(model, data, pairs=True)
+    change(model)
     model.save(path)
     return model
 

@@ -228,8 +228,8 @@ def orders(planted: Planted, form: str) -> Table | None:
     """Returns the table of which order a form's models name, by the shares and by alpha_f."""
     rows = []
     for rule, of_rule in PLANTED_RULES.items():
-        runs = [run for run in runs_of(planted, form, [rule]) if "orders" in run]
-        if of_learnt := [run["orders"] for run in runs if learnt(run)]:
+        runs = asked_orders(planted, form, rule)
+        if of_learnt := orders_learnt(runs):
             counts = {"of": len(runs), "auc": paired_auc(planted, rule, form)}
             rows.append({"rule": of_rule, "found": of_learnt, **counts})
 
@@ -269,10 +269,18 @@ def orders_named(planted: Planted, form: str, key: str) -> list[bool]:
         named
         for rule, of_rule in PLANTED_RULES.items()
         if of_rule.of_order()
-        for run in runs_of(planted, form, [rule])
-        if "orders" in run and learnt(run)
-        for named in names_order(of_rule, [run["orders"]], key)
+        for named in names_order(of_rule, orders_learnt(asked_orders(planted, form, rule)), key)
     ]
+
+
+def asked_orders(planted: Planted, form: str, rule: str) -> list[Summary]:
+    """Returns a form's models on a rule that were asked for orders."""
+    return [run for run in runs_of(planted, form, [rule]) if "orders" in run]
+
+
+def orders_learnt(runs: Sequence[Summary]) -> list[Summary]:
+    """Returns what models that have learnt their rule say of orders."""
+    return [run["orders"] for run in runs if learnt(run)]
 
 
 def apart(found: Summary) -> float:

@@ -80,21 +80,18 @@ def explain_inputs(
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def estimate_effects(
-    model: keras.Model, inputs: Batch, batch_size: int = ROWS
-) -> dict[str, np.ndarray]:
+def estimate_effects(model: keras.Model, inputs: Batch) -> dict[str, np.ndarray]:
     """Returns what `model.explain_effects` returns for records that are in memory.
 
     Args:
         model: A model that holds an effect head.
         inputs: As for `explain_inputs`.
-        batch_size: Records that are explained at a time. Defaults to 8192.
 
     Raises:
         ValueError: As `explain_effects` does.
     """
     estimate = _compiled(model, "explain_effects")
-    parts = [estimate(part) for part in in_batches(inputs, batch_size)]
+    parts = [estimate(part) for part in in_batches(inputs, ROWS)]
     return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
 
 
@@ -129,7 +126,7 @@ def _compiled(
         return lambda inputs: getattr(model, method)(inputs, **arguments)
     functions = _compiled_functions.setdefault(model, {})
     # A model that was given another effect head since explains otherwise.
-    key = method, *arguments, getattr(model, "effect_head", None)
+    key = method, *arguments.items(), getattr(model, "effect_head", None)
     if key not in functions:
         import tensorflow as tf
 
