@@ -27,6 +27,7 @@ from experiments.common.markdown import markdown_table
 from experiments.common.results import record, write_result
 from experiments.common.running import run_program
 from experiments.common.statistics import mean_and_std
+from experiments.speed.paper_sizes import log_uniform
 from experiments.speed.processes import ROUNDS
 from experiments.speed.timed_cases import Training
 from interhat_tf import Field, Schema
@@ -91,14 +92,15 @@ def made_up(rng: np.random.Generator, rows: int) -> dict[str, np.ndarray]:
     """
     sizes = np.array(list(SIZES.values()))
 
-    def draw(sizes: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        return np.minimum(np.exp(rng.random(shape) * np.log(sizes + 1)) - 1, sizes - 1).astype(int)
-
-    histories = draw(sizes[1:, None, None], (BATCHES, 2, rows, LENGTH))
+    histories = log_uniform(rng, sizes[1:, None, None], (BATCHES, 2, rows, LENGTH))
     lengths = rng.integers(1, LENGTH + 1, (BATCHES, 1, rows, 1))
     histories[np.broadcast_to(np.arange(LENGTH) >= lengths, histories.shape)] = PADDING
     labels = (rng.random((BATCHES, rows)) < 0.5).astype("float32")
-    return {"ids": draw(sizes, (BATCHES, rows, 3)), "histories": histories, "labels": labels}
+    return {
+        "ids": log_uniform(rng, sizes, (BATCHES, rows, 3)),
+        "histories": histories,
+        "labels": labels,
+    }
 
 
 def schema() -> Schema:

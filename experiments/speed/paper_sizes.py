@@ -56,14 +56,26 @@ def schema_of(size: Size) -> Schema:
     return Schema([Field(f"f{i + 1}", "categorical", n) for i, n in enumerate(fields)])
 
 
+def log_uniform(
+    rng: np.random.Generator, sizes: int | np.ndarray, shape: int | tuple[int, ...]
+) -> np.ndarray:
+    """Returns values from 0 to `sizes` - 1, of which the density at v falls as 1 / v.
+
+    Args:
+        rng: What draws them.
+        sizes: Numbers of distinct values, one for all or such that they fit the shape.
+        shape: The shape.
+    """
+    values = np.exp(rng.random(shape) * np.log(np.add(sizes, 1))) - 1
+    return np.minimum(values, np.subtract(sizes, 1)).astype(int)
+
+
 def batches_of(schema: Schema, batch_size: int, batches: int = 4, seed: int = 0) -> tf.data.Dataset:
     """Returns `batches` different batches in memory, over and over, as a `tf.data.Dataset`."""
     rng = np.random.default_rng(seed)
     shape = (batches, batch_size, len(schema.fields))
     sizes = np.array(schema.vocabulary_sizes)
-    # Log-uniform: the density at v is proportional to 1 / v.
-    ids = (np.exp(rng.random(shape) * np.log(sizes + 1)) - 1).astype("int32")
-    ids = np.minimum(ids, sizes - 1).astype("int32")  # (batches, B, m)
+    ids = log_uniform(rng, sizes, shape).astype("int32")  # (batches, B, m)
     labels = (rng.random(shape[:2]) < 0.25).astype("float32")  # (batches, B)
     data = tf.data.Dataset.from_tensor_slices(({CATEGORICAL: ids}, labels))
     options = tf.data.Options()

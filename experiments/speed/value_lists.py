@@ -24,6 +24,7 @@ from experiments.common.markdown import markdown_table, spread
 from experiments.common.results import record, write_result
 from experiments.common.running import run_program
 from experiments.common.statistics import mean_and_std
+from experiments.speed.paper_sizes import log_uniform
 from experiments.speed.processes import ROUNDS
 from interhat_tf import prepare_click_log
 from interhat_tf.input_pipeline.dataset import PreparedDataset
@@ -75,20 +76,15 @@ def made_up(rng: np.random.Generator, rows: int) -> pa.Table:
     """Returns a log with all columns of several values."""
     log: dict[str, Any] = {
         "click": rng.integers(0, 2, rows),
-        "movie": draw(rng, MOVIES, rows),
-        **{f"category_{i}": draw(rng, OTHERS, rows) for i in range(COLUMNS)},
+        "movie": log_uniform(rng, MOVIES, rows),
+        **{f"category_{i}": log_uniform(rng, OTHERS, rows) for i in range(COLUMNS)},
         **{f"number_{i}": rng.random(rows) for i in range(2)},
     }
     for column, longest in LENGTHS.items():
         offsets = np.concatenate([[0], np.cumsum(rng.integers(0, longest + 1, rows))])
-        values = draw(rng, TAGS if column == "tags" else MOVIES, offsets[-1])
+        values = log_uniform(rng, TAGS if column == "tags" else MOVIES, offsets[-1])
         log[column] = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(values))
     return pa.table(log)
-
-
-def draw(rng: np.random.Generator, distinct: int, number: int) -> np.ndarray:
-    """Returns log-uniform values from 0 to `distinct` - 1."""
-    return (np.exp(rng.random(number) * np.log(distinct + 1)) - 1).astype(int).clip(0, distinct - 1)
 
 
 def prepared(
