@@ -199,3 +199,20 @@ def value_lists(summary: Summary) -> Summary:
         "batches in order": lambda row: spread(row["evaluating"], 2),
     }
     return {"shares": table(columns, summary["columns"])}
+
+
+def alignment(summary: Summary) -> Summary:
+    """Returns the table of `experiments.speed.alignment`: what is aligned, and a column a preset."""
+    presets = {
+        preset: (
+            lambda row, preset=preset: "{ratio:.2f} [{low:.2f}, {high:.2f}]".format(**row[preset])
+        )
+        for preset in summary["cases"]
+    }
+    kinds = next(iter(summary["cases"].values()))
+    rows = [
+        {"kind": kind, **{preset: of_case[kind] for preset, of_case in summary["cases"].items()}}
+        for kind in kinds
+        if kind != "plain"
+    ]
+    return {"ratios": table({"aligned": "{kind}", **presets}, rows)}

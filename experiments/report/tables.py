@@ -75,6 +75,7 @@ PARTS: dict[str, tuple[str | Callable[[], list[Summary]], Callable[[Summary], Su
     "full_disks": ("full_disks/summary.json", no_table),
     "pairs": ("pairs/summary.json", no_table),
     "two_workers": ("two_workers/summary.json", beyond.two_workers),
+    "alignment": ("speed/alignment.json", beyond.alignment),
     "histories": ("speed/histories.json", beyond.histories),
     "value_lists": ("speed/value_lists.json", beyond.value_lists),
     "time_to_quality": ("time_to_quality/*/summary.json", time_to_quality),

@@ -2,8 +2,9 @@
 
     python -m experiments.speed.alignment
 
-Takes steps of a preset of InterHAt on random records, plain, with aligned field weights,
-with aligned order weights and with both, in turn, one thread an operation, so that what else
+Takes steps of a preset of InterHAt on random records, plain, with field weights aligned with
+one-pass effects or with effects measured against donors, with aligned order weights and with
+fields and orders, in turn, one thread an operation, so that what else
 the machine does counts little. Writes `speed/alignment.json`: for each preset the median ratio to
 the plain step of the same round, and the quartiles. A minute on one core.
 """
@@ -32,9 +33,10 @@ CASES = {
     "tuned": ("tuned", "frappe", 10),
 }
 """Preset, data set whose sizes it has, and number of fields, of 500 values each."""
-KINDS: dict[str, dict[str, float]] = {
+KINDS: dict[str, dict[str, Any]] = {
     "plain": {},
     "effects": {"effect_weight": 0.05},
+    "measured effects": {"effect_weight": 0.05, "effect_donors": 8},
     "orders": {"order_weight": 0.05},
     "both": {"effect_weight": 0.05, "order_weight": 0.05},
 }
