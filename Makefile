@@ -107,7 +107,7 @@ faithfulness: $(READY)  ## are the explanations true: planted rules; FRAPPE=<fol
 	done
 	$(if $(FRAPPE),$(PY) -m experiments.faithfulness.coalitions --results_dir=$(RESULTS) --dataset=frappe/nfm \
 	  --raw_dir="$(FRAPPE)" --note="$(NOTE)")
-	set -e; for measure in curves additivity agreement; do :; \
+	set -e; for measure in curves additivity agreement order_agreement; do :; \
 	  $(if $(FRAPPE),$(PY) -m experiments.faithfulness.$$measure --results_dir=$(RESULTS) --dataset=frappe/nfm \
 	    --raw_dir="$(FRAPPE)" --note="$(NOTE)";) \
 	  $(if $(MOVIELENS),$(PY) -m experiments.faithfulness.$$measure --results_dir=$(RESULTS) $(ON_MOVIELENS);) \

@@ -32,6 +32,8 @@ from experiments.faithfulness.additivity import largest_error
 from experiments.faithfulness.methods import ALIGNED, CONTINUED, HOW_TRAINED
 from experiments.faithfulness.models import (
     BACKGROUND,
+    LEARNING_RATES,
+    PRESETS,
     changed_once,
     explained_runs,
     with_effects,
@@ -51,12 +53,7 @@ ALIGNMENTS: dict[str, dict[str, Any]] = {
     "released": {"effect_weight": 0.05, "effect_donors": 8},
     "tuned": {"effect_weight": 0.2, "effect_donors": 8},
 }
-# The first learning rate of a model that is aligned after its training.
-LEARNING_RATES = {"released": 1e-3, "tuned": 5e-4}
 
-PRESETS = flags.DEFINE_multi_enum(
-    "explained_presets", [*ALIGNMENTS], [*ALIGNMENTS], "presets whose models are explained"
-)
 FORMS = flags.DEFINE_multi_enum("forms", [*HOW_TRAINED], [*HOW_TRAINED], "how attention is trained")
 RANKED = flags.DEFINE_integer("ranked", 1000, "test records whose fields are ranked")
 # Of which the sums of contributions are compared with the logits.

@@ -17,6 +17,12 @@ from interhat_tf.input_pipeline.dataset import PreparedDataset
 
 # Training records that exact effects are against.
 EXACT = 128
+# The first learning rate of a preset's model that is aligned after its training.
+LEARNING_RATES = {"released": 1e-3, "tuned": 5e-4}
+
+PRESETS = flags.DEFINE_multi_enum(
+    "explained_presets", [*LEARNING_RATES], [*LEARNING_RATES], "presets whose models are explained"
+)
 BACKGROUND = flags.DEFINE_integer("background", 32, "records that other values are taken from")
 
 

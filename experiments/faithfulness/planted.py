@@ -19,7 +19,14 @@ import numpy as np
 from absl import flags
 
 from experiments.common.flags import DATASET
-from experiments.common.planted_rules import FORMS, ORDERED, PLANTED_RULES, Rule, condition
+from experiments.common.planted_rules import (
+    FORMS,
+    LAST_PHASE,
+    ORDERED,
+    PLANTED_RULES,
+    Rule,
+    condition,
+)
 from experiments.common.results import read_result, write_result
 from experiments.common.running import run_program
 from experiments.common.seed_flags import SEEDS
@@ -48,9 +55,6 @@ TREES = {"lightgbm": "tree_shap", "ebm": "ebm"}
 # The form whose models are given an effect head.
 WITH_EFFECTS = "released"
 FORM = flags.DEFINE_enum("form", "released", [*FORMS, *TREES], "what is trained")
-# How order weights are aligned at falling rates after the training, which is over before weights
-# that began on another order have left it.
-LAST_PHASE = {"order_weight": 0.05, "epochs": 6}
 PLANTED_RECORDS = flags.DEFINE_integer("planted_records", 50, "matching records that are explained")
 # Training records from which donors' values are drawn.
 DONORS = 4096

@@ -202,7 +202,7 @@ def value_lists(summary: Summary) -> Summary:
 
 
 def alignment(summary: Summary) -> Summary:
-    """Returns the table of `experiments.speed.alignment`: what is aligned, and a column a preset."""
+    """Returns the table of `experiments.speed.alignment`, with a column for each preset."""
     presets = {
         preset: (
             lambda row, preset=preset: "{ratio:.2f} [{low:.2f}, {high:.2f}]".format(**row[preset])

@@ -55,10 +55,11 @@ def write_faithfulness_page(folder: pathlib.Path) -> None:
     curves = read_results("faithfulness/*/summary.json")
     agreement = sorted(read_results("faithfulness/agreement/*/*.json").values(), key=of_models)
     coalitions = list(read_results("faithfulness/coalitions/*/summary.json").values())
+    of_orders = list(read_results("faithfulness/order_agreement/*/*.json").values())
     knockoffs = list(read_results("faithfulness/knockoffs/*/summary.json").values())
     values = list(read_results("faithfulness/planted_values/*.json").values())
     additivity = list(read_results("faithfulness/additivity/*/summary.json").values())
-    if not (planted or curves or agreement or values or additivity):
+    if not (planted or curves or agreement or of_orders or values or additivity):
         return
     page = fill(
         "faithfulness.md",
@@ -71,6 +72,8 @@ def write_faithfulness_page(folder: pathlib.Path) -> None:
         triples=planted_tables.triples(planted),
         orders=planted_tables.orders(planted, "released"),
         ordered=planted_tables.orders(planted, ORDERED),
+        of_orders=of_orders,
+        orders_agreed=orders_agreed(of_orders),
         values=values,
         of_values=[of_values(summary) for summary in values],
         forms=forms(planted),
@@ -320,6 +323,43 @@ def one_pass(summaries: list[Summary]) -> Table:
         "ranks of pairs": of_seeds("pair_rank_correlation"),
     }
     return table(columns, summaries)
+
+
+def orders_agreed(summaries: list[Summary]) -> Table:
+    """Returns the table of how far order weights agree with the shares of logs of real clicks."""
+    plain = {id(s): s["forms"][PLAIN] for s in summaries}
+    rows = [
+        {**summary, "form": form, "rows": rows, "plain": plain[id(summary)]}
+        for summary in summaries
+        for form, rows in summary["forms"].items()
+    ]
+
+    def mean(key):
+        return lambda row: planted_tables.averaged([of_seed[key] for of_seed in row["rows"]])
+
+    def means(key):
+        return lambda row: ", ".join(
+            f"{share:.2f}" for share in np.mean([r[key] for r in row["rows"]], axis=0)
+        )
+
+    def against_plain(metric):
+        def cell(row):
+            both = [[of_seed[metric] for of_seed in row[key]] for key in ("rows", "plain")]
+            return "–" if row["form"] == PLAIN else interval(paired_difference(*both))
+
+        return cell
+
+    columns = {
+        **ABOUT_MODELS,
+        "α_f": mean("alpha_f"),
+        "the same for all records": mean("constant"),
+        "other donors": mean("ceiling"),
+        "mean shares": means("mean_shares"),
+        "mean α_f": means("mean_alpha_f"),
+        "AUC − plain": against_plain("auc"),
+        "logloss − plain": against_plain("logloss"),
+    }
+    return table(columns, rows)
 
 
 def of_models(summary: Summary) -> tuple[str, str, int]:
