@@ -6,8 +6,6 @@ position also holds what it has read from the others. The methods here that ask
 the model again, with fields changed, speak of the record's own values.
 """
 
-from collections.abc import Callable
-
 import keras
 import numpy as np
 import tensorflow as tf
@@ -20,8 +18,8 @@ from interhat_tf.explanation.batches import (
     in_batches,
     predict,
 )
+from interhat_tf.explanation.compiled import compiled
 from interhat_tf.explanation.field_sets import checked, mean_logits, members
-from interhat_tf.ops import cpu_kernels
 from interhat_tf.schema import MULTIVALUED, PADDING, Batch
 
 
@@ -82,7 +80,7 @@ def gradient_times_input(model: keras.Model, inputs: Batch) -> np.ndarray:
         model: An `InterHAt`, or another model with `embedding` and `predict_embedded`.
         inputs: As for `attention`.
     """
-    gradient = _embedding_gradient(model)
+    gradient = compiled(model, "embedding_gradient", _embedding_gradient)
     parts = []
     for part in in_batches(inputs, ROWS):
         fields = model.embedding(part)  # (B, m, d)
@@ -107,7 +105,7 @@ def integrated_gradients(
         background: Inputs of records that stand for the data.
         steps: Number n of points on the way. Defaults to 32.
     """
-    gradient = _embedding_gradient(model)
+    gradient = compiled(model, "embedding_gradient", _embedding_gradient)
     base = tf.reduce_mean(model.embedding(background), axis=0, keepdims=True)  # (1, m, d)
     parts = []
     for part in in_batches(inputs, ROWS):
@@ -194,12 +192,9 @@ def value_effects(model: keras.Model, inputs: Batch) -> np.ndarray:
     return effects
 
 
-def _embedding_gradient(model: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
-    @tf.function(reduce_retracing=True)
-    def gradient(fields: tf.Tensor) -> tf.Tensor:
-        with cpu_kernels(), tf.GradientTape() as tape:
-            tape.watch(fields)
-            logits = model.predict_embedded(fields)
-        return tape.gradient(logits, fields)  # (B, m, d)
-
-    return gradient
+def _embedding_gradient(model: keras.Model, fields: tf.Tensor) -> tf.Tensor:
+    """Returns the gradient of the logits by embedded fields, (B, m, d)."""
+    with tf.GradientTape() as tape:
+        tape.watch(fields)
+        logits = model.predict_embedded(fields)  # (B, 1)
+    return tape.gradient(logits, fields)  # (B, m, d)

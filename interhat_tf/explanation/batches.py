@@ -1,6 +1,5 @@
 """A model's logits and explanations as arrays, batch after batch."""
 
-import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -8,8 +7,8 @@ import keras
 import numpy as np
 
 from interhat_tf.errors import SettingError
+from interhat_tf.explanation.compiled import compiled
 from interhat_tf.explanation.selection import Condition, select_records
-from interhat_tf.ops import cpu_kernels
 from interhat_tf.schema import Batch
 
 ROWS = 8192
@@ -113,31 +112,10 @@ def in_batches(inputs: Batch, batch_size: int) -> Iterator[Batch]:
         yield {kind: values[start : start + batch_size] for kind, values in inputs.items()}
 
 
-# Kept beside the models, not in them: TensorFlow would put a function that is a
-# model's attribute into every exported SavedModel.
-_compiled_functions: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
-
-
 def _compiled(
     model: keras.Model, method: str, **arguments: Any
 ) -> Callable[[Batch], Mapping[str, Any]]:
     """Returns a model's method of inputs, compiled once per model on the TensorFlow backend."""
-    if keras.backend.backend() != "tensorflow":
-        return lambda inputs: getattr(model, method)(inputs, **arguments)
-    functions = _compiled_functions.setdefault(model, {})
     # A model that was given another effect head since explains otherwise.
     key = method, *arguments.items(), getattr(model, "effect_head", None)
-    if key not in functions:
-        import tensorflow as tf
-
-        # A strong reference would keep the model alive as long as this module.
-        reference = weakref.ref(model)
-
-        # Batch sizes differ; with reduced retracing the second one compiles for all.
-        @tf.function(autograph=False, reduce_retracing=True)
-        def call(inputs):
-            with cpu_kernels():
-                return getattr(reference(), method)(inputs, **arguments)
-
-        functions[key] = call
-    return functions[key]
+    return compiled(model, key, lambda model, inputs: getattr(model, method)(inputs, **arguments))
