@@ -7,7 +7,7 @@ graphs traced under `cpu_kernels`; any other graph may be exported, and gets pla
 
 import contextlib
 import contextvars
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -216,6 +216,43 @@ def multi_head_attention(
     return (
         ops.reshape(heads, (-1, fields, num_heads * width)),  # (B, m, h * w)
         ops.reshape(weights, (-1, num_heads, fields, fields)) if return_weights else None,
+    )
+
+
+def hierarchy(
+    features: Tensor,
+    projections: Sequence[keras.layers.Dense],
+    contexts: Sequence[keras.Variable],
+    training: bool = False,
+) -> tuple[Tensor, Tensor] | None:
+    """Returns the orders of InterHAt's hierarchy and their weights, if a CPU kernel computes them.
+
+        alpha_i = softmax_j(c_i . act(W_i^T x_i[j] + b_i)),  u_i = sum_j alpha_i[j] x_i[j]
+        x_{i+1}[j] = u_i * x_1[j] + x_i[j]
+
+    Args:
+        features: Features of the first order, (B, m, d).
+        projections: Those of the k orders, d to s units: W_i, b_i and act, a ReLU or none.
+        contexts: c_1 to c_k, (s, 1) each.
+        training: Whether the model is being trained.
+
+    Returns:
+        u_1 to u_k, (B, k, d), and alpha_1 to alpha_k, (B, k, m); or `None`, for layers to do it.
+    """
+    if not _kernel_serves(features, None, training, return_weights=False):
+        return None
+    from interhat_tf import kernels
+
+    def stacked(variables: Iterable[keras.Variable]) -> Tensor:
+        return ops.stack([variable.value for variable in variables])
+
+    biased = projections[0].use_bias
+    return kernels.hierarchy(
+        features,
+        stacked(projection.kernel for projection in projections),  # (k, d, s)
+        stacked(projection.bias for projection in projections) if biased else None,  # (k, s)
+        ops.squeeze(stacked(contexts), -1),  # (k, s)
+        relu=projections[0].activation is keras.activations.relu,
     )
 
 

@@ -99,16 +99,21 @@ def test_graphs_that_stay_in_the_process_use_kernels():
 def test_all_that_a_model_does_here_uses_kernels(schema, rng, monkeypatch):
     model, batch, labels = InterHAt(schema), random_batch(schema, rng, 8), np.arange(8) % 2
     model.compile(Adam(), keras.losses.BinaryCrossentropy(from_logits=True), jit_compile=False)
-    used, original = [], kernels.self_attention
+    used = set()
 
-    def spy(*args, **kwargs):
-        used.append("self_attention")
-        return original(*args, **kwargs)
+    def spy(name, original):
+        def call(*args, **kwargs):
+            used.add(name)
+            return original(*args, **kwargs)
 
-    monkeypatch.setattr(kernels, "self_attention", spy)
+        return call
+
+    names = {"self_attention", "hierarchy"}
+    for name in names:
+        monkeypatch.setattr(kernels, name, spy(name, getattr(kernels, name)))
     for act in (model.train_on_batch, model.test_on_batch):
         act(batch, labels)
-        assert used
+        assert used == names
         used.clear()
     answers = [
         lambda: model(batch),
@@ -121,7 +126,7 @@ def test_all_that_a_model_does_here_uses_kernels(schema, rng, monkeypatch):
     assert not used
     for answer in answers:
         np.testing.assert_allclose(answer(), expected, atol=1e-6)
-        assert used
+        assert used == names
         used.clear()
 
 
@@ -155,6 +160,66 @@ def test_second_derivatives_of_an_eager_call(schema, rng, monkeypatch, preset):
     monkeypatch.setenv(kernels.SWITCH, "0")
     expected = hessian()
     np.testing.assert_allclose(found, expected, atol=1e-6 * max(np.abs(expected).max(), 10))
+
+
+# The orders of InterHAt.
+
+FORMS = [{}, {"preset": "paper"}, {"order": 1}, {"self_attention": False, "order": 4}]
+
+
+@needs_kernels
+@pytest.mark.parametrize("form", FORMS, ids=str)
+def test_orders_are_pooled_alike(schema, rng, monkeypatch, form):
+    model = InterHAt.from_preset(form.get("preset", "released"), schema, **_without_preset(form))
+    batch = random_batch(schema, rng, 19)
+    monkeypatch.setenv(kernels.SWITCH, "0")
+    expected, explained = gradients_of(model, batch), model.explain(batch)
+    monkeypatch.delenv(kernels.SWITCH)
+    assert "InterhatHierarchy" in kernels_in(model, specs_of(model), training=True)
+    for found, right in zip(gradients_of(model, batch), expected, strict=True):
+        np.testing.assert_allclose(found, right, atol=1e-5)
+    for name, found in model.explain(batch).items():
+        np.testing.assert_allclose(found, explained[name], atol=2e-6, err_msg=name)
+
+
+@needs_kernels
+@pytest.mark.parametrize(
+    "form",
+    [{"gated_attention": True}, {"score_batch_norm": True}, {"value_dim": 5}, {"dtype": "float64"}],
+    ids=str,
+)
+def test_other_orders_are_left_to_layers(schema, form):
+    model = InterHAt(schema, **form)
+    assert "InterhatHierarchy" not in kernels_in(model, specs_of(model), training=True)
+
+
+@needs_kernels
+def test_orders_with_given_weights_are_left_to_layers(schema, rng):
+    model = InterHAt(schema, order=2)
+    fields = model.embedding(random_batch(schema, rng, 5))
+    given = np.full((2, 4), 0.25, "float32")
+    found = model.forward(fields, field_weights=given).field_weights
+    np.testing.assert_array_equal(np.stack(found), np.full((2, 1, 4), 0.25))
+
+
+def _without_preset(form):
+    return {name: value for name, value in form.items() if name != "preset"}
+
+
+def specs_of(model):
+    return {
+        kind: tf.TensorSpec(inputs.shape, inputs.dtype)
+        for kind, inputs in model.symbolic_inputs().items()
+    }
+
+
+def gradients_of(model, batch):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(tf.sin(model(batch, training=True)))
+    weights = [weight.value for weight in model.trainable_weights]
+    # One order needs no weights of orders.
+    found = tape.gradient(loss, weights, unconnected_gradients="zero")
+    return [loss, *map(tf.convert_to_tensor, found)]
 
 
 # Wide linear heads.

@@ -21,7 +21,10 @@ PRODUCTS = {
     # With W_m, head outputs are computed again, and its gradient twice, for each layout.
     "InterhatSelfAttentionGradient": (5, 10, 3),
 }
-"""Products of the CPU kernels: of every head's map, of its projections, with W_m."""
+"""Products of the attention kernels: of every head's map, of its projections, with W_m."""
+# The gradient projects twice, to pool once more and to pull back; then it is that of W and of X.
+HIERARCHIES = {"InterhatHierarchy": 1, "InterhatHierarchyGradient": 4}
+"""Products of an order's features and its W, (m, d) and (d, s) for each record."""
 CALLS = {"PartitionedCall": "f", "While": "body"}
 """Operations that run a function, and the attribute that names it; a loop counts as one round."""
 
@@ -60,8 +63,14 @@ def cost(function: Callable[..., Any], *specs: Any, fields: int) -> dict[str, in
 
 
 def _operations(graph):
-    """Yields the operations of a graph and of the functions that it calls, once each."""
-    for operation in graph.get_operations():
+    """Yields the operations that a graph's results need, and those of functions it calls, once."""
+    needed, waiting = set(), [*(tensor.op for tensor in graph.outputs), *graph.control_outputs]
+    while waiting:
+        operation = waiting.pop()
+        if operation not in needed:
+            needed.add(operation)
+            waiting += [*(tensor.op for tensor in operation.inputs), *operation.control_inputs]
+    for operation in needed:
         calls = [attribute for kind, attribute in CALLS.items() if kind in operation.type]
         if calls:
             called = operation.get_attr(calls[0]).name
@@ -87,6 +96,10 @@ def _flops(operation):
         again = outputs > 0 and "Gradient" in operation.type
         inner = (of_maps + again) * fields + of_projections * dim + of_outputs * outputs
         return 2 * records * fields * width * inner
+    if operation.type in HIERARCHIES:
+        features, kernels = operation.inputs[:2]  # (B, m, d), (k, d, s)
+        rows = _size(features) // (features.shape[-1] or 1)
+        return 2 * HIERARCHIES[operation.type] * rows * _size(kernels)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""CPU kernels in C++: attention that keeps its weights in the cache, and Adam for tables.
+"""CPU kernels in C++: attention and orders that stay in the cache, and Adam for tables.
 
     python -m interhat_tf.kernels
 
@@ -9,7 +9,7 @@ the environment, TensorFlow's own operations compute the same.
 """
 
 from interhat_tf.kernels.library import LIBRARY, SWITCH, are_usable, build
-from interhat_tf.kernels.operations import attention, self_attention, table_adam
+from interhat_tf.kernels.operations import attention, hierarchy, self_attention, table_adam
 
 __all__ = [
     "LIBRARY",
@@ -17,6 +17,7 @@ __all__ = [
     "are_usable",
     "attention",
     "build",
+    "hierarchy",
     "self_attention",
     "table_adam",
 ]

@@ -25,6 +25,12 @@ def register(operations: Any) -> None:
         self_attention_by_tensorflow,
         ("num_heads", "scale", "relu"),
     )
+    _register(
+        "InterhatHierarchy",
+        operations.interhat_hierarchy_gradient,
+        hierarchy_by_tensorflow,
+        ("relu",),
+    )
 
 
 def attention_by_tensorflow(
@@ -57,22 +63,40 @@ def self_attention_by_tensorflow(
     return tf.matmul(heads, output_kernel) if output_kernel.shape[0] else heads
 
 
+def hierarchy_by_tensorflow(
+    features: tf.Tensor, kernels: tf.Tensor, biases: tf.Tensor, contexts: tf.Tensor, *, relu: bool
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the same as the kernel `hierarchy`, by operations that have all derivatives."""
+    orders, weights, of_order = [], [], features
+    for i in range(kernels.shape[0]):
+        rows = tf.matmul(of_order, kernels[i])  # (B, m, s)
+        rows = rows + biases[i] if biases.shape[0] else rows
+        scores = tf.linalg.matvec(tf.nn.relu(rows) if relu else rows, contexts[i])  # (B, m)
+        alpha = tf.nn.softmax(scores)
+        orders.append(tf.linalg.matvec(of_order, alpha, transpose_a=True))  # (B, d)
+        weights.append(alpha)
+        of_order = orders[-1][:, tf.newaxis] * features + of_order  # (B, m, d)
+    return tf.stack(orders, axis=1), tf.stack(weights, axis=1)  # (B, k, d), (B, k, m)
+
+
 def _register(name: str, by_kernel: Callable, by_tensorflow: Callable, attributes: tuple) -> None:
-    def first(operation: tf.Operation, gradient: tf.Tensor) -> Any:
-        return by_kernel(*operation.inputs, gradient=gradient, **_of(operation, attributes))
+    def first(operation: tf.Operation, *gradients: tf.Tensor) -> Any:
+        return by_kernel(*operation.inputs, *gradients, **_of(operation, attributes))
 
     def second(operation: tf.Operation, *gradients: tf.Tensor) -> Any:
         """No kernel computes this: what it is the gradient of is computed again, in the open."""
         # Keys and values may be one tensor; each is to have its own gradient.
-        *inputs, gradient = map(tf.identity, operation.inputs)
+        everything = [tf.identity(tensor) for tensor in operation.inputs]
+        inputs, given = everything[: len(gradients)], everything[len(gradients) :]
         with tf.GradientTape() as outer:
-            outer.watch([*inputs, gradient])
+            outer.watch(everything)
             with tf.GradientTape() as inner:
                 inner.watch(inputs)
                 outputs = by_tensorflow(*inputs, **_of(operation, attributes))
-            found = inner.gradient(outputs, inputs, gradient, tf.UnconnectedGradients.ZERO)
-        inputs = [*inputs, gradient]
-        return outer.gradient(found, inputs, list(gradients), tf.UnconnectedGradients.ZERO)
+            found = inner.gradient(
+                tf.nest.flatten(outputs), inputs, given, tf.UnconnectedGradients.ZERO
+            )
+        return outer.gradient(found, everything, list(gradients), tf.UnconnectedGradients.ZERO)
 
     for of, function in ((name, first), (f"{name}Gradient", second)):
         with contextlib.suppress(KeyError):  # an earlier import of this module has told it

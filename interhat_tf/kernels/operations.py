@@ -84,6 +84,39 @@ def self_attention(
     )
 
 
+def hierarchy(
+    features: tf.Tensor,
+    kernels: tf.Tensor,
+    biases: tf.Tensor | None,
+    contexts: tf.Tensor,
+    relu: bool,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the orders of InterHAt's hierarchy, and the weights that pool them.
+
+        alpha_i = softmax_j(c_i . act(W_i^T x_i[j] + b_i)),  u_i = sum_j alpha_i[j] x_i[j]
+        x_{i+1}[j] = u_i * x_1[j] + x_i[j]
+
+    in one operation, which writes no x_i to memory.
+
+    Args:
+        features: float32 features of the first order, (B, m, d).
+        kernels: W_1 to W_k, (k, d, s).
+        biases: b_1 to b_k, (k, s), or `None` for none.
+        contexts: c_1 to c_k, (k, s).
+        relu: Whether act is a ReLU; otherwise there is none.
+
+    Returns:
+        u_1 to u_k, (B, k, d), and alpha_1 to alpha_k, (B, k, m).
+
+    Raises:
+        tf.errors.InvalidArgumentError: If the shapes do not fit together.
+    """
+    biases = tf.zeros((0, 0)) if biases is None else biases
+    return _load().interhat_hierarchy(
+        features=features, kernels=kernels, biases=biases, contexts=contexts, relu=relu
+    )
+
+
 def table_adam(
     table: tf.Variable,
     first_moment: tf.Variable,

@@ -1,12 +1,13 @@
 """Attentional aggregation, the pooling of InterHAt's hierarchy (Section 3.3)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 from keras import ops
 
 from interhat_tf.layers.batch_normalization import BatchNormalization
-from interhat_tf.ops import Shape, Tensor
+from interhat_tf.ops import Shape, Tensor, hierarchy
 from interhat_tf.utils.config import Activation, ConfigFromSignature, Regularizer
 
 NO_SCORE = -3e4
@@ -151,6 +152,34 @@ class AttentionalAggregation(ConfigFromSignature):
         """Returns the shapes of the aggregation and of its weights."""
         batch, count, dim = inputs_shape
         return (batch, values_shape[-1] if values_shape else dim), (batch, count)
+
+
+def pool_orders(
+    aggregations: Sequence[AttentionalAggregation], first: Tensor, training: bool
+) -> tuple[Tensor, Tensor] | None:
+    """Returns the orders u_1 ... u_k, (B, k, d), and their weights, (B, k, m), by one kernel.
+
+    What it does is Equations 1 to 3: each aggregation pools the features of its order, which
+    `CrossLayer` would have made. `None` if no kernel does.
+
+    Args:
+        aggregations: Those of order 1 to k, built.
+        first: The features of the first order X_1, (B, m, d).
+        training: Whether the model is being trained.
+    """
+    symbolic = isinstance(first, keras.KerasTensor)  # as when a model creates its weights
+    if symbolic or first.shape[1] == 1 or not all(map(_is_plain, aggregations)):
+        return None
+    projections = [of_order.projection for of_order in aggregations]
+    contexts = [of_order.context for of_order in aggregations]
+    return hierarchy(first, projections, contexts, training)
+
+
+def _is_plain(aggregation: AttentionalAggregation) -> bool:
+    """Returns whether an aggregation is as the kernel has it."""
+    linear_or_relu = keras.activations.linear, keras.activations.relu
+    changed = aggregation.gated or aggregation.batch_norm
+    return not changed and aggregation.activation in linear_or_relu
 
 
 def softmax_of_present(scores: Tensor, present: Tensor | None) -> Tensor:

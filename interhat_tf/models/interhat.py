@@ -13,6 +13,7 @@ from interhat_tf.layers import (
     FieldAwareValues,
     MultiHeadSelfAttention,
 )
+from interhat_tf.layers.attentional_aggregation import pool_orders
 from interhat_tf.models.click_model import l2
 from interhat_tf.models.explaining_model import Forward
 from interhat_tf.models.output_mlp import make_hidden_layers
@@ -233,15 +234,7 @@ class InterHAt(PresetModel):
     ) -> Forward:
         """Returns the logits of embedded fields, and what they were made of."""
         first, heads = self._attend(fields, training, return_heads)  # X_1, (B, m, d)
-        features, aggregations, alphas = [], [], []
-        for i, aggregate in enumerate(self.aggregations):
-            # X_{i+1} = u_i * X_1 + X_i, (B, m, d)  (Equation 3)
-            features.append(self.cross(aggregations[-1], first, features[-1]) if i else first)
-            weights = None if field_weights is None else field_weights[i : i + 1]  # (1, m)
-            u, alpha = aggregate(features[-1], weights=weights, training=training)  # (B, d), (B, m)
-            aggregations.append(u)  # (Equations 1 and 2)
-            alphas.append(alpha)
-        orders = ops.stack(aggregations, axis=1)  # u_1 ... u_k, (B, k, d)
+        orders, alphas, features = self._pool(first, field_weights, training)
         values = self._values(features, alphas)  # o_1 ... o_k, (B, k, d')
         weights = None if order_weights is None else ops.expand_dims(order_weights, 0)  # (1, k)
         output, alpha_f = self.order_aggregation(orders, values, weights, training=training)
@@ -249,6 +242,24 @@ class InterHAt(PresetModel):
         for layer in self.mlp:
             hidden = layer(hidden, training=training)  # (B, units), at last (B, 1)
         return Forward(hidden, output, alpha_f, alphas, orders, features, fields, heads)
+
+    def _pool(
+        self, first: Tensor, field_weights: Tensor | None, training: bool
+    ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+        """Returns u_1 ... u_k, (B, k, d), and of each order its weights, (B, m), and X_i."""
+        pooled = pool_orders(self.aggregations, first, training) if field_weights is None else None
+        features, orders, alphas = [first], [], []
+        for i, aggregate in enumerate(self.aggregations):
+            if i:  # X_{i+1} = u_i * X_1 + X_i, (B, m, d)  (Equation 3)
+                features.append(self.cross(orders[-1], first, features[-1]))
+            if pooled is not None:
+                u, alpha = pooled[0][:, i], pooled[1][:, i]  # (B, d), (B, m)
+            else:
+                weights = None if field_weights is None else field_weights[i : i + 1]  # (1, m)
+                u, alpha = aggregate(features[-1], weights=weights, training=training)
+            orders.append(u)  # (Equations 1 and 2)
+            alphas.append(alpha)
+        return ops.stack(orders, axis=1) if pooled is None else pooled[0], alphas, features
 
     def _values(self, features: list[Tensor], alphas: list[Tensor]) -> Tensor | None:
         """Returns what the orders add up to u_f, (B, k, d'), if it is not u_1 ... u_k."""

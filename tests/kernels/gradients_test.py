@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from interhat_tf import kernels
-from tests.kernels.reference import attention_by_tensorflow, needs_kernels
+from tests.kernels.reference import attention_by_tensorflow, hierarchy_by_tensorflow, needs_kernels
 
 pytestmark = needs_kernels
 
@@ -73,6 +73,22 @@ def test_self_attention(rng, biased, outputs):
         return tf.matmul(heads, others[-1]) if outputs else heads
 
     assert_same(by_kernel, inputs, by_tensorflow)
+
+
+@pytest.mark.parametrize("biased", [False, True])
+def test_hierarchy(rng, biased):
+    inputs = [rng.normal(size=(5, 4, 3)), rng.normal(size=(2, 3, 6)) / 2]
+    inputs += [rng.normal(size=(2, 6)) for _ in range(1 + biased)]
+
+    def pooled(function):
+        def both(features, kernels, *others):
+            biases = others[0] if biased else None
+            orders, weights = function(features, kernels, biases, others[-1], relu=biased)
+            return tf.concat([orders, weights], axis=-1)
+
+        return both
+
+    assert_same(pooled(kernels.hierarchy), inputs, pooled(hierarchy_by_tensorflow))
 
 
 def test_jacobian_and_forward_mode(rng):

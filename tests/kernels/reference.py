@@ -1,4 +1,4 @@
-"""Attention by TensorFlow's operations, to hold the kernels against, in any precision."""
+"""What the kernels are held against: the same by TensorFlow's operations, in any precision."""
 
 import pytest
 import tensorflow as tf
@@ -21,6 +21,21 @@ def attention_by_tensorflow(query, key, value, num_heads, scale):
     scores = tf.matmul(split(query) * tf.cast(scale, query.dtype), split(key), transpose_b=True)
     heads = tf.matmul(tf.nn.softmax(scores), split(value))  # (B, h, m, d_K)
     return tf.reshape(tf.transpose(heads, (0, 2, 1, 3)), query.shape)
+
+
+def hierarchy_by_tensorflow(features, kernels, biases, contexts, relu):
+    """Returns what `kernels.hierarchy` returns, in the inputs' precision."""
+    orders, weights, current = [], [], features
+    for i in range(kernels.shape[0]):
+        projected = tf.einsum("bmd,ds->bms", current, kernels[i])
+        if biases is not None:
+            projected += biases[i]
+        if relu:
+            projected = tf.nn.relu(projected)
+        weights.append(tf.nn.softmax(tf.einsum("bms,s->bm", projected, contexts[i])))
+        orders.append(tf.einsum("bm,bmd->bd", weights[-1], current))
+        current = orders[-1][:, tf.newaxis, :] * features + current
+    return tf.stack(orders, 1), tf.stack(weights, 1)
 
 
 def output_and_gradients(function, inputs, gradient):

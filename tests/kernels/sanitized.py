@@ -18,7 +18,13 @@ HERE = pathlib.Path(__file__).parent
 CHECKS = "address,signed-integer-overflow,shift,integer-divide-by-zero,unreachable,return,bounds"
 OPTIONS = ("-O1", "-g1", "-fno-omit-frame-pointer", f"-fsanitize={CHECKS}")
 LIBRARY = "INTERHAT_SANITIZED_LIBRARY"
-TESTS = ("attention_test.py", "self_attention_test.py", "adam_test.py", "gradients_test.py")
+TESTS = (
+    "attention_test.py",
+    "self_attention_test.py",
+    "hierarchy_test.py",
+    "adam_test.py",
+    "gradients_test.py",
+)
 # Python and TensorFlow keep memory until the end, and are not built with sanitizers.
 ADDRESSES = "detect_leaks=0:detect_container_overflow=0:alloc_dealloc_mismatch=0"
 FAULTS = {

@@ -12,13 +12,23 @@ def test_products_by_hand():
     def function(records):
         rows = tf.reshape(records, (15, 4))
         wide = tf.matmul(rows, tf.ones((4, 6)))  # 15 * 6 sums of 4 products
-        tf.matmul(wide, wide, transpose_a=True)  # 6 * 6 sums of 15
-        return tf.matmul(records, records, transpose_b=True)  # 5 * 3 * 3 sums of 4
+        square = tf.matmul(wide, wide, transpose_a=True)  # 6 * 6 sums of 15
+        return square, tf.matmul(records, records, transpose_b=True)  # 5 * 3 * 3 sums of 4
 
     found = cost(function, RECORDS, fields=3)
     assert found["flops"] == 2 * (15 * 6 * 4 + 6 * 6 * 15 + 5 * 3 * 3 * 4)
     # The last product writes numbers about pairs of the 3 fields.
     assert found["map_bytes"] == 4 * 5 * 3 * 3
+
+
+def test_what_no_result_needs_is_not_computed():
+    @tf.function
+    def function(records):
+        tf.matmul(records, records, transpose_b=True)
+        return records * 2.0
+
+    found = cost(function, RECORDS, fields=3)
+    assert found["operations"] == 1 and found["flops"] == 0
 
 
 def test_bytes_are_what_operations_read_and_write():
@@ -56,7 +66,8 @@ def test_look_up_and_update_count_what_they_touch():
 def test_products_of_the_cpu_kernels():
     @tf.function
     def attend(query):  # two heads of width 2
-        return tf.gradients(kernels.attention(query, query, query, num_heads=2, scale=1.0), query)
+        result = kernels.attention(query, query, query, num_heads=2, scale=1.0)
+        return result, tf.gradients(result, query)
 
     products = 2 + 5  # forward, and with the maps computed again backward
     found = cost(attend, RECORDS, fields=3)
@@ -68,12 +79,21 @@ def test_products_of_the_cpu_kernels():
         weights = [tf.ones((4, 4))] * 3
         output = tf.ones((4, 6))
         result = kernels.self_attention(inputs, weights, None, output, 2, 1.0, relu=False)
-        return tf.gradients(result, [inputs, *weights, output])
+        return result, tf.gradients(result, [inputs, *weights, output])
 
     maps = found["flops"] + 2 * 5 * 2 * 3 * 3 * 2  # head outputs are computed again as well
     projections = 3 + (4 + 3 + 3)  # forward; again, and gradients of weights and of inputs
     flops = maps + projections * 2 * 5 * 3 * 4 * 4 + (1 + 3) * 2 * 5 * 3 * 4 * 6
     assert cost(project_and_attend, RECORDS, fields=3)["flops"] == flops
+
+    @tf.function
+    def pool(features):  # two orders, projected to 6 units
+        weights = [tf.ones((2, 4, 6)), tf.ones((2, 6)), tf.ones((2, 6))]
+        results = kernels.hierarchy(features, *weights, relu=True)
+        return results, tf.gradients(results, [features, *weights])
+
+    projections = 1 + 4  # forward; twice again, and gradients of weights and of features
+    assert cost(pool, RECORDS, fields=3)["flops"] == projections * 2 * 5 * 3 * 2 * 4 * 6
     table = tf.Variable(tf.zeros((1000, 4)))
 
     @tf.function
@@ -93,8 +113,10 @@ def test_a_loop_counts_as_one_round():
 
     @tf.function
     def loop(records, rounds):
+        product = tf.zeros((5, 3, 3))
         for _ in tf.range(rounds):
-            inner(records)
+            product = inner(records)
+        return product
 
     found = cost(loop, RECORDS, tf.TensorSpec((), tf.int32), fields=3)
     assert found["flops"] == cost(inner, RECORDS, fields=3)["flops"]
