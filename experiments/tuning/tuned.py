@@ -41,6 +41,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "dropout 0.3": {"dropout": 0.3},
     "EMA 0.99": {"ema_momentum": 0.99},
     "EMA 0.998": {"ema_momentum": 0.998},
+    **{f"self-distillation {n}": {"self_distillation": n} for n in (0.3, 1.0, 3.0)},
     "falling learning rate": {"learning_rate_factor": 0.1},
     "patience 3": {"patience": 3},
     "learning rate 2e-4": {"learning_rate": 2e-4},
