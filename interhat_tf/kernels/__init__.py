@@ -3,7 +3,7 @@
     python -m interhat_tf.kernels
 
 builds them for the TensorFlow that is installed. It needs a C++ compiler (`$CXX` or
-`c++`), and takes half a minute. Training, prediction, explanation and eager calls use them
+`c++`), and takes up to a minute. Training, prediction, explanation and eager calls use them
 from then on, and no exported model needs them; without them, or with `INTERHAT_KERNELS=0` in
 the environment, TensorFlow's own operations compute the same.
 """

@@ -1,5 +1,6 @@
 """The library of CPU kernels: how it is built, and whether it can be used."""
 
+import concurrent.futures
 import hashlib
 import os
 import pathlib
@@ -56,35 +57,47 @@ def build() -> pathlib.Path:
     return LIBRARY
 
 
-def compile_to(path: pathlib.Path, compiler: Sequence[str], *options: str) -> None:
+def compile_to(
+    path: pathlib.Path, compiler: Sequence[str], *options: str, also: Sequence[pathlib.Path] = ()
+) -> None:
     """Compiles the kernels, and puts the digest of the library behind it.
 
     Args:
-        path: The library's file.
+        path: The library's file. Its folder takes what comes of single sources, too.
         compiler: The compiler's command.
         *options: More of its options.
+        also: More sources that go into the library. Defaults to none.
 
     Raises:
         KernelError: If it fails; the message holds what it said.
     """
+    sources = [*(source for source in SOURCES if source.suffix == ".cc"), *also]
+    objects = [path.parent / f"{source.stem}.o" for source in sources]
     flags = [
         # TensorFlow's headers are not ours to warn about.
         f"-isystem{flag[2:]}" if flag.startswith("-I") else flag
         for flag in tf.sysconfig.get_compile_flags()
     ]
-    command = [
-        # A square root sets no error number, so that vectors of them can be computed.
-        *(*compiler, "-O3", "-fno-math-errno", "-shared", "-fPIC", "-Wall", "-Wno-psabi"),
-        *(*options, *flags, *(str(path) for path in SOURCES if path.suffix == ".cc")),
-        *("-o", str(path)),
-        *tf.sysconfig.get_link_flags(),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise KernelError(f"{compiler[0]} failed:\n{done.stderr[-4000:]}")
+    # A square root sets no error number, so that vectors of them can be computed.
+    own = ["-O3", "-fno-math-errno", "-fPIC", "-Wall", "-Wno-psabi", *options]
+
+    def compile_one(source: pathlib.Path, to: pathlib.Path) -> None:
+        _run([*compiler, *own, *flags, "-c", str(source), "-o", str(to)])
+
+    # Each compiler is a process, and one source takes as long as all others.
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as threads:
+        list(threads.map(compile_one, sources, objects))
+    linked = [*map(str, objects), "-o", str(path), *tf.sysconfig.get_link_flags()]
+    _run([*compiler, "-shared", *options, *linked])
     content = path.read_bytes()
     with path.open("ab") as file:
         file.write(hashlib.sha256(content).digest())
+
+
+def _run(command: Sequence[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise KernelError(f"{command[0]} failed:\n{done.stderr[-4000:]}")
 
 
 def is_whole(path: pathlib.Path) -> bool:

@@ -65,8 +65,8 @@ def _path_of(library: str) -> str:
 def _build(path: pathlib.Path) -> None:
     from interhat_tf.kernels import library
 
-    fault = str(HERE / "fault.cc")
-    library.compile_to(path, ["g++"], *OPTIONS, "-fno-sanitize-recover=all", fault)
+    options = (*OPTIONS, "-fno-sanitize-recover=all")
+    library.compile_to(path, ["g++"], *options, also=[HERE / "fault.cc"])
 
 
 def _find(fault: str, message: str, path: pathlib.Path, environment: dict[str, str]) -> None:
