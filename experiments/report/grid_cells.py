@@ -8,6 +8,7 @@ FORMS = {
     "interhat": "InterHAt, released",
     "interhat_paper": "InterHAt, paper, d_K = d / h",
     "interhat_wide": "InterHAt, paper, d_K = s",
+    "interhat_tuned": "InterHAt, tuned",
 }
 
 

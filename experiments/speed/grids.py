@@ -66,7 +66,7 @@ class Grid:
 
 # A penalty on a whole table would give each of its rows a gradient.
 UNPENALISED = {"embedding_l2": 0.0}
-EXPLAINED = ("interhat", "interhat_s", "interhat_paper")
+EXPLAINED = ("interhat", "interhat_s", "interhat_paper", "interhat_tuned")
 # The paper's models and AutoInt, and InterHAt's forms, `paper` with both readings of d_K.
 RIVALS = ("wide_deep", "dcn", "ipnn", "deepfm", "xdeepfm", "autoint")
 FIGURE_2 = [*RIVALS, *EXPLAINED, "interhat_wide"]

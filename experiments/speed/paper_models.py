@@ -22,13 +22,14 @@ PAPERS = {
     # A vector of this width for each pair of a value and another field.
     "ffm": {"embedding_dim": 4},
 }
-# The released form, the ablation, and the printed equations. The paper does not give d_K: it is
-# d / h or 1, whichever is more, or s.
+# The released form, the ablation, the printed equations, and the preset for a log of one's own. The
+# paper does not give d_K: it is d / h or 1, whichever is more, or s.
 INTERHAT = {
     "interhat": ("interhat", "released"),
     "interhat_s": ("interhat_s", "released"),
     "interhat_paper": ("interhat", "paper"),
     "interhat_wide": ("interhat", "paper"),
+    "interhat_tuned": ("interhat", "tuned"),
 }
 
 
