@@ -154,7 +154,7 @@ def multi_head_self_attention(
         keras.activations.linear,
         keras.activations.relu,
     )
-    if one_kernel and _kernel_serves(inputs, dropout, training, return_weights):
+    if one_kernel and _kernel_serves(inputs, training, dropout, return_weights):
         return _by_one_kernel(inputs, query, key, value, output, num_heads, temperature), None
     if output is None:
         return multi_head_attention(query(inputs), key(inputs), value(inputs), **options)
@@ -193,7 +193,7 @@ def multi_head_attention(
     Returns:
         The head outputs [H_1; ...; H_h], (B, m, h * w), and A, (B, h, m, m), or `None`.
     """
-    if _kernel_serves(query, dropout, training, return_weights):
+    if _kernel_serves(query, training, dropout, return_weights):
         from interhat_tf import kernels
 
         return kernels.attention(query, key, value, num_heads, 1 / temperature), None
@@ -239,7 +239,7 @@ def hierarchy(
     Returns:
         u_1 to u_k, (B, k, d), and alpha_1 to alpha_k, (B, k, m); or `None`, for layers to do it.
     """
-    if not _kernel_serves(features, None, training, return_weights=False):
+    if not _kernel_serves(features, training):
         return None
     from interhat_tf import kernels
 
@@ -256,8 +256,8 @@ def hierarchy(
     )
 
 
-def _kernel_serves(inputs, dropout, training, return_weights):
-    """Returns whether a CPU kernel computes an attention: in float32, its weights unseen."""
+def _kernel_serves(inputs, training, dropout=None, return_weights=False):
+    """Returns whether a CPU kernel computes it: in float32, attention with its weights unseen."""
     if _drops(dropout, training) or return_weights:
         return False
     if keras.backend.backend() != "tensorflow" or inputs.dtype != "float32":

@@ -369,8 +369,8 @@ class HierarchyOp : public interhat::OpKernel {
   }
 
   // What a block costs, in products.
-  static int64_t cost_of(const Problem& problem, int times) {
-    return static_cast<int64_t>(times) * problem.orders * problem.fields * problem.of_kernel();
+  static int64_t cost_of(const Problem& problem) {
+    return static_cast<int64_t>(problem.orders) * problem.fields * problem.of_kernel();
   }
 
  private:
@@ -390,7 +390,7 @@ class Hierarchy : public HierarchyOp {
     float* const to_orders = orders->flat<float>().data();
     float* const to_weights = weights->flat<float>().data();
     const int64_t together = interhat::lanes();
-    interhat::shard(context, blocks_of(problem), cost_of(problem, 1),
+    interhat::shard(context, blocks_of(problem), cost_of(problem),
                     [&](int64_t first, int64_t last) {
                       interhat::run<Forward>(problem, to_orders, to_weights, first * together,
                                              std::min(last * together, problem.records));

@@ -3,7 +3,11 @@ import pytest
 import tensorflow as tf
 
 from interhat_tf import kernels
-from tests.kernels.reference import hierarchy_by_tensorflow, needs_kernels
+from tests.kernels.reference import (
+    hierarchy_by_tensorflow,
+    needs_kernels,
+    output_and_gradients,
+)
 
 pytestmark = needs_kernels
 SHAPES = [  # B, m, d, s, k: less and more than a vector of records, and all kinds of sizes
@@ -26,13 +30,6 @@ def inputs_of(rng, shape, biased):
     return [tf.constant(x, "float32") for x in inputs]
 
 
-def outputs_and_gradients(function, inputs, gradients):
-    with tf.GradientTape() as tape:
-        tape.watch(inputs)
-        outputs = function(*inputs)
-    return [*outputs, *tape.gradient(outputs, inputs, gradients)]
-
-
 def split(inputs, biased):
     features, weights, *biases, contexts = inputs
     return features, weights, biases[0] if biased else None, contexts
@@ -47,10 +44,10 @@ def test_orders_weights_and_their_gradients(rng, shape, biased, relu):
     gradients = [
         tf.constant(rng.normal(size=(batch, orders, size)), "float32") for size in (dim, fields)
     ]
-    found = outputs_and_gradients(
+    found = output_and_gradients(
         lambda *inputs: kernels.hierarchy(*split(inputs, biased), relu=relu), inputs, gradients
     )
-    expected = outputs_and_gradients(
+    expected = output_and_gradients(
         lambda *inputs: hierarchy_by_tensorflow(*split(inputs, biased), relu=relu),
         [tf.cast(x, "float64") for x in inputs],
         [tf.cast(x, "float64") for x in gradients],
@@ -65,7 +62,7 @@ def test_orders_alone_have_gradients(rng):
     """Of a loss that has no need of the weights."""
     inputs = inputs_of(rng, (9, 4, 3, 5, 2), biased=True)
     found, expected = (
-        outputs_and_gradients(
+        output_and_gradients(
             lambda *inputs, function=function: [function(*inputs, relu=True)[0]],
             inputs,
             [tf.ones((9, 2, 3))],
@@ -97,7 +94,7 @@ def test_the_same_numbers_come_again(rng):
     inputs = inputs_of(rng, (300, 9, 4, 8, 3), biased=True)
     gradients = [tf.ones((300, 3, 4)), tf.ones((300, 3, 9))]
     first, *others = (
-        outputs_and_gradients(
+        output_and_gradients(
             lambda *inputs: kernels.hierarchy(*inputs, relu=True), inputs, gradients
         )
         for _ in range(5)
@@ -109,7 +106,7 @@ def test_the_same_numbers_come_again(rng):
 
 def test_an_empty_batch_has_empty_results(rng):
     inputs = inputs_of(rng, (0, 3, 4, 5, 2), biased=True)
-    found = outputs_and_gradients(
+    found = output_and_gradients(
         lambda *inputs: kernels.hierarchy(*inputs, relu=True),
         inputs,
         [tf.zeros((0, 2, 4)), tf.zeros((0, 2, 3))],

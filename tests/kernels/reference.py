@@ -39,7 +39,8 @@ def hierarchy_by_tensorflow(features, kernels, biases, contexts, relu):
 
 
 def output_and_gradients(function, inputs, gradient):
+    """Returns what a function gives, one tensor or several, and the gradients of its inputs."""
     with tf.GradientTape() as tape:
         tape.watch(inputs)
         output = function(*inputs)
-    return [output, *tape.gradient(output, inputs, gradient)]
+    return [*tf.nest.flatten(output), *tape.gradient(output, inputs, gradient)]
