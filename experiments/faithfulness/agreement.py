@@ -36,6 +36,7 @@ from experiments.faithfulness.models import (
     PRESETS,
     changed_once,
     explained_runs,
+    halves_of,
     with_effects,
 )
 from interhat_tf.explanation import attributions
@@ -64,9 +65,7 @@ def main(_):
     data = open_data()
     records = first_records(data, "test", SUMMED)
     background = first_records(data, "train", 2 * BACKGROUND.value)
-    halves = [
-        {kind: values[part::2] for kind, values in background.items()} for part in range(2)
-    ]  # of the background, BACKGROUND records each
+    halves = halves_of(background)  # of BACKGROUND records each
     about = {
         **study_record(data),
         "seeds": SEEDS.value,

@@ -14,6 +14,7 @@ from experiments.faithfulness.field_measures import Backgrounds
 from interhat_tf.explanation.effect_fitting import fit_effects
 from interhat_tf.explanation.selection import first_records
 from interhat_tf.input_pipeline.dataset import PreparedDataset
+from interhat_tf.schema import Batch
 
 # Training records that exact effects are against.
 EXACT = 128
@@ -56,6 +57,11 @@ def changed_once(
     change(model)
     model.save(path)
     return model
+
+
+def halves_of(records: Batch) -> list[Batch]:
+    """Returns the inputs of every second record, and those of all others."""
+    return [{kind: values[part::2] for kind, values in records.items()} for part in range(2)]
 
 
 def forget_models() -> None:

@@ -25,7 +25,13 @@ from experiments.common.seed_flags import SEEDS
 from experiments.common.statistics import mean_and_std
 from experiments.common.studies import open_data, result_name, runs_of, study_record
 from experiments.faithfulness.methods import CONTINUED, PLAIN
-from experiments.faithfulness.models import LEARNING_RATES, PRESETS, changed_once, explained_runs
+from experiments.faithfulness.models import (
+    LEARNING_RATES,
+    PRESETS,
+    changed_once,
+    explained_runs,
+    halves_of,
+)
 from interhat_tf.explanation.batches import explain_inputs
 from interhat_tf.explanation.orders import order_shares
 from interhat_tf.explanation.selection import first_records
@@ -42,36 +48,33 @@ DONORS = 4096
 def main(_):
     data = open_data()
     records = first_records(data, "test", OF_ORDERS.value)
-    training = first_records(data, "train", 2 * DONORS)
-    halves = [{kind: values[part::2] for kind, values in training.items()} for part in range(2)]
+    halves = halves_of(first_records(data, "train", 2 * DONORS))  # of DONORS records each
     for preset in PRESETS.value:
-        rows: dict[str, list[dict[str, Any]]] = {PLAIN: [], CONTINUED: []}
-        runs = sorted(runs_of("interhat", preset=preset), key=lambda run: run["seed"])
+        found: dict[str, dict[int, dict[str, Any]]] = {PLAIN: {}, CONTINUED: {}}
+        runs = runs_of("interhat", preset=preset)
         folders = {run["seed"]: run["output_dir"] for run in runs}
         for seed, model, report in explained_runs(runs):
             plain = {metric: report["test"][metric] for metric in ("auc", "logloss")}
-            rows[PLAIN].append({"seed": seed, **plain, **order_agreement(model, records, *halves)})
+            found[PLAIN][seed] = {**plain, **order_agreement(model, records, *halves)}
             model = continued(model, data, folders[seed], preset)
             changed = evaluate(model, data, "test")
-            of_model = order_agreement(model, records, *halves)
-            rows[CONTINUED].append({"seed": seed, **changed, **of_model})
+            found[CONTINUED][seed] = {**changed, **order_agreement(model, records, *halves)}
+        forms = {  # runs finish in any order
+            form: [{"seed": seed, **of_form[seed]} for seed in SEEDS.value]
+            for form, of_form in found.items()
+        }
         summary = {
             **study_record(data),
             "preset": preset,
             "seeds": SEEDS.value,
             "records": OF_ORDERS.value,
             "last_phase": LAST_PHASE,
-            "forms": {form: sorted(of_form, key=by_seed) for form, of_form in rows.items()},
+            "forms": forms,
         }
         write_result(f"faithfulness/order_agreement/{result_name()}/{preset}.json", summary)
-        for form, of_form in rows.items():
-            figure = mean_and_std([row["alpha_f"] for row in of_form])
+        for form, rows in forms.items():
+            figure = mean_and_std([row["alpha_f"] for row in rows])
             print(f"{preset}, {form}: {figure['mean']:.3f} ± {figure['std']:.3f}", flush=True)
-
-
-def by_seed(row: dict[str, Any]) -> int:
-    """Returns what a study's runs are sorted by: they finish in any order."""
-    return row["seed"]
 
 
 def continued(model: keras.Model, data: PreparedDataset, folder: str, preset: str) -> keras.Model:

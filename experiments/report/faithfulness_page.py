@@ -307,8 +307,7 @@ def one_pass(summaries: list[Summary]) -> Table:
             others = plain.get((row["data"]["set"], row["preset"]))
             if row["form"] == PLAIN or not others:
                 return "–"
-            both = [[run[metric] for run in runs] for runs in (row["runs"], others)]
-            return interval(paired_difference(*both))
+            return difference(metric, row["runs"], others)
 
         return cell
 
@@ -325,11 +324,15 @@ def one_pass(summaries: list[Summary]) -> Table:
     return table(columns, summaries)
 
 
+def difference(metric: str, runs: list[Summary], others: list[Summary]) -> str:
+    """Returns a cell: what runs have above others, seed by seed."""
+    return interval(paired_difference(*([run[metric] for run in of] for of in (runs, others))))
+
+
 def orders_agreed(summaries: list[Summary]) -> Table:
     """Returns the table of how far order weights agree with the shares of logs of real clicks."""
-    plain = {id(s): s["forms"][PLAIN] for s in summaries}
     rows = [
-        {**summary, "form": form, "rows": rows, "plain": plain[id(summary)]}
+        {**summary, "form": form, "rows": rows}
         for summary in summaries
         for form, rows in summary["forms"].items()
     ]
@@ -338,16 +341,12 @@ def orders_agreed(summaries: list[Summary]) -> Table:
         return lambda row: planted_tables.averaged([of_seed[key] for of_seed in row["rows"]])
 
     def means(key):
-        return lambda row: ", ".join(
-            f"{share:.2f}" for share in np.mean([r[key] for r in row["rows"]], axis=0)
-        )
+        return lambda row: planted_tables.mean_weights(row["rows"], key)
 
     def against_plain(metric):
-        def cell(row):
-            both = [[of_seed[metric] for of_seed in row[key]] for key in ("rows", "plain")]
-            return "–" if row["form"] == PLAIN else interval(paired_difference(*both))
-
-        return cell
+        return lambda row: (
+            "–" if row["form"] == PLAIN else difference(metric, row["rows"], row["forms"][PLAIN])
+        )
 
     columns = {
         **ABOUT_MODELS,

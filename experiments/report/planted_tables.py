@@ -224,6 +224,11 @@ def learnt(run: Summary) -> bool:
     return run.get("probability", {}).get("matching", 0) > LEARNT
 
 
+def mean_weights(found: list[Summary], key: str) -> str:
+    """Returns a cell: what orders weigh, order by order, in the mean over models."""
+    return ", ".join(f"{weight:.2f}" for weight in np.mean([f[key] for f in found], axis=0))
+
+
 def orders(planted: Planted, form: str) -> Table | None:
     """Returns the table of which order a form's models name, by the shares and by alpha_f."""
     rows = []
@@ -239,9 +244,7 @@ def orders(planted: Planted, form: str) -> Table | None:
         )
 
     def mean(key):
-        return lambda row: ", ".join(
-            f"{share:.2f}" for share in np.mean([f[key] for f in row["found"]], axis=0)
-        )
+        return lambda row: mean_weights(row["found"], key)
 
     columns: dict[str, str | Callable[[Summary], str]] = {
         "rule": "{rule.title}",
