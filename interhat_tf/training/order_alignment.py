@@ -19,6 +19,8 @@ MOST_SETS = 10_000
 """Of more sets of fields, a head would take more time than the model."""
 EVERY = 12
 """One record in so many is asked about its orders: each costs 2^3 predictions."""
+LEAST_ASKED = 32
+"""So many records of a batch are asked in any case: from fewer, a head learns too little."""
 CANDIDATES = 8
 """Records of the batch among which one is sought that differs from a record in a field."""
 
@@ -30,7 +32,7 @@ class OrderAlignment(HeadAlignment):
         t_i = sum_{|S| = i} psi_S^2 / (M + 0.1)
         loss = -weight sum_i t_i log(alpha_f[i] + 1e-4)
 
-    of one record x in `EVERY`. f(x_T, b_rest) is the logit of a donor b into which the
+    of one record x in `every`. f(x_T, b_rest) is the logit of a donor b into which the
     values of x in the fields T are put; the donor differs from x in every field, if
     `CANDIDATES` other records of the batch have another value. psi_S is an
     estimate of m_S, and M the mean of sum_S psi_S^2 over the batch before. No gradient
@@ -46,13 +48,16 @@ class OrderAlignment(HeadAlignment):
         model: An `ExplainingModel` of at least two orders.
         weight: The loss's weight, above 0.
         seed: Seed of the fields that are drawn. Defaults to 0.
+        every: One record in so many is asked about its orders; see `asked_of`. Defaults to
+            `EVERY`.
 
     Raises:
         ValueError: As `check_order_alignment`.
     """
 
-    def __init__(self, model: keras.Model, weight: float, seed: int = 0):
+    def __init__(self, model: keras.Model, weight: float, seed: int = 0, every: int = EVERY):
         check_order_alignment(model)
+        self.every = every
         self.size = _largest_set(model)
         self.counts = _numbers_of_sets(model)
         super().__init__(model, weight, num_sets=sum(self.counts[1:]), seed=seed)
@@ -80,22 +85,22 @@ class OrderAlignment(HeadAlignment):
 
     def term(self, found: Any, drawn: tf.Tensor, factors: tf.Tensor | None = None) -> Term:
         """Returns the pull and the head's error, and sum_S psi_S^2, over a batch."""
-        drawn = drawn[::EVERY]  # (R, n)
+        drawn = drawn[:: self.every]  # (R, n)
         together = self._together(tf.stop_gradient(found.fields), drawn)  # (R, 2^n - 1)
-        seen = self.as_in_inference(found, EVERY)
+        seen = self.as_in_inference(found, self.every)
         heads = self.head(*self.model.effect_inputs(seen), training=self.normalise)
         estimates = tf.concat([heads["effects"], heads["pair_effects"]], axis=1)  # (R, sets)
         of_drawn = tf.gather(estimates, self._places(drawn), batch_dims=1)  # (R, 2^n - 1)
         errors = tf.reduce_sum(tf.square(of_drawn - tf.stop_gradient(together)), axis=1)  # (R,)
         squares = tf.split(tf.square(tf.stop_gradient(estimates)), self.counts, axis=1)
         strengths = tf.stack([tf.reduce_sum(s, axis=1) for s in squares], axis=1)  # (R, n)
-        weights = found.order_weights[::EVERY, : self.size]  # (R, n)
+        weights = found.order_weights[:: self.every, : self.size]  # (R, n)
         pulls = alignment_loss(weights, strengths / (self.mean_size + 0.1), least=1e-4)  # (R,)
         losses = self.weight * pulls + errors  # (R,)
         if factors is not None:
-            losses, strengths = (weigh(v, factors[::EVERY]) for v in (losses, strengths))
+            losses, strengths = (weigh(v, factors[:: self.every]) for v in (losses, strengths))
         sizes = tf.reduce_sum(strengths, keepdims=True)[0]
-        return Term(EVERY * tf.reduce_sum(losses), EVERY * sizes)
+        return Term(self.every * tf.reduce_sum(losses), self.every * sizes)
 
     def _together(self, fields: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
         """Returns m_S of the sets of drawn fields, against one donor each, (R, 2^n - 1)."""
@@ -103,7 +108,9 @@ class OrderAlignment(HeadAlignment):
         chosen = tf.one_hot(drawn, count, dtype=tf.int32)  # (R, n, m)
         inserted = tf.einsum("sn,rnm->rsm", tf.constant(self.inserted, tf.int32), chosen)
         records = tf.where(
-            inserted[..., None] > 0, fields[::EVERY, None], donors(fields)[:, None]
+            inserted[..., None] > 0,
+            fields[:: self.every, None],
+            donors(fields, self.every)[:, None],
         )  # (R, 2^n, m, d)
         logits = self.model.forward(tf.reshape(records, (-1, count, dim))).logits
         logits = tf.reshape(logits, (-1, len(self.subsets)))  # (R, 2^n)
@@ -125,8 +132,13 @@ class OrderAlignment(HeadAlignment):
         return tf.stack(places, axis=1)
 
 
-def donors(fields: tf.Tensor) -> tf.Tensor:
-    """Returns a donor of one record in `EVERY`: embedded fields, (R, m, d), of other records.
+def asked_of(batch_size: int) -> int:
+    """Returns which share of a batch is asked: one record in so many."""
+    return max(1, min(EVERY, batch_size // LEAST_ASKED))
+
+
+def donors(fields: tf.Tensor, every: int) -> tf.Tensor:
+    """Returns a donor of one record in `every`: embedded fields, (R, m, d), of other records.
 
     Each field is of a record by itself, the first of `CANDIDATES` that has another
     value there. Equal values have equal embeddings, and one of their numbers tells:
@@ -134,16 +146,17 @@ def donors(fields: tf.Tensor) -> tf.Tensor:
 
     Args:
         fields: The embedded fields of a batch, (B, m, d).
+        every: One record in so many has a donor.
     """
     rows, count = tf.shape(fields)[0], fields.shape[1]
     first = fields[:, :, 0]  # (B, m)
-    records = tf.range(0, rows, EVERY)  # (R,)
+    records = tf.range(0, rows, every)  # (R,)
     columns = tf.range(count)  # (m,)
     steps = 1 + CANDIDATES * columns[:, None] + tf.range(CANDIDATES)  # (m, c)
     # Of an empty batch there is no record to take; nothing is divided by zero.
     others = (records[:, None, None] - steps) % tf.maximum(rows, 1)  # (R, m, c)
     places = tf.stack([others, tf.broadcast_to(columns[:, None], tf.shape(others))], axis=-1)
-    differs = tf.gather_nd(first, places) != first[::EVERY, :, None]  # (R, m, c)
+    differs = tf.gather_nd(first, places) != first[::every, :, None]  # (R, m, c)
     chosen = tf.argmax(tf.cast(differs, tf.int32), axis=2)  # (R, m)
     return tf.gather_nd(fields, tf.gather(places, chosen, batch_dims=2))
 

@@ -15,7 +15,7 @@ from interhat_tf.training.effect_alignment import EffectAlignment
 from interhat_tf.training.exact_effect_alignment import ExactEffectAlignment
 from interhat_tf.training.microbatch import check_microbatches
 from interhat_tf.training.optimizers import Adam, LazyAdam, table_penalties
-from interhat_tf.training.order_alignment import OrderAlignment
+from interhat_tf.training.order_alignment import OrderAlignment, asked_of
 from interhat_tf.utils.limits import check_limits
 
 OPTIMIZERS = {"adam": Adam, "lazy_adam": LazyAdam}
@@ -167,7 +167,8 @@ class TrainingSettings:
         elif self.effect_weight:
             alignments.append(EffectAlignment(model, self.effect_weight, self.seed))
         if self.order_weight:
-            alignments.append(OrderAlignment(model, self.order_weight, self.seed))
+            every = asked_of(self.batch_size)
+            alignments.append(OrderAlignment(model, self.order_weight, self.seed, every))
         return alignments
 
     def make_optimizer(self, model: keras.Model) -> keras.optimizers.Optimizer:

@@ -14,7 +14,6 @@ import tensorflow as tf
 from data.synthetic_rules.synthetic_rules_dataset_builder import Builder, RuleConfig
 from interhat_tf import Adam, Field, InterHAt, LazyAdam, Schema, TrainingSettings, train
 from interhat_tf.input_pipeline.catalog import prepare
-from interhat_tf.training import order_alignment
 from interhat_tf.training.averaged_weights import AveragedWeights
 from interhat_tf.training.distribution import (
     check_agreement,
@@ -137,8 +136,10 @@ def trained(strategy, optimizer, alignment_weight=0.0, record_weights=None, **ho
         optimizer.build(model.trainable_variables)
     loss_sum = tf.Variable(0.0, dtype=tf.float64)
     averaged = AveragedWeights(model, 0.9)
-    kinds = (EffectAlignment, OrderAlignment) if alignment_weight else ()
-    alignments = [kind(model, alignment_weight) for kind in kinds]
+    alignments = []
+    if alignment_weight:
+        alignments.append(EffectAlignment(model, alignment_weight))
+        alignments.append(OrderAlignment(model, alignment_weight, every=1))
     how |= {"averaged": averaged, "alignments": alignments, "record_weights": record_weights}
     steps = compile_steps(model, optimizer, loss_sum, **how)
     alone = strategy.num_replicas_in_sync == 1
@@ -213,7 +214,6 @@ def align(folder, two, ids):
     # A part's fields are those that the part has in the whole batch.
     EffectAlignment.draw = lambda self, rows: tf.range(rows) % 2
     OrderAlignment.draw = lambda self, rows: tf.tile([[0, 1]], [rows, 1])  # all that there are
-    order_alignment.EVERY = 1
     model, *rest = trained(tf.distribute.get_strategy(), Adam, alignment_weight=5.0)
     save(f"{folder}/Aligned-one.npz", model, *rest, model, ids)
     for how in ("whole", "xla"):

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from interhat_tf import Adam, Field, InterHAt, Schema
 from interhat_tf.models import DNN
-from interhat_tf.training import TrainingSettings, order_alignment
+from interhat_tf.training import TrainingSettings
 from interhat_tf.training.alignment import aligned_forward
 from interhat_tf.training.order_alignment import OrderAlignment, check_order_alignment, donors
 from interhat_tf.training.step import compile_steps
@@ -32,27 +32,21 @@ def copy(model):
     return other
 
 
-@pytest.fixture
-def each_record(monkeypatch):
-    """Asks about each record, not one in twelve."""
-    monkeypatch.setattr(order_alignment, "EVERY", 1)
-
-
-def make(schema, **arguments):
+def make(schema, every=1, **arguments):
     """Returns an alignment, whose head already knows of something, and its model."""
     model = randomise(InterHAt(schema, **{**SIZES, **arguments}))
-    alignment = OrderAlignment(model, 0.5)
+    alignment = OrderAlignment(model, 0.5, every=every)
     randomise(alignment.head)
     alignment.after_step([1.5])
     return model, alignment
 
 
-def test_a_donor_differs_in_every_field_that_can(each_record):
+def test_a_donor_differs_in_every_field_that_can():
     rng = np.random.default_rng(0)
     ids = rng.integers(3, size=(50, 5))
     ids[:, 4] = 7  # a constant field has no other value
     fields = tf.constant(np.stack([ids, ids**2.0], axis=-1), tf.float32)  # (B, m, 2)
-    found = donors(fields).numpy()
+    found = donors(fields, every=1).numpy()
     assert found.shape == (50, 5, 2)
     differs = found[:, :, 0] != ids
     assert differs[:, :4].mean() > 0.99 and not differs[:, 4].any()
@@ -73,7 +67,7 @@ def test_fields_are_drawn_again_in_each_step(schema):
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_what_is_added_to_the_loss_is_the_equation(each_record, schema, batch, form):
+def test_what_is_added_to_the_loss_is_the_equation(schema, batch, form):
     model, alignment = make(schema, **FORMS[form])
     size = min(model.order, 3)
     drawn = alignment.draw(16).numpy()
@@ -92,7 +86,7 @@ def test_what_is_added_to_the_loss_is_the_equation(each_record, schema, batch, f
     ]
     sets = list(itertools.chain(*colex))
     assert psi.shape == (16, len(sets))
-    other = donors(found.fields).numpy()
+    other = donors(found.fields, every=1).numpy()
 
     def logit(row, inserted):
         record = np.where(np.isin(range(4), inserted)[:, None], fields[row], other[row])
@@ -117,9 +111,8 @@ def test_what_is_added_to_the_loss_is_the_equation(each_record, schema, batch, f
     assert logits.shape == (16,) and np.sum(errors) > 0.1 and np.std(pulls) > 0.01
 
 
-def test_one_record_in_several_stands_for_all(schema, batch, monkeypatch):
-    monkeypatch.setattr(order_alignment, "EVERY", 8)
-    _, alignment = make(schema, order=2)
+def test_one_record_in_several_stands_for_all(schema, batch):
+    _, alignment = make(schema, every=8, order=2)
     drawn = alignment.draw(16)
     _, [term] = aligned_forward(alignment.model, batch, [alignment], [drawn])
     one_of = {kind: np.repeat(values[::8], 8, axis=0) for kind, values in batch.items()}
@@ -129,7 +122,7 @@ def test_one_record_in_several_stands_for_all(schema, batch, monkeypatch):
     np.testing.assert_allclose(term.sizes, np.square(psi).sum(), rtol=1e-4)
 
 
-def test_the_pull_teaches_the_order_weights_and_the_error_the_head(each_record, schema, batch):
+def test_the_pull_teaches_the_order_weights_and_the_error_the_head(schema, batch):
     model, alignment = make(schema, order=3)
     drawn = alignment.draw(16)
 
@@ -153,6 +146,13 @@ def test_an_empty_part_of_a_batch_adds_nothing(schema, batch):
     none = {kind: values[:0] for kind, values in batch.items()}
     _, [term] = aligned_forward(alignment.model, none, [alignment], [tf.zeros((0, 2), tf.int32)])
     assert float(term.loss) == float(term.sizes[0]) == 0
+
+
+@pytest.mark.parametrize(("batch_size", "every"), [(4096, 12), (384, 12), (256, 8), (20, 1)])
+def test_of_a_small_batch_enough_records_are_asked(schema, batch_size, every):
+    settings = TrainingSettings(order_weight=0.05, batch_size=batch_size)
+    (alignment,) = settings.make_alignments(InterHAt(schema, **SIZES, order=2))
+    assert alignment.every == every
 
 
 def learnt_order_weights(rule, steps, seed=0):
