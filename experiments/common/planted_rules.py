@@ -101,8 +101,8 @@ PLANTED_RULES = {
 # The form whose order weights are aligned.
 ORDERED = "ordered"
 # How they are aligned at falling rates after the training, which is over before weights that began
-# on another order have left it.
-LAST_PHASE = {"order_weight": 0.05, "epochs": 6}
+# on another order have left it: in many steps, of few records each.
+LAST_PHASE = {"order_weight": 0.05, "epochs": 6, "batch_size": 128}
 
 # What is tried so that attention finds more: weights that are pulled to the effects, or those of
 # the orders to their shares, the printed equations, and weights that a penalty on the
