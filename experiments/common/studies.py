@@ -103,8 +103,12 @@ def run_flags(model: str, **arguments: Any) -> Run:
     run = {"dataset": DATASET.value, "data_dir": data_dir(), "model": model, **arguments}
     if EPOCHS.value:
         run["max_epochs"] = EPOCHS.value
-    digest = hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()[:10]
-    return {**run, "output_dir": f"{RUNS_DIR.value}/{dataset_name()}/{model}-{digest}"}
+    return {**run, "output_dir": f"{RUNS_DIR.value}/{dataset_name()}/{model}-{digest(run)}"}
+
+
+def digest(settings: Mapping[str, Any]) -> str:
+    """Returns a short name of settings; others have another one."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:10]
 
 
 def train_all(

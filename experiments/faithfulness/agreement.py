@@ -15,7 +15,6 @@ page`. Runs that are done are not run again.
 """
 
 import itertools
-import pathlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -106,14 +105,14 @@ def models_of(preset: str, form: str, data: PreparedDataset) -> Iterator[tuple[i
 
 def continued(model: keras.Model, data: PreparedDataset, folder: str, preset: str) -> keras.Model:
     """Returns a run's model of a preset with aligned attention and effects; its folder keeps it."""
+    how = {**ALIGNMENTS[preset], "learning_rate": LEARNING_RATES[preset]}
+    return changed_once(model, folder, "continued", how, data, align)
 
-    def align(model: keras.Model) -> None:
-        how = dict(ALIGNMENTS[preset])
-        rate = LEARNING_RATES[preset]
-        align_attention(model, data, weight=how.pop("effect_weight"), learning_rate=rate, **how)
-        fit_effects(model, data, pairs=True)
 
-    return changed_once(model, pathlib.Path(folder) / "continued.keras", align)
+def align(model: keras.Model, data: PreparedDataset, effect_weight: float, **how: Any) -> None:
+    """Aligns a model's attention, and gives it effects."""
+    align_attention(model, data, weight=effect_weight, **how)
+    fit_effects(model, data, pairs=True)
 
 
 def of_model(model: keras.Model, data: PreparedDataset) -> dict[str, float]:

@@ -10,6 +10,7 @@ from absl import flags
 
 from experiments.common.running import train_runs
 from experiments.common.seed_flags import WORKERS
+from experiments.common.studies import digest
 from experiments.faithfulness.field_measures import Backgrounds
 from interhat_tf.explanation.effect_fitting import fit_effects
 from interhat_tf.explanation.selection import first_records
@@ -44,17 +45,31 @@ def with_effects(model: keras.Model, data: PreparedDataset, folder: str) -> kera
         data: What it was trained on.
         folder: The run's folder, which keeps the model with the head.
     """
-    path = pathlib.Path(folder) / "with_effects.keras"
-    return changed_once(model, path, lambda model: fit_effects(model, data, pairs=True))
+    return changed_once(model, folder, "with_effects", {"pairs": True}, data, fit_effects)
 
 
 def changed_once(
-    model: keras.Model, path: pathlib.Path, change: Callable[[keras.Model], Any]
+    model: keras.Model,
+    folder: str,
+    name: str,
+    how: dict[str, Any],
+    data: PreparedDataset,
+    change: Callable[..., Any],
 ) -> keras.Model:
-    """Returns a model after a change, which is made once: a file keeps what came of it."""
+    """Returns a run's model after a change, which is made once.
+
+    Args:
+        model: The model.
+        folder: The run's folder, in which a file keeps what came of it.
+        name: The file's name; a digest of `how` follows.
+        how: Arguments of the change.
+        data: What the model was trained on.
+        change: Called as `change(model, data, **how)`.
+    """
+    path = pathlib.Path(folder) / f"{name}-{digest(how)}.keras"
     if path.exists():
         return keras.saving.load_model(path)
-    change(model)
+    change(model, data, **how)
     model.save(path)
     return model
 

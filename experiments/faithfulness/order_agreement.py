@@ -3,7 +3,7 @@
     python -m experiments.faithfulness.order_agreement --dataset=frappe/nfm --raw_dir=FOLDER
 
 Explains test records by the models of each of `--explained_presets` and `--seeds`: as they
-are trained, *plain*, and after six more epochs that align their order weights with the
+are trained, *plain*, and after three more epochs that align their order weights with the
 order shares, *continued*. Correlates, over records and orders, α_f with the shares of the
 model's k orders. Beside it stand a bound from above, the shares against other donors, and the
 same weights for all records, the mean shares against those donors. Writes
@@ -11,14 +11,12 @@ same weights for all records, the mean shares against those donors. Writes
 not run again.
 """
 
-import pathlib
 from typing import Any
 
 import keras
 import numpy as np
 from absl import flags
 
-from experiments.common.planted_rules import LAST_PHASE
 from experiments.common.results import write_result
 from experiments.common.running import run_program
 from experiments.common.seed_flags import SEEDS
@@ -26,7 +24,6 @@ from experiments.common.statistics import mean_and_std
 from experiments.common.studies import open_data, result_name, runs_of, study_record
 from experiments.faithfulness.methods import CONTINUED, PLAIN
 from experiments.faithfulness.models import (
-    LEARNING_RATES,
     PRESETS,
     changed_once,
     explained_runs,
@@ -41,6 +38,10 @@ from interhat_tf.training import align_attention
 from interhat_tf.training.evaluation import evaluate
 
 OF_ORDERS = flags.DEFINE_integer("of_orders", 500, "test records whose orders are compared")
+# How order weights are aligned after the training: a real log is soon learnt by heart.
+ORDER_ALIGNMENT = {"order_weight": 0.05, "epochs": 3, "batch_size": 256}
+# The first learning rate of a preset's model.
+LEARNING_RATES = {"released": 3e-4, "tuned": 1e-4}
 # Training records from which the values of either draw of donors are.
 DONORS = 4096
 
@@ -68,7 +69,7 @@ def main(_):
             "preset": preset,
             "seeds": SEEDS.value,
             "records": OF_ORDERS.value,
-            "last_phase": LAST_PHASE,
+            "order_alignment": {**ORDER_ALIGNMENT, "learning_rate": LEARNING_RATES[preset]},
             "forms": forms,
         }
         write_result(f"faithfulness/order_agreement/{result_name()}/{preset}.json", summary)
@@ -79,9 +80,8 @@ def main(_):
 
 def continued(model: keras.Model, data: PreparedDataset, folder: str, preset: str) -> keras.Model:
     """Returns a run's model with aligned order weights; the run's folder keeps it."""
-    how = {**LAST_PHASE, "learning_rate": LEARNING_RATES[preset]}
-    path = pathlib.Path(folder) / "ordered.keras"
-    return changed_once(model, path, lambda model: align_attention(model, data, weight=0.0, **how))
+    how = {"weight": 0.0, **ORDER_ALIGNMENT, "learning_rate": LEARNING_RATES[preset]}
+    return changed_once(model, folder, "ordered", how, data, align_attention)
 
 
 def order_agreement(
