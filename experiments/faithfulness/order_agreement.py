@@ -39,7 +39,7 @@ from interhat_tf.training.evaluation import evaluate
 
 OF_ORDERS = flags.DEFINE_integer("of_orders", 500, "test records whose orders are compared")
 # How order weights are aligned after the training: a real log is soon learnt by heart.
-ORDER_ALIGNMENT = {"order_weight": 0.05, "epochs": 3, "batch_size": 256}
+ORDER_ALIGNMENT = {"order_weight": 0.2, "epochs": 3, "batch_size": 256}
 # The first learning rate of a preset's model.
 LEARNING_RATES = {"released": 3e-4, "tuned": 1e-4}
 # Training records from which the values of either draw of donors are.

@@ -82,6 +82,20 @@ def latency(summary: Summary) -> Summary:
     }
 
 
+def onnx_forms(summary: Summary) -> Summary:
+    """Returns the table of `experiments.speed.onnx_forms`."""
+    columns = {
+        "form": "{form}",
+        "threads": "{threads}",
+        "records": "{records:,}",
+        "p50, ms": lambda row: f"{row['p50'] * 1e3:,.2f}",
+        "times as fast": "{times_faster:.2f}",
+        "largest error": lambda row: f"{row['largest_error']:.0e}" if row["largest_error"] else "–",
+        "file, MB": "{megabytes:.1f}",
+    }
+    return {"title": summary["size"].capitalize(), "times": table(columns, summary["rows"])}
+
+
 def explanations(summary: Summary) -> Summary:
     """Returns the table of `experiments.speed.explanations`: a line for each way to explain."""
     rates: dict[str, dict[str, float]] = {}

@@ -55,6 +55,7 @@ PARTS: dict[str, tuple[str | Callable[[], list[Summary]], Callable[[Summary], Su
     "lazy_adam": ("lazy_adam/*/summary.json", beyond.lazy_adam),
     "explanations": ("speed/explanations/*.json", beyond.explanations),
     "latency": ("speed/latency.json", beyond.latency),
+    "onnx_forms": ("speed/onnx_forms.json", beyond.onnx_forms),
     "preparation": ("speed/preparation.json", beyond.preparation),
     "readers": ("speed/readers.json", beyond.readers),
     "tuned": ("tuned/*/summary.json", changes),

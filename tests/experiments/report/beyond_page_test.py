@@ -17,6 +17,13 @@ def test_latency(measured, page_of):
     assert "| ONNX | 10,000 | 1,500.00 | 2,500.00 |" in text and "20 of 10,000 records" in text
 
 
+def test_forms_of_an_onnx_file(measured, page_of):
+    row = {"form": "of 8 bits", "threads": 2, "records": 2048, "p50": 0.125, "times_faster": 1.234}
+    row |= {"largest_error": 0.0041, "megabytes": 7.25}
+    text = page_of(onnx_forms={**measured, "size": "criteo", "rows": [row]})
+    assert "| of 8 bits | 2 | 2,048 | 125.00 | 1.23 | 4e-03 | 7.2 |" in text
+
+
 def test_data(measured, page_of):
     figure = {
         "what": "bucketed: shuffled batches",
