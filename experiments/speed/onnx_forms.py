@@ -88,6 +88,8 @@ def ask_in_turn(
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = threads, 3
+    # Or the threads of a session that waits would take the cores of the one that is asked.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     sessions = {name: onnxruntime.InferenceSession(file, options) for name, file in files.items()}
     inputs, _ = next(iter(batches_of(schema, records, batches=1)))
     ids = {CATEGORICAL: inputs[CATEGORICAL].numpy()}
