@@ -78,8 +78,12 @@ def test_the_program_and_its_page(study_flags, runs_in_process, monkeypatch):
     assert text.count("| `frappe/nfm/1.0.0` | `released` | continued | 1 |") == 2
 
 
-def test_a_model_that_was_aligned_is_not_aligned_again(model, tmp_path, monkeypatch):
-    model.save(tmp_path / "continued.keras")
-    monkeypatch.setattr(agreement, "align_attention", None)
-    found = agreement.continued(None, None, str(tmp_path), "released")
-    assert found.effect_head.num_pairs == 3
+def test_a_model_is_aligned_once_for_its_settings(model, tmp_path, monkeypatch):
+    done = []
+    monkeypatch.setattr(agreement, "align", lambda model, data, **how: done.append(how))
+    for _ in range(2):
+        found = agreement.continued(model, None, str(tmp_path), "released")
+        assert found.effect_head.num_pairs == 3
+    assert len(done) == 1
+    agreement.continued(model, None, str(tmp_path), "tuned")
+    assert len(done) == 2 and done[0] != done[1]
