@@ -122,36 +122,26 @@ def as_exported(exported: onnx.ModelProto, model: InterHAt) -> onnx.ModelProto:
 
 def of_onnx_runtime(exported: onnx.ModelProto, model: InterHAt) -> onnx.ModelProto:
     """Returns the file with ONNX Runtime's own operation for self-attention."""
-    layer = model.attention
-    _fuse(
-        *(exported.graph, "MultiHeadAttention", layer.key_dim * layer.num_heads),
-        domain="com.microsoft",
-        num_heads=layer.num_heads,
-        scale=layer.key_dim**-0.5,
-    )
-    exported.opset_import.add(domain="com.microsoft", version=1)
+    domain, heads = "com.microsoft", model.attention.num_heads
+    _fuse(exported.graph, model, "MultiHeadAttention", domain=domain, num_heads=heads)
+    exported.opset_import.add(domain=domain, version=1)
     return exported
 
 
 def of_onnx(exported: onnx.ModelProto, model: InterHAt) -> onnx.ModelProto:
     """Returns the file with the operation for self-attention that ONNX has since version 23."""
-    layer = model.attention
-    _fuse(
-        *(exported.graph, "Attention", layer.key_dim * layer.num_heads),
-        q_num_heads=layer.num_heads,
-        kv_num_heads=layer.num_heads,
-        scale=layer.key_dim**-0.5,
-    )
+    heads = model.attention.num_heads
+    _fuse(exported.graph, model, "Attention", q_num_heads=heads, kv_num_heads=heads)
     (opset,) = (o for o in exported.opset_import if not o.domain)
     opset.version = OPSET_OF_ATTENTION
     exported.ir_version = max(exported.ir_version, 10)
     return exported
 
 
-def _fuse(graph: onnx.GraphProto, operation: str, width: int, **attributes: Any) -> None:
+def _fuse(graph: onnx.GraphProto, model: InterHAt, operation: str, **arguments: Any) -> None:
     """Puts one operation in the place of all between the projections of self-attention.
 
-    It takes queries, keys and values, and gives what the heads make of them, each (B, m, `width`).
+    It takes queries, keys and values, and gives what the heads make of them, each (B, m, h d_K).
     """
     made = {output: node for node in graph.node for output in node.output}
     (softmax,) = (
@@ -168,19 +158,20 @@ def _fuse(graph: onnx.GraphProto, operation: str, width: int, **attributes: Any)
         while (node := made[tensor]).op_type in ("Transpose", "Reshape", "Mul"):
             dead.append(node)
             tensor = node.input[0]
-        sources.append(tensor)  # (B * m, width)
+        sources.append(tensor)  # (B m, h d_K)
     transposed = readers[mixed.output[0]]
-    joined = readers[transposed.output[0]]  # which makes (B * m, width) of the heads
-    fields = _number_of_fields(graph, dead)
+    joined = readers[transposed.output[0]]  # which makes (B m, h d_K) of the heads
     dead += [transposed, joined]
-    graph.initializer.append(numpy_helper.from_array(np.array([-1, fields, width]), "of_heads"))
+    layer = model.attention
+    shape = [-1, len(model.schema.fields), layer.num_heads * layer.key_dim]
+    graph.initializer.append(numpy_helper.from_array(np.array(shape), "of_heads"))
     names = ["queries", "keys", "values"]
     new = [
-        helper.make_node("Reshape", [source, "of_heads"], [name])  # (B, m, width)
+        helper.make_node("Reshape", [source, "of_heads"], [name])  # (B, m, h d_K)
         for source, name in zip(sources, names, strict=True)
     ]
-    domain = attributes.pop("domain", None)
-    new.append(helper.make_node(operation, names, ["attended"], domain=domain, **attributes))
+    arguments["scale"] = layer.key_dim**-0.5
+    new.append(helper.make_node(operation, names, ["attended"], **arguments))
     new.append(helper.make_node("Reshape", ["attended", joined.input[1]], [joined.output[0]]))
     kept = []
     for node in graph.node:
@@ -192,38 +183,17 @@ def _fuse(graph: onnx.GraphProto, operation: str, width: int, **attributes: Any)
     graph.node.extend(kept)
 
 
-def _number_of_fields(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> int:
-    """Returns the number of fields, of the shapes (-1, m, heads, d_K) that nodes reshape to."""
-    constants = {tensor.name: tensor for tensor in graph.initializer}
-    shapes = [
-        numpy_helper.to_array(constants[node.input[1]])
-        for node in nodes
-        if node.op_type == "Reshape"
-    ]
-    return int(next(shape for shape in shapes if len(shape) == 4)[1])
-
-
 def eight_bits(exported: onnx.ModelProto, model: InterHAt) -> onnx.ModelProto:
     """Returns the file with products of 8 bits, whose inputs are scaled as they come."""
-    return _through_files(
-        exported, lambda a, b: quantize_dynamic(a, b, weight_type=QuantType.QInt8)
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        file = pathlib.Path(folder) / "eight_bits.onnx"
+        quantize_dynamic(exported, file, weight_type=QuantType.QInt8)
+        return onnx.load(file)
 
 
 def half_precision(exported: onnx.ModelProto, model: InterHAt) -> onnx.ModelProto:
     """Returns the file with weights and operations in float16."""
     return convert_float_to_float16(exported, keep_io_types=True)
-
-
-def _through_files(
-    exported: onnx.ModelProto, change: Callable[[pathlib.Path, pathlib.Path], Any]
-) -> onnx.ModelProto:
-    """Returns what a function writes, that reads a file."""
-    with tempfile.TemporaryDirectory() as folder:
-        before, after = (pathlib.Path(folder) / name for name in ("before.onnx", "after.onnx"))
-        onnx.save(exported, before)
-        change(before, after)
-        return onnx.load(after)
 
 
 AS_EXPORTED = "as exported"
