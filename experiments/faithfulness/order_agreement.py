@@ -23,12 +23,7 @@ from experiments.common.seed_flags import SEEDS
 from experiments.common.statistics import mean_and_std
 from experiments.common.studies import open_data, result_name, runs_of, study_record
 from experiments.faithfulness.methods import CONTINUED, PLAIN
-from experiments.faithfulness.models import (
-    PRESETS,
-    changed_once,
-    explained_runs,
-    halves_of,
-)
+from experiments.faithfulness.models import PRESETS, changed_once, explained_runs, halves_of
 from interhat_tf.explanation.batches import explain_inputs
 from interhat_tf.explanation.orders import order_shares
 from interhat_tf.explanation.selection import first_records
@@ -39,9 +34,10 @@ from interhat_tf.training.evaluation import evaluate
 
 OF_ORDERS = flags.DEFINE_integer("of_orders", 500, "test records whose orders are compared")
 # How order weights are aligned after the training: a real log is soon learnt by heart.
-ORDER_ALIGNMENT = {"order_weight": 0.2, "epochs": 3, "batch_size": 256}
-# The first learning rate of a preset's model.
-LEARNING_RATES = {"released": 3e-4, "tuned": 1e-4}
+ORDER_ALIGNMENTS = {
+    preset: {"order_weight": 0.2, "epochs": 3, "batch_size": 256, "learning_rate": rate}
+    for preset, rate in {"released": 3e-4, "tuned": 1e-4}.items()
+}
 # Training records from which the values of either draw of donors are.
 DONORS = 4096
 
@@ -69,7 +65,7 @@ def main(_):
             "preset": preset,
             "seeds": SEEDS.value,
             "records": OF_ORDERS.value,
-            "order_alignment": {**ORDER_ALIGNMENT, "learning_rate": LEARNING_RATES[preset]},
+            "order_alignment": ORDER_ALIGNMENTS[preset],
             "forms": forms,
         }
         write_result(f"faithfulness/order_agreement/{result_name()}/{preset}.json", summary)
@@ -80,7 +76,7 @@ def main(_):
 
 def continued(model: keras.Model, data: PreparedDataset, folder: str, preset: str) -> keras.Model:
     """Returns a run's model with aligned order weights; the run's folder keeps it."""
-    how = {"weight": 0.0, **ORDER_ALIGNMENT, "learning_rate": LEARNING_RATES[preset]}
+    how = {"weight": 0.0, **ORDER_ALIGNMENTS[preset]}
     return changed_once(model, folder, "ordered", how, data, align_attention)
 
 
