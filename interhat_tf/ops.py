@@ -7,7 +7,7 @@ graphs traced under `cpu_kernels`; any other graph may be exported, and gets pla
 
 import contextlib
 import contextvars
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -243,17 +243,65 @@ def hierarchy(
         return None
     from interhat_tf import kernels
 
-    def stacked(variables: Iterable[keras.Variable]) -> Tensor:
-        return ops.stack([variable.value for variable in variables])
+    relu = projections[0].activation is keras.activations.relu
+    return kernels.hierarchy(features, *_stacked(projections, contexts), relu=relu)
 
-    biased = projections[0].use_bias
-    return kernels.hierarchy(
+
+def normalized_hierarchy(
+    features: Tensor,
+    projections: Sequence[keras.layers.Dense],
+    contexts: Sequence[keras.Variable],
+    normalizations: Sequence[keras.layers.BatchNormalization],
+    training: bool = False,
+    of_batch: bool = False,
+) -> Any:
+    """Returns what `hierarchy` does, with scores of batch-normalised features.
+
+        alpha_i = softmax_j(c_i . act(W_i^T BN_i(x_i)[j] + b_i))
+
+    Args:
+        features: Features of the first order, (B, m, d).
+        projections: As in `hierarchy`.
+        contexts: As in `hierarchy`.
+        normalizations: BN_1 to BN_k, of m * d numbers each.
+        training: Whether the model is being trained.
+        of_batch: Whether the batch's mean and variance serve, not the moving ones.
+
+    Returns:
+        The kernel's `NormalizedOrders`, or `None`, for layers to do it.
+    """
+    if not _kernel_serves(features, training):
+        return None
+    from interhat_tf import kernels
+
+    return kernels.normalized_hierarchy(
         features,
-        stacked(projection.kernel for projection in projections),  # (k, d, s)
-        stacked(projection.bias for projection in projections) if biased else None,  # (k, s)
-        ops.squeeze(stacked(contexts), -1),  # (k, s)
+        *_stacked(projections, contexts),
+        [
+            _stack([getattr(of_order, name) for of_order in normalizations])  # (k, m * d)
+            for name in ("gamma", "beta", "moving_mean", "moving_variance")
+        ],
         relu=projections[0].activation is keras.activations.relu,
+        training=of_batch,
+        epsilon=normalizations[0].epsilon,
     )
+
+
+def _stacked(
+    projections: Sequence[keras.layers.Dense], contexts: Sequence[keras.Variable]
+) -> tuple[Tensor, Tensor | None, Tensor]:
+    """Returns kernels, (k, d, s), biases, (k, s) or `None`, and contexts, (k, s)."""
+    return (
+        _stack([projection.kernel for projection in projections]),
+        _stack([projection.bias for projection in projections])
+        if projections[0].use_bias
+        else None,
+        ops.squeeze(_stack(contexts), -1),
+    )
+
+
+def _stack(variables):
+    return ops.stack([variable.value for variable in variables])
 
 
 def _kernel_serves(inputs, training, dropout=None, return_weights=False):

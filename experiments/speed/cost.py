@@ -23,7 +23,12 @@ PRODUCTS = {
 }
 """Products of the attention kernels: of every head's map, of its projections, with W_m."""
 # The gradient projects twice, to pool once more and to pull back; then it is that of W and of X.
-HIERARCHIES = {"InterhatHierarchy": 1, "InterhatHierarchyGradient": 4}
+HIERARCHIES = {
+    "InterhatHierarchy": 1,
+    "InterhatHierarchyGradient": 4,
+    "InterhatNormalizedHierarchy": 1,
+    "InterhatNormalizedHierarchyGradient": 3,  # it projects once
+}
 """Products of an order's features and its W, (m, d) and (d, s) for each record."""
 CALLS = {"PartitionedCall": "f", "While": "body"}
 """Operations that run a function, and the attribute that names it; a loop counts as one round."""

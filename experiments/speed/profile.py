@@ -2,8 +2,8 @@
 
     python -m experiments.speed.profile
 
-Traces one step of InterHAt, `released`, and of the printed equations with d_K = d / h, at
-Criteo's sizes, whole batches, on one thread, so that the times of the operations add up to
+Traces one step of InterHAt, `released`, `tuned`, and of the printed equations with d_K = d / h,
+at Criteo's sizes, whole batches, on one thread, so that the times of the operations add up to
 the step's. Writes `speed/profile.json` among the results. Half a minute.
 """
 
@@ -23,7 +23,7 @@ from experiments.speed.paper_sizes import SIZES, batches_of, schema_of
 from experiments.speed.timed_cases import Training
 from interhat_tf.training.optimizers import Adam
 
-PROFILED = ("interhat", "interhat_paper")
+PROFILED = ("interhat", "interhat_paper", "interhat_tuned")
 BATCH_SIZE = 2048
 SHOWN = 12
 

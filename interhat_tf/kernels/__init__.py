@@ -9,7 +9,13 @@ the environment, TensorFlow's own operations compute the same.
 """
 
 from interhat_tf.kernels.library import LIBRARY, SWITCH, are_usable, build
-from interhat_tf.kernels.operations import attention, hierarchy, self_attention, table_adam
+from interhat_tf.kernels.operations import (
+    attention,
+    hierarchy,
+    normalized_hierarchy,
+    self_attention,
+    table_adam,
+)
 
 __all__ = [
     "LIBRARY",
@@ -18,6 +24,7 @@ __all__ = [
     "attention",
     "build",
     "hierarchy",
+    "normalized_hierarchy",
     "self_attention",
     "table_adam",
 ]

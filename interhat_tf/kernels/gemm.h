@@ -24,6 +24,11 @@ struct Matrix {
   }
 };
 
+template <int W>
+Matrix<W> take_matrix(Arena<W>& arena, int rows, int stride) {
+  return {reinterpret_cast<float*>(arena.take(static_cast<int64_t>(rows) * stride / W)), stride};
+}
+
 // A left operand: each of its numbers is to fill a vector. A panel is M rows of it, which are read
 // column by column.
 struct RowMajor {

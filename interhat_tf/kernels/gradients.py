@@ -1,7 +1,7 @@
 """Gradients of the CPU kernels: by kernels once, by TensorFlow's operations from then on."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -31,6 +31,7 @@ def register(operations: Any) -> None:
         hierarchy_by_tensorflow,
         ("relu",),
     )
+    _register_normalized_hierarchy(operations.interhat_normalized_hierarchy_gradient)
 
 
 def attention_by_tensorflow(
@@ -79,25 +80,102 @@ def hierarchy_by_tensorflow(
     return tf.stack(orders, axis=1), tf.stack(weights, axis=1)  # (B, k, d), (B, k, m)
 
 
+def normalized_hierarchy_by_tensorflow(
+    features: tf.Tensor,
+    kernels: tf.Tensor,
+    biases: tf.Tensor,
+    contexts: tf.Tensor,
+    *normalization: tf.Tensor,
+    relu: bool,
+    training: bool,
+    epsilon: float,
+) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
+    """Returns orders, weights and terms of the kernel, by operations that have all derivatives."""
+    shape, of_order = tf.shape(features), features
+    orders, weights, terms = [], [], []
+    for i in range(kernels.shape[0]):
+        flat = tf.reshape(of_order, (shape[0], -1))  # (B, m * d)
+        gamma, beta, mean, variance = (of_orders[i] for of_orders in normalization)
+        if training:
+            mean = tf.reduce_mean(flat, axis=0)
+            variance = tf.reduce_mean(tf.square(flat - mean), axis=0)
+        normalized = gamma * (flat - mean) / tf.sqrt(variance + epsilon) + beta
+        rows = tf.matmul(tf.reshape(normalized, shape), kernels[i])  # (B, m, s)
+        rows = rows + biases[i] if biases.shape[0] else rows
+        alpha = tf.nn.softmax(tf.linalg.matvec(tf.nn.relu(rows) if relu else rows, contexts[i]))
+        weights.append(alpha)  # (B, m)
+        terms.append(alpha[..., tf.newaxis] * of_order)  # (B, m, d)
+        orders.append(tf.reduce_sum(terms[-1], axis=1))  # (B, d)
+        of_order = orders[-1][:, tf.newaxis] * features + of_order  # (B, m, d)
+    return tf.stack(orders, axis=1), tf.stack(weights, axis=1), terms  # (B, k, d), (B, k, m)
+
+
 def _register(name: str, by_kernel: Callable, by_tensorflow: Callable, attributes: tuple) -> None:
     def first(operation: tf.Operation, *gradients: tf.Tensor) -> Any:
         return by_kernel(*operation.inputs, *gradients, **_of(operation, attributes))
 
     def second(operation: tf.Operation, *gradients: tf.Tensor) -> Any:
-        """No kernel computes this: what it is the gradient of is computed again, in the open."""
-        # Keys and values may be one tensor; each is to have its own gradient.
-        everything = [tf.identity(tensor) for tensor in operation.inputs]
-        inputs, given = everything[: len(gradients)], everything[len(gradients) :]
-        with tf.GradientTape() as outer:
-            outer.watch(everything)
-            with tf.GradientTape() as inner:
-                inner.watch(inputs)
-                outputs = by_tensorflow(*inputs, **_of(operation, attributes))
-            found = inner.gradient(
-                tf.nest.flatten(outputs), inputs, given, tf.UnconnectedGradients.ZERO
-            )
-        return outer.gradient(found, everything, list(gradients), tf.UnconnectedGradients.ZERO)
+        count, options = len(gradients), _of(operation, attributes)
+        return _gradients_of_gradients(
+            lambda *inputs: by_tensorflow(*inputs, **options),
+            operation.inputs[:count],
+            operation.inputs[count:],
+            gradients,
+        )
 
+    _tell(name, first, second)
+
+
+def _register_normalized_hierarchy(by_kernel: Callable) -> None:
+    attributes, count = ("relu", "training", "epsilon"), 6  # of inputs that have a gradient
+
+    def first(operation: tf.Operation, *gradients: tf.Tensor) -> Any:
+        pooled, weights, means, variances, *_ = operation.outputs
+        of_pooled, of_weights, _, _, *of_terms = gradients
+        found = by_kernel(
+            *(*operation.inputs[:count], means, variances, pooled, weights),
+            *(of_pooled, of_weights, of_terms),
+            **_of(operation, attributes),
+        )
+        return [*found, None, None]
+
+    def second(operation: tf.Operation, *gradients: tf.Tensor) -> Any:
+        moments, options = operation.inputs[count : count + 2], _of(operation, attributes)
+        found = _gradients_of_gradients(
+            lambda *inputs: normalized_hierarchy_by_tensorflow(*inputs, *moments, **options),
+            operation.inputs[:count],
+            operation.inputs[count + 4 :],
+            gradients,
+        )
+        return [*found[:count], *[None] * 4, *found[count:]]
+
+    _tell("InterhatNormalizedHierarchy", first, second)
+
+
+def _gradients_of_gradients(
+    outputs_of: Callable,
+    inputs: Sequence[tf.Tensor],
+    given: Sequence[tf.Tensor],
+    gradients: Sequence[tf.Tensor],
+) -> list[tf.Tensor]:
+    """Returns the gradients of what a kernel's gradient is computed from: inputs, what is given.
+
+    No kernel computes this: what it is the gradient of is computed again, in the open.
+    """
+    # Keys and values may be one tensor; each is to have its own gradient.
+    inputs, given = [[tf.identity(x) for x in tensors] for tensors in (inputs, given)]
+    with tf.GradientTape() as outer:
+        outer.watch([inputs, given])
+        with tf.GradientTape() as inner:
+            inner.watch(inputs)
+            outputs = outputs_of(*inputs)
+        zero = tf.UnconnectedGradients.ZERO
+        found = inner.gradient(tf.nest.flatten(outputs), inputs, given, zero)
+    return outer.gradient(found, [*inputs, *given], list(gradients), zero)
+
+
+def _tell(name: str, first: Callable, second: Callable) -> None:
+    """Tells TensorFlow the gradient of a kernel, and the gradient of that."""
     for of, function in ((name, first), (f"{name}Gradient", second)):
         with contextlib.suppress(KeyError):  # an earlier import of this module has told it
             tf.RegisterGradient(of)(function)

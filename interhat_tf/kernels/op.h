@@ -3,6 +3,7 @@
 #ifndef INTERHAT_TF_KERNELS_OP_H_
 #define INTERHAT_TF_KERNELS_OP_H_
 
+#include <algorithm>
 #include <cstdint>
 
 #include "absl/status/status.h"
@@ -48,6 +49,25 @@ template <typename Work>
 void shard(OpKernelContext* context, int64_t items, int64_t cost, const Work& work) {
   const auto* threads = context->device()->tensorflow_cpu_worker_threads();
   tensorflow::Shard(threads->num_threads, threads->workers, items, cost, work);
+}
+
+// In how many parts records are, a few for every thread, each worth the packing of weights.
+inline int64_t parts_of(OpKernelContext* context, int64_t records) {
+  constexpr int64_t kLeast = 16;
+  const int threads = threads_of(context);
+  const int64_t most = threads > 1 ? 4 * threads : 1;
+  return std::max<int64_t>(1, std::min(most, records / kLeast));
+}
+
+// Shares parts of records out to the threads; `work` is given a part, and its records.
+template <typename Work>
+void shard_parts(OpKernelContext* context, int64_t records, int64_t parts, const Work& work) {
+  constexpr int64_t kMuch = 1 << 20;  // so that a part is not put together with others
+  shard(context, parts, kMuch, [&](int64_t first, int64_t last) {
+    for (int64_t part = first; part < last; part++) {
+      work(part, part * records / parts, (part + 1) * records / parts);
+    }
+  });
 }
 
 // What both kinds of attention are told by the graph.

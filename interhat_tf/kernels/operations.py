@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -115,6 +115,74 @@ def hierarchy(
     return _load().interhat_hierarchy(
         features=features, kernels=kernels, biases=biases, contexts=contexts, relu=relu
     )
+
+
+class NormalizedOrders(NamedTuple):
+    """What `normalized_hierarchy` returns.
+
+    Args:
+        orders: u_1 to u_k, (B, k, d).
+        weights: alpha_1 to alpha_k, (B, k, m).
+        means: The means of the features of each order, (k, m * d): a batch's in training,
+            otherwise those that were given. They and the variances have no gradient.
+        variances: Their variances.
+        terms: What the sums u_i are of: t_1 to t_k, (B, m, d) each.
+    """
+
+    orders: tf.Tensor
+    weights: tf.Tensor
+    means: tf.Tensor
+    variances: tf.Tensor
+    terms: list[tf.Tensor]
+
+
+def normalized_hierarchy(
+    features: tf.Tensor,
+    kernels: tf.Tensor,
+    biases: tf.Tensor | None,
+    contexts: tf.Tensor,
+    normalization: Sequence[tf.Tensor],
+    *,
+    relu: bool,
+    training: bool,
+    epsilon: float,
+) -> NormalizedOrders:
+    """Returns the same as `hierarchy`, with scores of batch-normalised features.
+
+        n_i[j] = gamma_i[j] * (x_i[j] - mean_i[j]) / sqrt(variance_i[j] + epsilon) + beta_i[j]
+        alpha_i = softmax_j(c_i . act(W_i^T n_i[j] + b_i))
+        t_i[j] = alpha_i[j] x_i[j],  u_i = sum_j t_i[j],  x_{i+1}[j] = u_i * x_1[j] + x_i[j]
+
+    Args:
+        features: float32 features of the first order, (B, m, d).
+        kernels: W_1 to W_k, (k, d, s).
+        biases: b_1 to b_k, (k, s), or `None` for none.
+        contexts: c_1 to c_k, (k, s).
+        normalization: gamma, beta, and the moving means and variances, (k, m * d) each.
+        relu: Whether act is a ReLU; otherwise there is none.
+        training: Whether mean and variance are the batch's; otherwise the moving ones serve,
+            and so they do where the batch is empty.
+        epsilon: Term added to variances.
+
+    Raises:
+        tf.errors.InvalidArgumentError: If the shapes do not fit together.
+    """
+    gammas, betas, means, variances = normalization
+    found = _load().interhat_normalized_hierarchy(
+        features=features,
+        kernels=kernels,
+        biases=tf.zeros((0, 0)) if biases is None else biases,
+        contexts=contexts,
+        gammas=gammas,
+        betas=betas,
+        means=means,
+        variances=variances,
+        k=kernels.shape[0],
+        relu=relu,
+        training=training,
+        epsilon=epsilon,
+    )
+    return NormalizedOrders(*found)
 
 
 def table_adam(

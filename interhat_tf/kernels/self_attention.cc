@@ -258,25 +258,6 @@ class SelfAttentionOp : public interhat::AttentionOpBase {
     return absl::OkStatus();
   }
 
-  // Cuts the records into parts, a few for every thread; `work` is given a part and its records.
-  template <typename Work>
-  static void shard_parts(OpKernelContext* context, const Problem& problem, int64_t parts,
-                          const Work& work) {
-    constexpr int64_t kMuch = 1 << 20;  // so that a part is not put together with others
-    interhat::shard(context, parts, kMuch, [&](int64_t first, int64_t last) {
-      for (int64_t part = first; part < last; part++) {
-        work(part, part * problem.records / parts, (part + 1) * problem.records / parts);
-      }
-    });
-  }
-
-  static int64_t parts_of(OpKernelContext* context, const Problem& problem) {
-    constexpr int64_t kLeast = 16;  // records for which kernels are worth packing
-    const int threads = interhat::threads_of(context);
-    const int64_t most = threads > 1 ? 4 * threads : 1;
-    return std::max<int64_t>(1, std::min(most, problem.records / kLeast));
-  }
-
  private:
   bool relu_;
 };
@@ -294,10 +275,10 @@ class SelfAttention : public SelfAttentionOp {
                        0, {problem.records, problem.fields, problem.result_width()}, &output));
     float* out = output->flat<float>().data();
     if (problem.is_empty()) return void(std::fill_n(out, output->NumElements(), 0.0f));
-    shard_parts(context, problem, parts_of(context, problem),
-                [&](int64_t, int64_t first, int64_t last) {
-                  interhat::run<Forward>(problem, out, first, last);
-                });
+    interhat::shard_parts(context, problem.records, interhat::parts_of(context, problem.records),
+                          [&](int64_t, int64_t first, int64_t last) {
+                            interhat::run<Forward>(problem, out, first, last);
+                          });
   }
 };
 
@@ -319,17 +300,18 @@ class SelfAttentionGradient : public SelfAttentionOp {
       std::fill_n(out[i], context->input(i).NumElements(), 0.0f);
     }
     if (problem.is_empty()) return;
-    const int64_t parts = parts_of(context, problem);
+    const int64_t parts = interhat::parts_of(context, problem.records);
     // Each part has its own sums, which are added up in order: results can be repeated.
     const int64_t of_kernel = problem.heads * problem.kernel_rows() * problem.head_width;
     const int64_t of_part = kProjections * of_kernel + problem.width() * problem.output_width;
     std::vector<float> sums(parts * of_part);
-    shard_parts(context, problem, parts, [&](int64_t part, int64_t first, int64_t last) {
-      float* const own = sums.data() + part * of_part;
-      const Gradients to = {
-          out[0], {own, own + of_kernel, own + 2 * of_kernel}, own + kProjections * of_kernel};
-      interhat::run<Backward>(problem, floats_of(context, kOutputKernel + 1), to, first, last);
-    });
+    interhat::shard_parts(
+        context, problem.records, parts, [&](int64_t part, int64_t first, int64_t last) {
+          float* const own = sums.data() + part * of_part;
+          const Gradients to = {
+              out[0], {own, own + of_kernel, own + 2 * of_kernel}, own + kProjections * of_kernel};
+          interhat::run<Backward>(problem, floats_of(context, kOutputKernel + 1), to, first, last);
+        });
     for (int64_t part = 0; part < parts; part++) {
       add_part(problem, sums.data() + part * of_part, out);
     }

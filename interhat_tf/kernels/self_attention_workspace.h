@@ -124,10 +124,7 @@ class Workspace {
 
  private:
   void lay_out(Arena<W>& arena, bool backward) {
-    const auto matrix = [&](int rows, int stride) -> Matrix<W> {
-      const int64_t vectors = static_cast<int64_t>(rows) * stride / W;
-      return {reinterpret_cast<float*>(arena.take(vectors)), stride};
-    };
+    const auto matrix = [&](int rows, int stride) { return take_matrix(arena, rows, stride); };
     const int m = problem.fields, d_k = problem.head_width, heads = problem.heads;
     const int kernel_rows = problem.kernel_rows();
     x = matrix(m, padded<W>(kernel_rows));

@@ -92,6 +92,23 @@ INLINE Vector<W> exp2(Vector<W> x) {
   return x == x ? shifted : x;
 }
 
+// The first or second half of a vector.
+template <int W, int kHalf, int... I>
+INLINE Vector<W / 2> half(Vector<W> x, std::integer_sequence<int, I...>) {
+  return __builtin_shufflevector(x, x, (kHalf * W / 2 + I)...);
+}
+
+// The sum of a vector's numbers.
+template <int W>
+INLINE float sum_of(Vector<W> x) {
+  if constexpr (W == 2) {
+    return x[0] + x[1];
+  } else {
+    return sum_of<W / 2>(half<W, 0>(x, std::make_integer_sequence<int, W / 2>()) +
+                         half<W, 1>(x, std::make_integer_sequence<int, W / 2>()));
+  }
+}
+
 // The first or second half of two vectors interleaved.
 template <int W, int kHalf, int... I>
 INLINE Vector<W> interleave(Vector<W> a, Vector<W> b, std::integer_sequence<int, I...>) {

@@ -1,13 +1,13 @@
 """Attentional aggregation, the pooling of InterHAt's hierarchy (Section 3.3)."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 from keras import ops
 
 from interhat_tf.layers.batch_normalization import BatchNormalization
-from interhat_tf.ops import Shape, Tensor, hierarchy
+from interhat_tf.ops import Shape, Tensor, hierarchy, normalized_hierarchy
 from interhat_tf.utils.config import Activation, ConfigFromSignature, Regularizer
 
 NO_SCORE = -3e4
@@ -154,10 +154,25 @@ class AttentionalAggregation(ConfigFromSignature):
         return (batch, values_shape[-1] if values_shape else dim), (batch, count)
 
 
+class PooledOrders(NamedTuple):
+    """What `pool_orders` returns.
+
+    Args:
+        orders: u_1 ... u_k, (B, k, d).
+        weights: Their weights, (B, k, m).
+        terms: The weighted features that they are sums of, (B, m, d) of each order, or `None`
+            where the kernel writes none.
+    """
+
+    orders: Tensor
+    weights: Tensor
+    terms: Sequence[Tensor] | None
+
+
 def pool_orders(
     aggregations: Sequence[AttentionalAggregation], first: Tensor, training: bool
-) -> tuple[Tensor, Tensor] | None:
-    """Returns the orders u_1 ... u_k, (B, k, d), and their weights, (B, k, m), by one kernel.
+) -> PooledOrders | None:
+    """Returns the orders u_1 ... u_k and their weights by one kernel.
 
     What it does is Equations 1 to 3: each aggregation pools the features of its order, which
     `CrossLayer` would have made. `None` if no kernel does.
@@ -172,14 +187,38 @@ def pool_orders(
         return None
     projections = [of_order.projection for of_order in aggregations]
     contexts = [of_order.context for of_order in aggregations]
-    return hierarchy(first, projections, contexts, training)
+    if not aggregations[0].batch_norm:
+        found = hierarchy(first, projections, contexts, training)
+        return found and PooledOrders(*found, terms=None)
+    normalizations = [of_order.normalization for of_order in aggregations]
+    return _pool_normalized(first, projections, contexts, normalizations, training)
+
+
+def _pool_normalized(
+    first: Tensor,
+    projections: Sequence[keras.layers.Dense],
+    contexts: Sequence[keras.Variable],
+    normalizations: Sequence[BatchNormalization],
+    training: bool,
+) -> PooledOrders | None:
+    """Returns what `pool_orders` does, with scores of normalised features."""
+    trainable = {of_order.trainable for of_order in normalizations}
+    if len(trainable) > 1:
+        return None
+    moves = training and trainable.pop()  # as in Keras' layer, what is frozen stays as it is
+    found = normalized_hierarchy(first, projections, contexts, normalizations, training, moves)
+    if found and moves:
+        for normalization, mean, variance in zip(
+            normalizations, ops.unstack(found.means), ops.unstack(found.variances), strict=True
+        ):
+            normalization.move_towards(mean, variance)
+    return found and PooledOrders(found.orders, found.weights, found.terms)
 
 
 def _is_plain(aggregation: AttentionalAggregation) -> bool:
-    """Returns whether an aggregation is as the kernel has it."""
+    """Returns whether an aggregation is as the kernels have it."""
     linear_or_relu = keras.activations.linear, keras.activations.relu
-    changed = aggregation.gated or aggregation.batch_norm
-    return not changed and aggregation.activation in linear_or_relu
+    return not aggregation.gated and aggregation.activation in linear_or_relu
 
 
 def softmax_of_present(scores: Tensor, present: Tensor | None) -> Tensor:

@@ -45,9 +45,13 @@ class BatchNormalization(keras.layers.BatchNormalization):
             Mean and variance, (n,) each, without a gradient.
         """
         mean, variance = map(ops.stop_gradient, self._moments(inputs, present))
+        self.move_towards(mean, variance)
+        return mean, variance
+
+    def move_towards(self, mean: Tensor, variance: Tensor) -> None:
+        """Moves the moving statistics towards a batch's mean and variance, (n,) each."""
         for moving, of_batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign(self.momentum * moving + (1 - self.momentum) * of_batch)
-        return mean, variance
 
     def _moments(self, inputs: Tensor, mask: Any) -> tuple[Tensor, Tensor]:
         if mask is None:

@@ -234,8 +234,8 @@ class InterHAt(PresetModel):
     ) -> Forward:
         """Returns the logits of embedded fields, and what they were made of."""
         first, heads = self._attend(fields, training, return_heads)  # X_1, (B, m, d)
-        orders, alphas, features = self._pool(first, field_weights, training)
-        values = self._values(features, alphas)  # o_1 ... o_k, (B, k, d')
+        orders, alphas, features, terms = self._pool(first, field_weights, training)
+        values = self._values(features, alphas, terms)  # o_1 ... o_k, (B, k, d')
         weights = None if order_weights is None else ops.expand_dims(order_weights, 0)  # (1, k)
         output, alpha_f = self.order_aggregation(orders, values, weights, training=training)
         hidden = output  # u_f, (B, d'); alpha_f is (B, k)  (Equations 4 and 5)
@@ -245,26 +245,36 @@ class InterHAt(PresetModel):
 
     def _pool(
         self, first: Tensor, field_weights: Tensor | None, training: bool
-    ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-        """Returns u_1 ... u_k, (B, k, d), and of each order its weights, (B, m), and X_i."""
+    ) -> tuple[Tensor, list[Tensor], list[Tensor], Sequence[Tensor] | None]:
+        """Returns u_1 ... u_k, (B, k, d), of each order its weights, (B, m), X_i and their product.
+
+        The products, (B, m, d), are `None` where the weights are not from a kernel that has them.
+        """
         pooled = pool_orders(self.aggregations, first, training) if field_weights is None else None
         features, orders, alphas = [first], [], []
         for i, aggregate in enumerate(self.aggregations):
             if i:  # X_{i+1} = u_i * X_1 + X_i, (B, m, d)  (Equation 3)
                 features.append(self.cross(orders[-1], first, features[-1]))
             if pooled is not None:
-                u, alpha = pooled[0][:, i], pooled[1][:, i]  # (B, d), (B, m)
+                u, alpha = pooled.orders[:, i], pooled.weights[:, i]  # (B, d), (B, m)
             else:
                 weights = None if field_weights is None else field_weights[i : i + 1]  # (1, m)
                 u, alpha = aggregate(features[-1], weights=weights, training=training)
             orders.append(u)  # (Equations 1 and 2)
             alphas.append(alpha)
-        return ops.stack(orders, axis=1) if pooled is None else pooled[0], alphas, features
+        if pooled is None:
+            return ops.stack(orders, axis=1), alphas, features, None
+        return pooled.orders, alphas, features, pooled.terms
 
-    def _values(self, features: list[Tensor], alphas: list[Tensor]) -> Tensor | None:
+    def _values(
+        self, features: list[Tensor], alphas: list[Tensor], terms: Sequence[Tensor] | None
+    ) -> Tensor | None:
         """Returns what the orders add up to u_f, (B, k, d'), if it is not u_1 ... u_k."""
         if not self.field_values:
             return None
+        if terms is not None:
+            values = [of_order.sum(t) for of_order, t in zip(self.field_values, terms, strict=True)]
+            return ops.stack(values, axis=1)
         triples = zip(self.field_values, features, alphas, strict=True)
         return ops.stack([values(x, alpha) for values, x, alpha in triples], axis=1)
 

@@ -22,6 +22,7 @@ TESTS = (
     "attention_test.py",
     "self_attention_test.py",
     "hierarchy_test.py",
+    "normalized_hierarchy_test.py",
     "adam_test.py",
     "gradients_test.py",
 )

@@ -94,6 +94,17 @@ def test_products_of_the_cpu_kernels():
 
     projections = 1 + 4  # forward; twice again, and gradients of weights and of features
     assert cost(pool, RECORDS, fields=3)["flops"] == projections * 2 * 5 * 3 * 2 * 4 * 6
+
+    @tf.function
+    def pool_normalized(features):
+        weights = [tf.ones((2, 4, 6)), tf.ones((2, 6)), tf.ones((2, 6))]
+        options = {"relu": True, "training": True, "epsilon": 1e-5}
+        normalization = [tf.ones((2, 12))] * 4
+        found = kernels.normalized_hierarchy(features, *weights, normalization, **options)
+        return found, tf.gradients([found.orders, found.weights, found.terms], features)
+
+    projections = 1 + 3  # as above, without the second pooling
+    assert cost(pool_normalized, RECORDS, fields=3)["flops"] == projections * 2 * 5 * 3 * 2 * 4 * 6
     table = tf.Variable(tf.zeros((1000, 4)))
 
     @tf.function
