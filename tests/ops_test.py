@@ -172,6 +172,7 @@ FORMS = [
     {"preset": "tuned", "dropout": 0.0},
     {"score_batch_norm": True},
     {"value_dim": 5, "aggregation_bias": False},
+    {"value_dim": 5, "shared_values": True},
 ]
 
 

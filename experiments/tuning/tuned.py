@@ -32,6 +32,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "d 10": {"embedding_dim": 10},
     "d 16": {"embedding_dim": 16},
     "d 64": {"embedding_dim": 64},
+    "one matrix for all orders": {"shared_values": True},
     "values 100": {"value_dim": 100},
     "values 400": {"value_dim": 400},
     "no hidden layer": {"mlp_units": []},

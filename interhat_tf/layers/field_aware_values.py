@@ -30,7 +30,8 @@ class FieldAwareValues(ConfigFromSignature):
 
     Call arguments:
         inputs: The fields x_j, (B, m, d).
-        weights: The weights alpha, (B, m) or (1, m).
+        weights: The weights alpha, (B, m) or (1, m). Defaults to `None`: the fields are
+            weighted already.
 
     Returns:
         o, (B, d').
@@ -63,9 +64,9 @@ class FieldAwareValues(ConfigFromSignature):
         )
         self.built = True
 
-    def call(self, inputs: Tensor, weights: Tensor) -> Tensor:
+    def call(self, inputs: Tensor, weights: Tensor | None = None) -> Tensor:
         """Returns o, (B, d')."""
-        return self.sum(ops.expand_dims(weights, -1) * inputs)
+        return self.sum(inputs if weights is None else ops.expand_dims(weights, -1) * inputs)
 
     def sum(self, terms: Tensor) -> Tensor:
         """Returns sum_j V_j t_j, (B, d'), of terms t, (B, m, d)."""
@@ -77,6 +78,8 @@ class FieldAwareValues(ConfigFromSignature):
         flat = ops.matmul(values, ops.transpose(self.kernel))  # (B, m * d)
         return ops.reshape(flat, (-1, self.count, self.dim))  # (B, m, d)
 
-    def compute_output_shape(self, inputs_shape: Shape, weights_shape: Shape) -> Shape:
+    def compute_output_shape(
+        self, inputs_shape: Shape, weights_shape: Shape | None = None
+    ) -> Shape:
         """Returns (B, d')."""
         return (inputs_shape[0], self.units)

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from interhat_tf.errors import SettingError
 from interhat_tf.layers import (
     AttentionalAggregation,
     CrossLayer,
@@ -40,6 +41,8 @@ class InterHAt(PresetModel):
 
         o_i = sum_j alpha_i[j] V_i[j] x_i[j],  u_f = sum_i alpha_f[i] o_i
 
+    With `shared_values` all orders have the same V_i = V, so that one product makes u_f.
+
     The defaults are the authors' code, without penalties. `from_preset` gives the
     paper's printed equations as well, and what either is trained with.
 
@@ -68,6 +71,8 @@ class InterHAt(PresetModel):
             vectors. Defaults to `None`: with `value_dim`.
         value_dim: Size d' of the field-aware values. Defaults to `None`: there are
             none, as printed and as in the code.
+        shared_values: Whether all orders have the same field-aware values. Defaults to
+            `False`: each has its own.
         order_attention_size: Width of the attention over orders; `None` means
             `attention_size`. Defaults to 16.
         order_activation: Activation of the attention over orders. Defaults to
@@ -96,7 +101,8 @@ class InterHAt(PresetModel):
     It is called as every `ClickModel`.
 
     Raises:
-        ValueError: If a size is less than 1, or there is no such base.
+        ValueError: If a size is less than 1, there is no such base, or there are no values to
+            share.
 
     Example:
 
@@ -127,6 +133,7 @@ class InterHAt(PresetModel):
         gated_attention: bool = False,
         score_batch_norm: bool | None = None,
         value_dim: int | None = None,
+        shared_values: bool = False,
         order_attention_size: int | None = 16,
         order_activation: Activation = None,
         mlp_units: Sequence[int] | None = None,
@@ -143,6 +150,9 @@ class InterHAt(PresetModel):
         super().__init__(schema, **kwargs)
         self.order = int(order)
         self.self_attention = self_attention
+        if shared_values and not value_dim:
+            raise SettingError("shared_values needs value_dim, the size of the values")
+        self.shared_values = shared_values
         default_units = (value_dim or max(embedding_dim // 2, 1),)
         self.mlp_units = default_units if mlp_units is None else tuple(mlp_units)
         common: dict[str, Any] = {"dtype": self.dtype_policy}
@@ -198,11 +208,11 @@ class InterHAt(PresetModel):
             for i in orders
         ]
         self.cross = CrossLayer(name="cross", dtype=self.dtype_policy)
-        self.field_values = [
-            FieldAwareValues(value_dim, name=f"field_values_{i}", **dense)
-            for i in orders
-            if value_dim
-        ]
+        self.field_values = []
+        if value_dim:
+            own = orders if not self.shared_values else orders[:1]
+            values = [FieldAwareValues(value_dim, name=f"field_values_{i}", **dense) for i in own]
+            self.field_values = values * self.order if self.shared_values else values
 
     def _make_output_mlp(
         self, activate_input: bool, batch_norm: bool, use_bias: bool, dense_l2: float
@@ -235,9 +245,8 @@ class InterHAt(PresetModel):
         """Returns the logits of embedded fields, and what they were made of."""
         first, heads = self._attend(fields, training, return_heads)  # X_1, (B, m, d)
         orders, alphas, features, terms = self._pool(first, field_weights, training)
-        values = self._values(features, alphas, terms)  # o_1 ... o_k, (B, k, d')
         weights = None if order_weights is None else ops.expand_dims(order_weights, 0)  # (1, k)
-        output, alpha_f = self.order_aggregation(orders, values, weights, training=training)
+        output, alpha_f = self._aggregate_orders(orders, terms, weights, training)
         hidden = output  # u_f, (B, d'); alpha_f is (B, k)  (Equations 4 and 5)
         for layer in self.mlp:
             hidden = layer(hidden, training=training)  # (B, units), at last (B, 1)
@@ -245,10 +254,10 @@ class InterHAt(PresetModel):
 
     def _pool(
         self, first: Tensor, field_weights: Tensor | None, training: bool
-    ) -> tuple[Tensor, list[Tensor], list[Tensor], Sequence[Tensor] | None]:
+    ) -> tuple[Tensor, list[Tensor], list[Tensor], Sequence[Tensor]]:
         """Returns u_1 ... u_k, (B, k, d), of each order its weights, (B, m), X_i and their product.
 
-        The products, (B, m, d), are `None` where the weights are not from a kernel that has them.
+        The products, (B, m, d), are there if there are values to be made of them.
         """
         pooled = pool_orders(self.aggregations, first, training) if field_weights is None else None
         features, orders, alphas = [first], [], []
@@ -262,21 +271,31 @@ class InterHAt(PresetModel):
                 u, alpha = aggregate(features[-1], weights=weights, training=training)
             orders.append(u)  # (Equations 1 and 2)
             alphas.append(alpha)
-        if pooled is None:
-            return ops.stack(orders, axis=1), alphas, features, None
-        return pooled.orders, alphas, features, pooled.terms
-
-    def _values(
-        self, features: list[Tensor], alphas: list[Tensor], terms: Sequence[Tensor] | None
-    ) -> Tensor | None:
-        """Returns what the orders add up to u_f, (B, k, d'), if it is not u_1 ... u_k."""
+        stacked = ops.stack(orders, axis=1) if pooled is None else pooled.orders
         if not self.field_values:
-            return None
-        if terms is not None:
-            values = [of_order.sum(t) for of_order, t in zip(self.field_values, terms, strict=True)]
-            return ops.stack(values, axis=1)
-        triples = zip(self.field_values, features, alphas, strict=True)
-        return ops.stack([values(x, alpha) for values, x, alpha in triples], axis=1)
+            return stacked, alphas, features, []
+        if pooled is not None and pooled.terms is not None:
+            return stacked, alphas, features, pooled.terms
+        pairs = zip(alphas, features, strict=True)
+        return stacked, alphas, features, [ops.expand_dims(alpha, -1) * x for alpha, x in pairs]
+
+    def _aggregate_orders(
+        self,
+        orders: Tensor,
+        terms: Sequence[Tensor],
+        weights: Tensor | None,
+        training: bool,
+    ) -> tuple[Tensor, Tensor]:
+        """Returns u_f, (B, d) or (B, d'), and alpha_f, (B, k)  (Equations 4 and 5)."""
+        if not self.field_values:
+            return self.order_aggregation(orders, None, weights, training=training)
+        if self.shared_values:
+            _, alpha_f = self.order_aggregation(orders, None, weights, training=training)
+            parts = zip(ops.split(alpha_f, len(terms), axis=1), terms, strict=True)
+            total = sum(ops.expand_dims(alpha, -1) * term for alpha, term in parts)  # (B, m, d)
+            return self.field_values[0](total), alpha_f
+        values = [of_order(t) for of_order, t in zip(self.field_values, terms, strict=True)]
+        return self.order_aggregation(orders, ops.stack(values, axis=1), weights, training=training)
 
     def _attend(
         self, fields: Tensor, training: bool, return_heads: bool

@@ -1,4 +1,5 @@
 import json
+import re
 
 import keras
 import numpy as np
@@ -78,6 +79,30 @@ def test_field_aware_values_equal_numpy(schema, batch, order, mlp_units, gated):
     np.testing.assert_allclose(explanation["field_weights"], field_weights, atol=1e-4)
     np.testing.assert_allclose(model(batch)[:, 0], logits, rtol=1e-4, atol=1e-4)
     assert np.std(logits) > 0.01, "constant logits prove nothing"
+
+
+@pytest.mark.parametrize("order", [1, 3])
+def test_shared_values_are_those_of_all_orders(schema, batch, order):
+    shared = make(schema, **field_aware, order=order, shared_values=True)
+    own = make(schema, **field_aware, order=order)
+    weights = weights_of(shared)
+    assert not any(path.startswith("field_values_2") for path in weights)
+    for weight in own.weights:
+        path = weight.path.split("/", 1)[1]
+        weight.assign(weights[re.sub(r"field_values_\d", "field_values_1", path)])
+    for training in (False, True):
+        np.testing.assert_allclose(
+            shared(batch, training=training), own(batch, training=training), rtol=1e-5, atol=1e-5
+        )
+    found, expected = shared.explain(batch), own.explain(batch)
+    assert np.std(expected["logits"]) > 0.01, "constant logits prove nothing"
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+def test_values_that_are_shared_must_be_there(schema):
+    with pytest.raises(ValueError, match="shared_values needs value_dim"):
+        make(schema, shared_values=True)
 
 
 def test_what_values_bring_with_them_can_be_left_out(schema):

@@ -28,13 +28,14 @@ arguments = st.fixed_dictionaries(
         "gated_attention": st.booleans(),
         "score_batch_norm": st.none() | st.booleans(),
         "value_dim": st.none() | st.integers(1, 5),
+        "shared_values": st.booleans(),
         "mlp_units": st.none() | st.lists(st.integers(1, 5), max_size=2),
         "mlp_batch_norm": st.none() | st.booleans(),
         "contribution_base": st.sampled_from([None, "zero", "average"]),
         "dropout": st.sampled_from([0.0, 0.5]),
         "embedding_l2": st.sampled_from([0.0, 1e-3]),
     }
-)
+).filter(lambda chosen: chosen["value_dim"] or not chosen["shared_values"])
 
 
 @some(0.3)
