@@ -32,6 +32,8 @@ class Preset:
             Defaults to `None`: it does not.
         fits_batches: Whether few records have smaller batches, so that an epoch
             has `STEPS_AN_EPOCH` steps. Defaults to `False`.
+        wide_values: Number of the fields' values beyond which embeddings are half as
+            wide. Defaults to `None`: they are not.
     """
 
     arguments: Mapping[str, Any]
@@ -42,6 +44,7 @@ class Preset:
     per_value: bool = False
     rows: int | None = None
     fits_batches: bool = False
+    wide_values: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +125,8 @@ PRESETS = {
     # penalty that is the stronger the fewer records there are for a value: Frappe's, and compared
     # with others on logs of 6,000 to 14,000 records, with 0.06 to 2 values a record. On MovieLens'
     # 1.6 million records it was too strong, see REPRODUCTION.md: beyond Frappe's number it falls
-    # faster. `experiments/tuning/tuned.py` is how all this was chosen.
+    # faster. Embeddings half as wide lose on Frappe, and nothing on logs of many values, where they
+    # take half of the time. `experiments/tuning/tuned.py` is how all this was chosen.
     "tuned": Preset(
         arguments={
             "embedding_dim": 32,
@@ -131,6 +135,7 @@ PRESETS = {
             "num_heads": 1,
             "self_attention": False,
             "value_dim": 200,
+            "shared_values": True,
             "mlp_units": (200,),
             "dropout": 0.1,
         },
@@ -148,6 +153,7 @@ PRESETS = {
         per_value=True,
         rows=_FRAPPE_ROWS,
         fits_batches=True,
+        wide_values=20_000,
     ),
 }
 """The named forms of InterHAt."""
@@ -234,7 +240,8 @@ def hyperparameters(
             so small that an epoch has `STEPS_AN_EPOCH` steps. Defaults to
             `None`, that of the data set's row.
         schema: The records' schema: `"tuned"` multiplies its penalty by the number of
-            values. Defaults to `None`, the number of the data set's row.
+            values, and has narrower embeddings of many. Defaults to `None`, the number of
+            the data set's row.
 
     Returns:
         Two dictionaries: arguments of the model, arguments of `TrainingSettings`.
@@ -259,7 +266,11 @@ def hyperparameters(
     if model not in ("interhat", "interhat_s"):
         arguments, training, fits_batches = {}, dict(row.training), row.fits_batches
     else:
-        arguments = {**row.sizes, **_penalties(form, row, rows, schema), **form.arguments}
+        values = row.values if schema is None else number_of_values(schema, rows or row.rows)
+        penalties = _penalties(form, row, rows or row.rows, values)
+        arguments = {**row.sizes, **penalties, **form.arguments}
+        if form.wide_values is not None and values > form.wide_values:
+            arguments["embedding_dim"] //= 2
         training = {**row.training, "microbatch_size": row.microbatch_size, **form.training}
         training = {name: value for name, value in training.items() if value is not None}
         fits_batches = row.fits_batches or form.fits_batches
@@ -268,14 +279,12 @@ def hyperparameters(
     return arguments, training
 
 
-def _penalties(
-    form: Preset, row: DatasetRow, rows: int | None, schema: Schema | None
-) -> dict[str, float]:
-    l2, rows = row.l2 if form.l2 is None else form.l2, rows or row.rows
+def _penalties(form: Preset, row: DatasetRow, rows: int, values: int) -> dict[str, float]:
+    l2 = row.l2 if form.l2 is None else form.l2
     if form.per_record:
         l2 /= rows
     if form.per_value:
-        l2 *= row.values if schema is None else number_of_values(schema, rows)
+        l2 *= values
     if form.rows is not None:
         l2 *= min(1, form.rows / rows)
     return {name: share * l2 for name, share in form.penalties.items()}

@@ -5,7 +5,7 @@ import json
 import keras
 import pytest
 
-from interhat_tf import InterHAt, TrainingSettings
+from interhat_tf import Field, InterHAt, Schema, TrainingSettings
 from interhat_tf.models import PRESETS, preset_model
 from interhat_tf.models.presets import (
     DATASETS,
@@ -60,12 +60,14 @@ def test_a_data_set_without_a_row_has_the_sizes_and_penalties_of_frappe(name):
         assert training == {"batch_size": 2048, **PRESETS[preset].training} or preset == "tuned"
 
 
-def test_tuned_is_the_same_on_every_data_set_but_for_the_penalty():
+def test_tuned_is_the_same_on_every_data_set_but_for_penalty_and_width():
     for name in (*DATASETS, None):
         arguments, training = hyperparameters(name, "tuned", rows=200_000)
         values = DATASETS.get(name, OTHER_DATASET).values
         penalty = pytest.approx(3.7 * values / 200_000)
-        assert arguments == {**PRESETS["tuned"].arguments, "embedding_l2": penalty}
+        width = 16 if name in ("criteo", "avazu") else 32
+        own = {"embedding_l2": penalty, "embedding_dim": width}
+        assert arguments == {**PRESETS["tuned"].arguments, **own}
         assert training == {k: v for k, v in PRESETS["tuned"].training.items() if v is not None}
         assert "microbatch_size" not in training
     searched, _ = hyperparameters("frappe", "tuned")
@@ -88,6 +90,16 @@ def test_the_penalty_of_tuned_is_the_stronger_the_fewer_records_a_value_has(sche
     assert 0.002 < movielens["embedding_l2"] < 0.005
     model = InterHAt.from_preset("tuned", schema.to_dict(), rows=1000)
     assert model.get_config()["embedding_l2"] == penalty(rows=1000, schema=schema)
+
+
+@pytest.mark.parametrize(("values", "width"), [(20_000, 32), (20_001, 16)])
+def test_tuned_has_narrower_embeddings_of_many_values(values, width):
+    schema = Schema([Field("user", "categorical", values - 1), Field("price", "numerical")])
+    arguments, _ = hyperparameters("my_log", "tuned", rows=10**6, schema=schema)
+    assert arguments["embedding_dim"] == width
+    # What cannot come in so few records needs no row.
+    arguments, _ = hyperparameters("my_log", "tuned", rows=1000, schema=schema)
+    assert arguments["embedding_dim"] == 32
 
 
 def test_microbatches_are_for_interhat():
