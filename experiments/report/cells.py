@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from experiments.common.markdown import interval, spread
+from experiments.common.statistics import mean_and_std
 from experiments.report.blocks import Table
 
 Summary = dict[str, Any]
@@ -78,3 +79,9 @@ def written(summary: Summary, command: str) -> str:
     by = [f"{title} {used[name]}" for name, title in LIBRARIES.items() if name in used]
     by.append(summary.get("device") or used["machine"])
     return f"Written on {summary['date']} by `{command}`; {', '.join(by)}."
+
+
+def attention_worth(row: Summary) -> str:
+    """Returns the mean and spread over the runs of the AUC that fixed weights lose."""
+    found = [run["attention"]["auc_lost"] for run in row["runs"] if "attention" in run]
+    return spread(mean_and_std(found)) if found else "–"

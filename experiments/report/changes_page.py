@@ -1,7 +1,7 @@
 """What the page says of a form and one change at a time, on validation."""
 
 from experiments.common.markdown import spread
-from experiments.report.cells import Summary, named, table
+from experiments.report.cells import Summary, attention_worth, named, table
 
 
 def changes(summary: Summary) -> Summary:
@@ -11,6 +11,7 @@ def changes(summary: Summary) -> Summary:
         "change": "{name}",
         "AUC": lambda row: spread(row["validation"]["auc"]),
         "logloss": lambda row: spread(row["validation"]["logloss"]),
+        "attention's worth, AUC": attention_worth,
         "seeds": lambda row: ", ".join(str(run["seed"]) for run in row["runs"]),
     }
     if "units" in rows[0]["runs"][0]:  # of `experiments.robustness.seeds`

@@ -12,10 +12,18 @@ from experiments.common.published import (
     Titles,
     sample_note,
 )
-from experiments.common.statistics import mean_and_std
 from experiments.common.table_3_files import MEMORISATION, REFERENCE
 from experiments.report.blocks import Table
-from experiments.report.cells import TEST_SCORES, Cell, Summary, lead_of, named, table, title_of
+from experiments.report.cells import (
+    TEST_SCORES,
+    Cell,
+    Summary,
+    attention_worth,
+    lead_of,
+    named,
+    table,
+    title_of,
+)
 
 ROW_TITLES = Titles({**CONTENDERS, REFERENCE: f"**{CONTENDERS[REFERENCE]}**"})
 # Rows beside which the paper's InterHAt stands.
@@ -89,12 +97,6 @@ def auc_within(rows: list[Summary]) -> dict[str, Cell]:
 def validation(row: Summary) -> str:
     """Returns the means on validation of AUC and logloss."""
     return pair([row["validation"][metric]["mean"] for metric in ("auc", "logloss")])
-
-
-def attention_worth(row: Summary) -> str:
-    """Returns the mean and spread over the runs of the AUC that fixed weights lose."""
-    found = [run["attention"]["auc_lost"] for run in row["runs"] if "attention" in run]
-    return spread(mean_and_std(found)) if found else "–"
 
 
 def way_of(summary: Summary) -> Callable[[Summary], str]:

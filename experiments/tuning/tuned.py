@@ -33,6 +33,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "d 16": {"embedding_dim": 16},
     "d 32": {"embedding_dim": 32},
     "d 64": {"embedding_dim": 64},
+    "shared values": {"shared_values": True},
+    "shared values, d 16": {"shared_values": True, "embedding_dim": 16},
     "values of each order": {"shared_values": False},
     "values 100": {"value_dim": 100},
     "values 400": {"value_dim": 400},

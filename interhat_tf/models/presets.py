@@ -32,8 +32,9 @@ class Preset:
             Defaults to `None`: it does not.
         fits_batches: Whether few records have smaller batches, so that an epoch
             has `STEPS_AN_EPOCH` steps. Defaults to `False`.
-        wide_values: Number of the fields' values beyond which embeddings are half as
-            wide. Defaults to `None`: they are not.
+        many: Number of the fields' values beyond which a log has `of_many` as well.
+            Defaults to `None`: none has.
+        of_many: Arguments of `InterHAt` for logs of many values.
     """
 
     arguments: Mapping[str, Any]
@@ -44,7 +45,8 @@ class Preset:
     per_value: bool = False
     rows: int | None = None
     fits_batches: bool = False
-    wide_values: int | None = None
+    many: int | None = None
+    of_many: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,8 +127,9 @@ PRESETS = {
     # penalty that is the stronger the fewer records there are for a value: Frappe's, and compared
     # with others on logs of 6,000 to 14,000 records, with 0.06 to 2 values a record. On MovieLens'
     # 1.6 million records it was too strong, see REPRODUCTION.md: beyond Frappe's number it falls
-    # faster. Embeddings half as wide lose on Frappe, and nothing on logs of many values, where they
-    # take half of the time. `experiments/tuning/tuned.py` is how all this was chosen.
+    # faster. Half as wide embeddings and values that orders share lose nothing on logs of many
+    # values, where they take half of the time; on Frappe the former are less accurate, and with the
+    # latter attention decides less. `experiments/tuning/tuned.py` is how all this was chosen.
     "tuned": Preset(
         arguments={
             "embedding_dim": 32,
@@ -135,7 +138,6 @@ PRESETS = {
             "num_heads": 1,
             "self_attention": False,
             "value_dim": 200,
-            "shared_values": True,
             "mlp_units": (200,),
             "dropout": 0.1,
         },
@@ -153,7 +155,8 @@ PRESETS = {
         per_value=True,
         rows=_FRAPPE_ROWS,
         fits_batches=True,
-        wide_values=20_000,
+        many=20_000,
+        of_many={"embedding_dim": 16, "shared_values": True},
     ),
 }
 """The named forms of InterHAt."""
@@ -240,7 +243,7 @@ def hyperparameters(
             so small that an epoch has `STEPS_AN_EPOCH` steps. Defaults to
             `None`, that of the data set's row.
         schema: The records' schema: `"tuned"` multiplies its penalty by the number of
-            values, and has narrower embeddings of many. Defaults to `None`, the number of
+            values, and is narrower where there are many. Defaults to `None`, the number of
             the data set's row.
 
     Returns:
@@ -269,8 +272,8 @@ def hyperparameters(
         values = row.values if schema is None else number_of_values(schema, rows or row.rows)
         penalties = _penalties(form, row, rows or row.rows, values)
         arguments = {**row.sizes, **penalties, **form.arguments}
-        if form.wide_values is not None and values > form.wide_values:
-            arguments["embedding_dim"] //= 2
+        if form.many is not None and values > form.many:
+            arguments |= form.of_many
         training = {**row.training, "microbatch_size": row.microbatch_size, **form.training}
         training = {name: value for name, value in training.items() if value is not None}
         fits_batches = row.fits_batches or form.fits_batches

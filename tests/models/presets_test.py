@@ -60,13 +60,13 @@ def test_a_data_set_without_a_row_has_the_sizes_and_penalties_of_frappe(name):
         assert training == {"batch_size": 2048, **PRESETS[preset].training} or preset == "tuned"
 
 
-def test_tuned_is_the_same_on_every_data_set_but_for_penalty_and_width():
+def test_tuned_is_the_same_on_data_sets_of_few_values_but_for_the_penalty():
     for name in (*DATASETS, None):
         arguments, training = hyperparameters(name, "tuned", rows=200_000)
         values = DATASETS.get(name, OTHER_DATASET).values
         penalty = pytest.approx(3.7 * values / 200_000)
-        width = 16 if name in ("criteo", "avazu") else 32
-        own = {"embedding_l2": penalty, "embedding_dim": width}
+        of_many = PRESETS["tuned"].of_many if name in ("criteo", "avazu") else {}
+        own = {"embedding_l2": penalty, **of_many}
         assert arguments == {**PRESETS["tuned"].arguments, **own}
         assert training == {k: v for k, v in PRESETS["tuned"].training.items() if v is not None}
         assert "microbatch_size" not in training
@@ -93,11 +93,12 @@ def test_the_penalty_of_tuned_is_the_stronger_the_fewer_records_a_value_has(sche
 
 
 @pytest.mark.parametrize(("values", "width"), [(20_000, 32), (20_001, 16)])
-def test_tuned_has_narrower_embeddings_of_many_values(values, width):
+def test_tuned_is_narrower_where_there_are_many_values(values, width):
     schema = Schema([Field("user", "categorical", values - 1), Field("price", "numerical")])
-    arguments, _ = hyperparameters("my_log", "tuned", rows=10**6, schema=schema)
-    assert arguments["embedding_dim"] == width
-    # What cannot come in so few records needs no row.
+    model = InterHAt.from_preset("tuned", schema, rows=10**6)
+    assert model.get_config()["embedding_dim"] == width
+    assert model.shared_values == (width == 16)
+    # As many as there are records, at most.
     arguments, _ = hyperparameters("my_log", "tuned", rows=1000, schema=schema)
     assert arguments["embedding_dim"] == 32
 

@@ -16,10 +16,10 @@ def summary(measured):
 
 @pytest.mark.parametrize("name", ["tuned", "paper_penalty"])
 def test_each_change_is_a_line(page_of, summary, name):
-    rows = {"preset": row(0.98, 0.96), "order 3": row(0.99)}
+    rows = {"preset": row(0.98, 0.96, attention={"auc_lost": 0.002}), "deepfm": row(0.99)}
     text = page_of(**{name: {**summary, "changes": rows}})
-    assert "| preset | 0.9700 ± 0.0100 | 0.9700 ± 0.0100 | 0, 1 |" in text
-    assert "| order 3 | 0.9900 ± 0.0100 | 0.9900 ± 0.0100 | 0 |" in text
+    assert "| preset | 0.9700 ± 0.0100 | 0.9700 ± 0.0100 | 0.0020 ± 0.0000 | 0, 1 |" in text
+    assert "| deepfm | 0.9900 ± 0.0100 | 0.9900 ± 0.0100 | – | 0 |" in text
     assert "`criteo`, a log" in text and "dead" not in text
 
 
