@@ -287,6 +287,31 @@ def normalized_hierarchy(
     )
 
 
+def dropout(
+    inputs: Tensor, rate: float, seed_generator: keras.random.SeedGenerator
+) -> Tensor | None:
+    """Returns what `keras.random.dropout` does in training, if a CPU kernel computes it.
+
+    Args:
+        inputs: Numbers, of any shape.
+        rate: Share of them that become 0, more than 0 and less than 1.
+        seed_generator: What gives the seed of this call, which is drawn if the kernel serves.
+
+    Returns:
+        The numbers, or `None`, for Keras to do it.
+    """
+    if isinstance(inputs, keras.KerasTensor) or not _kernel_serves(inputs, training=True):
+        return None
+    import tensorflow as tf
+
+    from interhat_tf import kernels
+
+    seed = seed_generator.next()
+    if seed.dtype != tf.int32:  # as Keras makes one of it
+        seed = tf.cast(tf.math.floormod(seed, tf.int32.max - 1), "int32")
+    return kernels.dropout(inputs, rate, seed)
+
+
 def _stacked(
     projections: Sequence[keras.layers.Dense], contexts: Sequence[keras.Variable]
 ) -> tuple[Tensor, Tensor | None, Tensor]:

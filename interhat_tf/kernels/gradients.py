@@ -32,6 +32,7 @@ def register(operations: Any) -> None:
         ("relu",),
     )
     _register_normalized_hierarchy(operations.interhat_normalized_hierarchy_gradient)
+    _register_dropout(operations.interhat_dropout)
 
 
 def attention_by_tensorflow(
@@ -150,6 +151,16 @@ def _register_normalized_hierarchy(by_kernel: Callable) -> None:
         return [*found[:count], *[None] * 4, *found[count:]]
 
     _tell("InterhatNormalizedHierarchy", first, second)
+
+
+def _register_dropout(by_kernel: Callable) -> None:
+    def of_dropout(operation: tf.Operation, gradient: tf.Tensor) -> Any:
+        """It is linear in what it drops."""
+        _, *drawn = operation.inputs
+        return [by_kernel(gradient, *drawn, **_of(operation, ("rate", "scale"))), None, None]
+
+    with contextlib.suppress(KeyError):
+        tf.RegisterGradient("InterhatDropout")(of_dropout)
 
 
 def _gradients_of_gradients(

@@ -185,6 +185,21 @@ def normalized_hierarchy(
     return NormalizedOrders(*found)
 
 
+def dropout(inputs: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Tensor:
+    """Returns what `tf.nn.experimental.stateless_dropout` does, bit for bit.
+
+    Args:
+        inputs: float32 numbers, of any shape.
+        rate: Share of them that become 0, at least 0 and less than 1; the others are divided by
+            1 - rate.
+        seed: Two integers.
+    """
+    key, counter = tf.raw_ops.StatelessRandomGetKeyCounter(seed=seed)
+    return _load().interhat_dropout(
+        inputs=inputs, key=key, counter=counter, rate=rate, scale=1 / (1 - rate)
+    )
+
+
 def table_adam(
     table: tf.Variable,
     first_moment: tf.Variable,

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from interhat_tf.errors import SettingError
+from interhat_tf.layers.dropout import Dropout
 from interhat_tf.ops import Shape, Tensor, multi_head_self_attention
 from interhat_tf.utils.config import Activation, ConfigFromSignature, Regularizer
 
@@ -98,7 +99,7 @@ class MultiHeadSelfAttention(ConfigFromSignature):
                 epsilon=1e-8, dtype=self.dtype_policy, name="normalization"
             )
             self.normalization.build((None, None, dim))
-        self.attention_dropout = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
+        self.attention_dropout = Dropout(self.dropout, dtype=self.dtype_policy)
         self.built = True
 
     def _projection(self, name: str, units: int, input_shape: Shape) -> keras.layers.Dense:

@@ -15,6 +15,7 @@ from interhat_tf.layers import (
     MultiHeadSelfAttention,
 )
 from interhat_tf.layers.attentional_aggregation import pool_orders
+from interhat_tf.layers.dropout import Dropout
 from interhat_tf.models.click_model import l2
 from interhat_tf.models.explaining_model import Forward
 from interhat_tf.models.output_mlp import make_hidden_layers
@@ -187,7 +188,7 @@ class InterHAt(PresetModel):
             **scoring,
             **dense,
         )
-        self.dropout = keras.layers.Dropout(dropout, name="dropout", **common)
+        self.dropout = Dropout(dropout, name="dropout", **common)
         mlp_batch_norm = _or_with_values(mlp_batch_norm, value_dim)
         self.mlp = self._make_output_mlp(bool(value_dim), mlp_batch_norm, mlp_bias, dense_l2)
         base = contribution_base or ("average" if value_dim else "zero")

@@ -24,6 +24,7 @@ TESTS = (
     "hierarchy_test.py",
     "normalized_hierarchy_test.py",
     "adam_test.py",
+    "dropout_test.py",
     "gradients_test.py",
 )
 # Python and TensorFlow keep memory until the end, and are not built with sanitizers.

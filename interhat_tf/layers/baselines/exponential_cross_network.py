@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from interhat_tf.errors import SettingError
+from interhat_tf.layers.dropout import Dropout
 from interhat_tf.ops import Shape, Tensor
 from interhat_tf.utils.config import ConfigFromSignature, Regularizer
 
@@ -71,7 +72,7 @@ class ExponentialCrossNetwork(ConfigFromSignature):
             )
             for i in range(1, batch_norm * self.num_layers + 1)
         ]
-        self.dropout_layer = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
+        self.dropout_layer = Dropout(dropout, dtype=self.dtype_policy)
 
     def build(self, input_shape: Shape) -> None:
         """Creates each layer's W, gamma, beta and b for inputs of shape (B, n)."""

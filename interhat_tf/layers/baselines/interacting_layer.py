@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from interhat_tf.layers.dropout import Dropout
 from interhat_tf.ops import Shape, Tensor, multi_head_self_attention
 from interhat_tf.utils.config import ConfigFromSignature, Regularizer
 
@@ -70,7 +71,7 @@ class InteractingLayer(ConfigFromSignature):
         )
         for projection in (self.query, self.key, self.value, self.residual):
             projection.build(input_shape)
-        self.attention_dropout = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
+        self.attention_dropout = Dropout(self.dropout, dtype=self.dtype_policy)
         self.built = True
 
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:

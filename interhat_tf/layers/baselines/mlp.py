@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from interhat_tf.layers.batch_normalization import BatchNormalization
+from interhat_tf.layers.dropout import Dropout
 from interhat_tf.layers.sequences.dice import Dice, activate, activation_of
 from interhat_tf.ops import Shape, Tensor
 from interhat_tf.utils.config import Activation, ConfigFromSignature, Regularizer
@@ -75,7 +76,7 @@ class MLP(ConfigFromSignature):
             activation_of(activation, kernel_regularizer, self.dtype_policy, f"activation_{i}")
             for i in range(1, len(self.units) + 1)
         ]
-        self.dropout_layer = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
+        self.dropout_layer = Dropout(dropout, dtype=self.dtype_policy)
 
     def build(self, input_shape: Shape) -> None:
         """Creates the kernels and biases for inputs of shape (B, n)."""

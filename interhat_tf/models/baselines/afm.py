@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from interhat_tf.layers import AttentionalAggregation, ElementwiseProduct
+from interhat_tf.layers.dropout import Dropout
 from interhat_tf.models.baselines.embedding_model import EmbeddingModel
 from interhat_tf.models.click_model import l2
 from interhat_tf.schema import Batch, Schema
@@ -60,7 +61,7 @@ class AFM(EmbeddingModel):
             dtype=self.dtype_policy,
             name="attention",
         )
-        self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
+        self.dropout = Dropout(dropout, dtype=self.dtype_policy, name="dropout")
         self.logit = self._make_logit(dense_l2, use_bias=False)
         self.build()
 
