@@ -79,7 +79,8 @@ def test_all_else_is_left_to_tensorflow(training, dtype, dropout, attention):
     layer = MultiHeadSelfAttention(2, 3, dropout=dropout, dtype=dtype)
     layer.build((None, 5, 4))
     spec = tf.TensorSpec((None, 5, 4), layer.compute_dtype)
-    assert not kernels_in(layer, spec, training=training, return_attention=attention)
+    used = kernels_in(layer, spec, training=training, return_attention=attention)
+    assert used == ["InterhatDropout"] * bool(dropout)
 
 
 @needs_kernels
