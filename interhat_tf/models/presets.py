@@ -127,9 +127,10 @@ PRESETS = {
     # penalty that is the stronger the fewer records there are for a value: Frappe's, and compared
     # with others on logs of 6,000 to 14,000 records, with 0.06 to 2 values a record. On MovieLens'
     # 1.6 million records it was too strong, see REPRODUCTION.md: beyond Frappe's number it falls
-    # faster. Half as wide embeddings and values that orders share lose nothing on logs of many
-    # values, where they take half of the time; on Frappe the former are less accurate, and with the
-    # latter attention decides less. `experiments/tuning/tuned.py` is how all this was chosen.
+    # faster. Of many values, narrow embeddings and values that orders share take half of the time;
+    # on small generated logs they lose less than seeds differ by. On Frappe the former are less
+    # accurate, and with the latter attention decides less. `experiments/tuning/tuned.py` is how all
+    # this was chosen.
     "tuned": Preset(
         arguments={
             "embedding_dim": 32,
