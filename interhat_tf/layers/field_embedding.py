@@ -294,19 +294,24 @@ class FieldEmbedding(ConfigFromSignature):
     def _pool_values(
         self, inputs: Batch, categories: Tensor, training: bool
     ) -> tuple[Tensor, Tensor]:
-        vectors, present = self.value_vectors(inputs)  # (B, L, d), (B, L)
+        values, present = map(self._by_field, self.value_vectors(inputs))
         of_fields, shares = [], []
         for i, pooling in enumerate(self.poolings):
-            columns = slice(*self.starts[i : i + 2])
-            of_field = vectors[:, columns], present[:, columns]
             if isinstance(pooling, ValuePooling):
-                pooled, share = pooling(*of_field)
+                pooled, share = pooling(values[i], present[i])
             else:
                 target = categories[:, self.owners[self.single + i]]  # (B, d)
-                pooled, share = pooling(of_field[0], target, of_field[1], training=training)
+                pooled, share = pooling(values[i], target, present[i], training=training)
             of_fields.append(pooled)  # (B, d)
             shares.append(share)  # (B, its columns)
         return ops.stack(of_fields, axis=1), ops.concatenate(shares, axis=1)  # (B, V, d), (B, L)
+
+    def _by_field(self, of_values: Tensor) -> list[Tensor]:
+        """Returns what (B, L, ...) has of each field, (B, its columns, ...)."""
+        if len(self.poolings) == 1:  # TensorFlow splits nothing into one part
+            return [of_values]
+        # Its gradient copies once; that of slices fills a tensor of zeros for each field.
+        return ops.split(of_values, self.starts[1:-1], axis=1)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the layer."""

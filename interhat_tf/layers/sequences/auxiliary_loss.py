@@ -91,7 +91,9 @@ def _whole(uniform: Tensor, below: Tensor) -> Tensor:
 
 def _loss(states: Tensor, vectors: Tensor, negatives: Tensor, counts: Tensor) -> Tensor:
     """Returns L_aux of those t, (B, L - 1), that count."""
-    states, following = states[:, :-1], vectors[:, 1:]  # (B, L - 1, d)
+    # Slices would do, but for their gradient, which fills tensors of zeros.
+    states, _ = ops.split(states, [states.shape[1] - 1], axis=1)  # (B, L - 1, d)
+    _, following = ops.split(vectors, [1], axis=1)  # (B, L - 1, d)
     positive = ops.cast(ops.sum(states * following, axis=-1), "float32")  # (B, L - 1)
     negative = ops.cast(ops.sum(states * negatives, axis=-1), "float32")  # (B, L - 1)
     losses = ops.softplus(-positive) + ops.softplus(negative)  # (B, L - 1)
