@@ -170,6 +170,11 @@ def read_numerical_embeddings() -> list[Summary]:
                 f"`{file}`, whether `{above}` is above its median",
                 f" --table={file} --above={above}",
             ),
+            "movielens": (
+                "MovieLens-1M, whether a movie has four stars or five; its year and the user's age "
+                "are numbers",
+                f" --movielens=<folder> --embedded_rows={summary['rows']}",
+            ),
         }[name]
         best = summary.get("best")
         possible = f" The best possible AUC is {best['auc']:.4f}." if best else ""

@@ -3,15 +3,18 @@
     python -m experiments.tuning.numerical_embeddings
     python -m experiments.tuning.numerical_embeddings --criteo=FOLDER/train.txt
     python -m experiments.tuning.numerical_embeddings --table=diamonds.csv --above=price
+    python -m experiments.tuning.numerical_embeddings --movielens=FOLDER
 
 Without a flag, logs are generated whose clicks follow from the intervals that Criteo's counts are
 in, not from their order; the best possible AUC is known. `--criteo` is a log in Criteo's format, of
 which all fields are read. `--table` is a CSV file, of which `--above` names a number: a record is
 to be told to have more than the median of it; the package plotnine ships such a table, 53,940
-diamonds, as `plotnine/data/diamonds.csv`. Numbers are on the default scale. A seed draws the
-log or its split, 70% for training, 10% to choose the epoch and 20% for the test, and the model's
-first weights. Nothing is searched: embeddings have their defaults. Writes
-`numerical_embeddings/LOG/MODEL.json`; `--embedding_models` names some of the models.
+diamonds, as `plotnine/data/diamonds.csv`. `--movielens` is the folder of MovieLens-1M's files:
+whether a user gives a movie four stars or five, a movie's year and a user's age being numbers.
+Numbers are on the default scale. A seed draws the log or its split, 70% for training, 10% to
+choose the epoch and 20% for the test, and the model's first weights. Nothing is searched:
+embeddings have their defaults. Writes `numerical_embeddings/LOG/MODEL.json`; `--embedding_models`
+names some of the models.
 """
 
 import gzip
@@ -33,6 +36,13 @@ from experiments.common.statistics import METRICS
 from experiments.generated_logs.generator import generate
 from experiments.tuning.number_scales import compared, on_scale
 from interhat_tf import Field, InterHAt, Schema
+from interhat_tf.datasets.movielens_ctr.likes import LIKED
+from interhat_tf.datasets.movielens_ctr.raw_files import (
+    AGES,
+    read_movies,
+    read_ratings,
+    read_users,
+)
 from interhat_tf.errors import SettingError
 from interhat_tf.layers import NUMBER_EMBEDDINGS, PRODUCT
 from interhat_tf.models import DNN
@@ -42,6 +52,7 @@ from interhat_tf.training import Adam, EarlyStopping, evaluate_batches
 CRITEO = flags.DEFINE_string("criteo", None, "log in Criteo's format, plain or .gz")
 TABLE = flags.DEFINE_string("table", None, "CSV file with a header")
 ABOVE = flags.DEFINE_string("above", None, "the table's number whose median parts the records")
+MOVIELENS = flags.DEFINE_string("movielens", None, "folder of MovieLens-1M's files")
 ROWS = flags.DEFINE_integer(
     "embedded_rows", 30_000, "rows of a generated log; of another one at most", lower_bound=1000
 )
@@ -66,7 +77,8 @@ Build = Callable[[Schema, int, str], keras.Model]
 
 
 def main(_):
-    name = "criteo" if CRITEO.value else "table" if TABLE.value else "generated"
+    sources = {"criteo": CRITEO, "table": TABLE, "movielens": MOVIELENS}
+    name = next((name for name, flag in sources.items() if flag.value), "generated")
     logs, best = {}, []
     for seed in SEEDS.value:
         columns, labels, possible = read(seed)
@@ -135,6 +147,8 @@ def read(seed: int) -> tuple[pd.DataFrame, np.ndarray, dict[str, float] | None]:
         columns, labels = read_criteo(CRITEO.value)
     elif TABLE.value:
         columns, labels = read_table(TABLE.value, ABOVE.value)
+    elif MOVIELENS.value:
+        columns, labels = read_movielens(MOVIELENS.value)
     else:
         with tempfile.TemporaryDirectory() as folder:
             path = f"{folder}/train.txt"
@@ -165,6 +179,26 @@ def read_table(path: str, above: str | None) -> Columns:
         raise SettingError(f"--above names no column of {path}: {', '.join(columns)}")
     numbers = columns.pop(above)
     return columns, (numbers > numbers.median()).to_numpy("float32")
+
+
+def read_movielens(folder: str) -> Columns:
+    """Reads the ratings of MovieLens-1M, and labels those that say that a user liked a movie.
+
+    An age is the lowest of the group in which the file has it.
+    """
+    users, movies = (
+        read(f"{folder}/{name}.dat")
+        for name, read in (("users", read_users), ("movies", read_movies))
+    )
+    ratings = read_ratings(f"{folder}/ratings.dat", users, movies)
+    lowest_age = {group: float(age) for age, group in AGES.items()}
+    of_users, of_movies = users.to_pandas(), movies.to_pandas()[["movie", "year", "genres"]]
+    of_users["age"] = of_users["age"].map(lowest_age)
+    of_movies["year"] = of_movies["year"].astype(float)
+    of_movies["genres"] = of_movies["genres"].str.join("|")
+    parts = [of_users.iloc[ratings[:, 0]], of_movies.iloc[ratings[:, 1]]]
+    columns = pd.concat([part.reset_index(drop=True) for part in parts], axis=1)
+    return columns, (ratings[:, 2] >= LIKED).astype("float32")
 
 
 def split(columns: pd.DataFrame, labels: np.ndarray, seed: int) -> Rows:

@@ -68,9 +68,10 @@ def test_embeddings_of_numbers(measured, page_of, monkeypatch):
     logs = {
         **{"generated/paper": generated, "generated/tuned": generated},
         "table/dnn": {**summary, "table": "cars.csv", "above": "price"},
+        "movielens/dnn": summary,
     }
     monkeypatch.setattr(own_log_page, "read_results", lambda _: logs)
-    generated, table = map(
+    generated, table, movielens = map(
         lambda part: page_of(numerical_embeddings=part), own_log_page.read_numerical_embeddings()
     )
     assert "3,000 rows, test, 2 seeds. The best possible AUC is 0.8123." in generated
@@ -80,6 +81,7 @@ def test_embeddings_of_numbers(measured, page_of, monkeypatch):
     assert "on `cars.csv`, whether `price` is above its median, 3,000 rows" in table
     assert "best possible" not in table
     assert "experiments.tuning.numerical_embeddings --table=cars.csv --above=price`" in table
+    assert "numerical_embeddings --movielens=<folder> --embedded_rows=3000`" in movielens
 
 
 @pytest.mark.parametrize("different", [0, 1234])

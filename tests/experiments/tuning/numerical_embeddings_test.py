@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from absl.testing import flagsaver
 
+from data.movielens_ctr.movielens_ctr_dataset_builder_test import raw_lines, write_movielens
 from experiments.tuning import numerical_embeddings as program
 from interhat_tf.errors import SettingError
 from interhat_tf.utils.files import read_json
@@ -41,3 +42,18 @@ def test_a_tables_median_parts_its_rows(tmp_path):
     assert list(columns) == ["size", "colour"] and labels.tolist() == [0, 1, 1, 0]
     with pytest.raises(SettingError, match=r"no column of .*size, colour, price"):
         program.read_table(str(tmp_path / "table.csv"), None)
+
+
+def test_a_users_age_and_a_movies_year_are_numbers(tmp_path):
+    lines = raw_lines()
+    columns, labels = program.read_movielens(str(write_movielens(tmp_path, lines)))
+    assert len(columns) == len(labels) == len(lines["ratings"])
+    user, movie, stars, _ = lines["ratings"][7].split("::")
+    _, _, age, *_ = lines["users"][int(user) - 1].split("::")
+    _, title, genres = lines["movies"][int(movie) - 1].split("::")
+    found = columns.iloc[7]
+    assert (found["user"], found["genres"]) == (user, genres) and found["movie"] in title
+    assert (found["age"], found["year"]) == (float(age), 1950 + int(movie))
+    assert labels[7] == (int(stars) >= 4) and 0 < labels.mean() < 1
+    schema, _ = program.split(columns, labels, 0)
+    assert [field.name for field in schema.numerical] == ["age", "year"]
