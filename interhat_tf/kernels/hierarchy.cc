@@ -13,8 +13,8 @@
 #include <limits>
 #include <vector>
 
+#include "hierarchy_op.h"
 #include "interleaved.h"
-#include "op.h"
 #include "vectors.h"
 
 namespace {
@@ -27,7 +27,6 @@ using interhat::kLog2E;
 using interhat::kTileRows;
 using interhat::LaneMatrix;
 using interhat::multiply;
-using interhat::OpKernelConstruction;
 using interhat::OpKernelContext;
 using interhat::separate_records;
 using interhat::shape_of;
@@ -36,20 +35,7 @@ using interhat::Tensor;
 using interhat::TensorShape;
 using interhat::Vector;
 
-struct Problem {
-  int64_t records;  // B
-  int fields;       // m
-  int dim;          // d
-  int size;         // s
-  int orders;       // k
-  bool biased;
-  float lowest;           // of what a projection gives: 0 with a ReLU
-  const float* features;  // x_1, (B, m, d)
-  const float* kernels;   // W, (k, d, s)
-  const float* biases;    // b, (k, s)
-  const float* contexts;  // c, (k, s)
-
-  int of_kernel() const { return dim * size; }
+struct Problem : interhat::HierarchyInputs {
   // Numbers of the gradients of an order's weights: W, b and c.
   int of_weights() const { return of_kernel() + 2 * size; }
   Slab features_slab(int count) const { return {fields, dim, 1, 1, count}; }
@@ -317,52 +303,11 @@ struct Backward {
   }
 };
 
-enum Input { kFeatures, kKernels, kBiases, kContexts, kInputs };
-
-class HierarchyOp : public interhat::OpKernel {
+class HierarchyOp : public interhat::HierarchyOpBase {
  public:
-  explicit HierarchyOp(OpKernelConstruction* context) : OpKernel(context) {
-    OP_REQUIRES_OK(context, context->GetAttr("relu", &relu_));
-  }
+  using HierarchyOpBase::HierarchyOpBase;
 
  protected:
-  absl::Status find_problem(OpKernelContext* context, Problem* problem) const {
-    const TensorShape &features = shape_of(context, kFeatures), &kernels = shape_of(context, kKernels);
-    if (features.dims() != 3 || kernels.dims() != 3 ||
-        kernels.dim_size(1) != features.dim_size(2)) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "features must be (B, m, d) and kernels (k, d, s), got ", features.DebugString(), " and ",
-          kernels.DebugString()));
-    }
-    const TensorShape of_orders = {kernels.dim_size(0), kernels.dim_size(2)};
-    const TensorShape &biases = shape_of(context, kBiases), &contexts = shape_of(context, kContexts);
-    const bool biased = biases.num_elements() > 0;
-    if ((biased && biases != of_orders) || contexts != of_orders) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "contexts must be (k, s), biases too or empty; got ", contexts.DebugString(), " and ",
-          biases.DebugString(), " beside ", kernels.DebugString()));
-    }
-    *problem = {features.dim_size(0),
-                static_cast<int>(features.dim_size(1)),
-                static_cast<int>(features.dim_size(2)),
-                static_cast<int>(kernels.dim_size(2)),
-                static_cast<int>(kernels.dim_size(0)),
-                biased,
-                relu_ ? 0.0f : -std::numeric_limits<float>::infinity(),
-                floats_of(context, kFeatures),
-                floats_of(context, kKernels),
-                floats_of(context, kBiases),
-                floats_of(context, kContexts)};
-    return absl::OkStatus();
-  }
-
-  static TensorShape orders_shape(const Problem& problem) {
-    return {problem.records, problem.orders, problem.dim};
-  }
-  static TensorShape weights_shape(const Problem& problem) {
-    return {problem.records, problem.orders, problem.fields};
-  }
-
   // Whole vectors of records.
   static int64_t blocks_of(const Problem& problem) {
     return (problem.records + interhat::lanes() - 1) / interhat::lanes();
@@ -372,9 +317,6 @@ class HierarchyOp : public interhat::OpKernel {
   static int64_t cost_of(const Problem& problem) {
     return static_cast<int64_t>(problem.orders) * problem.fields * problem.of_kernel();
   }
-
- private:
-  bool relu_;
 };
 
 class Hierarchy : public HierarchyOp {
@@ -383,10 +325,10 @@ class Hierarchy : public HierarchyOp {
 
   void Compute(OpKernelContext* context) override {
     Problem problem;
-    OP_REQUIRES_OK(context, find_problem(context, &problem));
+    OP_REQUIRES_OK(context, find_inputs(context, &problem));
     Tensor *orders, *weights;
-    OP_REQUIRES_OK(context, context->allocate_output(0, orders_shape(problem), &orders));
-    OP_REQUIRES_OK(context, context->allocate_output(1, weights_shape(problem), &weights));
+    OP_REQUIRES_OK(context, context->allocate_output(0, problem.pooled_shape(), &orders));
+    OP_REQUIRES_OK(context, context->allocate_output(1, problem.weights_shape(), &weights));
     float* const to_orders = orders->flat<float>().data();
     float* const to_weights = weights->flat<float>().data();
     const int64_t together = interhat::lanes();
@@ -404,14 +346,15 @@ class HierarchyGradient : public HierarchyOp {
 
   void Compute(OpKernelContext* context) override {
     Problem problem;
-    OP_REQUIRES_OK(context, find_problem(context, &problem));
-    const TensorShape &of_orders = shape_of(context, kInputs), &of_weights = shape_of(context, kInputs + 1);
+    OP_REQUIRES_OK(context, find_inputs(context, &problem));
+    const TensorShape& of_orders = shape_of(context, kOfOrders);
+    const TensorShape& of_weights = shape_of(context, kOfWeights);
     OP_REQUIRES(context,
-                of_orders == orders_shape(problem) && of_weights == weights_shape(problem),
+                of_orders == problem.pooled_shape() && of_weights == problem.weights_shape(),
                 absl::InvalidArgumentError(absl::StrCat(
                     "gradients must have the results' shapes, got ", of_orders.DebugString(),
                     " and ", of_weights.DebugString())));
-    float* out[kInputs];
+    float* out[kOfOrders];
     OP_REQUIRES_OK(context, interhat::allocate_gradients(context, out));
     // Each part has its own sums, which are added up in order: results can be repeated.
     const int64_t blocks = blocks_of(problem), together = interhat::lanes();
@@ -422,8 +365,8 @@ class HierarchyGradient : public HierarchyOp {
     constexpr int64_t kMuch = 1 << 20;  // so that a part is not put together with others
     interhat::shard(context, parts, kMuch, [&](int64_t first, int64_t last) {
       for (int64_t part = first; part < last; part++) {
-        interhat::run<Backward>(problem, floats_of(context, kInputs),
-                                floats_of(context, kInputs + 1), out[kFeatures],
+        interhat::run<Backward>(problem, floats_of(context, kOfOrders),
+                                floats_of(context, kOfWeights), out[kFeatures],
                                 sums.data() + part * of_part, part * blocks / parts * together,
                                 std::min((part + 1) * blocks / parts * together, problem.records));
       }
@@ -432,6 +375,8 @@ class HierarchyGradient : public HierarchyOp {
   }
 
  private:
+  enum More { kOfOrders = kHierarchyInputs, kOfWeights };
+
   // Adds the parts' gradients of the weights up.
   static void add_up(const Problem& problem, const std::vector<float>& sums, float* const* out) {
     const int64_t of_kernel = problem.of_kernel(), size = problem.size;
@@ -450,16 +395,6 @@ class HierarchyGradient : public HierarchyOp {
   }
 };
 
-absl::Status result_shapes(tensorflow::shape_inference::InferenceContext* context) {
-  tensorflow::shape_inference::ShapeHandle features, kernels;
-  TF_RETURN_IF_ERROR(context->WithRank(context->input(kFeatures), 3, &features));
-  TF_RETURN_IF_ERROR(context->WithRank(context->input(kKernels), 3, &kernels));
-  const auto records = context->Dim(features, 0), orders = context->Dim(kernels, 0);
-  context->set_output(0, context->MakeShape({records, orders, context->Dim(features, 2)}));
-  context->set_output(1, context->MakeShape({records, orders, context->Dim(features, 1)}));
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 REGISTER_OP("InterhatHierarchy")
@@ -470,7 +405,7 @@ REGISTER_OP("InterhatHierarchy")
     .Attr("relu: bool")
     .Output("orders: float")
     .Output("weights: float")
-    .SetShapeFn(result_shapes);
+    .SetShapeFn(interhat::pooled_shapes);
 REGISTER_KERNEL_BUILDER(Name("InterhatHierarchy").Device(tensorflow::DEVICE_CPU), Hierarchy);
 
 REGISTER_OP("InterhatHierarchyGradient")

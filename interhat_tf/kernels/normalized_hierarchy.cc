@@ -12,7 +12,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <limits>
 #include <vector>
 
 #include "gemm.h"
@@ -161,87 +160,41 @@ struct Backward {
   }
 };
 
-enum Input {
-  kFeatures,
-  kKernels,
-  kBiases,
-  kContexts,
-  kGammas,
-  kBetas,
-  kMeans,
-  kVariances,
-  kInputs
-};
-constexpr int kDifferentiated = kMeans;  // the inputs before
-
-class NormalizedHierarchyOp : public interhat::OpKernel {
+class NormalizedHierarchyOp : public interhat::HierarchyOpBase {
  public:
-  explicit NormalizedHierarchyOp(OpKernelConstruction* context) : OpKernel(context) {
-    OP_REQUIRES_OK(context, context->GetAttr("relu", &relu_));
+  explicit NormalizedHierarchyOp(OpKernelConstruction* context) : HierarchyOpBase(context) {
     OP_REQUIRES_OK(context, context->GetAttr("training", &training_));
     OP_REQUIRES_OK(context, context->GetAttr("epsilon", &epsilon_));
     OP_REQUIRES_OK(context, context->GetAttr("k", &orders_));
   }
 
  protected:
+  enum Input { kGammas = kHierarchyInputs, kBetas, kMeans, kVariances, kInputs };
+
   absl::Status find_problem(OpKernelContext* context, Problem* problem) const {
-    const TensorShape& features = shape_of(context, kFeatures);
-    const TensorShape& kernels = shape_of(context, kKernels);
-    if (features.dims() != 3 || kernels.dims() != 3 || kernels.dim_size(0) != orders_ ||
-        kernels.dim_size(1) != features.dim_size(2)) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "features must be (B, m, d) and kernels (", orders_, ", d, s), got ",
-          features.DebugString(), " and ", kernels.DebugString()));
-    }
-    const TensorShape of_orders = {kernels.dim_size(0), kernels.dim_size(2)};
-    const TensorShape& biases = shape_of(context, kBiases);
-    const TensorShape& contexts = shape_of(context, kContexts);
-    const bool biased = biases.num_elements() > 0;
-    if ((biased && biases != of_orders) || contexts != of_orders) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "contexts must be (k, s), biases too or empty; got ", contexts.DebugString(), " and ",
-          biases.DebugString(), " beside ", kernels.DebugString()));
-    }
-    const TensorShape of_fields = {orders_, features.dim_size(1) * features.dim_size(2)};
+    TF_RETURN_IF_ERROR(find_inputs(context, problem));
+    const TensorShape of_fields = {orders_, problem->of_record()};
     for (const int input : {kGammas, kBetas, kMeans, kVariances}) {
-      if (shape_of(context, input) != of_fields) {
+      if (problem->orders != orders_ || shape_of(context, input) != of_fields) {
         return absl::InvalidArgumentError(absl::StrCat(
-            "what normalises must be (k, m * d), got ", shape_of(context, input).DebugString(),
-            " beside ", features.DebugString()));
+            "what normalises ", orders_, " orders must be (k, m * d), got ",
+            shape_of(context, input).DebugString(), " beside features ",
+            shape_of(context, kFeatures).DebugString(), " and kernels ",
+            shape_of(context, kKernels).DebugString()));
       }
     }
-    *problem = {features.dim_size(0),
-                static_cast<int>(features.dim_size(1)),
-                static_cast<int>(features.dim_size(2)),
-                static_cast<int>(kernels.dim_size(2)),
-                orders_,
-                biased,
-                relu_ ? 0.0f : -std::numeric_limits<float>::infinity(),
-                epsilon_,
-                floats_of(context, kFeatures),
-                floats_of(context, kKernels),
-                floats_of(context, kBiases),
-                floats_of(context, kContexts),
-                floats_of(context, kGammas),
-                floats_of(context, kBetas),
-                floats_of(context, kMeans),
-                floats_of(context, kVariances),
-                nullptr};
+    problem->epsilon = epsilon_;
+    problem->gammas = floats_of(context, kGammas);
+    problem->betas = floats_of(context, kBetas);
+    problem->means = floats_of(context, kMeans);
+    problem->variances = floats_of(context, kVariances);
     return absl::OkStatus();
-  }
-
-  static TensorShape pooled_shape(const Problem& problem) {
-    return {problem.records, problem.orders, problem.dim};
-  }
-  static TensorShape weights_shape(const Problem& problem) {
-    return {problem.records, problem.orders, problem.fields};
   }
 
   bool training_;
   int orders_;
 
  private:
-  bool relu_;
   float epsilon_;
 };
 
@@ -250,11 +203,11 @@ class NormalizedHierarchy : public NormalizedHierarchyOp {
   using NormalizedHierarchyOp::NormalizedHierarchyOp;
 
   void Compute(OpKernelContext* context) override {
-    Problem problem;
+    Problem problem = {};
     OP_REQUIRES_OK(context, find_problem(context, &problem));
     Tensor *pooled, *weights, *means, *variances;
-    OP_REQUIRES_OK(context, context->allocate_output(0, pooled_shape(problem), &pooled));
-    OP_REQUIRES_OK(context, context->allocate_output(1, weights_shape(problem), &weights));
+    OP_REQUIRES_OK(context, context->allocate_output(0, problem.pooled_shape(), &pooled));
+    OP_REQUIRES_OK(context, context->allocate_output(1, problem.weights_shape(), &weights));
     OP_REQUIRES_OK(context, context->allocate_output(2, shape_of(context, kMeans), &means));
     OP_REQUIRES_OK(context, context->allocate_output(3, shape_of(context, kMeans), &variances));
     float* const to_pooled = pooled->flat<float>().data();
@@ -304,11 +257,11 @@ class NormalizedHierarchyGradient : public NormalizedHierarchyOp {
   using NormalizedHierarchyOp::NormalizedHierarchyOp;
 
   void Compute(OpKernelContext* context) override {
-    Problem problem;
+    Problem problem = {};
     OP_REQUIRES_OK(context, find_problem(context, &problem));
     OP_REQUIRES_OK(context, check_gradients(context, problem));
     problem.pooled = floats_of(context, kPooled);
-    float* out[kDifferentiated];
+    float* out[kMeans];  // those of the inputs before
     OP_REQUIRES_OK(context, interhat::allocate_gradients(context, out));
     std::vector<float> to_z(problem.records * problem.dim);
     Given given = {floats_of(context, kWeights), floats_of(context, kOfPooled),
@@ -330,10 +283,10 @@ class NormalizedHierarchyGradient : public NormalizedHierarchyOp {
   absl::Status check_gradients(OpKernelContext* context, const Problem& problem) const {
     bool fit = true;
     for (const int input : {kPooled, kOfPooled}) {
-      fit &= shape_of(context, input) == pooled_shape(problem);
+      fit &= shape_of(context, input) == problem.pooled_shape();
     }
     for (const int input : {kWeights, kOfWeights}) {
-      fit &= shape_of(context, input) == weights_shape(problem);
+      fit &= shape_of(context, input) == problem.weights_shape();
     }
     for (int i = 0; i < problem.orders; i++) {
       fit &= shape_of(context, kOfTerms + i) == shape_of(context, kFeatures);
@@ -386,15 +339,10 @@ class NormalizedHierarchyGradient : public NormalizedHierarchyOp {
 };
 
 absl::Status result_shapes(tensorflow::shape_inference::InferenceContext* context) {
-  tensorflow::shape_inference::ShapeHandle features, kernels;
-  TF_RETURN_IF_ERROR(context->WithRank(context->input(kFeatures), 3, &features));
-  TF_RETURN_IF_ERROR(context->WithRank(context->input(kKernels), 3, &kernels));
-  const auto records = context->Dim(features, 0), orders = context->Dim(kernels, 0);
-  context->set_output(0, context->MakeShape({records, orders, context->Dim(features, 2)}));
-  context->set_output(1, context->MakeShape({records, orders, context->Dim(features, 1)}));
-  context->set_output(2, context->input(kMeans));
-  context->set_output(3, context->input(kVariances));
-  for (int i = 4; i < context->num_outputs(); i++) context->set_output(i, features);
+  TF_RETURN_IF_ERROR(interhat::pooled_shapes(context));
+  context->set_output(2, context->input(6));  // the means
+  context->set_output(3, context->input(7));
+  for (int i = 4; i < context->num_outputs(); i++) context->set_output(i, context->input(0));
   return absl::OkStatus();
 }
 

@@ -9,31 +9,18 @@
 #include <cstdint>
 
 #include "gemm.h"
+#include "hierarchy_op.h"
 #include "vectors.h"
 
 namespace interhat {
 
-struct OrdersProblem {
-  int64_t records;  // B
-  int fields;       // m
-  int dim;          // d
-  int size;         // s
-  int orders;       // k
-  bool biased;
-  float lowest;  // of what a projection gives: 0 with a ReLU
+struct OrdersProblem : HierarchyInputs {
   float epsilon;
-  const float* features;   // x_1, (B, m, d)
-  const float* kernels;    // W, (k, d, s)
-  const float* biases;     // b, (k, s)
-  const float* contexts;   // c, (k, s)
-  const float* gammas;     // (k, m, d), as beta, mean and variance
+  const float* gammas;  // (k, m, d), as beta, mean and variance
   const float* betas;
-  const float* means;      // of the batch or, when the model is not trained, of the training
+  const float* means;  // of the batch or, when the model is not trained, of the training
   const float* variances;
-  const float* pooled;     // u, (B, k, d), of which those of lower orders are there
-
-  int of_record() const { return fields * dim; }
-  int of_kernel() const { return dim * size; }
+  const float* pooled;  // u, (B, k, d), of which those of lower orders are there
 };
 
 // What a thread works with: an order's weights, and a record. Rows are filled up with zeros.
