@@ -154,7 +154,7 @@ def multi_head_self_attention(
         keras.activations.linear,
         keras.activations.relu,
     )
-    if one_kernel and _kernel_serves(inputs, training, dropout, return_weights):
+    if one_kernel and _kernel_attends(inputs, training, dropout, return_weights):
         return _by_one_kernel(inputs, query, key, value, output, num_heads, temperature), None
     if output is None:
         return multi_head_attention(query(inputs), key(inputs), value(inputs), **options)
@@ -193,7 +193,7 @@ def multi_head_attention(
     Returns:
         The head outputs [H_1; ...; H_h], (B, m, h * w), and A, (B, h, m, m), or `None`.
     """
-    if _kernel_serves(query, training, dropout, return_weights):
+    if _kernel_attends(query, training, dropout, return_weights):
         from interhat_tf import kernels
 
         return kernels.attention(query, key, value, num_heads, 1 / temperature), None
@@ -239,7 +239,7 @@ def hierarchy(
     Returns:
         u_1 to u_k, (B, k, d), and alpha_1 to alpha_k, (B, k, m); or `None`, for layers to do it.
     """
-    if not _kernel_serves(features, training):
+    if not kernel_serves(features, training):
         return None
     from interhat_tf import kernels
 
@@ -270,7 +270,7 @@ def normalized_hierarchy(
     Returns:
         The kernel's `NormalizedOrders`, or `None`, for layers to do it.
     """
-    if not _kernel_serves(features, training):
+    if not kernel_serves(features, training):
         return None
     from interhat_tf import kernels
 
@@ -285,31 +285,6 @@ def normalized_hierarchy(
         training=of_batch,
         epsilon=normalizations[0].epsilon,
     )
-
-
-def dropout(
-    inputs: Tensor, rate: float, seed_generator: keras.random.SeedGenerator
-) -> Tensor | None:
-    """Returns what `keras.random.dropout` does in training, if a CPU kernel computes it.
-
-    Args:
-        inputs: Numbers, of any shape.
-        rate: Share of them that become 0, more than 0 and less than 1.
-        seed_generator: What gives the seed of this call, which is drawn if the kernel serves.
-
-    Returns:
-        The numbers, or `None`, for Keras to do it.
-    """
-    if isinstance(inputs, keras.KerasTensor) or not _kernel_serves(inputs, training=True):
-        return None
-    import tensorflow as tf
-
-    from interhat_tf import kernels
-
-    seed = seed_generator.next()
-    if seed.dtype != tf.int32:  # as Keras makes one of it
-        seed = tf.cast(tf.math.floormod(seed, tf.int32.max - 1), "int32")
-    return kernels.dropout(inputs, rate, seed)
 
 
 def _stacked(
@@ -329,18 +304,31 @@ def _stack(variables):
     return ops.stack([variable.value for variable in variables])
 
 
-def _kernel_serves(inputs, training, dropout=None, return_weights=False):
-    """Returns whether a CPU kernel computes it: in float32, attention with its weights unseen."""
-    if _drops(dropout, training) or return_weights:
+def kernel_serves(inputs: Tensor, training: bool) -> bool:
+    """Returns whether a CPU kernel computes what is being traced or called.
+
+    So it does in float32, on TensorFlow, in training, eagerly and inside `cpu_kernels`; a graph
+    that may be exported has none. See also `kernels.are_usable`.
+
+    Args:
+        inputs: What is computed with.
+        training: Whether the model is being trained.
+    """
+    if isinstance(inputs, keras.KerasTensor) or inputs.dtype != "float32":
         return False
-    if keras.backend.backend() != "tensorflow" or inputs.dtype != "float32":
+    if keras.backend.backend() != "tensorflow":
         return False
     import tensorflow as tf
 
     from interhat_tf import kernels
 
     stays_here = training or _cpu_kernels.get() or tf.executing_eagerly()
-    return stays_here and kernels.are_usable()
+    return bool(stays_here and kernels.are_usable())
+
+
+def _kernel_attends(inputs, training, dropout, return_weights):
+    """Returns whether a CPU kernel computes attention, whose weights nobody sees or drops."""
+    return not (return_weights or _drops(dropout, training)) and kernel_serves(inputs, training)
 
 
 def _drops(dropout, training):

@@ -2,7 +2,7 @@
 
 import keras
 
-from interhat_tf.ops import Tensor, dropout
+from interhat_tf.ops import Tensor, kernel_serves
 
 
 class Dropout(keras.layers.Dropout):
@@ -23,8 +23,14 @@ class Dropout(keras.layers.Dropout):
 
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         """Returns the units, of which some are 0 in training."""
-        if training and 0 < self.rate < 1 and self.noise_shape is None:
-            dropped = dropout(inputs, self.rate, self.seed_generator)
-            if dropped is not None:
-                return dropped
-        return super().call(inputs, training=training)
+        serves = training and 0 < self.rate < 1 and self.noise_shape is None
+        if not (serves and kernel_serves(inputs, training=True)):
+            return super().call(inputs, training=training)
+        import tensorflow as tf
+
+        from interhat_tf import kernels
+
+        seed = self.seed_generator.next()
+        if seed.dtype != tf.int32:  # as Keras makes one of it
+            seed = tf.cast(tf.math.floormod(seed, tf.int32.max - 1), "int32")
+        return kernels.dropout(inputs, self.rate, seed)
