@@ -1,4 +1,4 @@
-"""CPU kernels in C++: attention and orders that stay in the cache, dropout, and Adam for tables.
+"""CPU kernels in C++: attention, orders and recurrences in the cache, dropout, Adam for tables.
 
     python -m interhat_tf.kernels
 
@@ -11,6 +11,7 @@ the environment, TensorFlow's own operations compute the same.
 from interhat_tf.kernels.library import LIBRARY, SWITCH, are_usable, build
 from interhat_tf.kernels.operations import (
     attention,
+    augru,
     dropout,
     hierarchy,
     normalized_hierarchy,
@@ -23,6 +24,7 @@ __all__ = [
     "SWITCH",
     "are_usable",
     "attention",
+    "augru",
     "build",
     "dropout",
     "hierarchy",

@@ -32,6 +32,7 @@ def register(operations: Any) -> None:
         ("relu",),
     )
     _register_normalized_hierarchy(operations.interhat_normalized_hierarchy_gradient)
+    _register_augru(operations.interhat_augru_gradient)
     _register_dropout(operations.interhat_dropout)
 
 
@@ -111,6 +112,25 @@ def normalized_hierarchy_by_tensorflow(
     return tf.stack(orders, axis=1), tf.stack(weights, axis=1), terms  # (B, k, d), (B, k, m)
 
 
+def augru_by_tensorflow(
+    inputs: tf.Tensor,
+    attention: tf.Tensor,
+    kernel: tf.Tensor,
+    recurrent_kernel: tf.Tensor,
+    bias: tf.Tensor,
+) -> tf.Tensor:
+    """Returns the same as the kernel `augru`, by operations that have all derivatives."""
+    state, states = tf.zeros_like(inputs[:, 0, :1] * recurrent_kernel[0, : bias.shape[0] // 3]), []
+    for t in range(inputs.shape[1]):
+        of_value = tf.split(tf.matmul(inputs[:, t], kernel) + bias, 3, axis=-1)  # (B, n) each
+        of_state = tf.split(tf.matmul(state, recurrent_kernel), 3, axis=-1)  # (B, n) each
+        update, reset = (tf.sigmoid(of_value[i] + of_state[i]) for i in range(2))  # (B, n)
+        candidate = tf.tanh(of_value[2] + reset * of_state[2])  # (B, n)
+        state += attention[:, t, tf.newaxis] * update * (candidate - state)  # (B, n)
+        states.append(state)
+    return tf.stack(states, axis=1)  # (B, L, n)
+
+
 def _register(name: str, by_kernel: Callable, by_tensorflow: Callable, attributes: tuple) -> None:
     def first(operation: tf.Operation, *gradients: tf.Tensor) -> Any:
         return by_kernel(*operation.inputs, *gradients, **_of(operation, attributes))
@@ -151,6 +171,18 @@ def _register_normalized_hierarchy(by_kernel: Callable) -> None:
         return [*found[:count], *[None] * 4, *found[count:]]
 
     _tell("InterhatNormalizedHierarchy", first, second)
+
+
+def _register_augru(by_kernel: Callable) -> None:
+    def first(operation: tf.Operation, gradient: tf.Tensor) -> Any:
+        return by_kernel(*operation.inputs, *operation.outputs, gradient)
+
+    def second(operation: tf.Operation, *gradients: tf.Tensor) -> Any:
+        *inputs, _, given = operation.inputs
+        found = _gradients_of_gradients(augru_by_tensorflow, inputs, [given], gradients)
+        return [*found[:-1], None, found[-1]]
+
+    _tell("InterhatAugru", first, second)
 
 
 def _register_dropout(by_kernel: Callable) -> None:

@@ -185,6 +185,37 @@ def normalized_hierarchy(
     return NormalizedOrders(*found)
 
 
+def augru(
+    inputs: tf.Tensor,
+    attention: tf.Tensor,
+    kernel: tf.Tensor,
+    recurrent_kernel: tf.Tensor,
+    bias: tf.Tensor,
+) -> tf.Tensor:
+    """Returns the states of the recurrence whose equations `AUGRU` has.
+
+    Args:
+        inputs: The sequences i_t, oldest first, float32 (B, L, d).
+        attention: The attention a_t, (B, L).
+        kernel: [W_u, W_r, W_h], (d, 3 n).
+        recurrent_kernel: [U_u, U_r, U_h], (n, 3 n).
+        bias: b, (3 n,).
+
+    Returns:
+        h_1 to h_L, (B, L, n).
+
+    Raises:
+        tf.errors.InvalidArgumentError: If the shapes do not fit together.
+    """
+    return _load().interhat_augru(
+        inputs=inputs,
+        attention=attention,
+        kernel=kernel,
+        recurrent_kernel=recurrent_kernel,
+        bias=bias,
+    )
+
+
 def dropout(inputs: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Tensor:
     """Returns what `tf.nn.experimental.stateless_dropout` does, bit for bit.
 

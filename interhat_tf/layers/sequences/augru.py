@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from interhat_tf.ops import Shape, Tensor, scan
+from interhat_tf.ops import Shape, Tensor, kernel_serves, scan
 from interhat_tf.utils.config import ConfigFromSignature, Regularizer
 
 
@@ -32,6 +32,7 @@ class AUGRU(ConfigFromSignature):
     Call arguments:
         inputs: The sequence i_t, oldest first, (B, L, d).
         weights: The attention a_t, 0 where there is no value, (B, L).
+        training: Whether the model is being trained.
 
     Returns:
         The states h_t, (B, L, n); the last one is the state after all values.
@@ -62,11 +63,16 @@ class AUGRU(ConfigFromSignature):
         )
         self.built = True
 
-    def call(self, inputs: Tensor, weights: Tensor) -> Tensor:
+    def call(self, inputs: Tensor, weights: Tensor, training: bool = False) -> Tensor:
         """Returns the states, (B, L, n)."""
+        weights = ops.cast(weights, inputs.dtype)
         kernel, recurrent_kernel, bias = map(
             ops.convert_to_tensor, (self.kernel, self.recurrent_kernel, self.bias)
         )
+        if kernel_serves(inputs, training):
+            from interhat_tf import kernels
+
+            return kernels.augru(inputs, weights, kernel, recurrent_kernel, bias)
 
         def step(state: Tensor, elements: list[Tensor]) -> Tensor:
             value, attention = elements  # (B, d), (B, 1)
@@ -80,7 +86,7 @@ class AUGRU(ConfigFromSignature):
         in_time = ops.transpose(inputs, (1, 0, 2))  # (L, B, d)
         attention = ops.expand_dims(ops.transpose(weights), -1)  # (L, B, 1)
         start = ops.zeros((ops.shape(inputs)[0], self.units), inputs.dtype)
-        states = scan(step, start, [in_time, ops.cast(attention, inputs.dtype)])  # (L, B, n)
+        states = scan(step, start, [in_time, attention])  # (L, B, n)
         return ops.transpose(states, (1, 0, 2))  # (B, L, n)
 
     def compute_output_shape(

@@ -36,7 +36,7 @@ class InterestEvolution(ConfigFromSignature):
         target: The candidate's vector, (B, d).
         present: Which of the L are values, the first ones of each record; the others
             change nothing, (B, L) booleans.
-        training: Whether the auxiliary loss is added.
+        training: Whether the model is being trained, and the auxiliary loss added.
 
     Returns:
         h'_n, (B, d), which is 0 where there is no value, and the attention a, (B, L), which
@@ -81,12 +81,13 @@ class InterestEvolution(ConfigFromSignature):
     ) -> tuple[Tensor, Tensor]:
         """Returns the history's vector, (B, d), and the attention, (B, L)."""
         always = ops.cast(present, inputs.dtype)  # A GRU updates at every value, (B, L).
-        interests = self.extractor(inputs, always)  # (B, L, d)
+        interests = self.extractor(inputs, always, training=training)  # (B, L, d)
         interests = self.auxiliary(interests, inputs, present, training=training)
         of_target = ops.expand_dims(self.relevance(target), -1)  # W t, (B, d, 1)
         scores = ops.squeeze(ops.matmul(interests, of_target), -1)  # (B, L)
         attention = softmax_of_present(scores, present)  # (B, L)
-        return self.evolution(interests, attention)[:, -1], attention
+        states = self.evolution(interests, attention, training=training)  # (B, L, d)
+        return states[:, -1], attention
 
     def compute_output_shape(
         self, inputs_shape: Shape, target_shape: Shape | None = None, present_shape: Any = None
