@@ -23,6 +23,7 @@ TESTS = (
     "self_attention_test.py",
     "hierarchy_test.py",
     "normalized_hierarchy_test.py",
+    "augru_test.py",
     "adam_test.py",
     "dropout_test.py",
     "gradients_test.py",

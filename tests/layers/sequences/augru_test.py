@@ -23,7 +23,9 @@ def make(**arguments):
     return randomise(layer)
 
 
-def test_equals_numpy_record_by_record():
+@pytest.mark.parametrize("kernels", ["0", "1"], ids=["TensorFlow's operations", "kernel"])
+def test_equals_numpy_record_by_record(kernels, monkeypatch):
+    monkeypatch.setenv("INTERHAT_KERNELS", kernels)
     layer = make()
     states, weights = layer(VALUES, ATTENTION), weights_of(layer)
     for record, length in enumerate(LENGTHS):
