@@ -2,7 +2,7 @@
 
 import keras
 
-from interhat_tf.ops import Tensor, kernel_serves
+from interhat_tf.ops import Tensor, dropout
 
 
 class Dropout(keras.layers.Dropout):
@@ -23,14 +23,6 @@ class Dropout(keras.layers.Dropout):
 
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         """Returns the units, of which some are 0 in training."""
-        serves = training and 0 < self.rate < 1 and self.noise_shape is None
-        if not (serves and kernel_serves(inputs, training=True)):
-            return super().call(inputs, training=training)
-        import tensorflow as tf
-
-        from interhat_tf import kernels
-
-        seed = self.seed_generator.next()
-        if seed.dtype != tf.int32:  # as Keras makes one of it
-            seed = tf.cast(tf.math.floormod(seed, tf.int32.max - 1), "int32")
-        return kernels.dropout(inputs, self.rate, seed)
+        if training and self.rate > 0:
+            return dropout(inputs, self.rate, self.seed_generator, self.noise_shape)
+        return inputs

@@ -203,7 +203,10 @@ FITTING = [(6, 3, 4), (2, 4, 5), (2, 5), (2, 5), *[(2, 12)] * 4]
         (1, (2, 3, 5), r"kernels \(k, d, s\)"),
         (2, (2, 4), r"contexts must be \(k, s\)"),
         (3, (1, 5), r"contexts must be \(k, s\)"),
-        *[(number, (2, 11), r"what normalises 2 orders must be \(k, m \* d\)") for number in range(4, 8)],
+        *[
+            (number, (2, 11), r"what normalises 2 orders must be \(k, m \* d\)")
+            for number in range(4, 8)
+        ],
     ],
 )
 def test_shapes_that_do_not_fit(number, shape, message):

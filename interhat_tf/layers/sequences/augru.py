@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from interhat_tf.ops import Shape, Tensor, kernel_serves, scan
+from interhat_tf.ops import Shape, Tensor, augru
 from interhat_tf.utils.config import ConfigFromSignature, Regularizer
 
 
@@ -65,29 +65,11 @@ class AUGRU(ConfigFromSignature):
 
     def call(self, inputs: Tensor, weights: Tensor, training: bool = False) -> Tensor:
         """Returns the states, (B, L, n)."""
-        weights = ops.cast(weights, inputs.dtype)
+        weights = ops.cast(weights, inputs.dtype)  # (B, L)
         kernel, recurrent_kernel, bias = map(
             ops.convert_to_tensor, (self.kernel, self.recurrent_kernel, self.bias)
         )
-        if kernel_serves(inputs, training):
-            from interhat_tf import kernels
-
-            return kernels.augru(inputs, weights, kernel, recurrent_kernel, bias)
-
-        def step(state: Tensor, elements: list[Tensor]) -> Tensor:
-            value, attention = elements  # (B, d), (B, 1)
-            of_value = ops.split(ops.matmul(value, kernel) + bias, 3, axis=-1)  # (B, n) each
-            of_state = ops.split(ops.matmul(state, recurrent_kernel), 3, axis=-1)  # (B, n) each
-            update = attention * ops.sigmoid(of_value[0] + of_state[0])  # (B, n)
-            reset = ops.sigmoid(of_value[1] + of_state[1])  # (B, n)
-            candidate = ops.tanh(of_value[2] + reset * of_state[2])  # (B, n)
-            return (1 - update) * state + update * candidate  # (B, n)
-
-        in_time = ops.transpose(inputs, (1, 0, 2))  # (L, B, d)
-        attention = ops.expand_dims(ops.transpose(weights), -1)  # (L, B, 1)
-        start = ops.zeros((ops.shape(inputs)[0], self.units), inputs.dtype)
-        states = scan(step, start, [in_time, attention])  # (L, B, n)
-        return ops.transpose(states, (1, 0, 2))  # (B, L, n)
+        return augru(inputs, weights, kernel, recurrent_kernel, bias, training)
 
     def compute_output_shape(
         self, inputs_shape: Shape, weights_shape: Shape | None = None

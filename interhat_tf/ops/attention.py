@@ -1,103 +1,15 @@
-"""The operations that layers need beside `keras.ops`. Each decides what computes it.
+"""The attention of a record's fields to each other."""
 
-On a CPU that is a kernel of `interhat_tf.kernels`, if they are built for TensorFlow. Whoever
-loads an exported graph does not have them. So they serve in training, in eager calls and in
-graphs traced under `cpu_kernels`; any other graph may be exported, and gets plain operations.
-"""
-
-import contextlib
-import contextvars
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import keras
 from keras import ops
 
-Tensor = Any
-"""A tensor of Keras' backend, or what it converts to one."""
-Shape = tuple[Any, ...]
-"""The sizes of a tensor, of which an unknown one is `None`."""
+from interhat_tf.ops.dispatch import Tensor, kernel_serves
 
 WIDE = 8
 """Width of a head from which one kernel for projections and attention is the faster one."""
-_cpu_kernels = contextvars.ContextVar("cpu_kernels", default=False)
-
-
-@contextlib.contextmanager
-def cpu_kernels() -> Iterator[None]:
-    """Lets graphs that are traced inside use CPU kernels: they never leave this process."""
-    token = _cpu_kernels.set(True)
-    try:
-        yield
-    finally:
-        _cpu_kernels.reset(token)
-
-
-def take_rows(table: keras.Variable, ids: Tensor) -> Tensor:
-    """Returns the rows of a layer's weight, in its own dtype, without reading the whole of it.
-
-    On TensorFlow, `keras.ops.take` reads the table first. If an optimizer then
-    writes some rows in place, TensorFlow copies the table in every step.
-
-    Args:
-        table: A `keras.Variable` that is not cast by itself, (rows, d).
-        ids: Row numbers, of any shape, all of them within the table.
-
-    Returns:
-        The rows, the shape of `ids` and d.
-    """
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        return tf.gather(table.value, ids)
-    return ops.take(table, ids, axis=0)
-
-
-def scan(
-    step: Callable[[Tensor, list[Tensor]], Tensor], start: Tensor, sequences: list[Tensor]
-) -> Tensor:
-    """Returns the states of a recurrence, state_t = step(state_{t-1}, [x_t, ...]).
-
-    On TensorFlow, XLA has no gradient of `keras.ops.scan`, and ONNX nothing like it.
-
-    Args:
-        step: What makes a state of the one before and of the sequences' elements.
-        start: The state before the first one, (B, n).
-        sequences: What is read in time, (L, B, ...) each, of which L is known.
-
-    Returns:
-        state_1, ..., state_L, (L, B, n).
-
-    Example:
-
-    >>> numbers = ops.reshape(ops.arange(1.0, 5.0), (4, 1, 1))
-    >>> sums = scan(lambda state, elements: state + elements[0], ops.zeros((1, 1)), [numbers])
-    >>> sums[:, 0, 0].numpy().tolist()
-    [1.0, 3.0, 6.0, 10.0]
-    """
-    if keras.backend.backend() != "tensorflow":
-
-        def step_twice(state: Tensor, elements: list[Tensor]) -> tuple[Tensor, Tensor]:
-            state = step(state, elements)
-            return state, state
-
-        return ops.scan(step_twice, start, sequences)[1]
-    import tensorflow as tf
-
-    length = sequences[0].shape[0]
-
-    def array(shape: Any) -> Any:
-        return tf.TensorArray(start.dtype, length, element_shape=shape)
-
-    arrays = [array(sequence.shape[1:]).unstack(sequence) for sequence in sequences]
-
-    def body(i: Tensor, state: Tensor, states: Any) -> tuple:
-        state = step(state, [of_one.read(i) for of_one in arrays])
-        return i + 1, state, states.write(i, state)
-
-    loop = (0, start, array(start.shape))
-    *_, states = tf.while_loop(lambda i, *_: i < length, body, loop, maximum_iterations=length)
-    return states.stack()
 
 
 def multi_head_self_attention(
@@ -217,113 +129,6 @@ def multi_head_attention(
         ops.reshape(heads, (-1, fields, num_heads * width)),  # (B, m, h * w)
         ops.reshape(weights, (-1, num_heads, fields, fields)) if return_weights else None,
     )
-
-
-def hierarchy(
-    features: Tensor,
-    projections: Sequence[keras.layers.Dense],
-    contexts: Sequence[keras.Variable],
-    training: bool = False,
-) -> tuple[Tensor, Tensor] | None:
-    """Returns the orders of InterHAt's hierarchy and their weights, if a CPU kernel computes them.
-
-        alpha_i = softmax_j(c_i . act(W_i^T x_i[j] + b_i)),  u_i = sum_j alpha_i[j] x_i[j]
-        x_{i+1}[j] = u_i * x_1[j] + x_i[j]
-
-    Args:
-        features: Features of the first order, (B, m, d).
-        projections: Those of the k orders, d to s units: W_i, b_i and act, a ReLU or none.
-        contexts: c_1 to c_k, (s, 1) each.
-        training: Whether the model is being trained.
-
-    Returns:
-        u_1 to u_k, (B, k, d), and alpha_1 to alpha_k, (B, k, m); or `None`, for layers to do it.
-    """
-    if not kernel_serves(features, training):
-        return None
-    from interhat_tf import kernels
-
-    relu = projections[0].activation is keras.activations.relu
-    return kernels.hierarchy(features, *_stacked(projections, contexts), relu=relu)
-
-
-def normalized_hierarchy(
-    features: Tensor,
-    projections: Sequence[keras.layers.Dense],
-    contexts: Sequence[keras.Variable],
-    normalizations: Sequence[keras.layers.BatchNormalization],
-    training: bool = False,
-    of_batch: bool = False,
-) -> Any:
-    """Returns what `hierarchy` does, with scores of batch-normalised features.
-
-        alpha_i = softmax_j(c_i . act(W_i^T BN_i(x_i)[j] + b_i))
-
-    Args:
-        features: Features of the first order, (B, m, d).
-        projections: As in `hierarchy`.
-        contexts: As in `hierarchy`.
-        normalizations: BN_1 to BN_k, of m * d numbers each.
-        training: Whether the model is being trained.
-        of_batch: Whether the batch's mean and variance serve, not the moving ones.
-
-    Returns:
-        The kernel's `NormalizedOrders`, or `None`, for layers to do it.
-    """
-    if not kernel_serves(features, training):
-        return None
-    from interhat_tf import kernels
-
-    return kernels.normalized_hierarchy(
-        features,
-        *_stacked(projections, contexts),
-        [
-            _stack([getattr(of_order, name) for of_order in normalizations])  # (k, m * d)
-            for name in ("gamma", "beta", "moving_mean", "moving_variance")
-        ],
-        relu=projections[0].activation is keras.activations.relu,
-        training=of_batch,
-        epsilon=normalizations[0].epsilon,
-    )
-
-
-def _stacked(
-    projections: Sequence[keras.layers.Dense], contexts: Sequence[keras.Variable]
-) -> tuple[Tensor, Tensor | None, Tensor]:
-    """Returns kernels, (k, d, s), biases, (k, s) or `None`, and contexts, (k, s)."""
-    return (
-        _stack([projection.kernel for projection in projections]),
-        _stack([projection.bias for projection in projections])
-        if projections[0].use_bias
-        else None,
-        ops.squeeze(_stack(contexts), -1),
-    )
-
-
-def _stack(variables):
-    return ops.stack([variable.value for variable in variables])
-
-
-def kernel_serves(inputs: Tensor, training: bool) -> bool:
-    """Returns whether a CPU kernel computes what is being traced or called.
-
-    So it does in float32, on TensorFlow, in training, eagerly and inside `cpu_kernels`; a graph
-    that may be exported has none. See also `kernels.are_usable`.
-
-    Args:
-        inputs: What is computed with.
-        training: Whether the model is being trained.
-    """
-    if isinstance(inputs, keras.KerasTensor) or inputs.dtype != "float32":
-        return False
-    if keras.backend.backend() != "tensorflow":
-        return False
-    import tensorflow as tf
-
-    from interhat_tf import kernels
-
-    stays_here = training or _cpu_kernels.get() or tf.executing_eagerly()
-    return bool(stays_here and kernels.are_usable())
 
 
 def _kernel_attends(inputs, training, dropout, return_weights):

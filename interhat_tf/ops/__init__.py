@@ -1,0 +1,26 @@
+"""The operations that layers need beside `keras.ops`. Each decides what computes it.
+
+On a CPU that is a kernel of `interhat_tf.kernels`, if they are built for TensorFlow. Whoever
+loads an exported graph does not have them. So they serve in training, in eager calls and in
+graphs traced under `cpu_kernels`; any other graph may be exported, and gets plain operations.
+"""
+
+from interhat_tf.ops.attention import multi_head_attention, multi_head_self_attention
+from interhat_tf.ops.dispatch import Shape, Tensor, cpu_kernels
+from interhat_tf.ops.dropout import dropout
+from interhat_tf.ops.hierarchy import hierarchy, normalized_hierarchy
+from interhat_tf.ops.recurrence import augru
+from interhat_tf.ops.rows import take_rows
+
+__all__ = [
+    "Shape",
+    "Tensor",
+    "augru",
+    "cpu_kernels",
+    "dropout",
+    "hierarchy",
+    "multi_head_attention",
+    "multi_head_self_attention",
+    "normalized_hierarchy",
+    "take_rows",
+]
