@@ -1,4 +1,4 @@
-"""CPU kernels in C++: attention, orders and recurrences in the cache, dropout, Adam for tables.
+"""CPU kernels in C++: attention, orders, recurrences, Dice and dropout, and Adam for tables.
 
     python -m interhat_tf.kernels
 
@@ -12,6 +12,7 @@ from interhat_tf.kernels.library import LIBRARY, SWITCH, are_usable, build
 from interhat_tf.kernels.operations import (
     attention,
     augru,
+    dice,
     dropout,
     hierarchy,
     normalized_hierarchy,
@@ -26,6 +27,7 @@ __all__ = [
     "attention",
     "augru",
     "build",
+    "dice",
     "dropout",
     "hierarchy",
     "normalized_hierarchy",

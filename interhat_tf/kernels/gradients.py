@@ -33,6 +33,7 @@ def register(operations: Any) -> None:
     )
     _register_normalized_hierarchy(operations.interhat_normalized_hierarchy_gradient)
     _register_augru(operations.interhat_augru_gradient)
+    _register_dice(operations.interhat_dice_gradient)
     _register_dropout(operations.interhat_dropout)
 
 
@@ -131,6 +132,26 @@ def augru_by_tensorflow(
     return tf.stack(states, axis=1)  # (B, L, n)
 
 
+def dice_by_tensorflow(
+    units: tf.Tensor,
+    alpha: tf.Tensor,
+    present: tf.Tensor,
+    mean: tf.Tensor,
+    variance: tf.Tensor,
+    *,
+    epsilon: float,
+) -> tf.Tensor:
+    """Returns f(s) of the kernel `dice`, by operations that have all derivatives."""
+    of_rows = tf.cast(present, units.dtype)[:, tf.newaxis]  # (N, 1)
+    shares = of_rows / tf.maximum(tf.reduce_sum(of_rows), 1)  # (N, 1)
+    if_any = tf.reduce_any(present)
+    mean = tf.where(if_any, tf.reduce_sum(shares * units, axis=0), mean)
+    of_batch = tf.reduce_sum(shares * tf.square(units - mean), axis=0)  # (n,)
+    variance = tf.where(if_any, of_batch, variance)
+    p = tf.sigmoid((units - mean) / tf.sqrt(variance + epsilon))  # (N, n)
+    return units * (alpha + (1 - alpha) * p)
+
+
 def _register(name: str, by_kernel: Callable, by_tensorflow: Callable, attributes: tuple) -> None:
     def first(operation: tf.Operation, *gradients: tf.Tensor) -> Any:
         return by_kernel(*operation.inputs, *gradients, **_of(operation, attributes))
@@ -183,6 +204,28 @@ def _register_augru(by_kernel: Callable) -> None:
         return [*found[:-1], None, found[-1]]
 
     _tell("InterhatAugru", first, second)
+
+
+def _register_dice(by_kernel: Callable) -> None:
+    def first(operation: tf.Operation, gradient: tf.Tensor, *_: tf.Tensor) -> Any:
+        units, alpha, present, *_ = operation.inputs
+        moments = operation.outputs[1:]
+        options = _of(operation, ("epsilon",))
+        found = by_kernel(units, alpha, present, *moments, gradient, **options)
+        return [*found, None, None, None]
+
+    def second(operation: tf.Operation, *gradients: tf.Tensor) -> Any:
+        units, alpha, *others, given = operation.inputs
+        options = _of(operation, ("epsilon",))
+        of_units, of_alpha, of_given = _gradients_of_gradients(
+            lambda *inputs: dice_by_tensorflow(*inputs, *others, **options),
+            [units, alpha],
+            [given],
+            gradients,
+        )
+        return [of_units, of_alpha, None, None, None, of_given]
+
+    _tell("InterhatDice", first, second)
 
 
 def _register_dropout(by_kernel: Callable) -> None:

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "gemm.h"
+#include "moments.h"
 #include "op.h"
 #include "order_gradient.h"
 #include "order_workspace.h"
@@ -25,6 +26,7 @@ namespace {
 using interhat::Arena;
 using interhat::floats_of;
 using interhat::Matrix;
+using interhat::Moments;
 using interhat::OpKernelConstruction;
 using interhat::OpKernelContext;
 using interhat::shape_of;
@@ -38,26 +40,6 @@ using Problem = interhat::OrdersProblem;
 using Sums = interhat::OrderSums;
 template <int W>
 using Workspace = interhat::OrderWorkspace<W>;
-
-// Mean and summed squared deviations of the features of an order, (m, d) each, of some records.
-struct Moments {
-  std::vector<float> mean, deviations;
-  int64_t records = 0;
-
-  explicit Moments(int size) : mean(size), deviations(size) {}
-
-  // Chan, Golub and LeVeque's update with those of other records.
-  void add(const Moments& other) {
-    if (!other.records) return;
-    const double share = static_cast<double>(other.records) / (records + other.records);
-    for (size_t n = 0; n < mean.size(); n++) {
-      const double difference = static_cast<double>(other.mean[n]) - mean[n];
-      mean[n] += difference * share;
-      deviations[n] += other.deviations[n] + difference * difference * share * records;
-    }
-    records += other.records;
-  }
-};
 
 // Takes the moments of the features of an order, record by record.
 template <int W>

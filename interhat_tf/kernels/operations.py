@@ -216,6 +216,43 @@ def augru(
     )
 
 
+def dice(
+    units: tf.Tensor,
+    alpha: tf.Tensor,
+    present: tf.Tensor,
+    moving_mean: tf.Tensor,
+    moving_variance: tf.Tensor,
+    epsilon: float,
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Returns Dice of a batch's units, and the mean and the variance that it has.
+
+        f(s) = s (alpha + (1 - alpha) sigmoid((s - mean) / sqrt(variance + epsilon)))
+
+    Args:
+        units: float32 units s, (N, n).
+        alpha: (n,).
+        present: Which rows count in mean and variance, (N,) booleans.
+        moving_mean: What serves where no row counts, (n,).
+        moving_variance: Likewise.
+        epsilon: Term added to the variance.
+
+    Returns:
+        f(s), (N, n), mean and variance, (n,) each, which have no gradient.
+
+    Raises:
+        tf.errors.InvalidArgumentError: If the shapes do not fit together.
+    """
+    found = _load().interhat_dice(
+        units=units,
+        alpha=alpha,
+        present=present,
+        moving_mean=moving_mean,
+        moving_variance=moving_variance,
+        epsilon=epsilon,
+    )
+    return found.outputs, found.mean, found.variance
+
+
 def dropout(inputs: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Tensor:
     """Returns what `tf.nn.experimental.stateless_dropout` does, bit for bit.
 

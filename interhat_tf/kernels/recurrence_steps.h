@@ -35,12 +35,6 @@ struct RecurrenceProblem {
   }
 };
 
-template <int W>
-INLINE Vector<W> sigmoid(Vector<W> x) {
-  const Vector<W> highest = Vector<W>{} + 126.0f, power = x * -kLog2E;
-  return 1.0f / (exp2<W>(power > highest ? highest : power) + 1.0f);
-}
-
 // A step of some records: their states, and the gates. Rows are filled up with zeros.
 template <int W>
 class RecurrenceSteps {

@@ -92,6 +92,13 @@ INLINE Vector<W> exp2(Vector<W> x) {
   return x == x ? shifted : x;
 }
 
+// 1 / (1 + e^-x); what is not a number stays so.
+template <int W>
+INLINE Vector<W> sigmoid(Vector<W> x) {
+  const Vector<W> highest = Vector<W>{} + 126.0f, power = x * -kLog2E;
+  return 1.0f / (exp2<W>(power > highest ? highest : power) + 1.0f);
+}
+
 // The first or second half of a vector.
 template <int W, int kHalf, int... I>
 INLINE Vector<W / 2> half(Vector<W> x, std::integer_sequence<int, I...>) {

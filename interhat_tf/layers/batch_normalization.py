@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from interhat_tf.ops import Tensor
+from interhat_tf.ops import Tensor, moments_of_present
 
 
 class BatchNormalization(keras.layers.BatchNormalization):
@@ -32,56 +32,19 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def __init__(self, momentum: float = 0.9, epsilon: float = 1e-5, **kwargs: Any):
         super().__init__(momentum=momentum, epsilon=epsilon, **kwargs)
 
-    def observe(self, inputs: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-        """Moves the moving statistics towards a batch's, and returns the batch's.
-
-        For a layer that normalises by itself, with a gradient of its own.
-
-        Args:
-            inputs: The units, (..., n).
-            present: Which of them count, booleans of shape (...).
-
-        Returns:
-            Mean and variance, (n,) each, without a gradient.
-        """
-        mean, variance = map(ops.stop_gradient, self._moments(inputs, present))
-        self.move_towards(mean, variance)
-        return mean, variance
-
     def move_towards(self, mean: Tensor, variance: Tensor) -> None:
         """Moves the moving statistics towards a batch's mean and variance, (n,) each."""
         for moving, of_batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign(self.momentum * moving + (1 - self.momentum) * of_batch)
 
     def _moments(self, inputs: Tensor, mask: Any) -> tuple[Tensor, Tensor]:
-        if mask is None:
-            mean, variance = super()._moments(inputs, mask)
-            found = ops.shape(inputs)[0] > 0
-        else:
-            mean, variance = _moments_of_present(inputs, mask)
-            found = ops.any(mask)
-        return (
-            ops.where(found, mean, ops.cast(self.moving_mean, mean.dtype)),
-            ops.where(found, variance, ops.cast(self.moving_variance, variance.dtype)),
+        moving = self.moving_mean, self.moving_variance
+        if mask is not None:
+            return moments_of_present(inputs, mask, moving)
+        of_batch = super()._moments(inputs, mask)
+        found = ops.shape(inputs)[0] > 0
+        mean, variance = (
+            ops.where(found, value, ops.cast(otherwise, value.dtype))
+            for value, otherwise in zip(of_batch, moving, strict=True)
         )
-
-
-def _moments_of_present(inputs: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns mean and variance, (n,) each, of those inputs (..., n) that are present."""
-    rows = ops.reshape(inputs, (-1, inputs.shape[-1]))  # (N, n)
-    shares = shares_of_present(present, inputs.dtype)  # (1, N)
-    # Products of a vector and a matrix read the rows once, and keep no copy of them.
-    mean = ops.matmul(shares, rows)  # (1, n)
-    variance = ops.matmul(shares, ops.square(rows - mean))  # (1, n)
-    return mean[0], variance[0]
-
-
-def shares_of_present(present: Tensor, dtype: str) -> Tensor:
-    """Returns what each input counts in a mean of those that are present, (1, N), 0 where none is.
-
-    Args:
-        present: Which are present, booleans of any shape.
-        dtype: The shares' dtype.
-    """
-    present = ops.reshape(ops.cast(present, dtype), (1, -1))  # (1, N)
-    return present / ops.maximum(ops.sum(present), 1)
+        return mean, variance

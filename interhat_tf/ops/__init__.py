@@ -6,9 +6,11 @@ graphs traced under `cpu_kernels`; any other graph may be exported, and gets pla
 """
 
 from interhat_tf.ops.attention import multi_head_attention, multi_head_self_attention
+from interhat_tf.ops.dice import dice
 from interhat_tf.ops.dispatch import Shape, Tensor, cpu_kernels
 from interhat_tf.ops.dropout import dropout
 from interhat_tf.ops.hierarchy import hierarchy, normalized_hierarchy
+from interhat_tf.ops.moments import moments_of_present
 from interhat_tf.ops.recurrence import augru
 from interhat_tf.ops.rows import take_rows
 
@@ -17,8 +19,10 @@ __all__ = [
     "Tensor",
     "augru",
     "cpu_kernels",
+    "dice",
     "dropout",
     "hierarchy",
+    "moments_of_present",
     "multi_head_attention",
     "multi_head_self_attention",
     "normalized_hierarchy",

@@ -6,8 +6,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from interhat_tf.layers.batch_normalization import BatchNormalization, shares_of_present
-from interhat_tf.ops import Shape, Tensor
+from interhat_tf.layers.batch_normalization import BatchNormalization
+from interhat_tf.ops import Shape, Tensor, dice
 from interhat_tf.utils.config import Activation, ConfigFromSignature, Regularizer
 
 DICE = "dice"
@@ -70,14 +70,15 @@ class Dice(ConfigFromSignature):
         units = ops.cast(inputs, "float32")  # as batch normalisation does
         if present is None:
             present = ops.ones(ops.shape(units)[:-1], "bool")  # (...)
-        mean, variance = self.normalization.observe(units, present)
-        outputs = dice_of_batch(
+        normalization = self.normalization
+        outputs, mean, variance = dice(
             ops.reshape(units, (-1, units.shape[-1])),  # (N, n)
             ops.cast(self.alpha, "float32"),
-            shares_of_present(present, "float32"),
-            mean,
-            ops.rsqrt(variance + self.normalization.epsilon),
+            ops.reshape(present, (-1,)),  # (N,)
+            (normalization.moving_mean, normalization.moving_variance),
+            normalization.epsilon,
         )
+        normalization.move_towards(mean, variance)
         return ops.cast(ops.reshape(outputs, ops.shape(inputs)), self.compute_dtype)  # (..., n)
 
     def compute_output_shape(
@@ -85,52 +86,6 @@ class Dice(ConfigFromSignature):
     ) -> Shape:
         """Returns the inputs' shape."""
         return inputs_shape
-
-
-def dice_of_batch(
-    units: Tensor, alpha: Tensor, shares: Tensor, mean: Tensor, scale: Tensor
-) -> Tensor:
-    """Returns f(s) of a batch whose statistics these are, with the gradient through them.
-
-    It is written out: with p = sigmoid((s - mean) scale), g the gradient of f(s) and
-    d = g s (1 - alpha) p (1 - p), that of s_i is
-
-        g_i (alpha + (1 - alpha) p_i)
-            + scale (d_i - share_i (sum_j d_j + (s_i - mean) scale^2 sum_j d_j (s_j - mean)))
-
-    Derived step by step it takes half as long again, since each step reads and writes all units.
-
-    Args:
-        units: The units s, (N, n).
-        alpha: (n,).
-        shares: What each row counts in the statistics, (1, N).
-        mean: The units' mean, (n,).
-        scale: 1 over their standard deviation, (n,).
-
-    Returns:
-        f(s), (N, n).
-    """
-
-    @ops.custom_gradient
-    def of_units(units: Tensor, alpha: Tensor) -> tuple[Tensor, Callable]:
-        centred = units - mean  # (N, n)
-        p = ops.sigmoid(centred * scale)  # (N, n)
-        kept = alpha + (1 - alpha) * p  # (N, n)
-
-        def gradient(*arguments: Tensor, upstream: Tensor | None = None) -> tuple[Tensor, Tensor]:
-            g = arguments[0] if upstream is None else upstream  # (N, n)
-            passed = g * units * (1 - p)  # (N, n)
-            d = passed * p  # (N, n), but for 1 - alpha
-            # Products of a vector and a matrix sum over rows faster than `sum`.
-            ones = ops.ones_like(shares)  # (1, N)
-            sums = ops.matmul(ones, d)  # (1, n)
-            of_scale = ops.matmul(ones, d * centred) * ops.square(scale)  # (1, n)
-            through = d - ops.transpose(shares) * (sums + centred * of_scale)  # (N, n)
-            return g * kept + ((1 - alpha) * scale) * through, ops.matmul(ones, passed)[0]
-
-        return units * kept, gradient
-
-    return of_units(units, alpha)
 
 
 def activation_of(

@@ -26,7 +26,9 @@ def test_regulariser_is_kept_and_penalises_alpha():
     check_penalty(layer, FLAT, 0.1, lambda path: path == "alpha")
 
 
-def test_training_has_the_statistics_of_what_is_present_alone():
+@pytest.mark.parametrize("kernels", ["0", "1"], ids=["TensorFlow's operations", "kernel"])
+def test_training_has_the_statistics_of_what_is_present_alone(kernels, monkeypatch):
+    monkeypatch.setenv("INTERHAT_KERNELS", kernels)
     layer = built(Dice(), VALUES)
     rows = VALUES[PRESENT].astype("float64")  # (9, 6)
     p = reference.sigmoid((rows - rows.mean(axis=0)) / rows.std(axis=0))
@@ -49,7 +51,7 @@ def test_statistics_of_nothing_are_the_moving_ones(rows):
         np.testing.assert_allclose(values, before[path], rtol=1e-6, err_msg=path)
 
 
-@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("compiled", [False, True])  # XLA has no kernels
 @pytest.mark.parametrize("present", [PRESENT, np.zeros_like(PRESENT), None])
 def test_gradient_is_that_of_the_equation(present, compiled):
     """Written out in the layer; here TensorFlow derives it, statistics and all."""
