@@ -1,13 +1,12 @@
 """Attentional aggregation, the pooling of InterHAt's hierarchy (Section 3.3)."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 from keras import ops
 
 from interhat_tf.layers.batch_normalization import BatchNormalization
-from interhat_tf.ops import Shape, Tensor, hierarchy, normalized_hierarchy
+from interhat_tf.ops import Shape, Tensor
 from interhat_tf.utils.config import Activation, ConfigFromSignature, Regularizer
 
 NO_SCORE = -3e4
@@ -152,73 +151,6 @@ class AttentionalAggregation(ConfigFromSignature):
         """Returns the shapes of the aggregation and of its weights."""
         batch, count, dim = inputs_shape
         return (batch, values_shape[-1] if values_shape else dim), (batch, count)
-
-
-class PooledOrders(NamedTuple):
-    """What `pool_orders` returns.
-
-    Args:
-        orders: u_1 ... u_k, (B, k, d).
-        weights: Their weights, (B, k, m).
-        terms: The weighted features that they are sums of, (B, m, d) of each order, or `None`
-            where the kernel writes none.
-    """
-
-    orders: Tensor
-    weights: Tensor
-    terms: Sequence[Tensor] | None
-
-
-def pool_orders(
-    aggregations: Sequence[AttentionalAggregation], first: Tensor, training: bool
-) -> PooledOrders | None:
-    """Returns the orders u_1 ... u_k and their weights by one kernel.
-
-    What it does is Equations 1 to 3: each aggregation pools the features of its order, which
-    `CrossLayer` would have made. `None` if no kernel does.
-
-    Args:
-        aggregations: Those of order 1 to k, built.
-        first: The features of the first order X_1, (B, m, d).
-        training: Whether the model is being trained.
-    """
-    symbolic = isinstance(first, keras.KerasTensor)  # as when a model creates its weights
-    if symbolic or first.shape[1] == 1 or not all(map(_is_plain, aggregations)):
-        return None
-    projections = [of_order.projection for of_order in aggregations]
-    contexts = [of_order.context for of_order in aggregations]
-    if not aggregations[0].batch_norm:
-        found = hierarchy(first, projections, contexts, training)
-        return found and PooledOrders(*found, terms=None)
-    normalizations = [of_order.normalization for of_order in aggregations]
-    return _pool_normalized(first, projections, contexts, normalizations, training)
-
-
-def _pool_normalized(
-    first: Tensor,
-    projections: Sequence[keras.layers.Dense],
-    contexts: Sequence[keras.Variable],
-    normalizations: Sequence[BatchNormalization],
-    training: bool,
-) -> PooledOrders | None:
-    """Returns what `pool_orders` does, with scores of normalised features."""
-    trainable = {of_order.trainable for of_order in normalizations}
-    if len(trainable) > 1:
-        return None
-    moves = training and trainable.pop()  # as in Keras' layer, what is frozen stays as it is
-    found = normalized_hierarchy(first, projections, contexts, normalizations, training, moves)
-    if found and moves:
-        for normalization, mean, variance in zip(
-            normalizations, ops.unstack(found.means), ops.unstack(found.variances), strict=True
-        ):
-            normalization.move_towards(mean, variance)
-    return found and PooledOrders(found.orders, found.weights, found.terms)
-
-
-def _is_plain(aggregation: AttentionalAggregation) -> bool:
-    """Returns whether an aggregation is as the kernels have it."""
-    linear_or_relu = keras.activations.linear, keras.activations.relu
-    return not aggregation.gated and aggregation.activation in linear_or_relu
 
 
 def softmax_of_present(scores: Tensor, present: Tensor | None) -> Tensor:

@@ -14,8 +14,8 @@ from interhat_tf.layers import (
     FieldAwareValues,
     MultiHeadSelfAttention,
 )
-from interhat_tf.layers.attentional_aggregation import pool_orders
 from interhat_tf.layers.dropout import Dropout
+from interhat_tf.layers.order_pooling import PooledOrders, pool_orders
 from interhat_tf.models.click_model import l2
 from interhat_tf.models.explaining_model import Forward
 from interhat_tf.models.output_mlp import make_hidden_layers
@@ -245,58 +245,30 @@ class InterHAt(PresetModel):
     ) -> Forward:
         """Returns the logits of embedded fields, and what they were made of."""
         first, heads = self._attend(fields, training, return_heads)  # X_1, (B, m, d)
-        orders, alphas, features, terms = self._pool(first, field_weights, training)
+        pooled = pool_orders(self.aggregations, self.cross, first, field_weights, training)
         weights = None if order_weights is None else ops.expand_dims(order_weights, 0)  # (1, k)
-        output, alpha_f = self._aggregate_orders(orders, terms, weights, training)
+        output, alpha_f = self._aggregate_orders(pooled, weights, training)
         hidden = output  # u_f, (B, d'); alpha_f is (B, k)  (Equations 4 and 5)
         for layer in self.mlp:
             hidden = layer(hidden, training=training)  # (B, units), at last (B, 1)
-        return Forward(hidden, output, alpha_f, alphas, orders, features, fields, heads)
-
-    def _pool(
-        self, first: Tensor, field_weights: Tensor | None, training: bool
-    ) -> tuple[Tensor, list[Tensor], list[Tensor], Sequence[Tensor]]:
-        """Returns u_1 ... u_k, (B, k, d), of each order its weights, (B, m), X_i and their product.
-
-        The products, (B, m, d), are there if there are values to be made of them.
-        """
-        pooled = pool_orders(self.aggregations, first, training) if field_weights is None else None
-        features, orders, alphas = [first], [], []
-        for i, aggregate in enumerate(self.aggregations):
-            if i:  # X_{i+1} = u_i * X_1 + X_i, (B, m, d)  (Equation 3)
-                features.append(self.cross(orders[-1], first, features[-1]))
-            if pooled is not None:
-                u, alpha = pooled.orders[:, i], pooled.weights[:, i]  # (B, d), (B, m)
-            else:
-                weights = None if field_weights is None else field_weights[i : i + 1]  # (1, m)
-                u, alpha = aggregate(features[-1], weights=weights, training=training)
-            orders.append(u)  # (Equations 1 and 2)
-            alphas.append(alpha)
-        stacked = ops.stack(orders, axis=1) if pooled is None else pooled.orders
-        if not self.field_values:
-            return stacked, alphas, features, []
-        if pooled is not None and pooled.terms is not None:
-            return stacked, alphas, features, pooled.terms
-        pairs = zip(alphas, features, strict=True)
-        return stacked, alphas, features, [ops.expand_dims(alpha, -1) * x for alpha, x in pairs]
+        return Forward(
+            hidden, output, alpha_f, pooled.weights, pooled.orders, pooled.features, fields, heads
+        )
 
     def _aggregate_orders(
-        self,
-        orders: Tensor,
-        terms: Sequence[Tensor],
-        weights: Tensor | None,
-        training: bool,
+        self, pooled: PooledOrders, weights: Tensor | None, training: bool
     ) -> tuple[Tensor, Tensor]:
         """Returns u_f, (B, d) or (B, d'), and alpha_f, (B, k)  (Equations 4 and 5)."""
         if not self.field_values:
-            return self.order_aggregation(orders, None, weights, training=training)
+            return self.order_aggregation(pooled.orders, None, weights, training=training)
         if self.shared_values:
-            _, alpha_f = self.order_aggregation(orders, None, weights, training=training)
-            parts = zip(ops.split(alpha_f, len(terms), axis=1), terms, strict=True)
+            _, alpha_f = self.order_aggregation(pooled.orders, None, weights, training=training)
+            parts = zip(ops.split(alpha_f, self.order, axis=1), pooled.terms, strict=True)
             total = sum(ops.expand_dims(alpha, -1) * term for alpha, term in parts)  # (B, m, d)
             return self.field_values[0](total), alpha_f
-        values = [of_order(t) for of_order, t in zip(self.field_values, terms, strict=True)]
-        return self.order_aggregation(orders, ops.stack(values, axis=1), weights, training=training)
+        values = [of_order(t) for of_order, t in zip(self.field_values, pooled.terms, strict=True)]
+        values = ops.stack(values, axis=1)  # (B, k, d')
+        return self.order_aggregation(pooled.orders, values, weights, training=training)
 
     def _attend(
         self, fields: Tensor, training: bool, return_heads: bool

@@ -7,7 +7,7 @@ graphs traced under `cpu_kernels`; any other graph may be exported, and gets pla
 
 from interhat_tf.ops.attention import multi_head_attention, multi_head_self_attention
 from interhat_tf.ops.dice import dice
-from interhat_tf.ops.dispatch import Shape, Tensor, cpu_kernels
+from interhat_tf.ops.dispatch import Shape, Tensor, cpu_kernels, kernel_serves
 from interhat_tf.ops.dropout import dropout
 from interhat_tf.ops.hierarchy import hierarchy, normalized_hierarchy
 from interhat_tf.ops.moments import moments_of_present
@@ -22,6 +22,7 @@ __all__ = [
     "dice",
     "dropout",
     "hierarchy",
+    "kernel_serves",
     "moments_of_present",
     "multi_head_attention",
     "multi_head_self_attention",

@@ -1,4 +1,7 @@
-"""The orders of InterHAt's hierarchy, all of them at once."""
+"""The orders of InterHAt's hierarchy, all of them at once, by a CPU kernel.
+
+Layers make them one by one where `kernel_serves` says that none serves.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,16 +9,15 @@ from typing import Any
 import keras
 from keras import ops
 
-from interhat_tf.ops.dispatch import Tensor, kernel_serves
+from interhat_tf.ops.dispatch import Tensor
 
 
 def hierarchy(
     features: Tensor,
     projections: Sequence[keras.layers.Dense],
     contexts: Sequence[keras.Variable],
-    training: bool = False,
-) -> tuple[Tensor, Tensor] | None:
-    """Returns the orders of InterHAt's hierarchy and their weights, if a CPU kernel computes them.
+) -> tuple[Tensor, Tensor]:
+    """Returns the orders of InterHAt's hierarchy and their weights.
 
         alpha_i = softmax_j(c_i . act(W_i^T x_i[j] + b_i)),  u_i = sum_j alpha_i[j] x_i[j]
         x_{i+1}[j] = u_i * x_1[j] + x_i[j]
@@ -24,13 +26,10 @@ def hierarchy(
         features: Features of the first order, (B, m, d).
         projections: Those of the k orders, d to s units: W_i, b_i and act, a ReLU or none.
         contexts: c_1 to c_k, (s, 1) each.
-        training: Whether the model is being trained.
 
     Returns:
-        u_1 to u_k, (B, k, d), and alpha_1 to alpha_k, (B, k, m); or `None`, for layers to do it.
+        u_1 to u_k, (B, k, d), and alpha_1 to alpha_k, (B, k, m).
     """
-    if not kernel_serves(features, training):
-        return None
     from interhat_tf import kernels
 
     relu = projections[0].activation is keras.activations.relu
@@ -42,8 +41,7 @@ def normalized_hierarchy(
     projections: Sequence[keras.layers.Dense],
     contexts: Sequence[keras.Variable],
     normalizations: Sequence[keras.layers.BatchNormalization],
-    training: bool = False,
-    of_batch: bool = False,
+    of_batch: bool,
 ) -> Any:
     """Returns what `hierarchy` does, with scores of batch-normalised features.
 
@@ -54,14 +52,11 @@ def normalized_hierarchy(
         projections: As in `hierarchy`.
         contexts: As in `hierarchy`.
         normalizations: BN_1 to BN_k, of m * d numbers each.
-        training: Whether the model is being trained.
         of_batch: Whether the batch's mean and variance serve, not the moving ones.
 
     Returns:
-        The kernel's `NormalizedOrders`, or `None`, for layers to do it.
+        The kernel's `NormalizedOrders`.
     """
-    if not kernel_serves(features, training):
-        return None
     from interhat_tf import kernels
 
     return kernels.normalized_hierarchy(
