@@ -30,6 +30,8 @@ HIERARCHIES = {
     "InterhatNormalizedHierarchyGradient": 3,  # it projects once
 }
 """Products of an order's features and its W, (m, d) and (d, s) for each record."""
+RECURRENCES = {"InterhatAugru": 1, "InterhatAugruGradient": 3}
+"""Products of a step's value and W, and of the state before and U, for each value."""
 CALLS = {"PartitionedCall": "f", "While": "body"}
 """Operations that run a function, and the attribute that names it; a loop counts as one round."""
 
@@ -101,6 +103,11 @@ def _flops(operation):
         again = outputs > 0 and "Gradient" in operation.type
         inner = (of_maps + again) * fields + of_projections * dim + of_outputs * outputs
         return 2 * records * fields * width * inner
+    if operation.type in RECURRENCES:
+        values, _, kernel, recurrent_kernel, *_ = operation.inputs  # (B, L, d), (d, 3 n), (n, 3 n)
+        steps = _size(values) // (values.shape[-1] or 1)
+        products = _size(kernel) + _size(recurrent_kernel)
+        return 2 * RECURRENCES[operation.type] * steps * products
     if operation.type in HIERARCHIES:
         features, kernels = operation.inputs[:2]  # (B, m, d), (k, d, s)
         rows = _size(features) // (features.shape[-1] or 1)
