@@ -66,7 +66,7 @@ def scores(summary: Summary, rows: list[Summary], public: Summary) -> Table:
         "paper's": lambda row: pair(papers.get(AS_INTERHAT.get(row["name"], row["name"]))),
         "public": lambda row: pair(public.get(row["name"])),
         "parameters": "{parameters:,}",
-        "s an epoch": "{seconds_per_epoch[mean]:.1f}",
+        "s an epoch": seconds_of_an_epoch,
     }
     known = {"paper's": papers, "public": public}
     columns = {title: cell for title, cell in columns.items() if known.get(title, True)}
@@ -81,6 +81,11 @@ def scores(summary: Summary, rows: list[Summary], public: Summary) -> Table:
         }
         found.rows.append([cells.get(title, "–") for title in columns])
     return found
+
+
+def seconds_of_an_epoch(row: Summary) -> str:
+    """Returns the seconds of the quickest run: what else the machine did can only add to them."""
+    return f"{min(run['seconds'] / run['epochs'] for run in row['runs']):.1f}"
 
 
 def auc_within(rows: list[Summary]) -> dict[str, Cell]:

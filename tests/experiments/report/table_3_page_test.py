@@ -13,7 +13,13 @@ SETTING = {"learning_rate": 0.002, "batch_size": 1024}
 
 def run_of(seed, auc):
     figures = {"auc": auc, "logloss": 1 - auc}
-    return {"seed": seed, "validation": figures, "test": figures, "epochs": 2, "seconds": 3.0}
+    return {
+        "seed": seed,
+        "validation": figures,
+        "test": figures,
+        "epochs": 2,
+        "seconds": 3.0 + seed,
+    }
 
 
 def row_of(auc, seeds):
@@ -64,6 +70,7 @@ def test_the_page_is_of_the_rows_that_are_there_the_best_first(write):
     assert column(found, "model") == ["DNN", "**InterHAt**", "FM"]
     assert column(found, "seeds") == ["2", "3", "2"]
     assert column(found, "validation")[0] == "0.9500 / 0.0500"
+    assert column(found, "s an epoch")[0] == "2.0"  # of 2 epochs in 4 and in 5 seconds
     assert column(found, "InterHAt's lead, AUC") == [
         "-0.0500 [-0.0500, -0.0500]",
         "–",
