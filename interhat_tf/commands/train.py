@@ -45,6 +45,8 @@ from interhat_tf.utils.threads import use_one_thread_an_operation
 REQUIRED = ("dataset", "output_dir")
 NO_FLAGS = ("schema", "product", "seed", "frozen_vectors")
 """Arguments that `--model` decides about, and those that all models share."""
+BY_FIELD = ("numerical_embedding", "pooling")
+"""Arguments of which each field may have its own."""
 
 
 def define_flags() -> flags.FlagValues:
@@ -207,9 +209,7 @@ def settings(
         raise SettingError(f"{values.model} has no argument {', '.join(sorted(unknown))}")
     known = (data.num_rows("train"), data.schema) if data else ()
     arguments, training = hyperparameters(values.dataset, values.preset, values.model, *known)
-    arguments |= changed
-    if names := arguments.get("numerical_embedding"):
-        arguments["numerical_embedding"] = by_field(names)
+    arguments |= changed | {name: by_field(changed[name]) for name in BY_FIELD if name in changed}
     training |= given(values, arguments_of([TrainingSettings], NO_FLAGS))
     if values.microbatch_size is None and (
         training.get("jit_compile")
@@ -221,7 +221,7 @@ def settings(
 
 
 def by_field(names: str) -> str | dict[str, str]:
-    """Returns what `--numerical_embedding` names: one embedding, or FIELD=NAME,FIELD=NAME,...
+    """Returns what a flag of `BY_FIELD` names: one for all fields, or FIELD=NAME,FIELD=NAME,...
 
     Example:
 

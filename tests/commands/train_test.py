@@ -176,6 +176,20 @@ def test_a_preset_is_trained_in_microbatches_where_that_can_be(flags, rows):
     assert train.settings(values)[1].get("microbatch_size") == rows
 
 
+@pytest.mark.parametrize(
+    ("flag", "pooling"),
+    [
+        ("max", "max"),
+        ("history=target", {"history": "target"}),
+        ("genres=max,history=target", {"genres": "max", "history": "target"}),
+    ],
+)
+def test_each_field_of_several_values_has_the_pooling_that_a_flag_names(flag, pooling):
+    values = train.define_flags()
+    values(["train", "--dataset=movielens_ctr/history", "--model=dnn", f"--pooling={flag}"])
+    assert train.settings(values)[0]["pooling"] == pooling
+
+
 @pytest.mark.usefixtures("quick_processes")
 @pytest.mark.slow
 def test_a_run_in_microbatches_is_the_whole_run(prepared, tmp_path):
