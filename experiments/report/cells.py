@@ -64,7 +64,12 @@ def lead_of(summary: Summary, metric: str = "auc") -> Callable[[Summary], str]:
 
 def title_of(name: str) -> str:
     """Returns what a data set, or a figure, is called."""
-    return {"movielens_ctr": "MovieLens"}.get(name, name.replace("_", " ").capitalize())
+    titles = {
+        "movielens_ctr": "MovieLens",
+        "movielens_ctr_history": "MovieLens, with the movies that a user liked before",
+        "movielens_ctr_no_history": "MovieLens, the same ratings without what came before",
+    }
+    return titles.get(name, name.replace("_", " ").capitalize())
 
 
 def data_of(summary: Summary) -> str:
