@@ -44,6 +44,9 @@ TITLES = Titles(
 HISTORY_MODELS = ("din", "dien")
 """Models that read a history, which the paper's data sets have not."""
 
+TARGET_ROW = "interhat_target"
+"""The row of InterHAt that pools a history by what it is held against."""
+
 CONTENDERS = Titles(
     {
         **TITLES,
@@ -51,6 +54,7 @@ CONTENDERS = Titles(
         "paper": "InterHAt, `paper`, as printed",
         "released_searched": "InterHAt, `released`, searched",
         "paper_searched": "InterHAt, `paper`, searched",
+        TARGET_ROW: "InterHAt, the history pooled by the item at hand",
         "autoint_bars": "AutoInt, BARS' setting",
         "lightgbm": "LightGBM",
         "ebm": "EBM",

@@ -9,7 +9,8 @@ searched: the row is as printed, or as others published it.
 from collections.abc import Sequence
 from typing import Any
 
-from experiments.common.published import HISTORY_MODELS, TITLES
+from experiments.common.published import HISTORY_MODELS, TARGET_ROW, TITLES
+from experiments.common.table_3_files import REFERENCE
 from interhat_tf.models import MODELS
 from interhat_tf.tuning.spaces import OF_MODELS, TRAINING, by_depth, own_space, taken
 
@@ -64,6 +65,8 @@ _FORMS: dict[str, Space] = {
     },
 }
 _AS_PRINTED = ("released", "paper")
+# InterHAt that pools a history by what it is held against, as DIN does.
+_OF_TARGET: Space = {"pooling": ("history=target",)}
 _FORM_PENALTIES = {
     **TRAINING,
     "embedding_l2": (0.0, 5e-4, 2e-3, 5e-3, 1e-2),
@@ -104,7 +107,7 @@ def contenders(dataset: str, histories: bool = False) -> list[str]:
     first = [name for name in OF_MODELS if name not in (*slowest, *HISTORY_MODELS)]
     here = [*first, *_TREES, *_FORMS, *slowest, *_PUBLISHED.get(dataset, {})]
     if histories:
-        here += HISTORY_MODELS
+        here += [*HISTORY_MODELS, TARGET_ROW]
     added = [name for name in MODELS.load() if name not in here and name not in TITLES]
     return [*here, *added]
 
@@ -121,6 +124,8 @@ def search_space(dataset: str, name: str) -> Space:
     """
     if name not in contenders(dataset, histories=True):
         raise ValueError(f"no search space is declared for {name} on {dataset}")
+    if name == TARGET_ROW:
+        return {**search_space(dataset, REFERENCE), **_OF_TARGET}
     if name in _TREES:
         return _TREES[name]
     if name in _FORMS:

@@ -3,7 +3,13 @@ import math
 
 import pytest
 
-from experiments.common.published import CONTENDERS, HISTORY_MODELS, TABLE_3, TITLES
+from experiments.common.published import (
+    CONTENDERS,
+    HISTORY_MODELS,
+    TABLE_3,
+    TARGET_ROW,
+    TITLES,
+)
 from experiments.common.running import PROGRAMS, flag_arguments
 from experiments.common.search import draw, size
 from experiments.common.search_spaces import contenders, search_space
@@ -31,7 +37,8 @@ def test_the_papers_models_are_compared(dataset):
 
 
 @pytest.mark.parametrize(
-    ("dataset", "name"), [*ROWS, *(("movielens_ctr", name) for name in HISTORY_MODELS)]
+    ("dataset", "name"),
+    [*ROWS, *(("movielens_ctr", name) for name in (*HISTORY_MODELS, TARGET_ROW))],
 )
 def test_a_space_has_flags_of_its_models_and_room_for_the_trials(dataset, name):
     space = search_space(dataset, name)
@@ -95,5 +102,16 @@ def test_what_is_not_declared():
 
 
 def test_models_of_histories_are_rows_where_there_are_histories():
-    assert not {"din", "dien"} & {*contenders("movielens_ctr")}
-    assert contenders("movielens_ctr", histories=True)[-2:] == ["din", "dien"]
+    rows = ["din", "dien", "interhat_target"]
+    assert not {*rows} & {*contenders("movielens_ctr")}
+    assert contenders("movielens_ctr", histories=True)[-3:] == rows
+
+
+def test_interhat_with_target_attention_is_searched_as_interhat_is():
+    space = dict(search_space("movielens_ctr", TARGET_ROW))
+    (pooling,) = space.pop("pooling")
+    assert space == search_space("movielens_ctr", REFERENCE)
+    run = {"dataset": "movielens_ctr/history", "model": "interhat_s", "pooling": pooling}
+    values = define_flags()
+    values(["train", *flag_arguments(run)])
+    assert settings(values)[0]["pooling"] == {"history": "target"}
