@@ -46,14 +46,14 @@ using Steps = interhat::RecurrenceSteps<W>;
 
 struct Forward {
   template <int W>
-  static INLINE void run(const Problem& problem, int64_t first, int64_t last) {
+  static INLINE void run(const Problem& problem, float* to, int64_t first, int64_t last) {
     Steps<W> steps(problem);
     for (int64_t record = first; record < last; record += kTogether) {
       const int rows = std::min<int64_t>(kTogether, last - record);
       steps.take_states(record, 0, rows);
       for (int64_t t = 0; t < problem.length; t++) {
         steps.open_gates(record, t, rows);
-        steps.move(record, t, rows);
+        steps.move(record, t, rows, to);
       }
     }
   }
@@ -143,8 +143,8 @@ class StepsBack {
   // Adds the gradient of the states after a step itself.
   INLINE void take_gradient(const Gradients& given, int64_t record, int64_t t, int rows) {
     const Problem& problem = steps_.problem;
-    pack_rows<W>(given.of_states + (record * problem.length + t) * problem.units,
-                 problem.length * problem.units, given_.data, steps_.units, rows, problem.units);
+    pack_rows<W>(given.of_states + problem.state_at(record, t), problem.length * problem.units,
+                 given_.data, steps_.units, rows, problem.units);
     for (int row = 0; row < rows; row++) {
       for (int v = 0; v < steps_.units / W; v++) d_state_(row, v) += given_(row, v);
     }
@@ -259,10 +259,11 @@ class Augru : public interhat::OpKernel {
     Tensor* states;
     OP_REQUIRES_OK(context, context->allocate_output(
                                 0, {problem.records, problem.length, problem.units}, &states));
-    problem.states = states->flat<float>().data();
+    float* const to = states->flat<float>().data();
+    problem.states = to;
     interhat::shard_parts(context, problem.records, interhat::parts_of(context, problem.records),
                           [&](int64_t, int64_t first, int64_t last) {
-                            interhat::run<Forward>(problem, first, last);
+                            interhat::run<Forward>(problem, to, first, last);
                           });
   }
 };
@@ -278,7 +279,7 @@ class AugruGradient : public interhat::OpKernel {
     OP_REQUIRES(context,
                 shape_of(context, kStates) == states && shape_of(context, kOfStates) == states,
                 absl::InvalidArgumentError("states and their gradients must have their shapes"));
-    problem.states = const_cast<float*>(floats_of(context, kStates));  // which stay as they are
+    problem.states = floats_of(context, kStates);
     float* out[kStates];
     OP_REQUIRES_OK(context, interhat::allocate_gradients(context, out));
     const Gradients given = {floats_of(context, kOfStates), out[kValues], out[kAttention]};

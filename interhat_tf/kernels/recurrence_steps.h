@@ -25,14 +25,12 @@ struct RecurrenceProblem {
   const float* kernel;     // W, (d, 3 n)
   const float* recurrent;  // U, (n, 3 n)
   const float* bias;       // b, (3 n,)
-  float* states;           // h, (B, L, n)
+  const float* states;     // h, (B, L, n), of which those of steps before are there
 
   RowMajor inputs_of(int64_t record, int64_t t) const {
     return {inputs + (record * length + t) * dim, length * dim};
   }
-  float* states_of(int64_t record, int64_t t) const {
-    return states + (record * length + t) * units;
-  }
+  int64_t state_at(int64_t record, int64_t t) const { return (record * length + t) * units; }
 };
 
 // A step of some records: their states, and the gates. Rows are filled up with zeros.
@@ -58,8 +56,8 @@ class RecurrenceSteps {
       std::fill_n(state.data, rows * units, 0.0f);
       return;
     }
-    pack_rows<W>(problem.states_of(record, t - 1), problem.length * problem.units, state.data,
-                 units, rows, problem.units);
+    pack_rows<W>(problem.states + problem.state_at(record, t - 1), problem.length * problem.units,
+                 state.data, units, rows, problem.units);
   }
 
   // The three gates of a step; of the candidate also what stands beside the reset gate.
@@ -79,7 +77,7 @@ class RecurrenceSteps {
   }
 
   // Moves the states on, and writes them.
-  INLINE void move(int64_t record, int64_t t, int rows) {
+  INLINE void move(int64_t record, int64_t t, int rows, float* to) {
     for (int row = 0; row < rows; row++) {
       const float attention = problem.attention[(record + row) * problem.length + t];
       for (int v = 0; v < units / W; v++) {
@@ -87,8 +85,8 @@ class RecurrenceSteps {
         state(row, v) = h + update * (gate(row, v + 2 * (units / W)) - h);
       }
     }
-    pack_rows<W>(state.data, units, problem.states_of(record, t), problem.length * problem.units,
-                 rows, problem.units);
+    pack_rows<W>(state.data, units, to + problem.state_at(record, t),
+                 problem.length * problem.units, rows, problem.units);
   }
 
   const RecurrenceProblem& problem;
