@@ -121,7 +121,7 @@ def augru_by_tensorflow(
     bias: tf.Tensor,
 ) -> tf.Tensor:
     """Returns the same as the kernel `augru`, by operations that have all derivatives."""
-    state, states = tf.zeros_like(inputs[:, 0, :1] * recurrent_kernel[0, : bias.shape[0] // 3]), []
+    state, states = tf.zeros((tf.shape(inputs)[0], tf.shape(recurrent_kernel)[0]), inputs.dtype), []
     for t in range(inputs.shape[1]):
         of_value = tf.split(tf.matmul(inputs[:, t], kernel) + bias, 3, axis=-1)  # (B, n) each
         of_state = tf.split(tf.matmul(state, recurrent_kernel), 3, axis=-1)  # (B, n) each

@@ -105,15 +105,6 @@ def test_products_of_the_cpu_kernels():
 
     projections = 1 + 3  # as above, without the second pooling
     assert cost(pool_normalized, RECORDS, fields=3)["flops"] == projections * 2 * 5 * 3 * 2 * 4 * 6
-
-    @tf.function
-    def read_in_time(values):  # states of 6 units
-        weights = [tf.ones((5, 3)), tf.ones((4, 18)), tf.ones((6, 18)), tf.ones(18)]
-        states = kernels.augru(values, *weights)
-        return states, tf.gradients(states, [values, *weights])
-
-    products = 1 + 3  # forward; again, and gradients of weights and of values and states
-    assert cost(read_in_time, RECORDS, fields=3)["flops"] == products * 2 * 5 * 3 * (4 + 6) * 18
     table = tf.Variable(tf.zeros((1000, 4)))
 
     @tf.function
@@ -124,6 +115,18 @@ def test_products_of_the_cpu_kernels():
     specs = tf.TensorSpec((7,), tf.int32), tf.TensorSpec((7, 4))
     # The table and two moments are read and written; ids, their rows and the rate are read.
     assert cost(update, *specs, fields=3)["bytes"] == 6 * 4 * 4000 + 4 * (7 + 7 * 4 + 1)
+
+
+@pytest.mark.skipif(not kernels.LIBRARY.exists(), reason="not built")
+def test_products_of_a_recurrence():
+    @tf.function
+    def read_in_time(values):  # states of 6 units
+        weights = [tf.ones((5, 3)), tf.ones((4, 18)), tf.ones((6, 18)), tf.ones(18)]
+        states = kernels.augru(values, *weights)
+        return states, tf.gradients(states, [values, *weights])
+
+    products = 1 + 3  # forward; again, and gradients of weights and of values and states
+    assert cost(read_in_time, RECORDS, fields=3)["flops"] == products * 2 * 5 * 3 * (4 + 6) * 18
 
 
 def test_a_loop_counts_as_one_round():

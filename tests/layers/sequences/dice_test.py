@@ -54,7 +54,7 @@ def test_statistics_of_nothing_are_the_moving_ones(rows):
 @pytest.mark.parametrize("compiled", [False, True])  # XLA has no kernels
 @pytest.mark.parametrize("present", [PRESENT, np.zeros_like(PRESENT), None])
 def test_gradient_is_that_of_the_equation(present, compiled):
-    """Written out in the layer; here TensorFlow derives it, statistics and all."""
+    """Written out where it is computed; here TensorFlow derives it, statistics and all."""
     layer = built(Dice(), VALUES)
     weights = tf.constant(np.random.default_rng(0).normal(size=VALUES.shape), "float32")
     inputs = tf.constant(VALUES)
