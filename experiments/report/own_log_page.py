@@ -173,7 +173,7 @@ def read_numerical_embeddings() -> list[Summary]:
             "movielens": (
                 "MovieLens-1M, whether a movie has four stars or five; its year and the user's age "
                 "are numbers",
-                f" --movielens=<folder> --embedded_rows={summary['rows']}",
+                f" --movielens_dir=<folder> --embedded_rows={summary['rows']}",
             ),
         }[name]
         best = summary.get("best")

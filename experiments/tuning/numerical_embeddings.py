@@ -3,13 +3,13 @@
     python -m experiments.tuning.numerical_embeddings
     python -m experiments.tuning.numerical_embeddings --criteo=FOLDER/train.txt
     python -m experiments.tuning.numerical_embeddings --table=diamonds.csv --above=price
-    python -m experiments.tuning.numerical_embeddings --movielens=FOLDER
+    python -m experiments.tuning.numerical_embeddings --movielens_dir=FOLDER
 
 Without a flag, logs are generated whose clicks follow from the intervals that Criteo's counts are
 in, not from their order; the best possible AUC is known. `--criteo` is a log in Criteo's format, of
 which all fields are read. `--table` is a CSV file, of which `--above` names a number: a record is
 to be told to have more than the median of it; the package plotnine ships such a table, 53,940
-diamonds, as `plotnine/data/diamonds.csv`. `--movielens` is the folder of MovieLens-1M's files:
+diamonds, as `plotnine/data/diamonds.csv`. `--movielens_dir` is the folder of MovieLens-1M's files:
 whether a user gives a movie four stars or five, a movie's year and a user's age being numbers.
 Numbers are on the default scale. A seed draws the log or its split, 70% for training, 10% to
 choose the epoch and 20% for the test, and the model's first weights. Nothing is searched:
@@ -52,7 +52,7 @@ from interhat_tf.training import Adam, EarlyStopping, evaluate_batches
 CRITEO = flags.DEFINE_string("criteo", None, "log in Criteo's format, plain or .gz")
 TABLE = flags.DEFINE_string("table", None, "CSV file with a header")
 ABOVE = flags.DEFINE_string("above", None, "the table's number whose median parts the records")
-MOVIELENS = flags.DEFINE_string("movielens", None, "folder of MovieLens-1M's files")
+MOVIELENS = flags.DEFINE_string("movielens_dir", None, "folder of MovieLens-1M's files")
 ROWS = flags.DEFINE_integer(
     "embedded_rows", 30_000, "rows of a generated log; of another one at most", lower_bound=1000
 )

@@ -81,7 +81,7 @@ def test_embeddings_of_numbers(measured, page_of, monkeypatch):
     assert "on `cars.csv`, whether `price` is above its median, 3,000 rows" in table
     assert "best possible" not in table
     assert "experiments.tuning.numerical_embeddings --table=cars.csv --above=price`" in table
-    assert "numerical_embeddings --movielens=<folder> --embedded_rows=3000`" in movielens
+    assert "numerical_embeddings --movielens_dir=<folder> --embedded_rows=3000`" in movielens
 
 
 @pytest.mark.parametrize("different", [0, 1234])
