@@ -12,9 +12,10 @@ runs read the test split, once each.
 
 Each row is a file, `table_3/DATASET/ROW.json`, written after each trial and each
 final run. What it has is not trained again, on this data, of this space and number of
-trials, so that a study goes on where it was stopped, on another machine too;
-`--redo` starts the row again (runs whose folders are under `--runs_dir` are not run
-again). `make page` draws the table from the files that are there.
+drawn trials, so that a study goes on where it was stopped, on another machine too, and
+with a larger `--wider` where it ended; `--redo` starts the row again (runs whose folders
+are under `--runs_dir` are not run again). `make page` draws the table from the files
+that are there.
 """
 
 import json
@@ -84,16 +85,31 @@ def study(name: str, data: PreparedDataset) -> None:
     Raises:
         RunFailed: If all trials fail, or a final run does.
     """
-    record = read_row(name)
-    if record is None or REDO.value or record.get("asked") != asked_of(name, data):
+    record, asked = None if REDO.value else read_row(name), asked_of(name, data)
+    if record is None or record.get("asked") != asked:
         of_data = studies.study_record(data)
         if GENERATE.value:
             of_data["best"] = studies.generated()[1]["best"]
-        record = {"name": name, "asked": asked_of(name, data), **of_data, "trials": []}
+        record = {"name": name, "asked": asked, **of_data, **known_of(record, asked)}
     if "setting" not in record:
         record |= search(record)
+        before = record.pop("before", {})
+        if before.get("setting") == record["setting"]:
+            record |= before
         write_row(record)
     add_seeds(record, SEEDS.value)
+
+
+def known_of(record: Record | None, asked: Record) -> Record:
+    """Returns what a row's file knows already of what is asked now: its trials and final runs.
+
+    That is nothing unless it was asked for the same but for the number of wider trials. The final
+    runs stay aside, as `before`, until the search has chosen their setting again.
+    """
+    if record is None or {**record.get("asked", {}), "wider": asked["wider"]} != asked:
+        return {"trials": []}
+    final = {key: record[key] for key in ("setting", "row", "unfinished") if key in record}
+    return {"trials": record["trials"], "before": final or record.get("before", {})}
 
 
 def is_done(name: str, data: PreparedDataset) -> bool:

@@ -191,6 +191,36 @@ def test_a_row_of_another_search_is_searched_again(rows, fake_runs, monkeypatch)
     assert len(trials_asked(fake_runs, "fm")) == 5
 
 
+def test_more_wider_trials_are_added_to_those_of_the_file(rows, monkeypatch):
+    """The final runs stay where the choice does, also if the study is stopped on its way."""
+    asked = []
+
+    def auc(run):
+        asked.append((run["learning_rate"], run["seed"]))
+        return 0.9 - abs(run["learning_rate"] - 0.004)
+
+    scored(monkeypatch, auc)
+    space = {"learning_rate": (1e-3, 2e-3), "embedding_l2": (0.0,)}
+    monkeypatch.setattr(table_3, "search_space", lambda *_: space)
+    first = rows(models=["lr"], trials=2, wider=1)["lr"]
+    assert first["setting"]["learning_rate"] == 0.004 and first["edges"]
+    asked.clear()
+    train_runs = studies.train_runs
+
+    def stopping(*arguments, **named):
+        yield from train_runs(*arguments, **named)
+        raise Stopped
+
+    monkeypatch.setattr(studies, "train_runs", stopping)
+    with pytest.raises(Stopped):
+        rows(models=["lr"], trials=2, wider=2)
+    monkeypatch.setattr(studies, "train_runs", train_runs)
+    found = rows(models=["lr"], trials=2, wider=2)["lr"]
+    assert asked == [(0.008, 0)]
+    assert len(found["trials"]) == 4 and found["edges"] == {}
+    assert found["row"] == first["row"] and "before" not in found
+
+
 def test_a_row_is_searched_again_on_request(rows, fake_runs):
     rows(models=["fm"])
     rows(models=["fm"], redo=True)
