@@ -1,21 +1,28 @@
 """A click log in memory: a pandas, polars or Arrow table."""
 
+import bisect
 import dataclasses
 import functools
 import hashlib
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from interhat_tf.errors import DataError
 from interhat_tf.preprocessing.column_forms import Reading
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 CHUNK_ROWS = 1 << 17
 """Rows that are read at once, at most."""
 
 NAME = "the table"
 """What messages call it."""
+
+SHOWN = 50
+"""Characters of a value that messages show, at most."""
 
 
 def is_table(data: Any) -> bool:
@@ -29,15 +36,39 @@ def as_table(data: Any) -> pa.Table:
     Raises:
         ValueError: If a column holds what Arrow has no type for.
     """
+    of_pandas = type(data).__module__.startswith("pandas")
     try:
-        if type(data).__module__.startswith("pandas"):
+        if of_pandas:
             return pa.Table.from_pandas(data, preserve_index=False).replace_schema_metadata()
         return plain_dictionaries(pa.table(data).replace_schema_metadata())
     except (pa.ArrowException, TypeError) as error:
+        where = _first_misfit(data) if of_pandas else None
         raise DataError(
-            f"{NAME}: not to be read as Arrow ({' '.join(str(error).split())}); "
-            f"convert the column to text or numbers"
+            f"{where or f'{NAME}: not to be read as Arrow'} ({' '.join(str(error).split())}); "
+            f"convert the column to text, to numbers or to lists of one of them"
         ) from error
+
+
+def _first_misfit(table: "pd.DataFrame") -> str | None:
+    """Says which value of a table is the first that has no kind in common with those above it."""
+    for name, column in table.items():
+        fails = functools.partial(_fails, column)
+        # The first rows of which there are too many for Arrow, by halving.
+        row = bisect.bisect_left(range(len(column) + 1), True, key=fails)
+        if row <= len(column):
+            value = repr(column.iloc[row - 1])
+            shown = value if len(value) <= SHOWN else f"{value[:SHOWN]}…"
+            return f"{NAME}:{row}: {name} is {shown}, of another kind than the values before"
+    return None
+
+
+def _fails(column: "pd.Series", rows: int) -> bool:
+    """Returns whether a column's first rows cannot become an Arrow array."""
+    try:
+        pa.array(column.iloc[:rows], from_pandas=True)
+    except (pa.ArrowException, TypeError):
+        return True
+    return False
 
 
 def plain_dictionaries(table: pa.Table) -> pa.Table:

@@ -61,7 +61,7 @@ def test_chunks_hold_the_rows(monkeypatch):
 
 def test_wrong_tables(tmp_path):
     with pytest.raises(ValueError, match=r"^the table: not to be read as Arrow .*convert the"):
-        as_table(pd.DataFrame({"y": [0, 1], "x": [1, "a"]}))
+        as_table(Stream(pd.DataFrame({"y": [0, 1], "x": [1, "a"]})))
     with pytest.raises(ValueError, match=r"^the table: the log has no rows"):
         prepare_click_log(pa.table({"y": []}), name="log", data_dir=tmp_path)
     with pytest.raises(ValueError, match=r"^the table:3: y is 2; a label is '0' or '1'"):
@@ -72,6 +72,22 @@ def test_wrong_tables(tmp_path):
         prepare_click_log(
             pa.table(COLUMNS), name="log", data_dir=tmp_path, beam_runner="DirectRunner"
         )
+
+
+@pytest.mark.parametrize(
+    "values, row, shown",
+    [
+        ([1, "a", 2, 3], 2, "'a'"),
+        ([["a"], None, [], "a|b"], 4, r"'a\|b'"),
+        ([["a"], [], [["a"], ["b"]], ["b"]], 3, r"\[\['a'\], \['b'\]\]"),
+        ([1.0, 2, None, "x" * 60], 4, "'x{49}…"),
+    ],
+)
+def test_a_value_of_another_kind_is_named(values, row, shown):
+    table = pd.DataFrame({"y": [0, 1, 0, 1], "x": pd.Series(values, dtype=object)})
+    message = rf"^the table:{row}: x is {shown}, of another kind than the values before \(.*; conv"
+    with pytest.raises(ValueError, match=message):
+        as_table(table)
 
 
 def test_categories_of_polars(tmp_path):
