@@ -6,15 +6,13 @@ import tensorflow_datasets as tfds
 
 from interhat_tf.preprocessing.builder import ClickLogBuilder
 from interhat_tf.preprocessing.fields import Categorical, Multivalued, RawField, Sequential
-from interhat_tf.preprocessing.log_files import log_files, manual_folder
+from interhat_tf.preprocessing.log_files import manual_folder
 
 from .likes import MAX_HISTORY, liked_or_not
 from .pairs import rated_or_not
-from .raw_files import GENRES, read_movies, read_ratings, read_users
+from .raw_files import GENRES, SOURCE, raw_files, read_movies, read_ratings, read_users
 from .records import chunks_of
 
-SOURCE = "https://grouplens.org/datasets/movielens/1m/"
-FILES = ("users", "movies", "ratings")
 URL = "https://files.grouplens.org/datasets/movielens/ml-1m.zip"
 
 ATTRIBUTES = ("user", "movie", "gender", "age", "occupation", "year")
@@ -61,13 +59,13 @@ class Builder(ClickLogBuilder):
     def _files(self, folder):
         if not folder.exists():  # they are downloaded
             return []
-        return [log_files(folder, [f"{name}.dat"], SOURCE)[0] for name in FILES]
+        return list(raw_files(folder).values())
 
     def _chunks(self, dl_manager):
         folder = manual_folder(dl_manager)
         if not folder.exists():
             folder = _download(dl_manager)
-        paths = dict(zip(FILES, self._files(folder), strict=True))
+        paths = raw_files(folder)
         users, movies = read_users(paths["users"]), read_movies(paths["movies"])
         ratings = read_ratings(paths["ratings"], users, movies)
         in_time = self.builder_config.name in ("history", "no_history")

@@ -1,13 +1,16 @@
 """The files of MovieLens-1M: users, movies and ratings, a line each."""
 
+import os
 import re
 
 import numpy as np
 import pyarrow as pa
 
 from interhat_tf.errors import DataError
-from interhat_tf.preprocessing.log_files import open_content
+from interhat_tf.preprocessing.log_files import log_files, open_content
 
+SOURCE = "https://grouplens.org/datasets/movielens/1m/"
+FILES = ("users", "movies", "ratings")
 GENRES = (
     "Action",
     "Adventure",
@@ -66,6 +69,15 @@ OCCUPATIONS = dict(
         )
     )
 )
+
+
+def raw_files(folder: str | os.PathLike) -> dict[str, str]:
+    """Returns the paths of the files of users, movies and ratings in a folder, by these names.
+
+    Raises:
+        FileNotFoundError: If one is missing.
+    """
+    return {name: log_files(folder, [f"{name}.dat"], SOURCE)[0] for name in FILES}
 
 
 def read_users(path: str) -> pa.Table:

@@ -25,6 +25,7 @@ from experiments.common.seed_flags import SEEDS
 from experiments.common.statistics import mean_and_std
 from interhat_tf import InterHAt, prepare_click_log, train
 from interhat_tf.calibration import probability
+from interhat_tf.datasets.movielens_ctr.raw_files import raw_files
 from interhat_tf.training import TrainingSettings, metrics, predict_logits
 
 MOVIELENS = flags.DEFINE_string("movielens", None, "folder of MovieLens-1M's .dat or .dat.gz")
@@ -111,9 +112,9 @@ def generate(users: int, seed: int) -> pd.DataFrame:
 def read_movielens(folder: pathlib.Path) -> pd.DataFrame:
     """Reads ratings of MovieLens-1M, `RATINGS` of each user, with what is known of the user."""
     options: dict[str, Any] = {"sep": "::", "engine": "python", "encoding": "latin-1"}
-    (ratings,), (users,) = (list(folder.glob(f"{name}.dat*")) for name in ("ratings", "users"))
-    log = pd.read_csv(ratings, names=["user", "movie", "rating", "time"], **options)
-    about = pd.read_csv(users, names=["user", "gender", "age", "job", "zip"], **options)
+    paths = raw_files(folder)
+    log = pd.read_csv(paths["ratings"], names=["user", "movie", "rating", "time"], **options)
+    about = pd.read_csv(paths["users"], names=["user", "gender", "age", "job", "zip"], **options)
     log = log.sample(frac=1.0, random_state=0).groupby("user").head(RATINGS)
     log = log.merge(about.drop(columns="zip"), on="user").drop(columns="time")
     log["click"] = (log.pop("rating") >= 4).astype(int)

@@ -26,14 +26,13 @@ from experiments.common.markdown import markdown_table
 from experiments.common.results import record, write_result
 from experiments.common.running import run_program
 from interhat_tf import prepare_click_log
+from interhat_tf.datasets.movielens_ctr.raw_files import raw_files
 from interhat_tf.input_pipeline.dataset import PreparedDataset
-from interhat_tf.preprocessing.log_files import log_files
 from interhat_tf.preprocessing.rows import SPLITS
 
 AVAZU_LOG = flags.DEFINE_string("avazu_log", None, "file of rows of Avazu, train.csv or its head")
 ROWS = flags.DEFINE_integer("rating_rows", None, "rows of MovieLens; default: all")
 
-SOURCE = "https://grouplens.org/datasets/movielens/1m/"
 BATCH_ROWS = 8192
 TOLERANCE = 1e-5
 """Of a number, as a share of the training rows' range: numbers are float32."""
@@ -129,11 +128,11 @@ def main(_):
 
 def movielens_rows(folder: pathlib.Path) -> pd.DataFrame:
     """Returns the ratings with all that is known of their users and movies."""
+    paths = raw_files(folder)
 
     def read(name: str, columns: list[str]) -> pd.DataFrame:
-        (path,) = log_files(folder, [f"{name}.dat"], SOURCE)
         options = {"sep": "::", "engine": "python", "encoding": "latin-1", "header": None}
-        return pd.read_csv(path, names=columns, dtype={"zip": str}, **options)
+        return pd.read_csv(paths[name], names=columns, dtype={"zip": str}, **options)
 
     ratings = read("ratings", ["user", "movie", "rating", "order"])[: ROWS.value]
     users = read("users", ["user", "gender", "age", "occupation", "zip"])

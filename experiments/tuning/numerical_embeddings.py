@@ -39,6 +39,7 @@ from interhat_tf import Field, InterHAt, Schema
 from interhat_tf.datasets.movielens_ctr.likes import LIKED
 from interhat_tf.datasets.movielens_ctr.raw_files import (
     AGES,
+    raw_files,
     read_movies,
     read_ratings,
     read_users,
@@ -186,11 +187,9 @@ def read_movielens(folder: str) -> Columns:
 
     An age is the lowest of the group in which the file has it.
     """
-    users, movies = (
-        read(f"{folder}/{name}.dat")
-        for name, read in (("users", read_users), ("movies", read_movies))
-    )
-    ratings = read_ratings(f"{folder}/ratings.dat", users, movies)
+    paths = raw_files(folder)
+    users, movies = read_users(paths["users"]), read_movies(paths["movies"])
+    ratings = read_ratings(paths["ratings"], users, movies)
     lowest_age = {group: float(age) for age, group in AGES.items()}
     of_users, of_movies = users.to_pandas(), movies.to_pandas()[["movie", "year", "genres"]]
     of_users["age"] = of_users["age"].map(lowest_age)

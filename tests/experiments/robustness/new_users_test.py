@@ -27,6 +27,7 @@ def test_ratings_of_movielens(tmp_path, monkeypatch):
     ratings = [f"{user}::{movie}::{movie}::9" for user in (1, 2) for movie in (2, 4, 5)]
     (tmp_path / "ratings.dat").write_text("\n".join(ratings))
     (tmp_path / "users.dat").write_text("1::F::18::3::a\n2::M::25::4::b\n")
+    (tmp_path / "movies.dat").write_text("")
     log = new_users.read_movielens(tmp_path)
     assert log["user"].value_counts().to_dict() == {1: 2, 2: 2}
     assert (log["click"] == (log["movie"] >= 4)).all()

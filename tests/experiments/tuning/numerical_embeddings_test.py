@@ -1,3 +1,5 @@
+import gzip
+
 import numpy as np
 import pytest
 from absl.testing import flagsaver
@@ -46,7 +48,11 @@ def test_a_tables_median_parts_its_rows(tmp_path):
 
 def test_a_users_age_and_a_movies_year_are_numbers(tmp_path):
     lines = raw_lines()
-    columns, labels = program.read_movielens(str(write_movielens(tmp_path, lines)))
+    folder = write_movielens(tmp_path, lines)
+    ratings = folder / "ratings.dat"
+    (folder / "ratings.dat.gz").write_bytes(gzip.compress(ratings.read_bytes()))
+    ratings.unlink()
+    columns, labels = program.read_movielens(str(folder))
     assert len(columns) == len(labels) == len(lines["ratings"])
     user, movie, stars, _ = lines["ratings"][7].split("::")
     _, _, age, *_ = lines["users"][int(user) - 1].split("::")
