@@ -78,8 +78,10 @@ def test_the_order_in_which_values_are_declared_does_not_matter():
 
 def test_a_limit_ends_an_ordered_choice():
     assert edges({"dropout": (0.5, 0.8)}, {"dropout": 0.8}) == {}
-    # A learning rate does not rise after an epoch without a gain.
-    assert edges({"learning_rate_factor": (0.1, 1.0)}, {"learning_rate_factor": 1.0}) == {}
+    # A learning rate does not rise after an epoch without a gain, nor does it all but vanish.
+    for factor in (0.1, 1.0):
+        setting = {"learning_rate_factor": factor}
+        assert edges({"learning_rate_factor": (0.1, 1.0)}, setting) == {}
 
 
 def test_each_edge_is_moved_in_a_setting_of_its_own():
