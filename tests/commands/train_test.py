@@ -8,6 +8,8 @@ import shutil
 import subprocess
 import sys
 
+import keras
+import numpy as np
 import pytest
 
 import interhat
@@ -63,7 +65,8 @@ def test_trains_and_reports(run, prepared, tmp_path, capsys):
     assert run(*prepared, *SMALL, "--heatmap_where=cost=cost 1,user=user 2") is None
     output = capsys.readouterr().out.splitlines()
     report = read_json(tmp_path / "run/report.json")
-    assert output[-1].startswith(f"test: auc {report['test']['auc']:.5f}, logloss")
+    for line, split in zip(output[-2:], ("validation", "test"), strict=True):
+        assert line.startswith(f"{split}: auc {report[split]['auc']:.5f}, logloss")
     assert report["config"]["dataset"] == "frappe"
     assert report["config"]["preset"] == "released"
     assert report["config"]["arguments"]["embedding_dim"] == 4  # a flag
@@ -78,12 +81,19 @@ def test_trains_and_reports(run, prepared, tmp_path, capsys):
     assert everything.records == 40
     tags = {value.tag for _, value in values_of(tmp_path / "run")}
     assert {"validation_reliability", "attention/all", "best/test_auc"} <= tags
+    picture = tmp_path / "run/validation_reliability.png"
+    picture.unlink()
+    assert run(*prepared, *SMALL, "--heatmap_where=cost=cost 1,user=user 2", "--resume") is None
+    assert capsys.readouterr().out.splitlines()[-2:] == output[-2:]
+    assert not picture.exists()  # a finished run is left as it is
 
 
 @pytest.mark.slow
 def test_flags_win_over_the_preset(run, prepared, tmp_path):
     changes = ["--preset=paper", "--residual", "--attention_activation=tanh", "--learning_rate=.1"]
     changes += ["--mlp_units=5", "--mlp_units=3", "--embedding_l2=0", "--seed=7", "--notest"]
+    changes += ["--dtype=float64", "--heatmap_epochs=0"]
+    changes += ["--heatmap_splits=train", "--heatmap_splits=test"]
     assert run(*prepared, *SMALL, *changes, "--model=interhat_s") is None
     report = read_json(tmp_path / "run/report.json")
     arguments, training = report["config"]["arguments"], report["config"]["training"]
@@ -95,6 +105,25 @@ def test_flags_win_over_the_preset(run, prepared, tmp_path):
     assert (training["learning_rate"], training["seed"]) == (0.1, 7)
     assert report["config"]["model"] == "interhat_s"
     assert "test" not in report
+    assert report["config"]["dtype"] == "float64"
+    assert keras.saving.load_model(tmp_path / "run/model.keras").compute_dtype == "float64"
+    assert os.listdir(tmp_path / "run/attention") == ["epoch_000"]
+    assert Attention.load(tmp_path / "run/attention/epoch_000/all.npz").records == 300 + 50
+
+
+def test_the_seed_is_the_weights(run, prepared, tmp_path):
+    def weights(name, *flags):
+        folder = f"--output_dir={tmp_path / name}"
+        fixed = ("--learning_rate=1e-30", "--embedding_l2=0", "--max_epochs=1", "--notest")
+        assert run(*prepared, "--model=lr", *fixed, folder, *flags) is None
+        return keras.saving.load_model(tmp_path / name / "model.keras").get_weights()
+
+    first, again, other = (
+        weights("1", "--seed=1"),
+        weights("2", "--seed=1"),
+        weights("3", "--seed=2"),
+    )
+    assert all(map(np.array_equal, first, again)) and not all(map(np.array_equal, first, other))
 
 
 @pytest.mark.parametrize("model", ["fm", "deepfm", "autoint"])
@@ -351,10 +380,10 @@ def test_goes_on_from_a_run_on_a_set_that_grew(run, tmp_path):
     assert run(*arguments, dataset="day1") is None
     goes_on = [where, f"--start_from={first}", f"--output_dir={tmp_path}/second"]
     assert "--order does not go with --start_from" in run(*goes_on, "--order=2", dataset="day2")
-    assert run(*goes_on, "--learning_rate=0.01", dataset="day2") is None
+    assert run(*goes_on, "--learning_rate=0.01", "--seed=3", dataset="day2") is None
     config = read_json(tmp_path / "second" / "config.json")
     assert config["training"]["batch_size"] == 50
-    assert config["training"]["learning_rate"] == 0.01
+    assert (config["training"]["learning_rate"], config["training"]["seed"]) == (0.01, 3)
     assert config["start_from"] == first
 
 
