@@ -150,6 +150,9 @@ def search(record: Record) -> Record:
     while further := outward(tried(space, trials), trials[0]["setting"])[:left]:
         trials = ranked(trials + train(record, further, "wider"))
         left -= len(further)
+    asked = {key_of(trial["setting"]) for trial in trials}
+    earlier = [trial for trial in record["trials"] if key_of(trial["setting"]) not in asked]
+    trials = ranked(trials + earlier)  # of a search that asked for others
     space = tried(space, trials)
     chosen = trials[0]["setting"]
     return {"space": space, "trials": trials, "edges": edges(space, chosen), "setting": chosen}

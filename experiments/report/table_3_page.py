@@ -45,6 +45,8 @@ def table_3(summary: Summary) -> Summary:
         "scores": scores(summary, rows, public),
         "best": [summary["best"]] if summary["best"] else [],
         "earlier": earlier_study(summary),
+        "more_seeds": len({len(row["seeds"]) for row in rows}) > 1,
+        "as_printed": any(not record["trials"] for record in summary["records"].values()),
         "gaps": against_public(summary, public),
         "searches": searches(summary, rows),
         "all_trials": trials(summary),

@@ -219,6 +219,7 @@ def test_more_wider_trials_are_added_to_those_of_the_file(rows, monkeypatch):
     assert asked == [(0.008, 0)]
     assert len(found["trials"]) == 4 and found["edges"] == {}
     assert found["row"] == first["row"] and "before" not in found
+    assert rows(models=["lr"], trials=2, wider=0)["lr"]["trials"] == found["trials"]
 
 
 def test_a_row_is_searched_again_on_request(rows, fake_runs):

@@ -77,6 +77,8 @@ def test_the_page_is_of_the_rows_that_are_there_the_best_first(write):
         "+0.1000 [+0.1000, +0.1000]",
     ]
     assert column(found, "paper's")[2] == "0.8625 / 0.4480"
+    page = table_3(read_table_3("frappe"))
+    assert page["more_seeds"] and not page["as_printed"]
     assert "of the way" not in found.header
 
 
