@@ -44,7 +44,7 @@ def leads(rows: Mapping[str, dict[str, Any]], reference: str) -> dict[str, dict[
 
     Args:
         rows: Dictionary from a name to a row of `summarise`. Two rows are compared on the seeds
-            that both have.
+            that both have, by the figures that both have.
         reference: One of the names; without such a row nothing is compared.
     """
     by_seed = {
@@ -58,7 +58,8 @@ def leads(rows: Mapping[str, dict[str, Any]], reference: str) -> dict[str, dict[
                 [reference_of[seed][metric] for seed in seeds],
                 [by_seed[name][seed][metric] for seed in seeds],
             )
-            for metric in METRICS
+            for metric in reference_of[seeds[0]]
+            if metric in by_seed[name][seeds[0]]
         }
         for name, seeds in common.items()
         if name != reference and seeds

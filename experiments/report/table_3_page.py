@@ -2,17 +2,19 @@
 
 from collections.abc import Callable
 
-from experiments.common.markdown import pair, spread
+from experiments.common.markdown import interval, pair, spread
 from experiments.common.published import (
     CONTENDERS,
     FORMS,
     PUBLIC,
     TABLE_3,
+    TARGET_ROW,
     TITLES,
     Titles,
     sample_note,
 )
-from experiments.common.table_3_files import MEMORISATION, REFERENCE
+from experiments.common.statistics import leads
+from experiments.common.table_3_files import MEMORISATION, REFERENCE, read_table_3
 from experiments.report.blocks import Table
 from experiments.report.cells import (
     TEST_SCORES,
@@ -43,6 +45,7 @@ def table_3(summary: Summary) -> Summary:
         "title": title_of(name),
         "sample": sample_note(name, summary["data"]["statistics"]),
         "scores": scores(summary, rows, public),
+        "of_target": leads_of_target(summary, rows),
         "best": [summary["best"]] if summary["best"] else [],
         "earlier": earlier_study(summary),
         "more_seeds": len({len(row["seeds"]) for row in rows}) > 1,
@@ -83,6 +86,30 @@ def scores(summary: Summary, rows: list[Summary], public: Summary) -> Table:
         }
         found.rows.append([cells.get(title, "–") for title in columns])
     return found
+
+
+def leads_of_target(summary: Summary, rows: list[Summary]) -> list[Table]:
+    """Returns the leads of InterHAt that pools a history by the item at hand, if it is a row."""
+    if TARGET_ROW not in summary["models"]:
+        return []
+    titles = {row["name"]: CONTENDERS[row["name"]] for row in rows}
+    others = dict(summary["models"])
+    if without := read_table_3(summary["name"].replace("_history", "_no_history")):
+        titles[without["name"]] = "InterHAt, without the history"
+        others[without["name"]] = without["models"][REFERENCE]
+    found = leads(others, TARGET_ROW)
+    columns = {
+        "less": lambda name: titles[name],
+        **{
+            title: lambda name, metric=metric: interval(found[name].get(metric))
+            for title, metric in (
+                ("AUC", "auc"),
+                ("logloss", "logloss"),
+                ("AUC within a user", f"{AUC_BY}user"),
+            )
+        },
+    }
+    return [table(columns, [name for name in titles if name in found])]
 
 
 def seconds_of_an_epoch(row: Summary) -> str:

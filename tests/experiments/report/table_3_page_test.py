@@ -82,6 +82,20 @@ def test_the_page_is_of_the_rows_that_are_there_the_best_first(write):
     assert "of the way" not in found.header
 
 
+def test_a_history_pooled_by_the_item_at_hand_is_held_against_all_others(write):
+    history, without = "movielens_ctr_history", "movielens_ctr_no_history"
+    write("interhat", 0.7, dataset=history)
+    assert table_3(read_table_3(history))["of_target"] == []
+    write("interhat_target", 0.8, dataset=history)
+    (found,) = table_3(read_table_3(history))["of_target"]
+    assert column(found, "less") == ["InterHAt"]
+    write("interhat", 0.6, dataset=without)
+    (found,) = table_3(read_table_3(history))["of_target"]
+    assert column(found, "less") == ["InterHAt", "InterHAt, without the history"]
+    assert [cell[:7] for cell in column(found, "AUC")] == ["+0.1000", "+0.2000"]
+    assert column(found, "AUC within a user") == ["–", "–"]
+
+
 def test_rows_of_an_earlier_study_are_named(write):
     write("fm")
     write("dnn", asked={"trials": 12})
