@@ -111,19 +111,16 @@ def test_flags_win_over_the_preset(run, prepared, tmp_path):
     assert Attention.load(tmp_path / "run/attention/epoch_000/all.npz").records == 300 + 50
 
 
-def test_the_seed_is_the_weights(run, prepared, tmp_path):
+def test_the_seed_draws_the_first_weights(run, prepared, tmp_path):
     def weights(name, *flags):
         folder = f"--output_dir={tmp_path / name}"
-        fixed = ("--learning_rate=1e-30", "--embedding_l2=0", "--max_epochs=1", "--notest")
-        assert run(*prepared, "--model=lr", *fixed, folder, *flags) is None
+        barely = ("--learning_rate=1e-30", "--embedding_l2=0", "--max_epochs=1", "--notest")
+        assert run(*prepared, "--model=fm", "--embedding_dim=4", *barely, folder, *flags) is None
         return keras.saving.load_model(tmp_path / name / "model.keras").get_weights()
 
-    first, again, other = (
-        weights("1", "--seed=1"),
-        weights("2", "--seed=1"),
-        weights("3", "--seed=2"),
-    )
-    assert all(map(np.array_equal, first, again)) and not all(map(np.array_equal, first, other))
+    first, again = weights("first", "--seed=1"), weights("again", "--seed=1")
+    assert all(map(np.allclose, first, again))
+    assert not all(map(np.allclose, first, weights("other", "--seed=2")))
 
 
 @pytest.mark.parametrize("model", ["fm", "deepfm", "autoint"])
