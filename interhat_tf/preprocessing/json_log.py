@@ -22,6 +22,7 @@ from interhat_tf.preprocessing.text_chunks import (
 )
 from interhat_tf.preprocessing.text_log import SAMPLE_BYTES
 from interhat_tf.preprocessing.text_parsing import first_wrong_row
+from interhat_tf.utils.short_text import shortened
 
 ONE_RECORD = 'a line holds one, as {"click": 1, "app": "maps"}'
 
@@ -131,10 +132,9 @@ def _problem_of_line(line: bytes, problem: str) -> str:
         return f"no record; {ONE_RECORD}"
     changed = re.search(r"Column\(/([^/]+)((?:/\[\])?)\) changed from (\w+) to ", problem)
     if changed and changed[1] in record:
-        value = json.dumps(record[changed[1]], ensure_ascii=False)
-        shown = value if len(value) <= 50 else f"{value[:50]}…"
+        value = shortened(json.dumps(record[changed[1]], ensure_ascii=False))
         kind = "text" if changed[3] == "string" else changed[3]
         firsts = "lists hold" if changed[2] else "values are of"
-        return f"{changed[1]} is {shown}; its first {firsts} the kind {kind}, write all so"
+        return f"{changed[1]} is {value}; its first {firsts} the kind {kind}, write all so"
     problem = " ".join(problem.split()).partition(" in row ")[0].rstrip(".")
     return f"{problem}; {ONE_RECORD}"

@@ -9,6 +9,7 @@ from etils import epath
 from interhat_tf.preprocessing.column_plan import LEFT_OUT
 from interhat_tf.preprocessing.log_plan import NOT_ASKED_FOR, LogPlan
 from interhat_tf.utils.markdown import aligned_table
+from interhat_tf.utils.short_text import shortened
 
 MAX_CHARACTERS = 24
 """Length of the longest example that is shown whole."""
@@ -38,7 +39,7 @@ def plan_markdown(plan: LogPlan) -> str:
             f"{column.values:,}",
             f"{column.missing:.1%}",
             "" if column.rare is None else f"{column.rare:.1%}",
-            _cell(_shortened(column.example)),
+            _cell(shortened(column.example, MAX_CHARACTERS)),
             _cell(column.note),
         ]
         for column in plan.columns
@@ -68,10 +69,6 @@ def warn_of_columns_left_out(plan: LogPlan) -> None:
             f"categorical= and numerical=; to leave it out silently, name it in exclude=",
             stacklevel=3,
         )
-
-
-def _shortened(text):
-    return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}…"
 
 
 def _cell(text):

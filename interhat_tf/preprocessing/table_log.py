@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from interhat_tf.errors import DataError
 from interhat_tf.preprocessing.column_forms import Reading
+from interhat_tf.utils.short_text import shortened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,9 +21,6 @@ CHUNK_ROWS = 1 << 17
 
 NAME = "the table"
 """What messages call it."""
-
-SHOWN = 50
-"""Characters of a value that messages show, at most."""
 
 
 def is_table(data: Any) -> bool:
@@ -53,12 +51,12 @@ def _first_misfit(table: "pd.DataFrame") -> str | None:
     """Says which value of a table is the first that has no kind in common with those above it."""
     for name, column in table.items():
         fails = functools.partial(_fails, column)
-        # The first rows of which there are too many for Arrow, by halving.
-        row = bisect.bisect_left(range(len(column) + 1), True, key=fails)
-        if row <= len(column):
-            value = repr(column.iloc[row - 1])
-            shown = value if len(value) <= SHOWN else f"{value[:SHOWN]}…"
-            return f"{NAME}:{row}: {name} is {shown}, of another kind than the values before"
+        if fails(len(column)):
+            # The fewest first rows that Arrow does not take, by halving.
+            row = bisect.bisect_left(range(len(column)), True, key=fails)
+            alone = _fails(column.iloc[row - 1 :], 1)
+            kind = "no kind that a log has" if alone else "another kind than the values before"
+            return f"{NAME}:{row}: {name} is {shortened(repr(column.iloc[row - 1]))}, of {kind}"
     return None
 
 

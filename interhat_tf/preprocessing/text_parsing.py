@@ -21,6 +21,7 @@ from interhat_tf.preprocessing.text_chunks import (
     line_ends,
     split_line,
 )
+from interhat_tf.utils.short_text import shortened
 
 HEXADECIMAL = r"^\s*[+-]?0[xX]"
 
@@ -180,8 +181,7 @@ def _problem_of_line(line, columns, delimiter, include, quoting, missing):
         )
     for name, value in zip(columns, values, strict=True):
         if name in include and (problem := _problem_of_value(value, columns[name], missing)):
-            shown = value if len(value) <= 50 else f"{value[:50]}…"
-            return f"{name} is {shown!r}; {problem}"
+            return f"{name} is {shortened(value)!r}; {problem}"
     return "a value is damaged; get the file again"
 
 

@@ -90,6 +90,11 @@ def test_a_value_of_another_kind_is_named(values, row, shown):
         as_table(table)
 
 
+def test_a_value_of_no_kind_is_named():
+    with pytest.raises(ValueError, match=r"^the table:2: x is 1j, of no kind that a log has \("):
+        as_table(pd.DataFrame({"y": [0, 1], "x": pd.Series([1, 1j], dtype=object)}))
+
+
 def test_categories_of_polars(tmp_path):
     """They are dictionaries of views, which pyarrow cannot decode itself."""
     names = pa.DictionaryArray.from_arrays(
