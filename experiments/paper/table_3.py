@@ -85,7 +85,8 @@ def study(name: str, data: PreparedDataset) -> None:
     Raises:
         RunFailed: If all trials fail, or a final run does.
     """
-    record, asked = None if REDO.value else read_row(name), asked_of(name, data)
+    asked = asked_of(name, data)
+    record = None if REDO.value else read_row(name)
     if record is None or record.get("asked") != asked:
         of_data = studies.study_record(data)
         if GENERATE.value:

@@ -31,6 +31,8 @@ ROW_TITLES = Titles({**CONTENDERS, REFERENCE: f"**{CONTENDERS[REFERENCE]}**"})
 # Rows beside which the paper's InterHAt stands.
 AS_INTERHAT = dict.fromkeys(set(FORMS) - {"interhat_s"}, REFERENCE)
 AUC_BY = "auc_by_"
+# The set of the same records without what came before, by the set with it.
+WITHOUT_HISTORY = {"movielens_ctr_history": "movielens_ctr_no_history"}
 # What counts as the same AUC as a published one.
 SAME_AUC = 0.003
 
@@ -94,7 +96,9 @@ def leads_of_target(summary: Summary, rows: list[Summary]) -> list[Table]:
         return []
     titles = {row["name"]: CONTENDERS[row["name"]] for row in rows}
     others = dict(summary["models"])
-    if without := read_table_3(summary["name"].replace("_history", "_no_history")):
+    other_set = WITHOUT_HISTORY.get(summary["name"])
+    without = read_table_3(other_set) if other_set else None
+    if without and REFERENCE in without["models"]:
         titles[without["name"]] = "InterHAt, without the history"
         others[without["name"]] = without["models"][REFERENCE]
     found = leads(others, TARGET_ROW)

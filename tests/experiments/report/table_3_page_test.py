@@ -94,6 +94,10 @@ def test_a_history_pooled_by_the_item_at_hand_is_held_against_all_others(write):
     assert column(found, "less") == ["InterHAt", "InterHAt, without the history"]
     assert [cell[:7] for cell in column(found, "AUC")] == ["+0.1000", "+0.2000"]
     assert column(found, "AUC within a user") == ["–", "–"]
+    write("interhat", 0.7, dataset="amazon_reviews")
+    write("interhat_target", 0.8, dataset="amazon_reviews")
+    (found,) = table_3(read_table_3("amazon_reviews"))["of_target"]
+    assert column(found, "less") == ["InterHAt"]  # no set without its histories is known
 
 
 def test_rows_of_an_earlier_study_are_named(write):
