@@ -32,8 +32,13 @@ def as_table(data: Any) -> pa.Table:
     """Returns a pandas, polars or any other table with `__arrow_c_stream__` as an Arrow one.
 
     Raises:
-        ValueError: If a column holds what Arrow has no type for.
+        ValueError: If it is a single column, or a column holds what Arrow has no type for.
     """
+    if len(getattr(data, "shape", (0, 0))) == 1:
+        raise DataError(
+            f"{NAME} is a single column, a {type(data).__name__}; a log has a label and fields, "
+            f"such as a DataFrame's columns"
+        )
     of_pandas = type(data).__module__.startswith("pandas")
     try:
         if of_pandas:

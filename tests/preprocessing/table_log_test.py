@@ -62,6 +62,8 @@ def test_chunks_hold_the_rows(monkeypatch):
 def test_wrong_tables(tmp_path):
     with pytest.raises(ValueError, match=r"^the table: not to be read as Arrow .*convert the"):
         as_table(Stream(pd.DataFrame({"y": [0, 1], "x": [1, "a"]})))
+    with pytest.raises(ValueError, match=r"^the table is a single column, a Series; a log has"):
+        prepare_click_log(pd.Series([0, 1]), name="log", data_dir=tmp_path)
     with pytest.raises(ValueError, match=r"^the table: the log has no rows"):
         prepare_click_log(pa.table({"y": []}), name="log", data_dir=tmp_path)
     with pytest.raises(ValueError, match=r"^the table:3: y is 2; a label is '0' or '1'"):
