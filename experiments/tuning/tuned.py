@@ -4,6 +4,8 @@
     python -m experiments.tuning.tuned --dataset=movielens_ctr --change=preset
     python -m experiments.tuning.tuned --dataset=criteo/all_fields --generate=2000000
 
+A log of one's own, once `interhat prepare` has prepared it, is tried by its name as well.
+
 Every setting is trained with all of `--seeds`; `--change=NAME` chooses one, and the
 summary keeps the others. Writes `tuned/NAME/summary.json`; the test split is not read.
 A run takes three minutes on one core on Frappe. `deepfm` is what its spread over
@@ -55,7 +57,9 @@ CHANGES: dict[str, dict[str, Any]] = {
 }
 """What is changed in the preset, as flags of `experiments.train`."""
 STRENGTHS = (0, 0.037, 0.12, 0.37, 1.2, 3.7, 12, 37)
-"""Penalties of the embeddings that are tried, in place of the 3.7 times values of the preset."""
+"""Penalties of the embeddings that are tried, in place of the preset's 3.7 times values.
+
+Of the values those count that count in the preset."""
 DEEPFM_PENALTIES = (3e-4, 1e-3, 3e-3, 1e-2)
 
 

@@ -26,8 +26,9 @@ class Preset:
         per_record: Whether lambda is divided by the number of training records,
             as where Equation 6 adds it to the sum of all records' losses. A
             step minimises their mean. Defaults to `True`.
-        per_value: Whether lambda is multiplied by the number of the fields'
-            values. Defaults to `False`.
+        per_value: Whether lambda is multiplied by the number of the fields' values, of
+            which `VALUES_A_RECORD` of each record, or of each of `rows`, count. Defaults
+            to `False`.
         rows: Number of training records beyond which lambda falls once more as 1 / |D|.
             Defaults to `None`: it does not.
         fits_batches: Whether few records have smaller batches, so that an epoch
@@ -97,6 +98,11 @@ _RELEASED = {
 
 _FRAPPE_ROWS = 202_027
 
+VALUES_A_RECORD = 0.3
+"""Beyond so many values a record, most are of one record or two, and none asks for more penalty.
+
+`experiments/tuning/tuned.py` compares penalties on logs of 0.03 to 4 values a record."""
+
 PRESETS = {
     # The equations as printed (Sections 3.1 to 3.4). Section 3.4's "shallow MLP" has no sizes,
     # so it takes the released code's, with the usual biases. Equation 6 penalises all weights.
@@ -124,13 +130,13 @@ PRESETS = {
         per_record=False,
     ),
     # Field-aware values, which let the attention choose what an MLP over all fields reads, and a
-    # penalty that is the stronger the fewer records there are for a value: Frappe's, and compared
-    # with others on logs of 6,000 to 14,000 records, with 0.06 to 2 values a record. On MovieLens'
-    # 1.6 million records it was too strong, see REPRODUCTION.md: beyond Frappe's number it falls
-    # faster. Of many values, narrow embeddings and values that orders share take half of the time;
-    # on small generated logs they lose less than seeds differ by. On Frappe the former are less
-    # accurate, and with the latter attention decides less. `experiments/tuning/tuned.py` is how all
-    # this was chosen.
+    # penalty that is the stronger the fewer records there are for a value: Frappe's. On MovieLens'
+    # 1.6 million records it was too strong: beyond Frappe's number it falls faster. On logs of
+    # many values of one record each, as most logs of one's own are, it was too strong as well, and
+    # nothing was learnt for epochs: hence `VALUES_A_RECORD`. Of many values, narrow embeddings and
+    # values that orders share take half of the time; on small generated logs they lose less than
+    # seeds differ by. On Frappe the former are less accurate, and with the latter attention decides
+    # less. `experiments/tuning/tuned.py` is how all this was chosen; REPRODUCTION.md has figures.
     "tuned": Preset(
         arguments={
             "embedding_dim": 32,
@@ -288,7 +294,7 @@ def _penalties(form: Preset, row: DatasetRow, rows: int, values: int) -> dict[st
     if form.per_record:
         l2 /= rows
     if form.per_value:
-        l2 *= values
+        l2 *= min(values, VALUES_A_RECORD * min(rows, form.rows or rows))
     if form.rows is not None:
         l2 *= min(1, form.rows / rows)
     return {name: share * l2 for name, share in form.penalties.items()}

@@ -11,7 +11,6 @@ from interhat_tf.models.presets import (
     DATASETS,
     OTHER_DATASET,
     hyperparameters,
-    number_of_values,
 )
 from tests.numpy_reference import weights_of
 
@@ -64,7 +63,7 @@ def test_tuned_is_the_same_on_data_sets_of_few_values_but_for_the_penalty():
     for name in (*DATASETS, None):
         arguments, training = hyperparameters(name, "tuned", rows=200_000)
         values = DATASETS.get(name, OTHER_DATASET).values
-        penalty = pytest.approx(3.7 * values / 200_000)
+        penalty = pytest.approx(3.7 * min(values, 60_000) / 200_000)
         of_many = PRESETS["tuned"].of_many if name in ("criteo", "avazu") else {}
         own = {"embedding_l2": penalty, **of_many}
         assert arguments == {**PRESETS["tuned"].arguments, **own}
@@ -80,12 +79,15 @@ def test_the_penalty_of_tuned_is_the_stronger_the_fewer_records_a_value_has(sche
 
     values = sum(max(field.vocabulary_size, 1) for field in schema.fields)
     assert penalty(rows=1000, schema=schema) == pytest.approx(3.7 * values / 1000)
-    assert penalty(rows=4, schema=schema) == pytest.approx(3.7 * number_of_values(schema, 4) / 4)
-    assert number_of_values(schema, 4) <= 4 * len(schema.fields)
     # Beyond Frappe's records, a tenth of it for ten times the records a value.
     most = penalty(rows=202_027, schema=schema)
     assert most == pytest.approx(3.7 * values / 202_027)
     assert penalty(rows=2_020_270, schema=schema) == pytest.approx(most / 100)
+    # Of values that few records have, no more than 0.3 a record count, nor of Frappe's records.
+    users = Schema([Field("user", "categorical", 10**6)])
+    assert penalty(rows=4, schema=schema) == pytest.approx(3.7 * 0.3)
+    assert penalty(rows=202_027, schema=users) == pytest.approx(3.7 * 0.3)
+    assert penalty(rows=2_020_270, schema=users) == pytest.approx(3.7 * 0.3 / 100)
     movielens, _ = hyperparameters("movielens_ctr", "tuned")
     assert 0.002 < movielens["embedding_l2"] < 0.005
     model = InterHAt.from_preset("tuned", schema.to_dict(), rows=1000)

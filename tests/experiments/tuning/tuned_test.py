@@ -2,7 +2,7 @@ import pytest
 from absl.testing import flagsaver
 
 from experiments.tuning import tuned
-from interhat_tf.models.presets import number_of_values
+from interhat_tf.models.presets import hyperparameters
 from interhat_tf.utils.files import read_json, write_json
 
 
@@ -14,11 +14,10 @@ def test_the_changes_that_are_tried(study_flags, fake_runs, fake_data):
     rows = read_json(study_flags / "results/tuned/frappe/summary.json")["changes"]
     assert rows["preset"]["flags"] == {} and rows["order 3"]["flags"] == {"order": 3}
     assert rows["deepfm"]["flags"] == {"model": "deepfm", **setting}
-    # A penalty is the stronger the fewer records there are for a value.
-    values = number_of_values(fake_data.schema, fake_data.num_rows("train"))
-    assert rows["penalty 3.7"]["flags"] == {
-        "embedding_l2": pytest.approx(3.7 * values / fake_data.num_rows("train"))
-    }
+    given = {"rows": fake_data.num_rows("train"), "schema": fake_data.schema}
+    penalty = hyperparameters(None, "tuned", **given)[0]["embedding_l2"]
+    assert rows["penalty 3.7"]["flags"] == {"embedding_l2": pytest.approx(penalty)}
+    assert rows["penalty 37"]["flags"] == {"embedding_l2": pytest.approx(10 * penalty)}
     assert all(run["test"] is False for run in fake_runs.asked)
     models = [run["model"] for run in fake_runs.asked]
     assert models.count("deepfm") == 1 and set(models) == {"deepfm", "interhat"}
