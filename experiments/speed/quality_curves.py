@@ -65,7 +65,7 @@ class Clock:
         """Adds a point."""
         seconds = self.seconds
         self.curve.append({"seconds": seconds, "logloss": float(logloss), "epoch": epoch})
-        self.next = max(self.next, seconds) * FACTOR
+        self.next = seconds * FACTOR
 
 
 def validation_records(data: PreparedDataset) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -80,7 +80,8 @@ def neural_curve(
     """Trains a model of the library as `training.train` does, with evaluations within epochs.
 
     The learning rate falls after an epoch without gain on validation, and training stops after
-    as many of them as the settings' patience says.
+    as many of them as the settings' patience says. All models have the penalty of embeddings
+    that `tuned` takes for the log: without one, an MLP overfits after a pass or two.
 
     Args:
         name: The model's name.
@@ -90,10 +91,12 @@ def neural_curve(
         seed: Seed of weights and of the order of records.
     """
     keras.utils.set_random_seed(seed)
-    of_preset = hyperparameters(
-        data.name, "tuned", name, rows=data.num_rows("train"), schema=data.schema
+    of_preset, of_interhat = (
+        hyperparameters(data.name, "tuned", model, rows=data.num_rows("train"), schema=data.schema)
+        for model in (name, "interhat")
     )
-    model = MODELS[name](data.schema, **{**of_preset[0], **arguments})
+    penalty = {"embedding_l2": of_interhat[0]["embedding_l2"]}
+    model = MODELS[name](data.schema, **{**of_preset[0], **penalty, **arguments})
     settings = TrainingSettings(**{"ema_momentum": 0.995, **of_preset[1]}, seed=seed)
     settings = settings.complete(model, data)
     adapt_numbers(model, data)

@@ -4,8 +4,8 @@
     python -m experiments.speed.time_to_quality --dataset=movielens_ctr --raw_dir=FOLDER
 
 Prepares a generated Criteo log, or a data set's original files, once, in a process of its own.
-Trains InterHAt, `tuned`, DeepFM, DNN, LightGBM and an EBM one after the other, each in a process
-of its own on all cores, as their libraries have them by default, until validation gains no more
+Trains InterHAt, `tuned`, DeepFM, DNN, LightGBM and an EBM one after the other, each in its process
+on all cores, the last two as their libraries have them by default, until validation gains no more
 or `--limit` seconds are over. `quality_curves` says what counts; the seconds of preparation come
 before all of a model's. Imports do not count.
 

@@ -23,6 +23,12 @@ def test_evaluations_become_rarer(monkeypatch):
     assert not clock.is_due()
     now = 103.1
     assert clock.is_due() and not clock.is_over()
+    clock.add(np.float32(0.4), epoch=1)
+    clock.add(np.float32(0.4), epoch=1)  # an epoch ends at once after
+    now = 103.8
+    assert not clock.is_due()
+    now = 104.0
+    assert clock.is_due()
     now = 110.0
     assert clock.is_over()
 
