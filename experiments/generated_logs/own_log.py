@@ -11,8 +11,15 @@ COLUMNS = ["click", *NUMBERS, *CATEGORIES]
 HEADER = "\t".join(COLUMNS) + "\n"
 
 
-def prepare_own(log: pathlib.Path, name: str, folder: pathlib.Path) -> PreparedDataset:
+def prepare_own(
+    log: pathlib.Path, name: str, folder: pathlib.Path, min_count: int = 1
+) -> PreparedDataset:
     """Returns the prepared set of such a log, which lies in a folder of prepared sets."""
     return prepare_click_log(
-        log, name=name, data_dir=folder, numerical=NUMBERS, categorical=CATEGORIES
+        log,
+        name=name,
+        data_dir=folder,
+        numerical=NUMBERS,
+        categorical=CATEGORIES,
+        min_count=min_count,
     )

@@ -40,6 +40,9 @@ _MLP = {"mlp_units": [200, 200], "batch_norm": True, "embedding_dim": 16}
 NEURAL: dict[str, dict[str, Any]] = {"interhat": {}, "deepfm": _MLP, "dnn": _MLP}
 TREES = {"lightgbm": lightgbm_curve, "ebm": ebm_curve}
 
+MIN_COUNT = 10
+"""Rows that a value of the generated log needs, as where BARS prepares Criteo's."""
+
 QUALITY_ROWS = flags.DEFINE_integer("quality_rows", 10_000_000, "rows of the generated log")
 LIMIT = flags.DEFINE_float("limit", 1800, "seconds of a model's training, at most")
 
@@ -60,7 +63,7 @@ def main(_):
         print(name, found.get("failed") or found["curve"][-1], flush=True)
     about = {"set": prepared.pop("set"), "rows": prepared["rows"]}
     if not DATASET.value:
-        about["note"] = "a generated log of Criteo's format"
+        about["note"] = f"a generated log of Criteo's format, without values of < {MIN_COUNT} rows"
     summary = record(
         *("lightgbm", "interpret-core"),
         data=about,
@@ -131,7 +134,7 @@ def open_data(
 ) -> PreparedDataset:
     """Returns the set, prepared if it is not there: a log's, or a named one's."""
     if log is not None:
-        return prepare_own(log, "quality", folder)
+        return prepare_own(log, "quality", folder, MIN_COUNT)
     return prepared_dataset(source[0], folder, source[1])
 
 
