@@ -33,6 +33,7 @@ from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.models import MODELS, PRESETS
 from interhat_tf.models.presets import hyperparameters, needs_whole_batches
 from interhat_tf.preprocessing.rows import SPLITS
+from interhat_tf.schema import Schema
 from interhat_tf.training.continuation import EarlierRun
 from interhat_tf.training.distribution import STRATEGIES
 from interhat_tf.training.evaluation import EVALUATION_BATCH_SIZE
@@ -47,6 +48,8 @@ NO_FLAGS = ("schema", "product", "seed", "frozen_vectors")
 """Arguments that `--model` decides about, and those that all models share."""
 BY_FIELD = ("numerical_embedding", "pooling")
 """Arguments of which each field may have its own."""
+MANY_VALUES = 1_000_000
+"""From so many on, exact Adam's pass over all embeddings is a good part of a step on a CPU."""
 
 
 def define_flags() -> flags.FlagValues:
@@ -122,6 +125,8 @@ def main(values: flags.FlagValues) -> None:
     model, training, config = _asked(values, data, earlier, strategy)
     if values.heatmap_where and not hasattr(model, "explain"):
         raise SettingError(f"{values.model} has no attention that a heat map could show")
+    if note := _note_on_tables(data.schema, training.optimizer):
+        print(note)
     config["deterministic"] = values.deterministic
     if crossed:
         config["crosses"] = [dataclasses.asdict(cross) for cross in crossed]
@@ -163,6 +168,18 @@ def _asked(
     config = {name: values[name].value for name in ("dataset", "model", "preset")}
     config |= {"arguments": arguments, "dtype": values.dtype}
     return model, TrainingSettings(seed=values.seed, **changed), config
+
+
+def _note_on_tables(schema: Schema, optimizer: str) -> str | None:
+    """Says that steps are slow of which each moves very many embeddings, or nothing."""
+    values = sum(field.vocabulary_size for field in schema.fields if field.shares is None)
+    if optimizer != "adam" or values < MANY_VALUES:
+        return None
+    return (
+        f"note: each step of Adam moves the embeddings of all {values:,} values; "
+        f"--optimizer=lazy_adam moves those of its records alone, and "
+        f"`interhat prepare --min_count` leaves rare values out"
+    )
 
 
 def _draw(model: keras.Model, data: PreparedDataset, folder: pathlib.Path) -> None:

@@ -17,6 +17,7 @@ from data.frappe.frappe_dataset_builder_test import NFM_FILES, nfm_lines, write_
 from interhat_tf.commands import train
 from interhat_tf.explanation.attention_maps import Attention
 from interhat_tf.models import MODELS
+from interhat_tf.schema import Field, Schema
 from interhat_tf.training.settings import TrainingSettings
 from interhat_tf.utils.files import read_json
 from tests.input_pipeline.growing_logs import prepare_days
@@ -121,6 +122,18 @@ def test_the_seed_draws_the_first_weights(run, prepared, tmp_path):
     first, again = weights("first", "--seed=1"), weights("again", "--seed=1")
     assert all(map(np.allclose, first, again))
     assert not all(map(np.allclose, first, weights("other", "--seed=2")))
+
+
+def test_a_note_says_that_steps_move_very_many_embeddings(run, prepared, capsys, monkeypatch):
+    monkeypatch.setattr(train, "MANY_VALUES", 10)
+    run(*prepared, *SMALL, "--max_epochs=1")
+    note = r"(?m)^note: each step of Adam moves the embeddings of all [\d,]+ values; --optimizer="
+    assert re.search(note, capsys.readouterr().out)
+    schema = Schema([Field("user", "categorical", 9), Field("app", "categorical", 1)])
+    assert "of all 10 values" in train._note_on_tables(schema, "adam")
+    assert train._note_on_tables(schema, "lazy_adam") is None
+    monkeypatch.setattr(train, "MANY_VALUES", 11)
+    assert train._note_on_tables(schema, "adam") is None
 
 
 @pytest.mark.parametrize("model", ["fm", "deepfm", "autoint"])
