@@ -8,7 +8,12 @@ import tensorflow as tf
 from interhat_tf import Adam, InterHAt, kernels
 from interhat_tf.explanation.batches import explain_inputs
 from interhat_tf.layers import InteractingLayer, MultiHeadSelfAttention
-from interhat_tf.ops import cpu_kernels, multi_head_attention, multi_head_self_attention
+from interhat_tf.ops import (
+    cpu_kernels,
+    multi_head_attention,
+    multi_head_self_attention,
+    weighted_sum,
+)
 from interhat_tf.training.evaluation import compile_prediction
 from tests.conftest import random_batch
 from tests.kernels.reference import needs_kernels
@@ -198,6 +203,20 @@ def test_orders_are_pooled_alike(schema, rng, monkeypatch, form):
         np.testing.assert_allclose(found, right, atol=5e-5 * max(np.abs(right).max(), 1))
     for found, right in zip(statistics_of(model), moved, strict=True):
         np.testing.assert_allclose(found, right, rtol=1e-5, atol=1e-6)
+
+
+@needs_kernels
+def test_orders_that_share_values_are_summed_by_a_kernel(schema):
+    model = InterHAt(schema, value_dim=5, shared_values=True)
+    assert "InterhatWeightedSum" in kernels_in(model, specs_of(model), training=True)
+
+
+def test_weights_of_all_records_alike(rng):
+    terms, weights = [tf.constant(rng.normal(size=(4, 3, 2))) for _ in range(2)], [[0.25, 4.0]]
+    for dtype in ("float32", "float64"):
+        inputs = [tf.cast(term, dtype) for term in terms]
+        found = weighted_sum(tf.constant(weights, dtype), inputs, training=True)
+        np.testing.assert_allclose(found, terms[0] / 4 + terms[1] * 4, rtol=1e-5)
 
 
 @needs_kernels

@@ -1,4 +1,4 @@
-"""CPU kernels in C++: attention, orders, recurrences, Dice and dropout, and Adam for tables.
+"""CPU kernels in C++: attention, orders, sums, recurrences, Dice, dropout, and Adam for tables.
 
     python -m interhat_tf.kernels
 
@@ -18,6 +18,7 @@ from interhat_tf.kernels.operations import (
     normalized_hierarchy,
     self_attention,
     table_adam,
+    weighted_sum,
 )
 
 __all__ = [
@@ -33,4 +34,5 @@ __all__ = [
     "normalized_hierarchy",
     "self_attention",
     "table_adam",
+    "weighted_sum",
 ]

@@ -35,6 +35,7 @@ def register(operations: Any) -> None:
     _register_augru(operations.interhat_augru_gradient)
     _register_dice(operations.interhat_dice_gradient)
     _register_dropout(operations.interhat_dropout)
+    _register_weighted_sum(operations.interhat_weighted_sum_gradient)
 
 
 def attention_by_tensorflow(
@@ -152,6 +153,12 @@ def dice_by_tensorflow(
     return units * (alpha + (1 - alpha) * p)
 
 
+def weighted_sum_by_tensorflow(weights: tf.Tensor, *terms: tf.Tensor) -> tf.Tensor:
+    """Returns the same as the kernel `weighted_sum`, by operations that have all derivatives."""
+    stacked = tf.stack(terms, axis=1)  # (B, k, ...)
+    return tf.einsum("bk,bk...->b...", weights, stacked)
+
+
 def _register(name: str, by_kernel: Callable, by_tensorflow: Callable, attributes: tuple) -> None:
     def first(operation: tf.Operation, *gradients: tf.Tensor) -> Any:
         return by_kernel(*operation.inputs, *gradients, **_of(operation, attributes))
@@ -236,6 +243,19 @@ def _register_dropout(by_kernel: Callable) -> None:
 
     with contextlib.suppress(KeyError):
         tf.RegisterGradient("InterhatDropout")(of_dropout)
+
+
+def _register_weighted_sum(by_kernel: Callable) -> None:
+    def first(operation: tf.Operation, gradient: tf.Tensor) -> Any:
+        weights, *terms = operation.inputs
+        of_weights, of_terms = by_kernel(weights, terms, gradient)
+        return [of_weights, *of_terms]
+
+    def second(operation: tf.Operation, *gradients: tf.Tensor) -> Any:
+        *inputs, given = operation.inputs
+        return _gradients_of_gradients(weighted_sum_by_tensorflow, inputs, [given], gradients)
+
+    _tell("InterhatWeightedSum", first, second)
 
 
 def _gradients_of_gradients(

@@ -268,6 +268,19 @@ def dropout(inputs: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Tensor:
     )
 
 
+def weighted_sum(weights: tf.Tensor, terms: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Returns the sum of tensors, each times a weight of every record.
+
+    Args:
+        weights: float32 weights, (B, k).
+        terms: k tensors of one shape, (B, ...).
+
+    Raises:
+        tf.errors.InvalidArgumentError: If the shapes do not fit together.
+    """
+    return _load().interhat_weighted_sum(weights=weights, terms=terms)
+
+
 def table_adam(
     table: tf.Variable,
     first_moment: tf.Variable,

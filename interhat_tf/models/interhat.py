@@ -20,7 +20,7 @@ from interhat_tf.models.click_model import l2
 from interhat_tf.models.explaining_model import Forward
 from interhat_tf.models.output_mlp import make_hidden_layers
 from interhat_tf.models.preset_model import PresetModel
-from interhat_tf.ops import Tensor
+from interhat_tf.ops import Tensor, weighted_sum
 from interhat_tf.schema import Schema
 from interhat_tf.utils.config import Initializer
 
@@ -263,8 +263,7 @@ class InterHAt(PresetModel):
             return self.order_aggregation(pooled.orders, None, weights, training=training)
         if self.shared_values:
             _, alpha_f = self.order_aggregation(pooled.orders, None, weights, training=training)
-            parts = zip(ops.split(alpha_f, self.order, axis=1), pooled.terms, strict=True)
-            total = sum(ops.expand_dims(alpha, -1) * term for alpha, term in parts)  # (B, m, d)
+            total = weighted_sum(alpha_f, pooled.terms, training)  # (B, m, d)
             return self.field_values[0](total), alpha_f
         values = [of_order(t) for of_order, t in zip(self.field_values, pooled.terms, strict=True)]
         values = ops.stack(values, axis=1)  # (B, k, d')

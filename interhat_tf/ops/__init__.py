@@ -13,6 +13,7 @@ from interhat_tf.ops.hierarchy import hierarchy, normalized_hierarchy
 from interhat_tf.ops.moments import moments_of_present
 from interhat_tf.ops.recurrence import augru
 from interhat_tf.ops.rows import take_rows
+from interhat_tf.ops.weighted_sum import weighted_sum
 
 __all__ = [
     "Shape",
@@ -28,4 +29,5 @@ __all__ = [
     "multi_head_self_attention",
     "normalized_hierarchy",
     "take_rows",
+    "weighted_sum",
 ]

@@ -27,6 +27,7 @@ TESTS = (
     "dice_test.py",
     "adam_test.py",
     "dropout_test.py",
+    "weighted_sum_test.py",
     "gradients_test.py",
 )
 # Python and TensorFlow keep memory until the end, and are not built with sanitizers.
