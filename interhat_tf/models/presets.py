@@ -33,6 +33,9 @@ class Preset:
             Defaults to `None`: it does not.
         fits_batches: Whether few records have smaller batches, so that an epoch
             has `STEPS_AN_EPOCH` steps. Defaults to `False`.
+        largest_batch: Size up to which batches grow with the number of records, as long as
+            an epoch has ten times `STEPS_AN_EPOCH` steps; the learning rate grows as its
+            root. Defaults to `None`: they do not grow.
         many: Number of the fields' values beyond which a log has `of_many` as well.
             Defaults to `None`: none has.
         of_many: Arguments of `InterHAt` for logs of many values.
@@ -46,6 +49,7 @@ class Preset:
     per_value: bool = False
     rows: int | None = None
     fits_batches: bool = False
+    largest_batch: int | None = None
     many: int | None = None
     of_many: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -136,7 +140,8 @@ PRESETS = {
     # nothing was learnt for epochs: hence `VALUES_A_RECORD`. Of many values, narrow embeddings and
     # values that orders share take half of the time; on small generated logs they lose less than
     # seeds differ by. On Frappe the former are less accurate, and with the latter attention decides
-    # less. `experiments/tuning/tuned.py` is how all this was chosen; REPRODUCTION.md has figures.
+    # less. Of 8 million records, batches of 4,096 are ahead of 1,024 at any time.
+    # `experiments/tuning/tuned.py` is how all this was chosen; REPRODUCTION.md has figures.
     "tuned": Preset(
         arguments={
             "embedding_dim": 32,
@@ -162,6 +167,7 @@ PRESETS = {
         per_value=True,
         rows=_FRAPPE_ROWS,
         fits_batches=True,
+        largest_batch=4096,
         many=20_000,
         of_many={"embedding_dim": 16, "shared_values": True},
     ),
@@ -247,7 +253,8 @@ def hyperparameters(
             InterHAt-S have presets; other models have their own defaults.
         rows: Number of training records. Most presets divide their penalties by
             it; and the batches of `"tuned"`, and of a data set that has no row, are
-            so small that an epoch has `STEPS_AN_EPOCH` steps. Defaults to
+            so small that an epoch has `STEPS_AN_EPOCH` steps. Beyond three million rows
+            those of `"tuned"` are larger. Defaults to
             `None`, that of the data set's row.
         schema: The records' schema: `"tuned"` multiplies its penalty by the number of
             values, and is narrower where there are many. Defaults to `None`, the number of
@@ -284,8 +291,9 @@ def hyperparameters(
         training = {**row.training, "microbatch_size": row.microbatch_size, **form.training}
         training = {name: value for name, value in training.items() if value is not None}
         fits_batches = row.fits_batches or form.fits_batches
+        training |= _larger_batches(training, form.largest_batch, rows)
     if fits_batches and rows is not None:
-        training["batch_size"] = min(training["batch_size"], _batch_size(rows))
+        training["batch_size"] = min(training["batch_size"], _batch_size(rows, STEPS_AN_EPOCH))
     return arguments, training
 
 
@@ -300,9 +308,22 @@ def _penalties(form: Preset, row: DatasetRow, rows: int, values: int) -> dict[st
     return {name: share * l2 for name, share in form.penalties.items()}
 
 
-def _batch_size(rows: int) -> int:
-    """Returns the largest power of two, of 32 at least, with enough steps an epoch."""
-    return 2 ** max(5, (rows // STEPS_AN_EPOCH).bit_length() - 1)
+def _larger_batches(
+    training: Mapping[str, Any], largest: int | None, rows: int | None
+) -> dict[str, Any]:
+    """Returns what changes of a training where there are very many records."""
+    if largest is None or rows is None:
+        return {}
+    size = min(largest, _batch_size(rows, 10 * STEPS_AN_EPOCH))
+    growth = size / training["batch_size"]
+    if growth <= 1:
+        return {}
+    return {"batch_size": size, "learning_rate": training["learning_rate"] * growth**0.5}
+
+
+def _batch_size(rows: int, steps: int) -> int:
+    """Returns the largest power of two, of 32 at least, with so many steps an epoch."""
+    return 2 ** max(5, (rows // steps).bit_length() - 1)
 
 
 def number_of_values(schema: Schema, rows: int) -> int:

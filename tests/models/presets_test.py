@@ -129,17 +129,35 @@ def test_other_models_have_the_data_sets_learning_rate_and_their_own_arguments()
         (9_600, 64),
         (96_000, 512),
         (153_600, 1024),
-        (10**7, 1024),
+        (10**6, 1024),
     ],
 )
 def test_an_epoch_of_a_small_log_has_enough_steps(rows, batch_size):
     for dataset in ("criteo", "my_log"):
         assert hyperparameters(dataset, "tuned", rows=rows)[1]["batch_size"] == batch_size
-    of_others = max(batch_size, 2048 if rows == 10**7 else 0)
+    of_others = max(batch_size, 2048 if rows == 10**6 else 0)
     for model in ("dnn", "interhat"):
         training = hyperparameters("my_log", "released", model, rows=rows)[1]
         assert training["batch_size"] == of_others
     assert hyperparameters("frappe", "released", rows=rows)[1]["batch_size"] == 1024  # as printed
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch_size", "rate"),
+    [
+        (1_600_170, 1024, 5e-4),  # MovieLens
+        (3_071_999, 1024, 5e-4),
+        (3_072_000, 2048, 5e-4 * 2**0.5),
+        (6_144_000, 4096, 1e-3),
+        (10**9, 4096, 1e-3),
+    ],
+)
+def test_batches_of_tuned_grow_with_the_log(rows, batch_size, rate):
+    training = hyperparameters("my_log", "tuned", rows=rows)[1]
+    assert training["batch_size"] == batch_size
+    assert training["learning_rate"] == pytest.approx(rate)
+    others = hyperparameters("my_log", "released", rows=rows)[1]
+    assert others["batch_size"] == 2048 and "learning_rate" not in others
 
 
 def test_a_model_of_batch_normalisation_leaves_the_threads_alone(schema, monkeypatch):
