@@ -80,8 +80,9 @@ def neural_curve(
     """Trains a model of the library as `training.train` does, with evaluations within epochs.
 
     The learning rate falls after an epoch without gain on validation, and training stops after
-    as many of them as the settings' patience says. All models have the penalty of embeddings
-    that `tuned` takes for the log: without one, an MLP overfits after a pass or two.
+    as many of them as the settings' patience says. All models have the penalty of embeddings,
+    the batches and the learning rate that `tuned` takes for the log: without a penalty, an MLP
+    overfits after a pass or two.
 
     Args:
         name: The model's name.
@@ -96,8 +97,9 @@ def neural_curve(
         for model in (name, "interhat")
     )
     penalty = {"embedding_l2": of_interhat[0]["embedding_l2"]}
+    batches = {name: of_interhat[1][name] for name in ("batch_size", "learning_rate")}
     model = MODELS[name](data.schema, **{**of_preset[0], **penalty, **arguments})
-    settings = TrainingSettings(**{"ema_momentum": 0.995, **of_preset[1]}, seed=seed)
+    settings = TrainingSettings(**{"ema_momentum": 0.995, **of_preset[1], **batches}, seed=seed)
     settings = settings.complete(model, data)
     adapt_numbers(model, data)
     start_logits(model, data)
