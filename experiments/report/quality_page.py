@@ -58,7 +58,13 @@ def draw(summary: Summary) -> Figure:
         losses = [point["logloss"] for point in points]
         panel.plot(seconds, losses, ".-", color=colour, label=CONTENDERS[model])
     panel.axvline(before, color=GREY, linewidth=0.8, linestyle=":")
+    best = [min(p["logloss"] for p in m["curve"]) for m in summary["models"].values() if m["curve"]]
+    margin = max(best) - min(best) or 0.01  # what comes before the best of all is cut off
+    panel.set_ylim(min(best) - margin / 10, max(best) + margin / 2)
     panel.set_xscale("log")
+    for ticks in (panel.xaxis.set_major_formatter, panel.xaxis.set_minor_formatter):
+        ticks("{x:g}")
+    panel.tick_params(axis="x", which="both", length=3, pad=3)
     panel.set_xlabel("seconds since the raw log; dotted: it is prepared")
     panel.set_ylabel("logloss on validation")
     panel.legend(frameon=False)
