@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from interhat_tf import kernels
-from tests.kernels.reference import needs_kernels, output_and_gradients
+from tests.kernels.reference import gradients_of_gradients, needs_kernels, output_and_gradients
 from tests.layers import reference
 
 pytestmark = needs_kernels
@@ -119,15 +119,10 @@ def test_second_derivatives(rng):
     shape = (6, 4, 2, 3)
     inputs, given = inputs_of(rng, shape), gradient_of(rng, shape)
 
-    def gradients_of_gradients(function):
-        """Returns the gradients of how long the gradients of the inputs are."""
-        with tf.GradientTape() as outer:
-            outer.watch([*inputs, given])
-            _, *found = output_and_gradients(function, inputs, given)
-            length = sum(tf.reduce_sum(x**2) for x in found)
-        return outer.gradient(length, [*inputs, given])
-
-    found, expected = map(gradients_of_gradients, (kernels.augru, by_tensorflow))
+    found, expected = (
+        gradients_of_gradients(function, inputs, given)
+        for function in (kernels.augru, by_tensorflow)
+    )
     for result, right in zip(found, expected, strict=True):
         np.testing.assert_allclose(result, right, rtol=1e-3, atol=1e-4)
 

@@ -44,3 +44,12 @@ def output_and_gradients(function, inputs, gradient):
         tape.watch(inputs)
         output = function(*inputs)
     return [*tf.nest.flatten(output), *tape.gradient(output, inputs, gradient)]
+
+
+def gradients_of_gradients(function, inputs, given):
+    """Returns the gradients of how long the gradients of the inputs are, for a given gradient."""
+    with tf.GradientTape() as outer:
+        outer.watch([*inputs, given])
+        _, *found = output_and_gradients(function, inputs, given)
+        length = sum(tf.reduce_sum(x**2) for x in found)
+    return outer.gradient(length, [*inputs, given])

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from interhat_tf import kernels
 from interhat_tf.kernels.gradients import weighted_sum_by_tensorflow
-from tests.kernels.reference import needs_kernels, output_and_gradients
+from tests.kernels.reference import gradients_of_gradients, needs_kernels, output_and_gradients
 
 pytestmark = needs_kernels
 # B, ..., and k: records of less than a vector, of a rest behind whole ones, without more axes
@@ -48,14 +48,10 @@ def test_sums_and_their_gradients(rng, shape, count):
 def test_second_derivatives(rng):
     inputs, given = inputs_of(rng, (6, 5, 3), 2), tf.constant(rng.normal(size=(6, 5, 3)), "float32")
 
-    def gradients_of_gradients(function):
-        with tf.GradientTape() as outer:
-            outer.watch([*inputs, given])
-            _, *found = output_and_gradients(function, inputs, given)
-            length = sum(tf.reduce_sum(x**2) for x in found)
-        return outer.gradient(length, [*inputs, given])
-
-    found, expected = map(gradients_of_gradients, (by_kernel, weighted_sum_by_tensorflow))
+    found, expected = (
+        gradients_of_gradients(function, inputs, given)
+        for function in (by_kernel, weighted_sum_by_tensorflow)
+    )
     for result, right in zip(found, expected, strict=True):
         np.testing.assert_allclose(result, right, rtol=1e-4, atol=1e-4)
 
