@@ -11,6 +11,7 @@ from interhat_tf.models.presets import (
     DATASETS,
     OTHER_DATASET,
     hyperparameters,
+    number_of_values,
 )
 from tests.numpy_reference import weights_of
 
@@ -79,6 +80,7 @@ def test_the_penalty_of_tuned_is_the_stronger_the_fewer_records_a_value_has(sche
 
     values = sum(max(field.vocabulary_size, 1) for field in schema.fields)
     assert penalty(rows=1000, schema=schema) == pytest.approx(3.7 * values / 1000)
+    assert number_of_values(schema, 4) <= 4 * len(schema.fields)
     # Beyond Frappe's records, a tenth of it for ten times the records a value.
     most = penalty(rows=202_027, schema=schema)
     assert most == pytest.approx(3.7 * values / 202_027)
