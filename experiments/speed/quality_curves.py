@@ -97,9 +97,9 @@ def neural_curve(
         for model in (name, "interhat")
     )
     penalty = {"embedding_l2": of_interhat[0]["embedding_l2"]}
-    batches = {name: of_interhat[1][name] for name in ("batch_size", "learning_rate")}
+    shared = {key: of_interhat[1][key] for key in ("batch_size", "learning_rate")}
     model = MODELS[name](data.schema, **{**of_preset[0], **penalty, **arguments})
-    settings = TrainingSettings(**{"ema_momentum": 0.995, **of_preset[1], **batches}, seed=seed)
+    settings = TrainingSettings(**{"ema_momentum": 0.995, **of_preset[1], **shared}, seed=seed)
     settings = settings.complete(model, data)
     adapt_numbers(model, data)
     start_logits(model, data)
