@@ -15,6 +15,9 @@ COLOURS = (BLUE, "#e69f00", "#009e73", "#cc79a7", ORANGE)
 def time_to_quality(summary: Summary) -> Summary:
     """Returns the table and the picture of `experiments.speed.time_to_quality`."""
     models, reached = summary["models"], summary["reached"]
+    limits: dict[float, list[str]] = {}
+    for model, found in models.items():
+        limits.setdefault(found["limit"], []).append(CONTENDERS[model])
 
     def seconds(model: str) -> Any:
         def cell(row):
@@ -33,6 +36,9 @@ def time_to_quality(summary: Summary) -> Summary:
     return {
         "about": data_of(summary),
         "preparing": summary["prepared"]["seconds"],
+        "limits": "; ".join(
+            f"{limit:,.0f} s at most for {', '.join(names)}" for limit, names in limits.items()
+        ),
         "lines": table(columns, rows),
         "failed": ", ".join(
             f"{CONTENDERS[model]}: {found['failed']}"
@@ -41,7 +47,7 @@ def time_to_quality(summary: Summary) -> Summary:
         ),
         "curves": picture(
             draw(summary),
-            f"time_to_quality_{name}",
+            f"time_to_quality_{name}_{summary['prepared']['rows']}",
             f"{name}: logloss on validation over the seconds since the raw log, a line a model",
         ),
     }

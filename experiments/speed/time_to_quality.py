@@ -9,12 +9,14 @@ on all cores, the last two as their libraries have them by default, until valida
 or `--limit` seconds are over. `quality_curves` says what counts; the seconds of preparation come
 before all of a model's. Imports do not count.
 
-Writes `time_to_quality/NAME/summary.json`. At most five times `--limit` and what preparing takes:
+Writes `time_to_quality/NAME/summary.json` after each model. Models that an earlier run measured,
+on the same records and machine, stay there. At most five times `--limit` and what preparing takes:
 of 10 million rows on 2 cores 3 hours, 16 GB of memory and 10 GB of disk, of MovieLens one hour;
 nothing else should run meanwhile.
 """
 
 import concurrent.futures.process
+import datetime
 import pathlib
 import shutil
 import time
@@ -24,7 +26,7 @@ from absl import flags
 
 from experiments.common.flags import DATA_DIR, DATASET, RAW_DIR, chosen_models
 from experiments.common.markdown import markdown_table
-from experiments.common.results import record, write_result
+from experiments.common.results import read_result, record, result_path, write_result
 from experiments.common.running import run_program
 from experiments.generated_logs.own_log import prepare_own
 from experiments.speed.preparation import peak_gigabytes
@@ -53,40 +55,61 @@ def main(_):
     log = None if DATASET.value else write_log(folder, QUALITY_ROWS.value)
     shutil.rmtree(folder / "sets", ignore_errors=True)
     prepared = run_alone(prepare, folder / "sets", log, source)
-    models = {}
+    about = {"set": prepared.pop("set"), "rows": prepared["rows"]}
+    if not DATASET.value:
+        about["note"] = f"a generated log of Criteo's format, without values of < {MIN_COUNT} rows"
+    models = earlier_models(about)
     for name in chosen_models([*NEURAL, *TREES]):
         try:
             found = run_alone(train, folder / "sets", log, source, name, LIMIT.value)
         except concurrent.futures.process.BrokenProcessPool:
             found = {"failed": "its process was ended, for want of memory as a rule", "curve": []}
-        models[name] = found
         print(name, found.get("failed") or found["curve"][-1], flush=True)
-    about = {"set": prepared.pop("set"), "rows": prepared["rows"]}
-    if not DATASET.value:
-        about["note"] = f"a generated log of Criteo's format, without values of < {MIN_COUNT} rows"
-    summary = record(
-        *("lightgbm", "interpret-core"),
-        data=about,
-        prepared=prepared,
-        models=models,
-        limit=LIMIT.value,
-        threads=number_of_threads(),
-        reached=times_to_reach(models, prepared["seconds"]),
-    )
-    write_result(f"time_to_quality/{folder_name()}/summary.json", summary)
+        today = datetime.date.today().isoformat()
+        models[name] = {"date": today, "limit": LIMIT.value, **found}
+        models = {known: models[known] for known in (*NEURAL, *TREES) if known in models}
+        reached = times_to_reach(models, prepared["seconds"])
+        measured = {"prepared": prepared, "models": models, "reached": reached}
+        write_result(summary_path(), {**start_of_summary(about), **measured})
     header = ["until the logloss of", *models]
     cells = [
         [f"{name}, {row['logloss']:.4f}", *(_seconds(row["seconds"][m]) for m in models)]
-        for name, row in summary["reached"].items()
+        for name, row in reached.items()
     ]
     print(markdown_table(header, cells))
 
 
-def folder_name() -> str:
-    """Returns what the result's folder is called."""
-    if DATASET.value:
-        return DATASET.value.replace("/", "_")
-    return f"criteo_generated_{QUALITY_ROWS.value}"
+def start_of_summary(data: dict[str, Any]) -> dict[str, Any]:
+    """Returns what a summary says before its figures."""
+    return record("lightgbm", "interpret-core", data=data, threads=number_of_threads())
+
+
+def earlier_models(data: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Returns the models that the summary has already.
+
+    Raises:
+        ValueError: If they are of other records or of another machine.
+    """
+    earlier = read_result(summary_path())
+    if earlier is None:
+        return {}
+    was, now = (
+        {"machine": s["versions"]["machine"], "threads": s["threads"], **s["data"]}
+        for s in (earlier, start_of_summary(data))
+    )
+    if was != now:
+        raise ValueError(
+            f"{result_path(summary_path())}: its models are of {was}, not of {now}; move it away, "
+            "or give another --results_dir"
+        )
+    return earlier["models"]
+
+
+def summary_path() -> str:
+    """Returns where the result is written."""
+    generated = f"criteo_generated_{QUALITY_ROWS.value}"
+    name = DATASET.value.replace("/", "_") if DATASET.value else generated
+    return f"time_to_quality/{name}/summary.json"
 
 
 def times_to_reach(models: dict[str, dict[str, Any]], before: float) -> dict[str, dict[str, Any]]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from absl.testing import flagsaver
 
-from experiments.common.results import read_result
+from experiments.common.results import read_result, write_result
 from experiments.speed import quality_curves, time_to_quality
 from experiments.speed.quality_curves import Clock
 
@@ -37,11 +37,14 @@ def test_evaluations_become_rarer(monkeypatch):
 def test_all_models_have_a_curve(study_flags, monkeypatch):
     monkeypatch.setattr(time_to_quality, "run_alone", lambda function, *given: function(*given))
     names = ["interhat", "dnn", "lightgbm", "ebm"]
-    with flagsaver.flagsaver(dataset=None, quality_rows=4_000, limit=10.0, models=names):
+    with flagsaver.flagsaver(dataset=None, quality_rows=4_000, limit=10.0, models=names[1:]):
         time_to_quality.main(None)
+    with flagsaver.flagsaver(dataset=None, quality_rows=4_000, limit=5.0, models=names[:1]):
+        time_to_quality.main(None)  # the others stay
     found = read_result("time_to_quality/criteo_generated_4000/summary.json")
     assert found["prepared"]["rows"] == 4_000 and found["prepared"]["seconds"] > 0
     assert list(found["models"]) == names
+    assert [model["limit"] for model in found["models"].values()] == [5.0, 10.0, 10.0, 10.0]
     for name, model in found["models"].items():
         losses = [point["logloss"] for point in model["curve"]]
         seconds = [point["seconds"] for point in model["curve"]]
@@ -51,3 +54,17 @@ def test_all_models_have_a_curve(study_flags, monkeypatch):
         assert own["logloss"] == min(losses)
         at = found["prepared"]["seconds"] + seconds[losses.index(min(losses))]
         assert own["seconds"][name] == pytest.approx(at)
+
+
+def test_models_of_other_records_or_another_machine_are_not_mixed(tmp_path):
+    about = {"set": "quality/1.0.0", "rows": 10}
+    with flagsaver.flagsaver(dataset=None, quality_rows=10, results_dir=str(tmp_path)):
+        assert time_to_quality.earlier_models(about) == {}
+        summary = time_to_quality.start_of_summary(about)
+        write_result(time_to_quality.summary_path(), {**summary, "models": {"dnn": {}}})
+        assert time_to_quality.earlier_models(about) == {"dnn": {}}
+        with pytest.raises(ValueError, match=r"summary\.json: its models are of.*'rows': 10.*move"):
+            time_to_quality.earlier_models({**about, "rows": 11})
+        write_result(time_to_quality.summary_path(), {**summary, "threads": 99, "models": {}})
+        with pytest.raises(ValueError, match="'threads': 99"):
+            time_to_quality.earlier_models(about)
