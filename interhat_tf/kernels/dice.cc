@@ -16,6 +16,8 @@
 
 namespace {
 
+constexpr int64_t kTogether = 256;  // rows whose sums need no more than single precision
+
 using interhat::Arena;
 using interhat::floats_of;
 using interhat::load;
@@ -78,20 +80,25 @@ struct TakeMoments {
     Arena<W> arena([&](Arena<W>& arena) {
       for (Vector<W>** array : {&mean, &deviations}) *array = arena.take(row.vectors);
     });
-    arena.fill_with_zeros();
-    for (int64_t n = first; n < last; n++) {
-      if (!problem.present[n]) continue;
-      const float share = 1.0f / ++to->records;
-      for (int v = 0; v < row.vectors; v++) {  // Welford's update
-        const Vector<W> s = row.take(problem.units + n * problem.width, v);
-        const Vector<W> difference = s - mean[v];
-        mean[v] += difference * share;
-        deviations[v] += difference * (s - mean[v]);
+    std::vector<float> of_mean(problem.width), of_deviations(problem.width);
+    for (; first < last; first += kTogether) {
+      arena.fill_with_zeros();
+      int64_t records = 0;
+      for (int64_t n = first; n < std::min(first + kTogether, last); n++) {
+        if (!problem.present[n]) continue;
+        const float share = 1.0f / ++records;
+        for (int v = 0; v < row.vectors; v++) {  // Welford's update
+          const Vector<W> s = row.take(problem.units + n * problem.width, v);
+          const Vector<W> difference = s - mean[v];
+          mean[v] += difference * share;
+          deviations[v] += difference * (s - mean[v]);
+        }
       }
-    }
-    for (int v = 0; v < row.vectors; v++) {
-      row.put(mean[v], to->mean.data(), v);
-      row.put(deviations[v], to->deviations.data(), v);
+      for (int v = 0; v < row.vectors; v++) {
+        row.put(mean[v], of_mean.data(), v);
+        row.put(deviations[v], of_deviations.data(), v);
+      }
+      to->add(of_mean, of_deviations, records);
     }
   }
 };
@@ -158,7 +165,6 @@ struct SumUp {
   template <int W>
   static INLINE void run(const Problem& problem, const float* gradient, Sums* to, int64_t first,
                          int64_t last) {
-    constexpr int64_t kTogether = 256;  // rows whose sums need no more than single precision
     const Units<W> of(problem);
     Vector<W>*passed, *d, *of_scale;
     Arena<W> arena([&](Arena<W>& arena) {

@@ -62,9 +62,10 @@ class MomentsOfOrder {
   }
 
   INLINE void put(Moments* to) const {
-    to->records = records_;
-    space_.put_rows(mean_, to->mean.data());
-    space_.put_rows(deviations_, to->deviations.data());
+    std::vector<float> mean(to->mean.size()), deviations(mean.size());
+    space_.put_rows(mean_, mean.data());
+    space_.put_rows(deviations_, deviations.data());
+    to->add(mean, deviations, records_);
   }
 
  private:
