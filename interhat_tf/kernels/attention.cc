@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "attention_of_numbers.h"
 #include "interleaved.h"
 #include "op.h"
 #include "vectors.h"
@@ -21,6 +22,7 @@ using interhat::Arena;
 using interhat::exp2;
 using interhat::floats_of;
 using interhat::head_of;
+using interhat::HeadOfNumbers;
 using interhat::interleave_records;
 using interhat::kLn2;
 using interhat::kLog2E;
@@ -106,6 +108,10 @@ struct Forward {
           const LaneMatrix<W> outputs = head_of<W>(o, h, heads, width);
           const LaneMatrix<W> keys = head_of<W>(k, key_head, key_heads, width);
           const LaneMatrix<W> values = head_of<W>(v, key_head, key_heads, width);
+          if (width == 1) {
+            interhat::attend<W>(HeadOfNumbers<W>(queries, keys, values, fields), outputs);
+            continue;
+          }
           for (int i = 0; i < fields; i += kTileRows) {
             const int rows = std::min(kTileRows, fields - i);
             Vector<W> inverse_sums[kTileRows];
@@ -166,6 +172,11 @@ struct Backward {
           const LaneMatrix<W> values = head_of<W>(v, key_head, key_heads, width);
           const LaneMatrix<W> d_keys = head_of<W>(dk, key_head, key_heads, width);
           const LaneMatrix<W> d_values = head_of<W>(dv, key_head, key_heads, width);
+          if (width == 1) {
+            interhat::pull_back<W>(HeadOfNumbers<W>(queries, keys, values, fields),
+                                   {gradients, d_queries, d_keys, d_values}, of_pairs[0]);
+            continue;
+          }
           for (int i = 0; i < fields; i += kTileRows) {
             const int rows = std::min(kTileRows, fields - i);
             const LaneMatrix<W> query_rows = queries.from(i, 0);

@@ -72,21 +72,34 @@ class Arena {
   int64_t taken_ = 0;
 };
 
+// 2^x for x within [-0.5, 0.5], the polynomial of least relative error there, by least squares
+// with reweighting.
+template <int W>
+INLINE Vector<W> exp2_of_rest(Vector<W> x) {
+  Vector<W> power = x * 1.534581097e-4f + 1.339993090e-3f;
+  power = power * x + 9.618489072e-3f;
+  power = power * x + 5.550328642e-2f;
+  power = power * x + 2.402264625e-1f;
+  power = power * x + 6.931471825e-1f;
+  return power * x + 1.0f;
+}
+
 // 2^x, to a relative error of 1e-7; x below -126 counts as -126, what is not a number stays so.
 template <int W>
 INLINE Vector<W> exp2(Vector<W> x) {
   const Vector<W> lowest = Vector<W>{} - 126.0f;
   x = x < lowest ? lowest : x;
+#if defined(__x86_64__)
+  if constexpr (W == 16) {  // AVX-512 rounds, and scales by powers of 2, at once
+    Vector<W> rounded, scaled;
+    asm("vrndscaleps $0, %1, %0" : "=v"(rounded) : "v"(x));
+    asm("vscalefps %2, %1, %0" : "=v"(scaled) : "v"(exp2_of_rest<W>(x - rounded)), "v"(rounded));
+    return scaled;
+  }
+#endif
   // Adding 1.5 * 2^23 rounds to an integer, which then stands in the lowest bits.
   const Vector<W> rounded = x + 12582912.0f;
-  const Vector<W> rest = x - (rounded - 12582912.0f);  // within [-0.5, 0.5]
-  // The polynomial of least relative error there, by least squares with reweighting.
-  Vector<W> power = rest * 1.534581097e-4f + 1.339993090e-3f;
-  power = power * rest + 9.618489072e-3f;
-  power = power * rest + 5.550328642e-2f;
-  power = power * rest + 2.402264625e-1f;
-  power = power * rest + 6.931471825e-1f;
-  power = power * rest + 1.0f;
+  const Vector<W> power = exp2_of_rest<W>(x - (rounded - 12582912.0f));
   const Vector<W> shifted = (Vector<W>)((Integers<W>)power + ((Integers<W>)rounded << 23));
   // The bits of one that is not a number may well become those of another that is.
   return x == x ? shifted : x;

@@ -11,6 +11,7 @@ SHAPES = [  # B, m, h, d_K: less and more than a vector of records, fields and w
     (5, 3, 2, 1),
     (33, 7, 3, 5),
     (40, 36, 12, 1),
+    (19, 11, 3, 1),
     (17, 11, 2, 30),
     (16, 23, 12, 3),
 ]
@@ -51,15 +52,17 @@ def test_weights_that_underflow_are_zero_and_nothing_is_hidden():
 
 @pytest.mark.parametrize("bits", [0x7FC00000, 0x7FC00001, 0x7FFFFFFF, 0xFFC12345, 0x7F800001])
 @pytest.mark.parametrize("fields", [1, 5, 17])
-def test_what_is_not_a_number_stays_so_whatever_its_bits(rng, bits, fields):
+@pytest.mark.parametrize("heads", [2, 4])
+def test_what_is_not_a_number_stays_so_whatever_its_bits(rng, bits, fields, heads):
     """Powers of 2 are made of bits, and there are 2^24 ways of being no number."""
     inputs = rng.normal(size=(3, 20, fields, 4)).astype("float32")
     wrong = np.array(bits, "uint32").view("float32")
     for place in range(2):  # queries, keys
         query, key, value = inputs.copy()
         (query, key)[place][7, fields // 2] = wrong
-        output = kernels.attention(query, key, value, 2, 0.5).numpy()
-        expected = attention_by_tensorflow(*map(tf.constant, (query, key, value)), 2, 0.5).numpy()
+        output = kernels.attention(query, key, value, heads, 0.5).numpy()
+        inputs_of_tensorflow = map(tf.constant, (query, key, value))
+        expected = attention_by_tensorflow(*inputs_of_tensorflow, heads, 0.5).numpy()
         np.testing.assert_array_equal(np.isnan(output), np.isnan(expected))
         assert np.isnan(output[7]).any() and not np.isnan(output[:7]).any()
         weights = [np.eye(4, dtype="float32")] * 3
