@@ -79,10 +79,11 @@ def neural_curve(
 ) -> None:
     """Trains a model of the library as `training.train` does, with evaluations within epochs.
 
-    The learning rate falls after an epoch without gain on validation, and training stops after
-    as many of them as the settings' patience says. All models have the penalty of embeddings,
-    the batches and the learning rate that `tuned` takes for the log: without a penalty, an MLP
-    overfits after a pass or two.
+    The learning rate falls after an epoch without gain on validation, unless the model is
+    InterHAt, whose preset keeps it, and training stops after as many of them as the settings'
+    patience says. All models have the penalty of embeddings, the batches, the learning rate and
+    the averaged weights that `tuned` takes for the log: without a penalty, an MLP overfits after
+    a pass or two.
 
     Args:
         name: The model's name.
@@ -97,9 +98,9 @@ def neural_curve(
         for model in (name, "interhat")
     )
     penalty = {"embedding_l2": of_interhat[0]["embedding_l2"]}
-    shared = {key: of_interhat[1][key] for key in ("batch_size", "learning_rate")}
+    shared = {key: of_interhat[1][key] for key in ("batch_size", "learning_rate", "ema_momentum")}
     model = MODELS[name](data.schema, **{**of_preset[0], **penalty, **arguments})
-    settings = TrainingSettings(**{"ema_momentum": 0.995, **of_preset[1], **shared}, seed=seed)
+    settings = TrainingSettings(**{**of_preset[1], **shared}, seed=seed)
     settings = settings.complete(model, data)
     adapt_numbers(model, data)
     start_logits(model, data)

@@ -10,7 +10,7 @@ Every setting is trained with all of `--seeds`; `--change=NAME` chooses one, and
 summary keeps the others. Writes `tuned/NAME/summary.json`; the test split is not read.
 A run takes three minutes on one core on Frappe. `deepfm` is what its spread over
 seeds is compared with, with the setting that Table 3 chose on the data set, or on Frappe;
-where it chose on Frappe alone, with other penalties too.
+where it chose on Frappe alone, with other penalties too, and weights averaged as the preset's.
 """
 
 from typing import Any
@@ -38,6 +38,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "shared values": {"shared_values": True},
     "shared values, d 16": {"shared_values": True, "embedding_dim": 16},
     "values of each order": {"shared_values": False},
+    "values of each order, d 32": {"shared_values": False, "embedding_dim": 32},
     "values 100": {"value_dim": 100},
     "values 400": {"value_dim": 400},
     "no hidden layer": {"mlp_units": []},
@@ -46,7 +47,9 @@ CHANGES: dict[str, dict[str, Any]] = {
     "dropout 0.2": {"dropout": 0.2},
     "dropout 0.3": {"dropout": 0.3},
     "EMA 0.99": {"ema_momentum": 0.99},
+    "EMA 0.995": {"ema_momentum": 0.995},
     "EMA 0.998": {"ema_momentum": 0.998},
+    "EMA 0.9998": {"ema_momentum": 0.9998},
     **{f"self-distillation {n}": {"self_distillation": n} for n in (0.3, 1.0, 3.0)},
     "falling learning rate": {"learning_rate_factor": 0.1},
     "patience 3": {"patience": 3},
@@ -70,21 +73,25 @@ def main(_):
 def changes() -> dict[str, dict[str, Any]]:
     """Returns `CHANGES` with the penalties that belong to a data set, and its DeepFM."""
     data = studies.open_data()
-    preset, _ = hyperparameters(None, "tuned", rows=data.num_rows("train"), schema=data.schema)
+    preset, training = hyperparameters(
+        None, "tuned", rows=data.num_rows("train"), schema=data.schema
+    )
     share = preset["embedding_l2"] / PRESETS["tuned"].l2
     penalties = {f"penalty {n}": {"embedding_l2": n * share} for n in STRENGTHS}
-    return {**CHANGES, **penalties, **_deepfm()}
+    return {**CHANGES, **penalties, **_deepfm(training["ema_momentum"])}
 
 
-def _deepfm():
+def _deepfm(ema_momentum):
     here = chosen_setting(studies.result_name(), "deepfm")
     setting = here or chosen_setting("frappe", "deepfm")
     if not setting:
         return {}
     deepfm = {"deepfm": {"model": "deepfm", **setting}}
-    others = () if here else DEEPFM_PENALTIES
+    if here:
+        return deepfm
+    deepfm["deepfm"]["ema_momentum"] = ema_momentum
     return deepfm | {
-        f"deepfm, penalty {l2}": {**deepfm["deepfm"], "embedding_l2": l2} for l2 in others
+        f"deepfm, penalty {l2}": {**deepfm["deepfm"], "embedding_l2": l2} for l2 in DEEPFM_PENALTIES
     }
 
 

@@ -30,6 +30,7 @@ from interhat_tf.commands.train import NO_FLAGS, settings
 from interhat_tf.errors import SettingError
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.models import MODELS, PRESETS
+from interhat_tf.models.presets import average_momentum
 from interhat_tf.training.early_stopping import CRITERIA
 from interhat_tf.training.evaluation import evaluate
 from interhat_tf.training.run_comparison import METRICS
@@ -71,7 +72,10 @@ def main(values: flags.FlagValues) -> None:
     arguments, training = settings(values, data)
     criterion = training.get("criterion", TrainingSettings.criterion)
     preset_l2 = arguments.get("embedding_l2")
-    space = {n: v for n, v in search_space(values.model, preset_l2).items() if n not in fixed}
+    batch_size = training.get("batch_size", TrainingSettings.batch_size)
+    momentum = average_momentum(data.num_rows("train"), batch_size)
+    declared = search_space(values.model, preset_l2, momentum)
+    space = {name: choices for name, choices in declared.items() if name not in fixed}
     if all(len(choices) == 1 for choices in space.values()):
         raise SettingError(f"nothing is left to tune of {values.model}: all is held fixed")
     asked = ("dataset", "model", "preset", "seed", *(n for n in CROSS_FLAGS if values[n].value))

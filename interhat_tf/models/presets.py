@@ -5,6 +5,7 @@ data. `InterHAt.from_preset` and the command line of `experiments` read them her
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,9 +37,12 @@ class Preset:
         largest_batch: Size up to which batches grow with the number of records, as long as
             an epoch has ten times `STEPS_AN_EPOCH` steps; the learning rate grows as its
             root. Defaults to `None`: they do not grow.
-        many: Number of the fields' values beyond which a log has `of_many` as well.
+        averages_epochs: Whether the weights are averaged over an epoch's steps; see
+            `average_momentum`. Defaults to `False`: as `training` says.
+        many_values: Number of the fields' values beyond which a log has `of_many` as well.
             Defaults to `None`: none has.
-        of_many: Arguments of `InterHAt` for logs of many values.
+        many_rows: Number of training records beyond which it has. Defaults to `None`.
+        of_many: Arguments of `InterHAt` for logs of many values or records.
     """
 
     arguments: Mapping[str, Any]
@@ -50,7 +54,9 @@ class Preset:
     rows: int | None = None
     fits_batches: bool = False
     largest_batch: int | None = None
-    many: int | None = None
+    averages_epochs: bool = False
+    many_values: int | None = None
+    many_rows: int | None = None
     of_many: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
@@ -137,10 +143,12 @@ PRESETS = {
     # penalty that is the stronger the fewer records there are for a value: Frappe's. On MovieLens'
     # 1.6 million records it was too strong: beyond Frappe's number it falls faster. On logs of
     # many values of one record each, as most logs of one's own are, it was too strong as well, and
-    # nothing was learnt for epochs: hence `VALUES_A_RECORD`. Of many values, narrow embeddings and
-    # values that orders share take half of the time; on small generated logs they lose less than
-    # seeds differ by. On Frappe the former are less accurate, and with the latter attention decides
-    # less. Of 8 million records, batches of 4,096 are ahead of 1,024 at any time.
+    # nothing was learnt for epochs: hence `VALUES_A_RECORD`. Narrow embeddings and values that
+    # orders share take half of the time; on small generated logs of many values they lose less than
+    # seeds differ by, and on MovieLens' many records they are ahead. On Frappe the former are less
+    # accurate, and with the latter attention decides less. Of 8 million records, batches of 4,096
+    # are ahead of 1,024 at any time. Averages of two hundred steps are an epoch of Frappe's; on
+    # MovieLens those of its own epoch are far better.
     # `experiments/tuning/tuned.py` is how all this was chosen; REPRODUCTION.md has figures.
     "tuned": Preset(
         arguments={
@@ -159,7 +167,6 @@ PRESETS = {
             "beta_2": 0.999,
             "batch_size": 1024,
             "microbatch_size": None,
-            "ema_momentum": 0.995,
             "learning_rate_factor": 1.0,
             "patience": 5,
         },
@@ -168,7 +175,9 @@ PRESETS = {
         rows=_FRAPPE_ROWS,
         fits_batches=True,
         largest_batch=4096,
-        many=20_000,
+        averages_epochs=True,
+        many_values=20_000,
+        many_rows=1_000_000,
         of_many={"embedding_dim": 16, "shared_values": True},
     ),
 }
@@ -220,6 +229,9 @@ DATASETS = {
 WHOLE_BATCH_ARGUMENTS = ("dropout", "batch_norm", "score_batch_norm", "mlp_batch_norm", "value_dim")
 """Arguments that bring dropout or batch normalisation, which `value_dim` has by default."""
 
+INTERHAT = ("interhat", "interhat_s")
+"""The models that have presets."""
+
 OTHER_DATASET = DatasetRow(
     _FRAPPE_SIZES,
     l2=2e-3,
@@ -229,6 +241,11 @@ OTHER_DATASET = DatasetRow(
     fits_batches=True,
 )
 """What a data set without a row has: Frappe's sizes, lambda and numbers of records and values."""
+
+SHORTEST_AVERAGE, LONGEST_AVERAGE = 200, 10_000
+"""Steps over which weights are averaged, at least and at most.
+
+Beyond the latter, single precision would lose what a step adds to an average."""
 
 STEPS_AN_EPOCH = 150
 """Steps that an epoch has at least where batches adapt to the number of records.
@@ -254,7 +271,7 @@ def hyperparameters(
         rows: Number of training records. Most presets divide their penalties by
             it; and the batches of `"tuned"`, and of a data set that has no row, are
             so small that an epoch has `STEPS_AN_EPOCH` steps. Beyond three million rows
-            those of `"tuned"` are larger. Defaults to
+            those of `"tuned"` are larger, and it averages weights over an epoch. Defaults to
             `None`, that of the data set's row.
         schema: The records' schema: `"tuned"` multiplies its penalty by the number of
             values, and is narrower where there are many. Defaults to `None`, the number of
@@ -280,21 +297,46 @@ def hyperparameters(
     if rows is not None and rows < 1:
         raise SettingError(f"rows, the number of training records, must be >= 1, got {rows}")
     row, form = DATASETS.get((dataset or "").split("/")[0], OTHER_DATASET), PRESETS[preset]
-    if model not in ("interhat", "interhat_s"):
+    if model not in INTERHAT:
         arguments, training, fits_batches = {}, dict(row.training), row.fits_batches
     else:
         values = row.values if schema is None else number_of_values(schema, rows or row.rows)
         penalties = _penalties(form, row, rows or row.rows, values)
-        arguments = {**row.sizes, **penalties, **form.arguments}
-        if form.many is not None and values > form.many:
-            arguments |= form.of_many
+        of_many = form.of_many if _has_many(form, rows or row.rows, values) else {}
+        arguments = {**row.sizes, **penalties, **form.arguments, **of_many}
         training = {**row.training, "microbatch_size": row.microbatch_size, **form.training}
         training = {name: value for name, value in training.items() if value is not None}
         fits_batches = row.fits_batches or form.fits_batches
         training |= _larger_batches(training, form.largest_batch, rows)
     if fits_batches and rows is not None:
         training["batch_size"] = min(training["batch_size"], _batch_size(rows, STEPS_AN_EPOCH))
+    if model in INTERHAT and form.averages_epochs:
+        training["ema_momentum"] = average_momentum(rows or row.rows, training["batch_size"])
     return arguments, training
+
+
+def average_momentum(rows: int, batch_size: int) -> float:
+    """Returns the momentum of an average of weights over an epoch's steps.
+
+        m = 1 - 1 / min(max(|D| / batch_size, SHORTEST_AVERAGE), LONGEST_AVERAGE)
+
+    `experiments/tuning/tuned.py` compares momenta on data sets of 160 and of 1,600 steps.
+
+    Args:
+        rows: The number |D| of training records.
+        batch_size: Records of a step.
+
+    Example:
+
+    >>> average_momentum(160_000, 1024), average_momentum(2_048_000, 1024)
+    (0.995, 0.9995)
+    """
+    steps = min(max(rows / batch_size, SHORTEST_AVERAGE), LONGEST_AVERAGE)
+    return round(1 - 1 / steps, 6)
+
+
+def _has_many(form: Preset, rows: int, values: int) -> bool:
+    return values > (form.many_values or math.inf) or rows > (form.many_rows or math.inf)
 
 
 def _penalties(form: Preset, row: DatasetRow, rows: int, values: int) -> dict[str, float]:

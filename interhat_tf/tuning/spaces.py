@@ -14,8 +14,8 @@ from interhat_tf.models import MODELS
 Space = Mapping[str, Sequence[Any]]
 """From an argument's name to the values that it may take; one value is fixed."""
 
-# Averaged weights lower the logloss of all models. With them a constant learning rate is better
-# for some models, and one that drops for others.
+# Averaged weights lower the logloss of all models; a longer log needs a longer average. With them
+# a constant learning rate is better for some models, and one that drops for others.
 TRAINING: Space = {
     "ema_momentum": (0.995,),
     "learning_rate_factor": (0.1, 1.0),
@@ -128,13 +128,17 @@ def taken(model: str, space: Space) -> dict[str, Sequence[Any]]:
     }
 
 
-def search_space(model: str, preset_l2: float | None = None) -> dict[str, Sequence[Any]]:
+def search_space(
+    model: str, preset_l2: float | None = None, ema_momentum: float = 0.995
+) -> dict[str, Sequence[Any]]:
     """Returns what is tried of a model on a log of which nothing is known.
 
     Args:
         model: Name of the model.
         preset_l2: The penalty of the embeddings that a preset has for the log's size,
             around which others are tried. Defaults to `None`: penalties of any size.
+        ema_momentum: Momentum of the averaged weights; `presets.average_momentum` has that
+            for the log's size. Defaults to 0.995.
 
     Example:
 
@@ -147,4 +151,5 @@ def search_space(model: str, preset_l2: float | None = None) -> dict[str, Sequen
     if preset_l2:
         deep_l2 = (preset_l2 / 16, preset_l2 / 4, preset_l2, preset_l2 * 4)
     general = by_depth(model, (1e-7, 1e-6, 1e-5, 1e-4), deep_l2, (5e-4, 1e-3, 2e-3))
-    return taken(model, {**TRAINING, **general, **own_space(model)})
+    training = {**TRAINING, "ema_momentum": (ema_momentum,)}
+    return taken(model, {**training, **general, **own_space(model)})

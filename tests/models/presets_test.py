@@ -68,7 +68,8 @@ def test_tuned_is_the_same_on_data_sets_of_few_values_but_for_the_penalty():
         of_many = PRESETS["tuned"].of_many if name in ("criteo", "avazu") else {}
         own = {"embedding_l2": penalty, **of_many}
         assert arguments == {**PRESETS["tuned"].arguments, **own}
-        assert training == {k: v for k, v in PRESETS["tuned"].training.items() if v is not None}
+        of_preset = {k: v for k, v in PRESETS["tuned"].training.items() if v is not None}
+        assert training == {**of_preset, "ema_momentum": 0.995}
         assert "microbatch_size" not in training
     searched, _ = hyperparameters("frappe", "tuned")
     assert searched["embedding_l2"] == pytest.approx(0.1, rel=0.02)  # by Table 3's study
@@ -97,11 +98,13 @@ def test_the_penalty_of_tuned_is_the_stronger_the_fewer_records_a_value_has(sche
 
 
 @pytest.mark.parametrize(("values", "width"), [(20_000, 32), (20_001, 16)])
-def test_tuned_is_narrower_where_there_are_many_values(values, width):
+def test_tuned_is_narrower_where_there_are_many_values_or_records(values, width):
     schema = Schema([Field("user", "categorical", values - 1), Field("price", "numerical")])
     model = InterHAt.from_preset("tuned", schema, rows=10**6)
     assert model.get_config()["embedding_dim"] == width
     assert model.shared_values == (width == 16)
+    model = InterHAt.from_preset("tuned", schema, rows=10**6 + 1)
+    assert model.get_config()["embedding_dim"] == 16 and model.shared_values
     # As many as there are records, at most.
     arguments, _ = hyperparameters("my_log", "tuned", rows=1000, schema=schema)
     assert arguments["embedding_dim"] == 32
@@ -160,6 +163,23 @@ def test_batches_of_tuned_grow_with_the_log(rows, batch_size, rate):
     assert training["learning_rate"] == pytest.approx(rate)
     others = hyperparameters("my_log", "released", rows=rows)[1]
     assert others["batch_size"] == 2048 and "learning_rate" not in others
+
+
+@pytest.mark.parametrize(
+    ("rows", "momentum"),
+    [
+        (1_000, 0.995),  # no less than 200 steps, on Frappe about an epoch
+        (202_027, 0.995),
+        (1_600_170, 1 - 1024 / 1_600_170),
+        (10**9, 0.9999),  # no more than 10,000
+    ],
+)
+def test_averages_of_tuned_span_an_epoch(schema, rows, momentum):
+    training = hyperparameters("my_log", "tuned", rows=rows)[1]
+    assert training["ema_momentum"] == pytest.approx(momentum, abs=1e-6)
+    assert "ema_momentum" not in hyperparameters("my_log", "released", rows=rows)[1]
+    settings = TrainingSettings.of_model(InterHAt.from_preset("tuned", schema, rows=rows))
+    assert settings.ema_momentum == training["ema_momentum"]
 
 
 def test_a_model_of_batch_normalisation_leaves_the_threads_alone(schema, monkeypatch):

@@ -2,7 +2,7 @@ import pytest
 from absl.testing import flagsaver
 
 from experiments.tuning import tuned
-from interhat_tf.models.presets import hyperparameters
+from interhat_tf.models.presets import average_momentum, hyperparameters
 from interhat_tf.utils.files import read_json, write_json
 
 
@@ -34,3 +34,5 @@ def test_a_data_set_without_a_search_tries_deepfm_with_other_penalties(
     rows = read_json(study_flags / "results/tuned/movielens_ctr/summary.json")["changes"]
     assert [rows[name]["flags"]["embedding_l2"] for name in names] == [0.05, 0.001]
     assert rows[names[1]]["flags"]["embedding_dim"] == 16
+    steps = fake_data.num_rows("train")
+    assert rows[names[1]]["flags"]["ema_momentum"] == average_momentum(steps, 1024)
