@@ -78,6 +78,7 @@ class OrderGradient {
       std::fill_n(dz_.data, dim, 0.0f);
       return;
     }
+    space.prefetch_next(given.to_features + record * space.problem.of_record());
     space.take_rows(given.to_features + record * space.problem.of_record(), dx_);
     std::copy_n(given.to_z + record * dim, dim, dz_.data);
   }
@@ -97,6 +98,8 @@ class OrderGradient {
   INLINE void pull_back(const OrderGradients& given, int64_t record, int i) {
     const OrdersProblem& problem = space.problem;
     const int64_t row = record * problem.orders + i;
+    space.prefetch_next(given.of_terms + record * problem.of_record());
+    space.prefetch_next(problem.features + record * problem.of_record());
     space.take_rows(given.of_terms + record * problem.of_record(), dt_);
     std::copy_n(given.weights + row * problem.fields, problem.fields, space.weights.data);
     const float* const of_pooled = given.of_pooled + row * problem.dim;
