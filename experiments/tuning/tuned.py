@@ -23,6 +23,7 @@ from interhat_tf.models.presets import PRESETS, hyperparameters
 
 FORM = {"model": "interhat", "preset": "tuned"}
 _ATTENTION = {"self_attention": True, "num_heads": 1, "key_dim": 16}
+FALLING = {"learning_rate_factor": 0.1, "patience": 2}
 CHANGES: dict[str, dict[str, Any]] = {
     "preset": {},
     "order 1": {"order": 1},
@@ -51,7 +52,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "EMA 0.998": {"ema_momentum": 0.998},
     "EMA 0.9998": {"ema_momentum": 0.9998},
     **{f"self-distillation {n}": {"self_distillation": n} for n in (0.3, 1.0, 3.0)},
-    "falling learning rate": {"learning_rate_factor": 0.1},
+    "falling learning rate": FALLING,
     "patience 3": {"patience": 3},
     "learning rate 2e-4": {"learning_rate": 2e-4},
     "learning rate 1e-3": {"learning_rate": 1e-3},
@@ -86,13 +87,15 @@ def _deepfm(ema_momentum):
     setting = here or chosen_setting("frappe", "deepfm")
     if not setting:
         return {}
-    deepfm = {"deepfm": {"model": "deepfm", **setting}}
+    deepfm = {"model": "deepfm", **setting}
     if here:
-        return deepfm
-    deepfm["deepfm"]["ema_momentum"] = ema_momentum
-    return deepfm | {
-        f"deepfm, penalty {l2}": {**deepfm["deepfm"], "embedding_l2": l2} for l2 in DEEPFM_PENALTIES
-    }
+        return {"deepfm": deepfm}
+    deepfm["ema_momentum"] = ema_momentum
+    found = {"deepfm": deepfm}
+    for l2 in DEEPFM_PENALTIES:
+        found[f"deepfm, penalty {l2}"] = {**deepfm, "embedding_l2": l2}
+        found[f"deepfm, penalty {l2}, falling"] = {**deepfm, "embedding_l2": l2, **FALLING}
+    return found
 
 
 if __name__ == "__main__":
