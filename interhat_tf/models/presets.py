@@ -5,7 +5,6 @@ data. `InterHAt.from_preset` and the command line of `experiments` read them her
 """
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,10 +38,9 @@ class Preset:
             root. Defaults to `None`: they do not grow.
         averages_epochs: Whether the weights are averaged over an epoch's steps; see
             `average_momentum`. Defaults to `False`: as `training` says.
-        many_values: Number of the fields' values beyond which a log has `of_many` as well.
+        many: Number of the fields' values beyond which a log has `of_many` as well.
             Defaults to `None`: none has.
-        many_rows: Number of training records beyond which it has. Defaults to `None`.
-        of_many: Arguments of `InterHAt` for logs of many values or records.
+        of_many: Arguments of `InterHAt` for logs of many values.
     """
 
     arguments: Mapping[str, Any]
@@ -55,8 +53,7 @@ class Preset:
     fits_batches: bool = False
     largest_batch: int | None = None
     averages_epochs: bool = False
-    many_values: int | None = None
-    many_rows: int | None = None
+    many: int | None = None
     of_many: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
@@ -143,12 +140,12 @@ PRESETS = {
     # penalty that is the stronger the fewer records there are for a value: Frappe's. On MovieLens'
     # 1.6 million records it was too strong: beyond Frappe's number it falls faster. On logs of
     # many values of one record each, as most logs of one's own are, it was too strong as well, and
-    # nothing was learnt for epochs: hence `VALUES_A_RECORD`. Narrow embeddings and values that
-    # orders share take half of the time; on small generated logs of many values they lose less than
-    # seeds differ by, and on MovieLens' many records they are ahead. On Frappe the former are less
-    # accurate, and with the latter attention decides less. Of 8 million records, batches of 4,096
-    # are ahead of 1,024 at any time. Averages of two hundred steps are an epoch of Frappe's; on
-    # MovieLens those of its own epoch are far better.
+    # nothing was learnt for epochs: hence `VALUES_A_RECORD`. Of many values, narrow embeddings and
+    # values that orders share take half of the time; on small generated logs they lose less than
+    # seeds differ by. On Frappe and MovieLens the former are less accurate, and on Frappe attention
+    # decides less with the latter. Of 8 million records, batches of 4,096 are ahead of 1,024 at any
+    # time. Averages of two hundred steps are an epoch of Frappe's; on MovieLens those of its own
+    # epoch are far better.
     # `experiments/tuning/tuned.py` is how all this was chosen; REPRODUCTION.md has figures.
     "tuned": Preset(
         arguments={
@@ -176,8 +173,7 @@ PRESETS = {
         fits_batches=True,
         largest_batch=4096,
         averages_epochs=True,
-        many_values=20_000,
-        many_rows=1_000_000,
+        many=20_000,
         of_many={"embedding_dim": 16, "shared_values": True},
     ),
 }
@@ -302,8 +298,9 @@ def hyperparameters(
     else:
         values = row.values if schema is None else number_of_values(schema, rows or row.rows)
         penalties = _penalties(form, row, rows or row.rows, values)
-        of_many = form.of_many if _has_many(form, rows or row.rows, values) else {}
-        arguments = {**row.sizes, **penalties, **form.arguments, **of_many}
+        arguments = {**row.sizes, **penalties, **form.arguments}
+        if form.many is not None and values > form.many:
+            arguments |= form.of_many
         training = {**row.training, "microbatch_size": row.microbatch_size, **form.training}
         training = {name: value for name, value in training.items() if value is not None}
         fits_batches = row.fits_batches or form.fits_batches
@@ -333,10 +330,6 @@ def average_momentum(rows: int, batch_size: int) -> float:
     """
     steps = min(max(rows / batch_size, SHORTEST_AVERAGE), LONGEST_AVERAGE)
     return round(1 - 1 / steps, 6)
-
-
-def _has_many(form: Preset, rows: int, values: int) -> bool:
-    return values > (form.many_values or math.inf) or rows > (form.many_rows or math.inf)
 
 
 def _penalties(form: Preset, row: DatasetRow, rows: int, values: int) -> dict[str, float]:

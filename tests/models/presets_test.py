@@ -98,13 +98,11 @@ def test_the_penalty_of_tuned_is_the_stronger_the_fewer_records_a_value_has(sche
 
 
 @pytest.mark.parametrize(("values", "width"), [(20_000, 32), (20_001, 16)])
-def test_tuned_is_narrower_where_there_are_many_values_or_records(values, width):
+def test_tuned_is_narrower_where_there_are_many_values(values, width):
     schema = Schema([Field("user", "categorical", values - 1), Field("price", "numerical")])
     model = InterHAt.from_preset("tuned", schema, rows=10**6)
     assert model.get_config()["embedding_dim"] == width
     assert model.shared_values == (width == 16)
-    model = InterHAt.from_preset("tuned", schema, rows=10**6 + 1)
-    assert model.get_config()["embedding_dim"] == 16 and model.shared_values
     # As many as there are records, at most.
     arguments, _ = hyperparameters("my_log", "tuned", rows=1000, schema=schema)
     assert arguments["embedding_dim"] == 32
