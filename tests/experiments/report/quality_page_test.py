@@ -19,4 +19,4 @@ def test_seconds_until_each_best(measured, page_of):
     assert "| InterHAt | 0.4000 | 32 | – | – |" in text
     assert "| LightGBM | 0.4500 | 32 | 1,017 | – |" in text
     assert "EBM: its process was ended" in text and "(time_to_quality_quality_5000.png)" in text
-    assert "(60 s at most for InterHAt, EBM; 30 s at most for LightGBM)" in text
+    assert "60 s at most for InterHAt, EBM; 30 s at most for LightGBM." in text
