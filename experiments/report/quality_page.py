@@ -3,6 +3,7 @@
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 from experiments.common.published import CONTENDERS
 from experiments.report.blocks import BLUE, GREY, ORANGE, picture, without_frame
@@ -68,9 +69,9 @@ def draw(summary: Summary) -> Figure:
     margin = max(best) - min(best) or 0.01  # what comes before the best of all is cut off
     panel.set_ylim(min(best) - margin / 10, max(best) + margin / 2)
     panel.set_xscale("log")
-    for ticks in (panel.xaxis.set_major_formatter, panel.xaxis.set_minor_formatter):
-        ticks("{x:g}")
-    panel.tick_params(axis="x", which="both", length=3, pad=3)
+    panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
+    panel.xaxis.set_major_formatter("{x:g}")
+    panel.xaxis.set_minor_locator(NullLocator())
     panel.set_xlabel("seconds since the raw log; dotted: it is prepared")
     panel.set_ylabel("logloss on validation")
     panel.legend(frameon=False)
