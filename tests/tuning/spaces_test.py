@@ -26,6 +26,11 @@ def test_a_space_has_arguments_of_the_model_and_the_training(model):
         assert (arguments | training)["learning_rate"] == space["learning_rate"][end]
 
 
+def test_weights_are_averaged_as_the_size_of_the_log_asks_for():
+    assert search_space("dnn")["ema_momentum"] == (0.995,)
+    assert search_space("dnn", ema_momentum=0.9995)["ema_momentum"] == (0.9995,)
+
+
 def test_every_space_is_of_a_model():
     assert set(OF_MODELS) <= set(MODELS)
 
