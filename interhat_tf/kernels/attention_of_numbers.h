@@ -39,24 +39,35 @@ struct HeadOfNumbers {
   }
 };
 
+// What the weights of N fields from `i` on sum up to; `weights` keeps them, if asked to.
+template <int W, int N, bool kKeep>
+struct Attended {
+  Vector<W> q[N], sum[N], of_values[N];
+
+  INLINE Attended(const HeadOfNumbers<W>& head, int i, Vector<W>* weights) {
+    Vector<W> highest[N];
+    for (int n = 0; n < N; n++) {
+      q[n] = head.query(i + n, 0);
+      highest[n] = head.highest_score(q[n]);
+      sum[n] = of_values[n] = Vector<W>{};
+    }
+    for (int j = 0; j < head.fields; j++) {
+      const Vector<W> k = head.key(j, 0), v = head.value(j, 0);
+      for (int n = 0; n < N; n++) {
+        const Vector<W> weight = exp2<W>(q[n] * k - highest[n]);
+        sum[n] += weight;
+        of_values[n] += weight * v;
+        if constexpr (kKeep) weights[j * N + n] = weight;
+      }
+    }
+  }
+};
+
 // The outputs of N fields from `i` on.
 template <int W, int N>
 INLINE void attend(const HeadOfNumbers<W>& head, int i, LaneMatrix<W> output) {
-  Vector<W> q[N], highest[N], sum[N], of_values[N];
-  for (int n = 0; n < N; n++) {
-    q[n] = head.query(i + n, 0);
-    highest[n] = head.highest_score(q[n]);
-    sum[n] = of_values[n] = Vector<W>{};
-  }
-  for (int j = 0; j < head.fields; j++) {
-    const Vector<W> k = head.key(j, 0), v = head.value(j, 0);
-    for (int n = 0; n < N; n++) {
-      const Vector<W> weight = exp2<W>(q[n] * k - highest[n]);
-      sum[n] += weight;
-      of_values[n] += weight * v;
-    }
-  }
-  for (int n = 0; n < N; n++) output(i + n, 0) = of_values[n] / sum[n];
+  const Attended<W, N, false> found(head, i, nullptr);
+  for (int n = 0; n < N; n++) output(i + n, 0) = found.of_values[n] / found.sum[n];
 }
 
 // Gradients of a head, of which those of keys and values are added to.
@@ -69,25 +80,11 @@ struct GradientsOfNumbers {
 template <int W, int N>
 INLINE void pull_back(const HeadOfNumbers<W>& head, int i, const GradientsOfNumbers<W>& gradients,
                       Vector<W>* weights) {
-  Vector<W> q[N], highest[N], sum[N], output[N];
+  const Attended<W, N, true> found(head, i, weights);
+  Vector<W> output[N], factor[N], to_query[N];  // factor: of the output over the sum of weights
   for (int n = 0; n < N; n++) {
-    q[n] = head.query(i + n, 0);
-    highest[n] = head.highest_score(q[n]);
-    sum[n] = output[n] = Vector<W>{};
-  }
-  for (int j = 0; j < head.fields; j++) {
-    const Vector<W> k = head.key(j, 0), v = head.value(j, 0);
-    for (int n = 0; n < N; n++) {
-      const Vector<W> weight = exp2<W>(q[n] * k - highest[n]);
-      sum[n] += weight;
-      output[n] += weight * v;
-      weights[j * N + n] = weight;
-    }
-  }
-  Vector<W> factor[N], to_query[N];  // the gradient of the output over the sum of weights
-  for (int n = 0; n < N; n++) {
-    const Vector<W> inverse_sum = 1.0f / sum[n];
-    output[n] *= inverse_sum;
+    const Vector<W> inverse_sum = 1.0f / found.sum[n];
+    output[n] = found.of_values[n] * inverse_sum;
     factor[n] = gradients.of_output(i + n, 0) * inverse_sum;
     to_query[n] = Vector<W>{};
   }
@@ -98,7 +95,7 @@ INLINE void pull_back(const HeadOfNumbers<W>& head, int i, const GradientsOfNumb
       const Vector<W> of_value = weights[j * N + n] * factor[n];
       const Vector<W> of_score = of_value * (v - output[n]);
       to_value += of_value;
-      to_key += of_score * q[n];
+      to_key += of_score * found.q[n];
       to_query[n] += of_score * k;
     }
     gradients.to_key(j, 0) = to_key, gradients.to_value(j, 0) = to_value;

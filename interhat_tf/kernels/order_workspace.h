@@ -122,6 +122,7 @@ class OrderWorkspace {
   INLINE void put_rows(Matrix<W> from, float* to) const {
     pack_rows<W>(from.data, dim, to, problem.dim, problem.fields, problem.dim);
   }
+
   // Asks for the next record, whose rows follow, while this one is computed.
   INLINE void prefetch_next(const float* rows) const {
     constexpr int kLine = 16;  // floats of a line of the cache
