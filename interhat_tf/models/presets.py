@@ -317,7 +317,7 @@ def average_momentum(rows: int, batch_size: int) -> float:
 
         m = 1 - 1 / min(max(|D| / batch_size, SHORTEST_AVERAGE), LONGEST_AVERAGE)
 
-    `experiments/tuning/tuned.py` compares momenta on data sets of 160 and of 1,600 steps.
+    REPRODUCTION.md compares it with others on data sets of 160 and of 1,600 steps.
 
     Args:
         rows: The number |D| of training records.
