@@ -10,10 +10,13 @@ FORMS = {
     "interhat_wide": "InterHAt, paper, d_K = s",
     "interhat_tuned": "InterHAt, tuned",
 }
+PEERS = {"interhat": "FuxiCTR's InterHAt, PyTorch", "deepfm": "DeepFM, PyTorch"}
 
 
 def title(row: Summary) -> str:
     """Returns what the tables call the model that was timed."""
+    if row.get("code") == "pytorch":
+        return PEERS[row["model"]]
     return FORMS.get(row["model"]) or TITLES[row["model"]]
 
 

@@ -2,9 +2,12 @@
 
 from experiments.common.markdown import spread
 from experiments.common.published import TITLES
+from experiments.common.statistics import mean_and_std
 from experiments.report.cells import Summary, table
 from experiments.report.grid_cells import milliseconds, rate, rows_of, title
 
+# Of these the page says how many times as fast as PyTorch's models they train.
+COMPARED = ("interhat", "interhat_paper", "interhat_tuned", "deepfm")
 PRECISIONS = {"float32": "float32", "mixed_bfloat16": "bfloat16, logits and weights float32"}
 OPTIMIZERS = {"adam": "Adam, exact", "lazy_adam": "LazyAdam", "keras_adam": "Keras' Adam"}
 
@@ -49,20 +52,27 @@ def all_models(grid: str, summary: Summary) -> Summary:
 def of_group(grid: str, group: Summary) -> Summary:
     """Returns a group with its settings in words and its table: the fastest model first."""
     of, limits = group["of"], group["ceilings"]
-    timed = {(row["model"], row["work"]): row for row in group["rows"]}
+    timed = {(row["code"], row["model"], row["work"]): row for row in group["rows"]}
+
+    def counted(cell):
+        return lambda row: cell(row) if "flops" in row else "–"
 
     def share(name):
-        return lambda row: f"{row[name] / row['seconds'] / limits[name]:.0%}"
+        return counted(lambda row: f"{row[name] / row['seconds'] / limits[name]:.0%}")
 
     def rate_of(work):
-        return lambda row: rate(timed[row["model"], work]) if (row["model"], work) in timed else "–"
+        def cell(row):
+            found = timed.get((row["code"], row["model"], work))
+            return rate(found) if found else "–"
+
+        return cell
 
     columns = {
         "model": title,
         "training rows/s": rate,
-        "10⁶ operations a row": lambda row: f"{row['flops'] / row['batch'] / 1e6:.2f}",
-        "kB a row": lambda row: f"{row['bytes'] / row['batch'] / 1e3:,.0f}",
-        "about pairs of fields": lambda row: f"{row['map_bytes'] / row['bytes']:.0%}",
+        "10⁶ operations a row": counted(lambda row: f"{row['flops'] / row['batch'] / 1e6:.2f}"),
+        "kB a row": counted(lambda row: f"{row['bytes'] / row['batch'] / 1e3:,.0f}"),
+        "about pairs of fields": counted(lambda row: f"{row['map_bytes'] / row['bytes']:.0%}"),
         "of the product rate": share("flops"),
         "of the bandwidth": share("bytes"),
         "predicted rows/s": rate_of("prediction"),
@@ -87,9 +97,38 @@ def of_group(grid: str, group: Summary) -> Summary:
         "gigabytes": limits["bytes"] / 1e9,
         "updates": updates,
         "fed": title(group["input"]),
-        "flags": " ".join([f"--grid={grid}", *flags_of(grid, of)]),
+        "peers": peers(steps),
+        "flags": " ".join([f"--grid={grid}", *flags_of(grid, of), *flags_of_peers(steps)]),
         "rates": table(columns, steps, fold=fold),
     }
+
+
+def peers(steps: list[Summary]) -> list[Summary]:
+    """Returns of each of PyTorch's models how many times its rows/s ours are, round by round."""
+    ours = [row for row in steps if row["model"] in COMPARED and row["code"] == "interhat_tf"]
+    return [
+        {
+            "title": title(peer),
+            "versions": ", ".join(f"{name} {text}" for name, text in peer["versions"].items()),
+            "times": ", ".join(
+                f"{title(row)} {spread(times_as_fast(row, peer), 1)}" for row in ours
+            ),
+        }
+        for peer in steps
+        if peer["code"] == "pytorch"
+    ]
+
+
+def times_as_fast(row: Summary, other: Summary) -> Summary:
+    """Returns how many times another's rows a second those of a case are, round by round."""
+    rounds = zip(row["of_rounds"], other["of_rounds"], strict=True)
+    return mean_and_std([theirs / ours for ours, theirs in rounds])
+
+
+def flags_of_peers(steps: list[Summary]) -> list[str]:
+    """Returns the flags that PyTorch's models are timed with."""
+    timed = any(row["code"] == "pytorch" for row in steps)
+    return ["--pytorch_python=PYTHON", "--fuxictr_zoo=FOLDER"] if timed else []
 
 
 def flags_of(grid: str, of: Summary) -> list[str]:

@@ -1,13 +1,19 @@
-"""Times the cases of a grid, say all models at Criteo's sizes: the grids stand in `grids.py`.
+r"""Times the cases of a grid, say all models at Criteo's sizes: the grids stand in `grids.py`.
 
     python -m experiments.speed.grid --grid=figure_2
     python -m experiments.speed.grid --grid=models --sizes=criteo --xla
+    python -m experiments.speed.grid --grid=models \
+        --pytorch_python=OTHER/bin/python --fuxictr_zoo=FUXICTR/model_zoo
 
 Cases of a group run in turn, round after round, so that a machine that slows down slows all
 of them. A group that is done is printed, and written to `speed/GRID.json` among the results
 in place of the same group there; `make tables` draws the page. Minutes on 2 cores, with
 nothing else running: `models` 15, `figure_2` 6, `microbatch` 8, `scaling` 7, `table_size` 6
 (and 20 GB of memory). `gpu` is `models` for a GPU: with XLA and without, two types, two batches.
+
+`models` times FuxiCTR's InterHAt and a DeepFM in PyTorch as well, in float32 on the CPU, where
+the flags say which Python has torch and fuxictr (`pip install torch fuxictr`) and where
+FuxiCTR's repository lies (`git clone https://github.com/reczoo/FuxiCTR`).
 """
 
 import dataclasses
@@ -25,6 +31,7 @@ from experiments.speed.ceilings import ceilings
 from experiments.speed.grids import GRIDS, Case, Grid
 from experiments.speed.paper_sizes import SIZES
 from experiments.speed.processes import ROUNDS, TURN_SECONDS, fresh_process, run_alone
+from experiments.speed.pytorch_cases import timed_in_pytorch
 from experiments.speed.reading import time_input
 from experiments.speed.timing import time_in_turn
 from interhat_tf import kernels
@@ -56,7 +63,10 @@ def main(_):
 
 
 def chosen(cases: list[Case]) -> list[Case]:
-    """Returns the cases that the flags choose, changed as the flags say."""
+    """Returns the cases that the flags choose, changed as the flags say.
+
+    PyTorch's are left out without its Python, and where another type or XLA is asked for.
+    """
     models = chosen_models(dict.fromkeys(case.model for case in cases))
     overrides = {"batch": BATCH, "precision": PRECISION, "jit_compile": XLA}
     given = {name: flag.value for name, flag in overrides.items() if flag.value is not None}
@@ -64,7 +74,8 @@ def chosen(cases: list[Case]) -> list[Case]:
     for case in cases:
         if case.model in models and case.size in ONLY_SIZES.value:
             changed = dataclasses.replace(case, **given)
-            found += [changed] if changed not in found else []
+            missing = case.code == "pytorch" and not timed_in_pytorch(changed)
+            found += [changed] if changed not in found and not missing else []
     return found
 
 

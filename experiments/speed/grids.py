@@ -18,8 +18,9 @@ class Case:
         size: Name of the data set whose sizes the records have, of `SIZES`.
         work: `"step"`, a training step; `"prediction"`; `"explanation"`; or `"update"`, the
             optimizer alone, on the gradients of a batch.
-        code: `"interhat_tf"`; `"tensorflow"`, the same without the CPU kernels; or
-            `"keras"`, the same model of Keras' own layers, trained by Keras.
+        code: `"interhat_tf"`; `"tensorflow"`, the same without the CPU kernels; `"keras"`, the
+            same model of Keras' own layers, trained by Keras; or `"pytorch"`, a model of the
+            same sizes: FuxiCTR's InterHAt, or a DeepFM.
         batch: Records of a step.
         microbatch: Records whose gradient is computed at a time; `None`, the whole batch.
         optimizer: A name of `timing.OPTIMIZERS`.
@@ -69,11 +70,15 @@ UNPENALISED = {"embedding_l2": 0.0}
 EXPLAINED = ("interhat", "interhat_s", "interhat_paper", "interhat_tuned")
 # The paper's models and AutoInt, and InterHAt's forms, `paper` with both readings of d_K.
 RIVALS = ("wide_deep", "dcn", "ipnn", "deepfm", "xdeepfm", "autoint")
+PEERS = ("interhat", "deepfm")
 FIGURE_2 = [*RIVALS, *EXPLAINED, "interhat_wide"]
 
 
-def _models(**how):
-    """Returns the steps, predictions and explanations of all models, and the optimizers."""
+def _models(peers=(), **how):
+    """Returns the steps, predictions and explanations of all models, and the optimizers.
+
+    Of PyTorch's models, the `peers`, the steps.
+    """
     others = (name for name in MODELS if name not in (*INTERHAT, *HISTORY_MODELS))
     names = [*EXPLAINED, *others]
     return [
@@ -90,6 +95,7 @@ def _models(**how):
                 Case("interhat", size, "update", optimizer=name, changed=UNPENALISED, **how)
                 for name in ("adam", "lazy_adam", "keras_adam")
             ),
+            *(Case(name, size, code="pytorch", **how) for name in peers),
         )
     ]
 
@@ -146,7 +152,7 @@ def _table_sizes():
 
 HOW = ("size", "batch", "precision", "jit_compile")
 GRIDS = {
-    "models": Grid(_models(), HOW, limits=True),
+    "models": Grid(_models(PEERS), HOW, limits=True),
     "gpu": Grid(
         [
             case

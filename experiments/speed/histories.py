@@ -1,22 +1,18 @@
 """How fast DIN, DIEN and InterHAt train on long histories, beside a DIN of FuxiCTR's layers.
 
-    taskset -c 0 python -m experiments.speed.histories --fuxictr_python=OTHER/bin/python
+    taskset -c 0 python -m experiments.speed.histories --pytorch_python=OTHER/bin/python
 
 Whole training steps, forward, backward and Adam, of made-up records of the sizes of Amazon's
 electronics: a user, an item, its category, and histories of both of up to 100 values. Both DIN
 have the same sizes, Dice in the activation unit and ReLU in the MLP. FuxiCTR's is PyTorch's, in
-an environment of its own (`pip install torch fuxictr`); without one, ours are timed alone. Steps
+its own environment (`pip install torch fuxictr`); without one, ours are timed alone. Steps
 are timed in turn, round after round, by the processor's seconds of one thread. Writes
 `speed/histories.json` among the results; some minutes.
 """
 
 import contextlib
-import json
-import pathlib
-import subprocess
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,15 +23,16 @@ from experiments.common.markdown import markdown_table
 from experiments.common.results import record, write_result
 from experiments.common.running import run_program
 from experiments.common.statistics import mean_and_std
+from experiments.speed import pytorch_process
 from experiments.speed.paper_sizes import log_uniform
 from experiments.speed.processes import ROUNDS
+from experiments.speed.pytorch_process import pytorch_model
 from experiments.speed.timed_cases import Training
 from interhat_tf import Field, Schema
 from interhat_tf.models import MODELS
 from interhat_tf.schema import CATEGORICAL, MULTIVALUED, PADDING
 from interhat_tf.training.optimizers import Adam
 
-FUXICTR = flags.DEFINE_string("fuxictr_python", None, "Python with torch and fuxictr")
 BATCH = flags.DEFINE_integer("history_batch", 2048, "records of a step", lower_bound=2)
 
 SIZES = {"user": 192_403, "item": 63_001, "category": 801}
@@ -51,6 +48,12 @@ CONTESTANTS: dict[str, dict[str, Any]] = {
     "interhat": {"embedding_dim": DIM, "num_heads": 4, "attention_size": 16, "order": 2},
 }
 PEER = "FuxiCTR's DIN"
+PEERS_ARGUMENTS = {
+    "sizes": list(SIZES.values()),
+    "dim": DIM,
+    "units": UNITS,
+    "attention_units": ATTENTION_UNITS,
+}
 
 Train = Callable[[int], float]
 """Trains a number of steps and returns the processor's seconds."""
@@ -60,8 +63,9 @@ def main(_):
     arrays = made_up(np.random.default_rng(0), BATCH.value)
     with contextlib.ExitStack() as stack:
         contestants = {name: of_model(name, arrays) for name in CONTESTANTS}
-        if FUXICTR.value:
-            contestants[PEER] = stack.enter_context(fuxictr(FUXICTR.value, arrays))
+        if pytorch_process.PYTHON.value:
+            peer = stack.enter_context(pytorch_model("din", arrays, PEERS_ARGUMENTS, threads=1))
+            contestants[PEER] = lambda steps: peer.train(steps).processor
         for train in contestants.values():
             train(2)  # traces, and takes the memory
         seconds: dict[str, list[float]] = {name: [] for name in contestants}
@@ -129,38 +133,6 @@ def of_model(name: str, arrays: dict[str, np.ndarray]) -> Train:
         return time.process_time() - start
 
     return train
-
-
-@contextlib.contextmanager
-def fuxictr(python: str, arrays: dict[str, np.ndarray]) -> Iterator[Train]:
-    """Starts `fuxictr_din.py` in its environment; yields what trains its model."""
-    arguments = {
-        "sizes": list(SIZES.values()),
-        "dim": DIM,
-        "units": UNITS,
-        "attention_units": ATTENTION_UNITS,
-    }
-    with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder) / "records.npz"
-        np.savez(path, **arrays)
-        program = pathlib.Path(__file__).with_name("fuxictr_din.py")
-        # -P: this folder's `profile` is not Python's.
-        command = [python, "-P", str(program), str(path), json.dumps(arguments)]
-        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        with subprocess.Popen(command, text=True, **pipes) as process:
-            assert process.stdin and process.stdout
-
-            def train(times: int) -> float:
-                with contextlib.suppress(BrokenPipeError):
-                    print(times, file=process.stdin, flush=True)
-                if line := process.stdout.readline():
-                    return float(line)
-                raise ValueError(f"{python} cannot run {program.name}: is fuxictr installed there?")
-
-            try:
-                yield train
-            finally:
-                process.kill()
 
 
 if __name__ == "__main__":

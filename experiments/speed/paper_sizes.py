@@ -70,14 +70,22 @@ def log_uniform(
     return np.minimum(values, np.subtract(sizes, 1)).astype(int)
 
 
-def batches_of(schema: Schema, batch_size: int, batches: int = 4, seed: int = 0) -> tf.data.Dataset:
-    """Returns `batches` different batches in memory, over and over, as a `tf.data.Dataset`."""
+def arrays_of(
+    schema: Schema, batch_size: int, batches: int = 4, seed: int = 0
+) -> dict[str, np.ndarray]:
+    """Returns different batches: `ids` (batches, B, m) and `labels` (batches, B)."""
     rng = np.random.default_rng(seed)
     shape = (batches, batch_size, len(schema.fields))
-    sizes = np.array(schema.vocabulary_sizes)
-    ids = log_uniform(rng, sizes, shape).astype("int32")  # (batches, B, m)
-    labels = (rng.random(shape[:2]) < 0.25).astype("float32")  # (batches, B)
-    data = tf.data.Dataset.from_tensor_slices(({CATEGORICAL: ids}, labels))
+    ids = log_uniform(rng, np.array(schema.vocabulary_sizes), shape)
+    labels = (rng.random(shape[:2]) < 0.25).astype("float32")
+    return {"ids": ids, "labels": labels}
+
+
+def batches_of(schema: Schema, batch_size: int, batches: int = 4, seed: int = 0) -> tf.data.Dataset:
+    """Returns the batches of `arrays_of`, over and over, as a `tf.data.Dataset`."""
+    arrays = arrays_of(schema, batch_size, batches, seed)
+    inputs = {CATEGORICAL: arrays["ids"].astype("int32")}
+    data = tf.data.Dataset.from_tensor_slices((inputs, arrays["labels"]))
     options = tf.data.Options()
     options.autotune.enabled = False  # it may delay what is being timed
     return data.repeat().prefetch(2).with_options(options)

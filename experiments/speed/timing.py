@@ -1,13 +1,15 @@
 """Times cases of a grid in turn, each in a process of its kind."""
 
 import contextlib
+import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from tqdm.auto import tqdm
 
 from experiments.speed.grids import Case
 from experiments.speed.processes import fresh_process
+from experiments.speed.pytorch_cases import pytorch_case
 from experiments.speed.timed_cases import prepare, time_case
 from interhat_tf import kernels
 from interhat_tf.utils.threads import use_one_thread_an_operation
@@ -27,31 +29,54 @@ def time_in_turn(
     """
     times, seconds = [1] * len(cases), [[] for _ in cases]
     with contextlib.ExitStack() as stack:
-        processes = _processes_for(cases, stack)
-        facts = [process(prepare, i, cases[i]) for i, process in enumerate(processes)]
+        timed = _ready(cases, stack)
         for number in tqdm(range(rounds + 2), desc="rounds", disable=None):
-            for i, process in enumerate(processes):
-                elapsed = process(time_case, i, times[i])
+            for i, case in enumerate(timed):
+                elapsed = case.time(times[i])
                 if number == 1:
                     times[i] = max(1, round(turn_seconds / elapsed))
                 elif number > 1:
                     seconds[i].append(elapsed / times[i])
-    return seconds, facts
+        return seconds, [case.facts for case in timed]
 
 
-def _processes_for(cases: list[Case], stack: contextlib.ExitStack) -> list[Callable[..., Any]]:
-    """Returns a process for each case, the same for those that settle the same for a process.
+class _Timed(NamedTuple):
+    """What is known of a case, and what times it, done a number of times."""
+
+    facts: dict[str, Any]
+    time: Callable[[int], float]
+
+
+def _ready(cases: list[Case], stack: contextlib.ExitStack) -> list[_Timed]:
+    """Makes cases ready, each in its process."""
+    processes, found = _Processes(stack), []
+    for number, case in enumerate(cases):
+        if case.code == "pytorch":
+            found.append(_Timed(*stack.enter_context(pytorch_case(case))))
+        else:
+            process = processes.of(case)
+            facts = process(prepare, number, case)
+            found.append(_Timed(facts, functools.partial(process, time_case, number)))
+    return found
+
+
+class _Processes:
+    """The processes of TensorFlow's cases: one for those that settle the same for a process.
 
     That is whether there are CPU kernels, and how TensorFlow uses its threads.
     """
-    started: dict[tuple[bool, bool], Callable[..., Any]] = {}
-    found = []
-    for case in cases:
+
+    def __init__(self, stack: contextlib.ExitStack):
+        self._stack = stack
+        self._started: dict[tuple[bool, bool], Callable[..., Any]] = {}
+
+    def of(self, case: Case) -> Callable[..., Any]:
+        """Returns the process of a case, and starts it if it is the first there."""
         kind = (case.code == "tensorflow", bool(case.microbatch))
-        if kind not in started:
+        if kind not in self._started:
             environment = {kernels.SWITCH: "0"} if case.code == "tensorflow" else {}
-            started[kind] = stack.enter_context(fresh_process(**environment))
+            process = self._stack.enter_context(fresh_process(**environment))
             if case.microbatch:
-                started[kind](use_one_thread_an_operation)
-        found.append(started[kind])
-    return found
+                process(use_one_thread_an_operation)
+            self._started[kind] = process
+        return self._started[kind]

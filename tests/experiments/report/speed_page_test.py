@@ -24,6 +24,25 @@ def test_the_fastest_model_stands_first(grid_of, page_of):
     assert "--grid=models --sizes=criteo --xla`" in text
 
 
+def test_pytorch_stands_beside_ours(grid_of, page_of):
+    counted = {"flops": 2.048e9, "bytes": 2.048e6, "map_bytes": 0.0}
+    peer = {"code": "pytorch", "versions": {"torch": "2.1", "fuxictr": "3"}}
+    rows = [
+        {"model": "interhat", "seconds": 0.5, "of_rounds": [0.4, 0.6], **counted},
+        {"model": "interhat", "work": "prediction", "seconds": 0.25},
+        {"model": "interhat", "seconds": 1.0, "of_rounds": [0.8, 1.8], **peer},
+        {"model": "fm", "seconds": 2.0, "of_rounds": [2.0, 2.0], **counted},
+    ]
+    read = {"rows_per_second": 3e6, "model": "interhat", "share_of_the_step": 0.012}
+    of = {"size": "criteo", "batch": 2048, "precision": "float32", "jit_compile": False}
+    limits = {"flops": 8.192e9, "bytes": 2.048e6}
+    text = page_of(models=grid_of(of, rows, ceilings=limits, input=read))
+    assert "| FuxiCTR's InterHAt, PyTorch | 2,048 | – | – | – | – | – | – | – |" in text
+    times = "InterHAt, released 2.5 ± 0.7."
+    assert f"- FuxiCTR's InterHAt, PyTorch (torch 2.1, fuxictr 3): {times}" in text
+    assert "--sizes=criteo --pytorch_python=PYTHON --fuxictr_zoo=FOLDER`" in text
+
+
 def test_microbatches(grid_of, page_of):
     against = {"whole": {"rate": {"mean": 1.7, "std": 0.1}}}
     rows = [

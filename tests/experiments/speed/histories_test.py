@@ -1,7 +1,5 @@
 """Tests of the speed of models of histories."""
 
-import sys
-
 import numpy as np
 import pytest
 from absl.testing import flagsaver
@@ -21,15 +19,6 @@ def test_histories_are_padded_behind_their_values():
     padded = values == PADDING
     assert (padded[..., 1:] >= padded[..., :-1]).all() and padded.any()
     assert (padded[:, 0] == padded[:, 1]).all()  # of both histories alike
-
-
-def test_an_environment_without_fuxictr_is_named():
-    arrays = histories.made_up(np.random.default_rng(0), 2)
-    with (
-        histories.fuxictr(sys.executable, arrays) as train,
-        pytest.raises(ValueError, match=r"cannot run fuxictr_din\.py: is fuxictr installed there"),
-    ):
-        train(1)
 
 
 @pytest.mark.slow

@@ -51,6 +51,19 @@ def test_a_case_that_outlasts_its_turn_is_done_once(processes):
     assert seconds == [[0.1, 0.1]]
 
 
+def test_pytorch_is_timed_in_its_place(processes, monkeypatch):
+    @contextlib.contextmanager
+    def pytorch_case(case):
+        yield {"parameters": 5}, lambda steps: steps * 0.7
+
+    monkeypatch.setattr(timing, "pytorch_case", pytorch_case)
+    cases = [Case(), Case(model="deepfm", code="pytorch"), Case(model="fm")]
+    seconds, facts = timing.time_in_turn(cases, rounds=2, turn_seconds=0.1)
+    np.testing.assert_allclose(seconds, [[0.1] * 2, [0.7] * 2, [0.3] * 2])
+    assert facts == [{"parameters": 0}, {"parameters": 5}, {"parameters": 2}]
+    assert len(processes["started"]) == 1
+
+
 def test_kernels_and_threads_settle_the_process(processes, monkeypatch):
     threads = []
     monkeypatch.setattr(timing, "use_one_thread_an_operation", lambda: threads.append(1))
