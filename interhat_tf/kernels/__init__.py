@@ -1,4 +1,4 @@
-"""CPU kernels in C++: attention, orders, sums, recurrences, Dice, dropout, and Adam for tables.
+"""CPU kernels in C++: attention, orders, sums, recurrences, normalisation, Adam for tables.
 
     python -m interhat_tf.kernels
 
@@ -12,6 +12,7 @@ from interhat_tf.kernels.library import LIBRARY, SWITCH, are_usable, build
 from interhat_tf.kernels.operations import (
     attention,
     augru,
+    batch_norm,
     dice,
     dropout,
     hierarchy,
@@ -27,6 +28,7 @@ __all__ = [
     "are_usable",
     "attention",
     "augru",
+    "batch_norm",
     "build",
     "dice",
     "dropout",

@@ -10,97 +10,33 @@
 #include <cstdint>
 #include <vector>
 
-#include "moments.h"
 #include "op.h"
+#include "rows.h"
 #include "vectors.h"
 
 namespace {
 
-constexpr int64_t kTogether = 256;  // rows whose sums need no more than single precision
-
+using interhat::add_up;
 using interhat::Arena;
 using interhat::floats_of;
-using interhat::load;
-using interhat::Moments;
+using interhat::kTogether;
 using interhat::OpKernel;
 using interhat::OpKernelConstruction;
 using interhat::OpKernelContext;
+using interhat::Row;
+using interhat::Rows;
 using interhat::shape_of;
 using interhat::sigmoid;
-using interhat::store;
 using interhat::Tensor;
 using interhat::TensorShape;
 using interhat::Vector;
 
 struct Problem {
-  int64_t rows;           // N
-  int width;              // n
+  Rows rows;              // N, n, s and which rows count
   float epsilon;          // of the variance
-  const float* units;     // s, (N, n)
   const float* alpha;     // (n,)
-  const bool* present;    // (N,)
   const float* mean;      // (n,)
   const float* variance;  // (n,)
-};
-
-// The vectors of a row: the last one overlaps with the one before, or is not full.
-template <int W>
-class Row {
- public:
-  explicit Row(int width)
-      : vectors((width + W - 1) / W), size(std::min(W, width)), width_(width) {}
-
-  INLINE Vector<W> take(const float* row, int v) const {
-    const float* const from = row + column(v);
-    if (size == W) return load<W>(from);
-    Vector<W> vector = {};
-    for (int lane = 0; lane < size; lane++) vector[lane] = from[lane];
-    return vector;
-  }
-  INLINE void put(Vector<W> vector, float* row, int v) const {
-    float* const to = row + column(v);
-    if (size == W) return store<W>(vector, to);
-    for (int lane = 0; lane < size; lane++) to[lane] = vector[lane];
-  }
-
-  const int vectors;
-  const int size;  // numbers in a vector
-
- private:
-  INLINE int column(int v) const { return std::min(v * W, width_ - size); }
-
-  const int width_;
-};
-
-struct TakeMoments {
-  template <int W>
-  static INLINE void run(const Problem& problem, Moments* to, int64_t first, int64_t last) {
-    const Row<W> row(problem.width);
-    Vector<W>*mean, *deviations;
-    Arena<W> arena([&](Arena<W>& arena) {
-      for (Vector<W>** array : {&mean, &deviations}) *array = arena.take(row.vectors);
-    });
-    std::vector<float> of_mean(problem.width), of_deviations(problem.width);
-    for (; first < last; first += kTogether) {
-      arena.fill_with_zeros();
-      int64_t records = 0;
-      for (int64_t n = first; n < std::min(first + kTogether, last); n++) {
-        if (!problem.present[n]) continue;
-        const float share = 1.0f / ++records;
-        for (int v = 0; v < row.vectors; v++) {  // Welford's update
-          const Vector<W> s = row.take(problem.units + n * problem.width, v);
-          const Vector<W> difference = s - mean[v];
-          mean[v] += difference * share;
-          deviations[v] += difference * (s - mean[v]);
-        }
-      }
-      for (int v = 0; v < row.vectors; v++) {
-        row.put(mean[v], of_mean.data(), v);
-        row.put(deviations[v], of_deviations.data(), v);
-      }
-      to->add(of_mean, of_deviations, records);
-    }
-  }
 };
 
 // What all rows have in common, in vectors.
@@ -108,9 +44,9 @@ template <int W>
 class Units {
  public:
   explicit Units(const Problem& problem)
-      : row(problem.width), arena_([&](Arena<W>& arena) { lay_out(arena); }) {
-    std::vector<float> inverse(problem.width);
-    for (int n = 0; n < problem.width; n++) {
+      : row(problem.rows.width), arena_([&](Arena<W>& arena) { lay_out(arena); }) {
+    std::vector<float> inverse(problem.rows.width);
+    for (int n = 0; n < problem.rows.width; n++) {
       inverse[n] = 1.0f / std::sqrt(problem.variance[n] + problem.epsilon);
     }
     for (int v = 0; v < row.vectors; v++) {
@@ -135,9 +71,10 @@ struct Forward {
   template <int W>
   static INLINE void run(const Problem& problem, float* to, int64_t first, int64_t last) {
     const Units<W> of(problem);
-    for (int64_t at = first * problem.width; at < last * problem.width; at += problem.width) {
+    const int width = problem.rows.width;
+    for (int64_t at = first * width; at < last * width; at += width) {
       for (int v = 0; v < of.row.vectors; v++) {
-        const Vector<W> s = of.row.take(problem.units + at, v);
+        const Vector<W> s = of.row.take(problem.rows.units + at, v);
         const Vector<W> p = sigmoid<W>((s - of.mean[v]) * of.scale[v]);
         of.row.put(s * (of.alpha[v] + (1.0f - of.alpha[v]) * p), to + at, v);
       }
@@ -174,8 +111,9 @@ struct SumUp {
       arena.fill_with_zeros();
       for (int64_t n = first; n < std::min(first + kTogether, last); n++) {
         for (int v = 0; v < of.row.vectors; v++) {
-          const Vector<W> s = of.row.take(problem.units + n * problem.width, v);
-          const Vector<W> g = of.row.take(gradient + n * problem.width, v);
+          const int64_t at = n * problem.rows.width;
+          const Vector<W> s = of.row.take(problem.rows.units + at, v);
+          const Vector<W> g = of.row.take(gradient + at, v);
           const Vector<W> centred = s - of.mean[v], p = sigmoid<W>(centred * of.scale[v]);
           const Vector<W> of_row = g * s * (1.0f - p), moved = of_row * p;
           passed[v] += of_row;
@@ -183,19 +121,10 @@ struct SumUp {
           of_scale[v] += moved * centred;
         }
       }
-      add<W>(of.row, passed, problem.width, &to->passed);
-      add<W>(of.row, d, problem.width, &to->d);
-      add<W>(of.row, of_scale, problem.width, &to->of_scale);
+      add_up<W>(of.row, passed, &to->passed);
+      add_up<W>(of.row, d, &to->d);
+      add_up<W>(of.row, of_scale, &to->of_scale);
     }
-  }
-
- private:
-  template <int W>
-  static INLINE void add(const Row<W>& row, const Vector<W>* from, int width,
-                         std::vector<double>* to) {
-    std::vector<float> sums(width);
-    for (int v = 0; v < row.vectors; v++) row.put(from[v], sums.data(), v);
-    for (int n = 0; n < width; n++) (*to)[n] += sums[n];
   }
 };
 
@@ -206,10 +135,10 @@ struct Backward {
                          const float* of_variance, float* to, int64_t first, int64_t last) {
     const Units<W> of(problem);
     for (int64_t n = first; n < last; n++) {
-      const int64_t at = n * problem.width;
-      const float counts = problem.present[n] ? 1.0f : 0.0f;
+      const int64_t at = n * problem.rows.width;
+      const float counts = problem.rows.has(n) ? 1.0f : 0.0f;
       for (int v = 0; v < of.row.vectors; v++) {
-        const Vector<W> s = of.row.take(problem.units + at, v);
+        const Vector<W> s = of.row.take(problem.rows.units + at, v);
         const Vector<W> g = of.row.take(gradient + at, v);
         const Vector<W> centred = s - of.mean[v], p = sigmoid<W>(centred * of.scale[v]);
         const Vector<W> shared = of.row.take(of_mean, v) + centred * of.row.take(of_variance, v);
@@ -243,12 +172,10 @@ class DiceOp : public OpKernel {
           shape_of(context, kAlpha).DebugString(), ", ", shape_of(context, kMean).DebugString(),
           " and ", shape_of(context, kVariance).DebugString()));
     }
-    *problem = {units.dim_size(0),
-                static_cast<int>(units.dim_size(1)),
+    *problem = {{units.dim_size(0), static_cast<int>(units.dim_size(1)),
+                 floats_of(context, kUnits), context->input(kPresent).flat<bool>().data()},
                 epsilon_,
-                floats_of(context, kUnits),
                 floats_of(context, kAlpha),
-                context->input(kPresent).flat<bool>().data(),
                 floats_of(context, kMean),
                 floats_of(context, kVariance)};
     return absl::OkStatus();
@@ -269,31 +196,15 @@ class Dice : public DiceOp {
     OP_REQUIRES_OK(context, context->allocate_output(0, shape_of(context, kUnits), &outputs));
     OP_REQUIRES_OK(context, context->allocate_output(1, shape_of(context, kMean), &means));
     OP_REQUIRES_OK(context, context->allocate_output(2, shape_of(context, kMean), &variances));
-    const Moments moments = moments_of(context, problem);
     float *mean = means->flat<float>().data(), *variance = variances->flat<float>().data();
-    for (int n = 0; n < problem.width; n++) {  // of no row the moving ones
-      mean[n] = moments.records ? moments.mean[n] : problem.mean[n];
-      variance[n] = moments.records ? moments.deviations[n] / moments.records : problem.variance[n];
-    }
+    interhat::write_moments(context, problem.rows, problem.mean, problem.variance, mean, variance);
     problem.mean = mean, problem.variance = variance;
     float* const to = outputs->flat<float>().data();
-    interhat::shard_parts(context, problem.rows, interhat::parts_of(context, problem.rows),
+    const int64_t count = problem.rows.count;
+    interhat::shard_parts(context, count, interhat::parts_of(context, count),
                           [&](int64_t, int64_t first, int64_t last) {
                             interhat::run<Forward>(problem, to, first, last);
                           });
-  }
-
- private:
-  static Moments moments_of(OpKernelContext* context, const Problem& problem) {
-    const int64_t parts = interhat::parts_of(context, problem.rows);
-    std::vector<Moments> of_parts(parts, Moments(problem.width));
-    interhat::shard_parts(context, problem.rows, parts,
-                          [&](int64_t part, int64_t first, int64_t last) {
-                            interhat::run<TakeMoments>(problem, &of_parts[part], first, last);
-                          });
-    Moments all(problem.width);
-    for (const Moments& of_part : of_parts) all.add(of_part);
-    return all;
   }
 };
 
@@ -309,23 +220,20 @@ class DiceGradient : public DiceOp {
     float* out[2];  // of the units and of alpha
     OP_REQUIRES_OK(context, interhat::allocate_gradients(context, out));
     const float* const gradient = floats_of(context, kGradient);
-    // Each part has its own sums, which are added up in order: results can be repeated.
-    const int64_t parts = interhat::parts_of(context, problem.rows);
-    std::vector<Sums> sums(parts, Sums(problem.width));
-    interhat::shard_parts(context, problem.rows, parts,
-                          [&](int64_t part, int64_t first, int64_t last) {
-                            interhat::run<SumUp>(problem, gradient, &sums[part], first, last);
-                          });
-    for (int64_t part = 1; part < parts; part++) sums[0].add(sums[part]);
-    const double found = std::count(problem.present, problem.present + problem.rows, true);
-    std::vector<float> of_mean(problem.width), of_variance(problem.width);
-    for (int n = 0; n < problem.width; n++) {
-      out[kAlpha][n] = sums[0].passed[n];
-      of_mean[n] = sums[0].d[n] / std::max(found, 1.0);
-      of_variance[n] = sums[0].of_scale[n] / std::max(found, 1.0) /
+    const Rows& rows = problem.rows;
+    const Sums sums =
+        interhat::over_parts<Sums>(context, rows, [&](Sums* to, int64_t first, int64_t last) {
+          interhat::run<SumUp>(problem, gradient, to, first, last);
+        });
+    const double found = std::count(rows.present, rows.present + rows.count, true);
+    std::vector<float> of_mean(rows.width), of_variance(rows.width);
+    for (int n = 0; n < rows.width; n++) {
+      out[kAlpha][n] = sums.passed[n];
+      of_mean[n] = sums.d[n] / std::max(found, 1.0);
+      of_variance[n] = sums.of_scale[n] / std::max(found, 1.0) /
                        (static_cast<double>(problem.variance[n]) + problem.epsilon);
     }
-    interhat::shard_parts(context, problem.rows, parts,
+    interhat::shard_parts(context, rows.count, interhat::parts_of(context, rows.count),
                           [&](int64_t, int64_t first, int64_t last) {
                             interhat::run<Backward>(problem, gradient, of_mean.data(),
                                                     of_variance.data(), out[kUnits], first, last);

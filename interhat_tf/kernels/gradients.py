@@ -33,6 +33,7 @@ def register(operations: Any) -> None:
     )
     _register_normalized_hierarchy(operations.interhat_normalized_hierarchy_gradient)
     _register_augru(operations.interhat_augru_gradient)
+    _register_batch_norm(operations.interhat_batch_norm_gradient)
     _register_dice(operations.interhat_dice_gradient)
     _register_dropout(operations.interhat_dropout)
     _register_weighted_sum(operations.interhat_weighted_sum_gradient)
@@ -133,6 +134,15 @@ def augru_by_tensorflow(
     return tf.stack(states, axis=1)  # (B, L, n)
 
 
+def batch_norm_by_tensorflow(
+    units: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, *, epsilon: float
+) -> tf.Tensor:
+    """Returns f(s) of the kernel `batch_norm`, by operations that have all derivatives."""
+    centred = units - tf.reduce_mean(units, axis=0)  # (N, n)
+    variance = tf.reduce_mean(tf.square(centred), axis=0)  # (n,)
+    return gamma * centred / tf.sqrt(variance + epsilon) + beta
+
+
 def dice_by_tensorflow(
     units: tf.Tensor,
     alpha: tf.Tensor,
@@ -211,6 +221,25 @@ def _register_augru(by_kernel: Callable) -> None:
         return [*found[:-1], None, found[-1]]
 
     _tell("InterhatAugru", first, second)
+
+
+def _register_batch_norm(by_kernel: Callable) -> None:
+    def first(operation: tf.Operation, gradient: tf.Tensor, *_: tf.Tensor) -> Any:
+        moments, options = operation.outputs[1:], _of(operation, ("epsilon",))
+        return [*by_kernel(*operation.inputs[:3], *moments, gradient, **options), None, None]
+
+    def second(operation: tf.Operation, *gradients: tf.Tensor) -> Any:
+        *inputs, _, _, given = operation.inputs
+        options = _of(operation, ("epsilon",))
+        *of_inputs, of_given = _gradients_of_gradients(
+            lambda *inputs: batch_norm_by_tensorflow(*inputs, **options),
+            inputs,
+            [given],
+            gradients,
+        )
+        return [*of_inputs, None, None, of_given]
+
+    _tell("InterhatBatchNorm", first, second)
 
 
 def _register_dice(by_kernel: Callable) -> None:

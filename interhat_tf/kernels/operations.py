@@ -216,6 +216,43 @@ def augru(
     )
 
 
+def batch_norm(
+    units: tf.Tensor,
+    gamma: tf.Tensor,
+    beta: tf.Tensor,
+    moving_mean: tf.Tensor,
+    moving_variance: tf.Tensor,
+    epsilon: float,
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Returns a batch's units, normalised, and the mean and the variance that it has.
+
+        f(s) = gamma (s - mean) / sqrt(variance + epsilon) + beta
+
+    Args:
+        units: float32 units s, (N, n).
+        gamma: (n,).
+        beta: (n,).
+        moving_mean: What serves where there is no row, (n,).
+        moving_variance: Likewise.
+        epsilon: Term added to the variance.
+
+    Returns:
+        f(s), (N, n), mean and variance, (n,) each, which have no gradient.
+
+    Raises:
+        tf.errors.InvalidArgumentError: If the shapes do not fit together.
+    """
+    found = _load().interhat_batch_norm(
+        units=units,
+        gamma=gamma,
+        beta=beta,
+        moving_mean=moving_mean,
+        moving_variance=moving_variance,
+        epsilon=epsilon,
+    )
+    return found.outputs, found.mean, found.variance
+
+
 def dice(
     units: tf.Tensor,
     alpha: tf.Tensor,

@@ -20,8 +20,7 @@ class AttentionalAggregation(ConfigFromSignature):
         alpha_j = softmax_j(c^T act(W x_j + b)),  u = sum_j alpha_j x_j
 
     The vectors are the fields of one order in Equations 1 and 2, and the
-    aggregations of the k orders in Equations 4 and 5. What is pooled may be
-    other vectors than those that decide on the weights.
+    aggregations of the k orders in Equations 4 and 5.
 
     The paper leaves room for other attention, such as a gated one. With `gated`,
     as in Ilse, Tomczak and Welling (ICML 2018), Equation 9, whose act is tanh,
@@ -45,7 +44,6 @@ class AttentionalAggregation(ConfigFromSignature):
 
     Call arguments:
         inputs: The vectors x_j, (B, m, d).
-        values: What is pooled, (B, m, d'). Defaults to `inputs`.
         weights: Weights to pool with in place of alpha, (B, m) or (1, m).
             Defaults to `None`.
         present: Which vectors there are, (B, m) booleans; the others have no weight, and
@@ -53,8 +51,7 @@ class AttentionalAggregation(ConfigFromSignature):
         training: Whether batch statistics are used.
 
     Returns:
-        The aggregation u, (B, d) or (B, d'), and its weights alpha, which sum to
-        1, (B, m).
+        The aggregation u, (B, d), and its weights alpha, which sum to 1, (B, m).
 
     Example:
 
@@ -84,7 +81,7 @@ class AttentionalAggregation(ConfigFromSignature):
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.context_regularizer = keras.regularizers.get(context_regularizer)
 
-    def build(self, inputs_shape: Shape, values_shape: Shape | None = None) -> None:
+    def build(self, inputs_shape: Shape) -> None:
         """Creates the weights for inputs of shape (B, m, d)."""
         _, count, dim = inputs_shape
         if self.batch_norm:
@@ -119,22 +116,17 @@ class AttentionalAggregation(ConfigFromSignature):
     def call(
         self,
         inputs: Tensor,
-        values: Tensor | None = None,
         weights: Tensor | None = None,
         present: Tensor | None = None,
         training: bool = False,
     ) -> tuple[Tensor, Tensor]:
         """Returns the aggregation and its weights."""
         if inputs.shape[1] == 1 and present is None:  # an order of 1: nothing to choose from
-            pooled = inputs if values is None else values
-            return ops.squeeze(pooled, 1), ops.ones_like(inputs[:, :, 0])  # (B, d'), (B, 1)
+            return ops.squeeze(inputs, 1), ops.ones_like(inputs[:, :, 0])  # (B, d), (B, 1)
         if weights is None:
             weights = softmax_of_present(self._scores(inputs, training), present)  # (B, m)
-        if values is None:
-            aggregation = ops.matmul(ops.expand_dims(weights, 1), inputs)  # (B, 1, d)
-            return ops.squeeze(aggregation, 1), weights  # (B, d), (B, m)
-        # Few and wide: a sum of products is faster than a matrix product for each record.
-        return ops.sum(ops.expand_dims(weights, -1) * values, axis=1), weights  # (B, d'), (B, m)
+        aggregation = ops.matmul(ops.expand_dims(weights, 1), inputs)  # (B, 1, d)
+        return ops.squeeze(aggregation, 1), weights  # (B, d), (B, m)
 
     def _scores(self, inputs: Tensor, training: bool) -> Tensor:
         if self.batch_norm:
@@ -147,10 +139,10 @@ class AttentionalAggregation(ConfigFromSignature):
             projected = projected * self.gate(inputs)  # (B, m, s)
         return ops.squeeze(ops.matmul(projected, self.context), -1)  # (B, m)
 
-    def compute_output_shape(self, inputs_shape: Shape, values_shape: Shape | None = None) -> Shape:
+    def compute_output_shape(self, inputs_shape: Shape) -> Shape:
         """Returns the shapes of the aggregation and of its weights."""
         batch, count, dim = inputs_shape
-        return (batch, values_shape[-1] if values_shape else dim), (batch, count)
+        return (batch, dim), (batch, count)
 
 
 def softmax_of_present(scores: Tensor, present: Tensor | None) -> Tensor:

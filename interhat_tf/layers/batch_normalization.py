@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from interhat_tf.ops import Tensor, moments_of_present
+from interhat_tf.ops import Tensor, batch_norm, moments_of_present
 
 
 class BatchNormalization(keras.layers.BatchNormalization):
@@ -32,19 +32,30 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def __init__(self, momentum: float = 0.9, epsilon: float = 1e-5, **kwargs: Any):
         super().__init__(momentum=momentum, epsilon=epsilon, **kwargs)
 
+    def call(self, inputs: Tensor, training: bool | None = None, mask: Any = None) -> Tensor:
+        """Returns the inputs normalised, (..., n)."""
+        if mask is not None or not (training and self.trainable):
+            return super().call(inputs, training=training, mask=mask)
+        units = ops.cast(
+            inputs, keras.backend.result_type(inputs.dtype, "float32")
+        )  # as Keras' layer does
+        gamma = self.gamma if self.scale else ops.ones_like(self.moving_mean)
+        beta = self.beta if self.center else ops.zeros_like(self.moving_mean)
+        outputs, mean, variance = batch_norm(
+            ops.reshape(units, (-1, units.shape[-1])),  # (N, n)
+            ops.cast(gamma, units.dtype),
+            ops.cast(beta, units.dtype),
+            tuple(ops.cast(m, units.dtype) for m in (self.moving_mean, self.moving_variance)),
+            self.epsilon,
+        )
+        self.move_towards(mean, variance)
+        return ops.cast(ops.reshape(outputs, ops.shape(inputs)), self.compute_dtype)  # (..., n)
+
     def move_towards(self, mean: Tensor, variance: Tensor) -> None:
         """Moves the moving statistics towards a batch's mean and variance, (n,) each."""
         for moving, of_batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign(self.momentum * moving + (1 - self.momentum) * of_batch)
 
     def _moments(self, inputs: Tensor, mask: Any) -> tuple[Tensor, Tensor]:
-        moving = self.moving_mean, self.moving_variance
-        if mask is not None:
-            return moments_of_present(inputs, mask, moving)
-        of_batch = super()._moments(inputs, mask)
-        found = ops.shape(inputs)[0] > 0
-        mean, variance = (
-            ops.where(found, value, ops.cast(otherwise, value.dtype))
-            for value, otherwise in zip(of_batch, moving, strict=True)
-        )
-        return mean, variance
+        """Returns the mean and the variance of what a mask leaves; without one, `call` does."""
+        return moments_of_present(inputs, mask, (self.moving_mean, self.moving_variance))

@@ -6,6 +6,7 @@ graphs traced under `cpu_kernels`; any other graph may be exported, and gets pla
 """
 
 from interhat_tf.ops.attention import multi_head_attention, multi_head_self_attention
+from interhat_tf.ops.batch_norm import batch_norm
 from interhat_tf.ops.dice import dice
 from interhat_tf.ops.dispatch import Shape, Tensor, cpu_kernels, kernel_serves
 from interhat_tf.ops.dropout import dropout
@@ -19,6 +20,7 @@ __all__ = [
     "Shape",
     "Tensor",
     "augru",
+    "batch_norm",
     "cpu_kernels",
     "dice",
     "dropout",

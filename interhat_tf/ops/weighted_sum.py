@@ -8,11 +8,11 @@ from interhat_tf.ops.dispatch import Tensor, kernel_serves
 
 
 def weighted_sum(weights: Tensor, terms: Sequence[Tensor], training: bool = False) -> Tensor:
-    """Returns sum over i of w_i x_i, (B, m, d).
+    """Returns sum over i of w_i x_i, (B, ...).
 
     Args:
         weights: w, (B, k), or (1, k) for all records alike.
-        terms: x_1 to x_k, (B, m, d) each.
+        terms: x_1 to x_k, (B, ...) each.
         training: Whether the model is being trained. Defaults to `False`.
     """
     of_records = weights.shape[0] != 1
@@ -20,5 +20,7 @@ def weighted_sum(weights: Tensor, terms: Sequence[Tensor], training: bool = Fals
         from interhat_tf import kernels
 
         return kernels.weighted_sum(weights, terms)
-    parts = zip(ops.split(weights, len(terms), axis=1), terms, strict=True)
-    return sum(ops.expand_dims(weight, -1) * term for weight, term in parts)
+    of_terms = ops.split(weights, len(terms), axis=1)  # (B, 1) each
+    column = (-1, *[1] * (len(terms[0].shape) - 1))  # (B, 1, ...)
+    parts = zip(of_terms, terms, strict=True)
+    return sum(ops.reshape(weight, column) * term for weight, term in parts)

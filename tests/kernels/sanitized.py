@@ -24,6 +24,7 @@ TESTS = (
     "hierarchy_test.py",
     "normalized_hierarchy_test.py",
     "augru_test.py",
+    "batch_norm_test.py",
     "dice_test.py",
     "adam_test.py",
     "dropout_test.py",

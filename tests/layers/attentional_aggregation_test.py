@@ -63,14 +63,6 @@ def test_batch_norm_makes_the_weights_independent_of_the_vectors_scale(fields):
     assert np.std(alpha) > 0.05
 
 
-def test_values_are_pooled_with_the_weights_of_the_inputs(fields, rng):
-    layer = make(fields)
-    values = rng.normal(size=(6, 5, 3)).astype("float32")
-    pooled, alpha = layer(fields, values)
-    np.testing.assert_array_equal(alpha, layer(fields)[1])
-    np.testing.assert_allclose(pooled, np.einsum("bm,bmd->bd", alpha, values), atol=1e-5)
-
-
 def test_given_weights_take_the_place_of_its_own(fields):
     layer = make(fields)
     given = np.array([[0.5, 0.5, 0.0, 0.0, 0.0]], "float32")
