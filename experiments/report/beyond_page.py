@@ -70,6 +70,7 @@ def continued_training(summary: Summary) -> Summary:
 def latency(summary: Summary) -> Summary:
     """Returns the calls and the table of `experiments.speed.latency`."""
     columns = {
+        "InterHAt": "{preset}",
         "export": "{export}",
         "records": "{records:,}",
         "p50, ms": lambda row: f"{row['p50'] * 1e3:,.2f}",

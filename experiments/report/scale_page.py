@@ -207,7 +207,7 @@ def serving(latency: Summary | None, server: Summary | None) -> dict[str, Any] |
     lines = []
     if latency:
         lines += [
-            {"what": row["export"], "cores": cores_of(latency), **row}
+            {"what": f"`{row['preset']}`, {row['export']}", "cores": cores_of(latency), **row}
             for row in latency["rows"]
             if row["records"] in (1, 100)
             and row["export"].startswith("ONNX")

@@ -11,10 +11,12 @@ def test_operations_of_a_step(measured, page_of):
 
 
 def test_latency(measured, page_of):
-    row = {"export": "ONNX", "records": 10_000, "p50": 1.5, "p99": 2.5}
+    row = {"preset": "tuned", "export": "ONNX", "records": 10_000, "p50": 1.5, "p99": 2.5}
     summary = {**measured, "size": "criteo", "calls": {"10000": 20}, "rows": [row]}
     text = page_of(latency=summary)
-    assert "| ONNX | 10,000 | 1,500.00 | 2,500.00 |" in text and "20 of 10,000 records" in text
+    assert (
+        "| tuned | ONNX | 10,000 | 1,500.00 | 2,500.00 |" in text and "20 of 10,000 records" in text
+    )
 
 
 def test_forms_of_an_onnx_file(measured, page_of):

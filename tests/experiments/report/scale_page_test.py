@@ -35,13 +35,15 @@ def test_figures_follow_from_the_measurements(results):
     summary["versions"]["machine"] = "2 cores, a machine"
     write_json(results / "preparation.json", summary)
     latency = read_json(results / "latency.json")
-    latency["rows"] = [{"export": "ONNX", "records": 1, "p50": 0.0006, "p99": 1.0}]
+    latency["rows"] = [
+        {"preset": "tuned", "export": "ONNX", "records": 1, "p50": 0.0006, "p99": 1.0}
+    ]
     write_json(results / "latency.json", latency)
     with flagsaver.flagsaver(core_hour_price=0.25):
         text = scale_page.page()
     assert "| 1 | 10.0 | 10.0 | 2.50 |" in text and "| 16 | 0.6 | 10.0 | 2.50 |" in text
     # 60% of 1 / 0.6 ms, on two cores each.
-    assert "| ONNX | 1 | 0.60 | 1,000 | 2 | 100 | 50.00 |" in text
+    assert "| `tuned`, ONNX | 1 | 0.60 | 1,000 | 2 | 100 | 50.00 |" in text
 
 
 def test_rows_are_sent_whatever_the_size_of_the_table():

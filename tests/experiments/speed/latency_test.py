@@ -12,6 +12,7 @@ def test_exports_are_asked_in_turn(study_flags, monkeypatch):
     with flagsaver.flagsaver(size="avazu"):
         latency.main(None)
         rows = read_result("speed/latency.json")["rows"]
-    assert len(rows) == 12 and {row["records"] for row in rows} == {1, 20}
+    assert len(rows) == 24 and {row["preset"] for row in rows} == {"tuned", "released"}
+    assert {row["records"] for row in rows} == {1, 20}
     assert len({row["export"] for row in rows}) == 6
     assert all(0 < row["p50"] <= row["p99"] for row in rows)
