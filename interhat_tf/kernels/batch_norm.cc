@@ -20,13 +20,13 @@ using interhat::add_up;
 using interhat::Arena;
 using interhat::floats_of;
 using interhat::kTogether;
+using interhat::Normalized;
 using interhat::OpKernel;
 using interhat::OpKernelConstruction;
 using interhat::OpKernelContext;
 using interhat::Row;
 using interhat::Rows;
 using interhat::shape_of;
-using interhat::Tensor;
 using interhat::TensorShape;
 using interhat::Vector;
 
@@ -147,21 +147,14 @@ class BatchNorm : public BatchNormOp {
   void Compute(OpKernelContext* context) override {
     Rows rows;
     OP_REQUIRES_OK(context, find_rows(context, &rows));
-    Tensor *outputs, *means, *variances;
-    OP_REQUIRES_OK(context, context->allocate_output(0, shape_of(context, kUnits), &outputs));
-    OP_REQUIRES_OK(context, context->allocate_output(1, shape_of(context, kMean), &means));
-    OP_REQUIRES_OK(context, context->allocate_output(2, shape_of(context, kMean), &variances));
-    float *mean = means->flat<float>().data(), *variance = variances->flat<float>().data();
-    interhat::write_moments(context, rows, floats_of(context, kMean),
-                            floats_of(context, kVariance), mean, variance);
-    const std::vector<float> scale = scale_of(context, variance);
+    Normalized to;
+    OP_REQUIRES_OK(context, to.allocate(context));
+    interhat::write_moments(context, rows, to);
+    const std::vector<float> scale = scale_of(context, to.variance);
     const float* const beta = floats_of(context, kBeta);
-    float* const to = outputs->flat<float>().data();
-    interhat::shard_parts(context, rows.count, interhat::parts_of(context, rows.count),
-                          [&](int64_t, int64_t first, int64_t last) {
-                            interhat::run<Forward>(rows, mean, scale.data(), beta, to, first,
-                                                   last);
-                          });
+    interhat::for_parts(context, rows, [&](int64_t first, int64_t last) {
+      interhat::run<Forward>(rows, to.mean, scale.data(), beta, to.outputs, first, last);
+    });
   }
 };
 
@@ -193,21 +186,12 @@ class BatchNormGradient : public BatchNormOp {
       of_variance[n] = sums.of_scale[n] / count / with_epsilon;
     }
     const std::vector<float> scale = scale_of(context, variance);
-    interhat::shard_parts(context, rows.count, interhat::parts_of(context, rows.count),
-                          [&](int64_t, int64_t first, int64_t last) {
-                            interhat::run<Backward>(rows, mean, scale.data(), of_mean.data(),
-                                                    of_variance.data(), gradient, out[kUnits],
-                                                    first, last);
-                          });
+    interhat::for_parts(context, rows, [&](int64_t first, int64_t last) {
+      interhat::run<Backward>(rows, mean, scale.data(), of_mean.data(), of_variance.data(),
+                              gradient, out[kUnits], first, last);
+    });
   }
 };
-
-absl::Status result_shapes(tensorflow::shape_inference::InferenceContext* context) {
-  context->set_output(0, context->input(kUnits));
-  context->set_output(1, context->input(kMean));
-  context->set_output(2, context->input(kVariance));
-  return absl::OkStatus();
-}
 
 }  // namespace
 
@@ -221,7 +205,7 @@ REGISTER_OP("InterhatBatchNorm")
     .Output("outputs: float")
     .Output("mean: float")
     .Output("variance: float")
-    .SetShapeFn(result_shapes);
+    .SetShapeFn(Normalized::shapes);
 REGISTER_KERNEL_BUILDER(Name("InterhatBatchNorm").Device(tensorflow::DEVICE_CPU), BatchNorm);
 
 REGISTER_OP("InterhatBatchNormGradient")

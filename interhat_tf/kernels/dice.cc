@@ -20,6 +20,7 @@ using interhat::add_up;
 using interhat::Arena;
 using interhat::floats_of;
 using interhat::kTogether;
+using interhat::Normalized;
 using interhat::OpKernel;
 using interhat::OpKernelConstruction;
 using interhat::OpKernelContext;
@@ -27,7 +28,6 @@ using interhat::Row;
 using interhat::Rows;
 using interhat::shape_of;
 using interhat::sigmoid;
-using interhat::Tensor;
 using interhat::TensorShape;
 using interhat::Vector;
 
@@ -192,19 +192,13 @@ class Dice : public DiceOp {
   void Compute(OpKernelContext* context) override {
     Problem problem;
     OP_REQUIRES_OK(context, find_problem(context, &problem));
-    Tensor *outputs, *means, *variances;
-    OP_REQUIRES_OK(context, context->allocate_output(0, shape_of(context, kUnits), &outputs));
-    OP_REQUIRES_OK(context, context->allocate_output(1, shape_of(context, kMean), &means));
-    OP_REQUIRES_OK(context, context->allocate_output(2, shape_of(context, kMean), &variances));
-    float *mean = means->flat<float>().data(), *variance = variances->flat<float>().data();
-    interhat::write_moments(context, problem.rows, problem.mean, problem.variance, mean, variance);
-    problem.mean = mean, problem.variance = variance;
-    float* const to = outputs->flat<float>().data();
-    const int64_t count = problem.rows.count;
-    interhat::shard_parts(context, count, interhat::parts_of(context, count),
-                          [&](int64_t, int64_t first, int64_t last) {
-                            interhat::run<Forward>(problem, to, first, last);
-                          });
+    Normalized to;
+    OP_REQUIRES_OK(context, to.allocate(context));
+    interhat::write_moments(context, problem.rows, to);
+    problem.mean = to.mean, problem.variance = to.variance;
+    interhat::for_parts(context, problem.rows, [&](int64_t first, int64_t last) {
+      interhat::run<Forward>(problem, to.outputs, first, last);
+    });
   }
 };
 
@@ -233,20 +227,12 @@ class DiceGradient : public DiceOp {
       of_variance[n] = sums.of_scale[n] / std::max(found, 1.0) /
                        (static_cast<double>(problem.variance[n]) + problem.epsilon);
     }
-    interhat::shard_parts(context, rows.count, interhat::parts_of(context, rows.count),
-                          [&](int64_t, int64_t first, int64_t last) {
-                            interhat::run<Backward>(problem, gradient, of_mean.data(),
-                                                    of_variance.data(), out[kUnits], first, last);
-                          });
+    interhat::for_parts(context, rows, [&](int64_t first, int64_t last) {
+      interhat::run<Backward>(problem, gradient, of_mean.data(), of_variance.data(), out[kUnits],
+                              first, last);
+    });
   }
 };
-
-absl::Status result_shapes(tensorflow::shape_inference::InferenceContext* context) {
-  context->set_output(0, context->input(kUnits));
-  context->set_output(1, context->input(kMean));
-  context->set_output(2, context->input(kVariance));
-  return absl::OkStatus();
-}
 
 }  // namespace
 
@@ -260,7 +246,7 @@ REGISTER_OP("InterhatDice")
     .Output("outputs: float")
     .Output("mean: float")
     .Output("variance: float")
-    .SetShapeFn(result_shapes);
+    .SetShapeFn(Normalized::shapes);
 REGISTER_KERNEL_BUILDER(Name("InterhatDice").Device(tensorflow::DEVICE_CPU), Dice);
 
 REGISTER_OP("InterhatDiceGradient")

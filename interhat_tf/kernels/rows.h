@@ -92,6 +92,13 @@ struct TakeMoments {
   }
 };
 
+// Runs `work` for parts of the rows, given their first and the one after the last.
+template <typename Work>
+void for_parts(OpKernelContext* context, const Rows& rows, const Work& work) {
+  shard_parts(context, rows.count, parts_of(context, rows.count),
+              [&](int64_t, int64_t first, int64_t last) { work(first, last); });
+}
+
 // Runs `work` for each part of the rows, and adds up what the parts have found: in order, so that
 // results can be repeated. What is found has the width of a row, and `add`.
 template <typename Found, typename Work>
@@ -106,18 +113,39 @@ Found over_parts(OpKernelContext* context, const Rows& rows, const Work& work) {
   return all;
 }
 
+// Of an operation whose first input are the rows, and whose fourth and fifth are moving means and
+// variances: its results, of the shapes of the rows, of means and of variances.
+struct Normalized {
+  float *outputs, *mean, *variance;
+
+  absl::Status allocate(OpKernelContext* context) {
+    float** const arrays[] = {&outputs, &mean, &variance};
+    for (int i = 0; i < 3; i++) {
+      Tensor* output;
+      TF_RETURN_IF_ERROR(context->allocate_output(i, shape_of(context, i ? 3 : 0), &output));
+      *arrays[i] = output->flat<float>().data();
+    }
+    return absl::OkStatus();
+  }
+
+  static absl::Status shapes(tensorflow::shape_inference::InferenceContext* context) {
+    for (int i = 0; i < 3; i++) context->set_output(i, context->input(i ? 3 : 0));
+    return absl::OkStatus();
+  }
+};
+
 // Writes the means and variances, (n,) each, of the rows that are present; without any, the
-// others that are given.
-inline void write_moments(OpKernelContext* context, const Rows& rows, const float* mean_otherwise,
-                          const float* variance_otherwise, float* mean, float* variance) {
+// moving ones.
+inline void write_moments(OpKernelContext* context, const Rows& rows, const Normalized& to) {
   const Moments moments =
       over_parts<Moments>(context, rows, [&](Moments* to, int64_t first, int64_t last) {
         run<TakeMoments>(rows, to, first, last);
       });
+  const float *const mean = floats_of(context, 3), *const variance = floats_of(context, 4);
   for (int n = 0; n < rows.width; n++) {
     const bool found = moments.records > 0;
-    mean[n] = found ? moments.mean[n] : mean_otherwise[n];
-    variance[n] = found ? moments.deviations[n] / moments.records : variance_otherwise[n];
+    to.mean[n] = found ? moments.mean[n] : mean[n];
+    to.variance[n] = found ? moments.deviations[n] / moments.records : variance[n];
   }
 }
 
