@@ -120,7 +120,7 @@ def open_data() -> tuple[PreparedDataset, dict[str, str], list[Predict]]:
         return data, {}, [functools.partial(predict_logits, data=data, split=s) for s in splits]
     log, _ = studies.generated()
     folder = pathlib.Path(DATA_DIR.value)
-    name = f"{result_name()}_{studies.GENERATE.value}"
+    name = result_name()
     paths = [log.parent / f"{part}.tsv" for part in (name, "fitted_to", "tested_on")]
     thin_out(log, paths, KEPT.value)
     data = prepare_own(paths[0], name, folder)

@@ -79,9 +79,12 @@ def dataset_name() -> str:
 
 
 def result_name() -> str:
-    """Returns what results call the data set: its name, and its config but for Frappe's first."""
+    """Returns what results call the data set: its name, and its config but for Frappe's first.
+
+    A generated log of another number of rows is another data set.
+    """
     name, _, config = DATASET.value.partition("/")
-    generated = "generated" if GENERATE.value else ""
+    generated = f"generated_{GENERATE.value}" if GENERATE.value else ""
     return "_".join(filter(None, (name, config.removeprefix("nfm"), generated)))
 
 
@@ -139,9 +142,13 @@ def train_rows(runs: Mapping[Hashable, Sequence[Run]]) -> dict[Hashable, dict[st
 
 
 def study_record(data: PreparedDataset) -> dict[str, Any]:
-    """Returns what every summary starts with: the data, and the record of `results.record`."""
+    """Returns what every summary starts with: the data, and the record of `results.record`.
+
+    With a generated log `best` has the best possible AUC and logloss.
+    """
     note = f"a generated log of {GENERATE.value:,} rows" if GENERATE.value else NOTE.value
-    return {"data": {"set": data.name, "note": note, "statistics": data.statistics}, **record()}
+    found = {"data": {"set": data.name, "note": note, "statistics": data.statistics}, **record()}
+    return {**found, "best": generated()[1]["best"]} if GENERATE.value else found
 
 
 def summarise(reports: Sequence[Report]) -> dict[str, Any]:

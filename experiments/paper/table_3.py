@@ -34,7 +34,7 @@ from experiments.common.search import Setting, Space, draw, edges, outward, size
 from experiments.common.search_spaces import contenders, search_space
 from experiments.common.seed_flags import SEEDS, WORKERS
 from experiments.common.statistics import mean_and_std
-from experiments.common.studies import GENERATE, dataset_name, run_flags
+from experiments.common.studies import dataset_name, run_flags
 from experiments.common.table_3_files import MEMORISATION, REFERENCE, Record, file_name
 from experiments.paper.memorisation_baseline import memorisation_baseline
 from interhat_tf.input_pipeline.dataset import PreparedDataset
@@ -89,8 +89,6 @@ def study(name: str, data: PreparedDataset) -> None:
     record = None if REDO.value else read_row(name)
     if record is None or record.get("asked") != asked:
         of_data = studies.study_record(data)
-        if GENERATE.value:
-            of_data["best"] = studies.generated()[1]["best"]
         record = {"name": name, "asked": asked, **of_data, **known_of(record, asked)}
     if "setting" not in record:
         record |= search(record)

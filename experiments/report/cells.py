@@ -69,7 +69,9 @@ def title_of(name: str) -> str:
         "movielens_ctr_history": "MovieLens, with the movies that a user liked before",
         "movielens_ctr_no_history": "MovieLens, the same ratings without what came before",
     }
-    return titles.get(name, name.replace("_", " ").capitalize())
+    name, _, rows = name.partition("_generated_")
+    generated = f", generated, {int(rows):,} rows" if rows else ""
+    return f"{titles.get(name, name.replace('_', ' ').capitalize())}{generated}"
 
 
 def data_of(summary: Summary) -> str:

@@ -18,7 +18,7 @@ def write_criteo_avazu_page(folder: pathlib.Path, summary: Summary) -> None:
     training = summary["config"]["training"]
     given = f"ROWS={truth['rows']}" if truth else f"{name.upper()}={summary['log']}"
     heatmap = (folder / "attention.png").read_bytes()
-    compared = compared_models(f"{name}_generated" if truth else name, summary)
+    compared = compared_models(f"{name}_generated_{truth['rows']}" if truth else name, summary)
     page = fill(
         "criteo_avazu.md",
         name=name.capitalize(),

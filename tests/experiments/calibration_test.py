@@ -28,7 +28,9 @@ def test_too_many_predicted_clicks_are_mended(study_flags, runs_in_process):
     given = {"dataset": "criteo", "generate": 24_000, "kept_negatives": 0.3, "epochs": 6}
     with flagsaver.flagsaver(**given, seeds=[1]):
         calibration.main(None)
-    summary = read_json(study_flags / "results/calibration/criteo_generated_negatives_30.json")
+    summary = read_json(
+        study_flags / "results/calibration/criteo_generated_24000_negatives_30.json"
+    )
     assert summary["rates"]["train"] > 2 * summary["rates"]["test"]
     rows = {row["way"]: row for row in summary["rows"]}
     assert rows["none"]["ratio"]["mean"] > 1.5
@@ -38,6 +40,6 @@ def test_too_many_predicted_clicks_are_mended(study_flags, runs_in_process):
         {"calibration": [summary]}, verdict="", at_a_glance="", table_1="", sensitivity=[]
     )
     text = " ".join(str(block) for block in blocks)
-    assert "Criteo generated, 30% of the negatives trained on" in text
+    assert "Criteo, generated, 24,000 rows, 30% of the negatives trained on" in text
     assert "the model's own" in text and "`tuned`, 1 seed, at most 6 epochs; its" in text
     assert "experiments.calibration --dataset=NAME --epochs=6`" in text

@@ -35,8 +35,10 @@ def test_a_generated_log_is_prepared_in_a_folder_of_its_own(study_flags, capsys)
         log = study_flags / "prepared/logs/criteo-5000/train.txt"
         folder = f"{study_flags}/prepared/criteo-{log.stat().st_size}"
         assert run_flags("fm", seed=1)["data_dir"] == folder
-        assert summary_of("figure_3") == "figure_3/criteo_generated/summary.json"
-        assert study_record(data)["data"]["note"] == "a generated log of 5,000 rows"
+        assert summary_of("figure_3") == "figure_3/criteo_generated_5000/summary.json"
+        record = study_record(data)
+        assert record["data"]["note"] == "a generated log of 5,000 rows"
+        assert 0.5 < record["best"]["auc"] < 1
     with flagsaver.flagsaver(generate=10), pytest.raises(ValueError, match="logs of criteo, avazu"):
         open_data()
 

@@ -6,7 +6,7 @@ import pytest
 def row(*aucs, **more):
     mean = {"mean": sum(aucs) / len(aucs), "std": 0.01}
     runs = [{"seed": n, "validation": {"auc": auc}, **more} for n, auc in enumerate(aucs)]
-    return {"validation": {"auc": mean, "logloss": mean}, "runs": runs}
+    return {"flags": {}, "validation": {"auc": mean, "logloss": mean}, "runs": runs}
 
 
 @pytest.fixture
@@ -21,6 +21,18 @@ def test_each_change_is_a_line(page_of, summary, name):
     assert "| preset | 0.9700 ± 0.0100 | 0.9700 ± 0.0100 | 0.0020 ± 0.0000 | 0, 1 |" in text
     assert "| deepfm | 0.9900 ± 0.0100 | 0.9900 ± 0.0100 | – | 0 |" in text
     assert "`criteo`, a log" in text and "dead" not in text
+
+
+def test_the_way_from_lr_is_said_where_the_best_is_known(page_of, summary):
+    rows = {"preset": row(0.79), "deepfm": row(0.7), "lr": row(0.6), "lr, penalty 0.1": row(0.5)}
+    for name, of_row in rows.items():
+        of_row["flags"] = {"model": "lr"} if name.startswith("lr") else {}
+    text = page_of(tuned={**summary, "changes": rows, "best": {"auc": 0.8}})
+    assert "The best possible AUC is 0.8000." in text
+    assert "| preset | 0.7900 ± 0.0100 | 0.7900 ± 0.0100 | – | 0 | 95.0% |" in text
+    assert "| lr, penalty 0.1 | 0.5000 ± 0.0100 | 0.5000 ± 0.0100 | – | 0 | -50.0% |" in text
+    text = page_of(tuned={**summary, "changes": {"preset": rows["preset"]}, "best": {"auc": 0.8}})
+    assert "way from LR" not in text
 
 
 def test_dead_units_of_each_seed(page_of, summary):

@@ -21,9 +21,9 @@ def test_models_of_the_same_log_are_named(summary):
     write("criteo/dnn", STATISTICS)
     write("criteo/lr", STATISTICS)
     assert compared_models("criteo", summary) == "LR, DNN"
-    assert compared_models("criteo_generated", summary) == ""
+    assert compared_models("criteo_generated_50", summary) == ""
 
 
 def test_models_of_a_log_of_another_size_are_not(summary):
-    write("criteo_generated/lr", {"records": 50})
-    assert compared_models("criteo_generated", summary) == ""
+    write("criteo_generated_50/lr", {"records": 50})
+    assert compared_models("criteo_generated_50", summary) == ""

@@ -20,7 +20,7 @@ def test_the_changes_that_are_tried(study_flags, fake_runs, fake_data):
     assert rows["penalty 37"]["flags"] == {"embedding_l2": pytest.approx(10 * penalty)}
     assert all(run["test"] is False for run in fake_runs.asked)
     models = [run["model"] for run in fake_runs.asked]
-    assert models.count("deepfm") == 1 and set(models) == {"deepfm", "interhat"}
+    assert models.count("deepfm") == 1 and set(models) == {"deepfm", "interhat", "lr"}
 
 
 def test_a_data_set_without_a_search_tries_deepfm_with_other_penalties(
