@@ -110,8 +110,8 @@ def peers(steps: list[Summary]) -> list[Summary]:
         {
             "title": title(peer),
             "versions": ", ".join(f"{name} {text}" for name, text in peer["versions"].items()),
-            "times": ", ".join(
-                f"{title(row)} {spread(times_as_fast(row, peer), 1)}" for row in ours
+            "times": "; ".join(
+                f"{title(row)}: {spread(times_as_fast(row, peer), 1)}" for row in ours
             ),
         }
         for peer in steps

@@ -38,8 +38,8 @@ def test_pytorch_stands_beside_ours(grid_of, page_of):
     limits = {"flops": 8.192e9, "bytes": 2.048e6}
     text = page_of(models=grid_of(of, rows, ceilings=limits, input=read))
     assert "| FuxiCTR's InterHAt, PyTorch | 2,048 | – | – | – | – | – | – | – |" in text
-    times = "InterHAt, released 2.5 ± 0.7."
-    assert f"- FuxiCTR's InterHAt, PyTorch (torch 2.1, fuxictr 3): {times}" in text
+    times = "InterHAt, released: 2.5 ± 0.7."
+    assert f"- FuxiCTR's InterHAt, PyTorch (torch 2.1, fuxictr 3) – {times}" in text
     assert "--sizes=criteo --pytorch_python=PYTHON --fuxictr_zoo=FOLDER`" in text
 
 
