@@ -42,13 +42,14 @@ def try_changes(
     if unknown := set(names) - set(changes):
         raise ValueError(f"--change: {', '.join(sorted(unknown))}: not of {', '.join(changes)}")
     data, path = studies.open_data(), studies.summary_of(experiment)
+    best = studies.best_possible(data)
     for name in names:
         runs = studies.runs_of(**{**form, **changes[name], "test": False})
         reports = studies.train_all({name: runs})[name]
         row = {"flags": changes[name], **_row(reports, [look(run) for run in runs])}
         rows = {**((read_result(path) or {}).get("changes", {})), name: row}
         in_order = {key: rows[key] for key in changes if key in rows}
-        summary = {**studies.study_record(data), "form": form, "changes": in_order}
+        summary = {**studies.study_record(data), **best, "form": form, "changes": in_order}
         write_result(path, summary)
         _print(name, row)
 

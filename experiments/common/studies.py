@@ -18,6 +18,7 @@ from experiments.common.running import train_runs
 from experiments.common.seed_flags import SEEDS, WORKERS
 from experiments.common.statistics import METRICS, mean_and_std
 from experiments.generated_logs.generator import generate_once
+from experiments.generated_logs.truth import best_of_split
 from interhat_tf.input_pipeline.catalog import prepared_dataset
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 
@@ -142,13 +143,20 @@ def train_rows(runs: Mapping[Hashable, Sequence[Run]]) -> dict[Hashable, dict[st
 
 
 def study_record(data: PreparedDataset) -> dict[str, Any]:
-    """Returns what every summary starts with: the data, and the record of `results.record`.
-
-    With a generated log `best` has the best possible AUC and logloss.
-    """
+    """Returns what every summary starts with: the data, and the record of `results.record`."""
     note = f"a generated log of {GENERATE.value:,} rows" if GENERATE.value else NOTE.value
-    found = {"data": {"set": data.name, "note": note, "statistics": data.statistics}, **record()}
-    return {**found, "best": generated()[1]["best"]} if GENERATE.value else found
+    return {"data": {"set": data.name, "note": note, "statistics": data.statistics}, **record()}
+
+
+def best_possible(data: PreparedDataset) -> dict[str, dict[str, dict[str, float]]]:
+    """Returns `best`, the best possible AUC and logloss on each split of a generated log.
+
+    Of another log nothing is known.
+    """
+    if not GENERATE.value:
+        return {}
+    truth = generated()[1]
+    return {"best": {split: best_of_split(data, truth, split) for split in ("validation", "test")}}
 
 
 def summarise(reports: Sequence[Report]) -> dict[str, Any]:

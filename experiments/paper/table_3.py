@@ -88,7 +88,7 @@ def study(name: str, data: PreparedDataset) -> None:
     asked = asked_of(name, data)
     record = None if REDO.value else read_row(name)
     if record is None or record.get("asked") != asked:
-        of_data = studies.study_record(data)
+        of_data = {**studies.study_record(data), **studies.best_possible(data)}
         record = {"name": name, "asked": asked, **of_data, **known_of(record, asked)}
     if "setting" not in record:
         record |= search(record)

@@ -37,5 +37,5 @@ def way_of(summary: Summary) -> Cell | None:
     def auc_of(row):
         return row["validation"]["auc"]["mean"]
 
-    first, best = max(map(auc_of, lr)), summary["best"]["auc"]
+    first, best = max(map(auc_of, lr)), summary["best"]["validation"]["auc"]
     return lambda row: f"{(auc_of(row) - first) / (best - first):.1%}"

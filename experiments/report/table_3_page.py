@@ -48,7 +48,7 @@ def table_3(summary: Summary) -> Summary:
         "sample": sample_note(name, summary["data"]["statistics"]),
         "scores": scores(summary, rows, public),
         "of_target": leads_of_target(summary, rows),
-        "best": [summary["best"]] if summary["best"] else [],
+        "best": [summary["best"]["test"]] if summary["best"] else [],
         "earlier": earlier_study(summary),
         "more_seeds": len({len(row["seeds"]) for row in rows}) > 1,
         "as_printed": any(not record["trials"] for record in summary["records"].values()),
@@ -139,7 +139,7 @@ def validation(row: Summary) -> str:
 
 def way_of(summary: Summary) -> Callable[[Summary], str]:
     """Returns the cells of how far a row's AUC is from LR's to the best possible one."""
-    first, best = summary["models"]["lr"]["test"]["auc"]["mean"], summary["best"]["auc"]
+    first, best = summary["models"]["lr"]["test"]["auc"]["mean"], summary["best"]["test"]["auc"]
     return lambda row: f"{(row['test']['auc']['mean'] - first) / (best - first):.1%}"
 
 

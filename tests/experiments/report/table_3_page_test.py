@@ -158,7 +158,7 @@ def test_a_trial_that_failed_is_on_the_page(write):
 
 def test_on_a_generated_log_the_best_possible_is_known(write):
     for name, auc in (("lr", 0.7), ("fm", 0.75), ("interhat", 0.798)):
-        write(name, auc, dataset="criteo_generated", best={"auc": 0.8, "logloss": 0.4})
+        write(name, auc, dataset="criteo_generated", best={"test": {"auc": 0.8, "logloss": 0.4}})
     found = table_3(read_table_3("criteo_generated"))
     assert column(found["scores"], "of the way") == ["98.0%", "50.0%", "0.0%"]
     assert found["best"] == [{"auc": 0.8, "logloss": 0.4}]
