@@ -16,7 +16,7 @@ BATCH_SIZE = 8192
 def best_of_split(data: PreparedDataset, truth: Mapping[str, Any], split: str) -> dict[str, float]:
     """Returns `auc` and `logloss` of the true probabilities on the clicks of a split.
 
-    A value that was too rare for the vocabulary counts as one of level 0.
+    A value that was too rare for the vocabulary has level 0, in the middle of the others.
 
     Args:
         data: The prepared set.
