@@ -36,9 +36,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
         """Returns the inputs normalised, (..., n)."""
         if mask is not None or not (training and self.trainable):
             return super().call(inputs, training=training, mask=mask)
-        units = ops.cast(
-            inputs, keras.backend.result_type(inputs.dtype, "float32")
-        )  # as Keras' layer does
+        # As Keras' layer does, in single precision at least.
+        units = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))  # (..., n)
         gamma = self.gamma if self.scale else ops.ones_like(self.moving_mean)
         beta = self.beta if self.center else ops.zeros_like(self.moving_mean)
         outputs, mean, variance = batch_norm(
