@@ -261,11 +261,13 @@ class InterHAt(PresetModel):
         """Returns u_f, (B, d) or (B, d'), and alpha_f, (B, k)  (Equations 4 and 5)."""
         if not self.field_values:
             return self.order_aggregation(pooled.orders, weights, training=training)
-        _, alpha_f = self.order_aggregation(pooled.orders, weights, training=training)
         if self.shared_values:
+            _, alpha_f = self.order_aggregation(pooled.orders, weights, training=training)
             total = weighted_sum(alpha_f, pooled.terms, training)  # (B, m, d)
             return self.field_values[0](total), alpha_f
+        # Before the weights: layers draw their first weights in the order of their first calls.
         values = [of_order(t) for of_order, t in zip(self.field_values, pooled.terms, strict=True)]
+        _, alpha_f = self.order_aggregation(pooled.orders, weights, training=training)
         return weighted_sum(alpha_f, values, training), alpha_f  # (B, d'), (B, k)
 
     def _attend(
