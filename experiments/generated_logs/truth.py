@@ -24,17 +24,18 @@ def best_of_split(data: PreparedDataset, truth: Mapping[str, Any], split: str) -
         split: Name of the split.
     """
     columns = {field.name: i for i, field in enumerate(data.schema.categorical)}
-    terms = [
-        (term["strength"], [(columns[n], levels_of(data, n, term["levels"][n])) for n in names])
+    levels = {
+        name: levels_of(data, name, of_values)
         for term in truth["terms"]
-        for names in [term["fields"]]
-    ]
+        for name, of_values in term["levels"].items()
+    }
     labels, logits = [], []
     for inputs, clicks in data.evaluation_batches(split, BATCH_SIZE):
         ids = np.asarray(inputs[CATEGORICAL])  # (B, C)
         logit = np.full(len(ids), truth["intercept"])
-        for strength, fields in terms:
-            logit += strength * np.prod([levels[ids[:, i]] for i, levels in fields], axis=0)
+        for term in truth["terms"]:
+            of_fields = [levels[name][ids[:, columns[name]]] for name in term["fields"]]
+            logit += term["strength"] * np.prod(of_fields, axis=0)
         labels.append(clicks)
         logits.append(logit)
     arrays = np.concatenate(labels), np.concatenate(logits)

@@ -74,6 +74,12 @@ def title_of(name: str) -> str:
     return f"{titles.get(name, name.replace('_', ' ').capitalize())}{generated}"
 
 
+def way_of(summary: Summary, split: str, first: float) -> Cell:
+    """Returns the cells of how far a row's AUC on a split is from a first to the best possible."""
+    best = summary["best"][split]["auc"]
+    return lambda row: f"{(row[split]['auc']['mean'] - first) / (best - first):.1%}"
+
+
 def data_of(summary: Summary) -> str:
     """Returns what a summary was measured on: the data set, and a note on it if there is one."""
     note = summary["data"].get("note")

@@ -1,7 +1,7 @@
 """What the page says of a form and one change at a time, on validation."""
 
 from experiments.common.markdown import spread
-from experiments.report.cells import Cell, Summary, attention_worth, named, table
+from experiments.report.cells import Summary, attention_worth, named, table, way_of
 
 
 def changes(summary: Summary) -> Summary:
@@ -14,8 +14,10 @@ def changes(summary: Summary) -> Summary:
         "attention's worth, AUC": attention_worth,
         "seeds": lambda row: ", ".join(str(run["seed"]) for run in row["runs"]),
     }
-    if way := way_of(summary):
-        columns["way from LR to the best possible"] = way
+    of_lr = [row for row in rows if row["flags"].get("model") == "lr"]
+    if "best" in summary and of_lr:
+        first = max(row["validation"]["auc"]["mean"] for row in of_lr)
+        columns["way from LR to the best possible"] = way_of(summary, "validation", first)
     if "units" in rows[0]["runs"][0]:  # of `experiments.robustness.seeds`
         columns |= {
             "AUC of each": lambda row: ", ".join(
@@ -26,16 +28,3 @@ def changes(summary: Summary) -> Summary:
             ),
         }
     return {"rows": table(columns, rows)}
-
-
-def way_of(summary: Summary) -> Cell | None:
-    """Returns the cells of how far a row's AUC is from the best LR's to the best possible one."""
-    lr = [row for row in summary["changes"].values() if row["flags"].get("model") == "lr"]
-    if "best" not in summary or not lr:
-        return None
-
-    def auc_of(row):
-        return row["validation"]["auc"]["mean"]
-
-    first, best = max(map(auc_of, lr)), summary["best"]["validation"]["auc"]
-    return lambda row: f"{(auc_of(row) - first) / (best - first):.1%}"

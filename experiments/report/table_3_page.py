@@ -1,7 +1,5 @@
 """What the page says of Table 3, and on what Frappe's train negatives change of it."""
 
-from collections.abc import Callable
-
 from experiments.common.markdown import interval, pair, spread
 from experiments.common.published import (
     CONTENDERS,
@@ -25,6 +23,7 @@ from experiments.report.cells import (
     named,
     table,
     title_of,
+    way_of,
 )
 
 ROW_TITLES = Titles({**CONTENDERS, REFERENCE: f"**{CONTENDERS[REFERENCE]}**"})
@@ -78,7 +77,8 @@ def scores(summary: Summary, rows: list[Summary], public: Summary) -> Table:
     known = {"paper's": papers, "public": public}
     columns = {title: cell for title, cell in columns.items() if known.get(title, True)}
     if summary["best"] and "lr" in summary["models"]:
-        columns["of the way"] = way_of(summary)
+        first = summary["models"]["lr"]["test"]["auc"]["mean"]
+        columns["of the way"] = way_of(summary, "test", first)
     found = table(columns, rows)
     if memory := summary[MEMORISATION]:
         cells = {
@@ -135,12 +135,6 @@ def auc_within(rows: list[Summary]) -> dict[str, Cell]:
 def validation(row: Summary) -> str:
     """Returns the means on validation of AUC and logloss."""
     return pair([row["validation"][metric]["mean"] for metric in ("auc", "logloss")])
-
-
-def way_of(summary: Summary) -> Callable[[Summary], str]:
-    """Returns the cells of how far a row's AUC is from LR's to the best possible one."""
-    first, best = summary["models"]["lr"]["test"]["auc"]["mean"], summary["best"]["test"]["auc"]
-    return lambda row: f"{(row['test']['auc']['mean'] - first) / (best - first):.1%}"
 
 
 def against_public(summary: Summary, public: dict) -> str:

@@ -23,10 +23,9 @@ from experiments.common.markdown import markdown_table
 from experiments.common.results import record, write_result
 from experiments.common.running import run_program
 from experiments.common.statistics import mean_and_std
-from experiments.speed import pytorch_process
 from experiments.speed.paper_sizes import log_uniform
 from experiments.speed.processes import ROUNDS
-from experiments.speed.pytorch_process import pytorch_model
+from experiments.speed.pytorch_process import PYTHON, pytorch_model
 from experiments.speed.timed_cases import Training
 from interhat_tf import Field, Schema
 from interhat_tf.models import MODELS
@@ -63,7 +62,7 @@ def main(_):
     arrays = made_up(np.random.default_rng(0), BATCH.value)
     with contextlib.ExitStack() as stack:
         contestants = {name: of_model(name, arrays) for name in CONTESTANTS}
-        if pytorch_process.PYTHON.value:
+        if PYTHON.value:
             peer = stack.enter_context(pytorch_model("din", arrays, PEERS_ARGUMENTS, threads=1))
             contestants[PEER] = lambda steps: peer.train(steps).processor
         for train in contestants.values():

@@ -89,18 +89,6 @@ def step_of(model):
     return step
 
 
-def din(**arguments):
-    """Returns DIN and its step."""
-    model = DIN(**arguments)
-    return model, step_of(model)
-
-
-def deepfm(**arguments):
-    """Returns DeepFM and its step."""
-    model = DeepFM(**arguments)
-    return model, step_of(model)
-
-
 def interhat(zoo, sizes, **arguments):
     """Returns the InterHAt of FuxiCTR's model zoo and the step of its `fit`.
 
@@ -137,9 +125,11 @@ def main():
         tensors = {kind: torch.from_numpy(arrays[kind]) for kind in arrays}
     labels = tensors.pop("labels")  # (batches, B)
     batches = list(zip(*tensors.values(), strict=True))
-    model, step = {"din": din, "deepfm": deepfm, "interhat": interhat}[name](
-        **settings["arguments"]
-    )
+    if name == "interhat":
+        model, step = interhat(**settings["arguments"])
+    else:
+        model = {"din": DIN, "deepfm": DeepFM}[name](**settings["arguments"])
+        step = step_of(model)
     parameters = sum(weights.numel() for weights in model.parameters())
     versions = {package: importlib.metadata.version(package) for package in ("torch", "fuxictr")}
     print(json.dumps({"parameters": parameters, "versions": versions}), flush=True)

@@ -48,35 +48,23 @@ class _Timed(NamedTuple):
 
 
 def _ready(cases: list[Case], stack: contextlib.ExitStack) -> list[_Timed]:
-    """Makes cases ready, each in its process."""
-    processes, found = _Processes(stack), []
+    """Makes cases ready, each in its process.
+
+    TensorFlow's cases share one if they settle the same for a process: whether there are CPU
+    kernels, and how TensorFlow uses its threads.
+    """
+    started: dict[tuple[bool, bool], Callable[..., Any]] = {}
+    found = []
     for number, case in enumerate(cases):
         if case.code == "pytorch":
             found.append(_Timed(*stack.enter_context(pytorch_case(case))))
-        else:
-            process = processes.of(case)
-            facts = process(prepare, number, case)
-            found.append(_Timed(facts, functools.partial(process, time_case, number)))
-    return found
-
-
-class _Processes:
-    """The processes of TensorFlow's cases: one for those that settle the same for a process.
-
-    That is whether there are CPU kernels, and how TensorFlow uses its threads.
-    """
-
-    def __init__(self, stack: contextlib.ExitStack):
-        self._stack = stack
-        self._started: dict[tuple[bool, bool], Callable[..., Any]] = {}
-
-    def of(self, case: Case) -> Callable[..., Any]:
-        """Returns the process of a case, and starts it if it is the first there."""
+            continue
         kind = (case.code == "tensorflow", bool(case.microbatch))
-        if kind not in self._started:
+        if kind not in started:
             environment = {kernels.SWITCH: "0"} if case.code == "tensorflow" else {}
-            process = self._stack.enter_context(fresh_process(**environment))
+            started[kind] = stack.enter_context(fresh_process(**environment))
             if case.microbatch:
-                process(use_one_thread_an_operation)
-            self._started[kind] = process
-        return self._started[kind]
+                started[kind](use_one_thread_an_operation)
+        facts = started[kind](prepare, number, case)
+        found.append(_Timed(facts, functools.partial(started[kind], time_case, number)))
+    return found
