@@ -73,7 +73,6 @@ def main(_):
         "form": FORM.value,
         "flags": {**rule.training, **FORMS.get(FORM.value, {})},
         "group": [f"f{i}" for i in rule.group],
-        "best_auc": rule.best_auc,
         "records": PLANTED_RECORDS.value,
         "background": BACKGROUND.value,
     }
@@ -94,7 +93,8 @@ def main(_):
         del model
         forget_models()
         in_order = {str(s): runs[str(s)] for s in sorted(map(int, runs))}
-        write_result(name, {**study_record(data), **about, "runs": in_order})
+        summary = {**study_record(data), **about, "best_auc": rule.best_auc, "runs": in_order}
+        write_result(name, summary)
         found = [m for m, row in runs[str(seed)]["fields"].items() if row["found"]]
         print(f"{rule_name}, {FORM.value}, seed {seed}: found by {', '.join(found)}", flush=True)
 
