@@ -3,8 +3,8 @@ r"""What more workers gain, each on a core of its own, and what they send each o
     unshare --user --map-root-user --net \
         sh -c 'ip link set lo up; python -m experiments.speed.workers'
 
-Prepares a generated Criteo log on one core, by Beam with one worker on one core, and with four on
-four, which they share with the program that feeds them. Trains InterHAt, `released`, at Criteo's
+Prepares a generated Criteo log on one core, by Beam with one worker on one core, and with two and
+four on as many, which they share with the program that feeds them. Trains InterHAt, `released`, at Criteo's
 sizes with one worker on one core, and with two on two that talk over this machine's loopback, each
 with half of a batch, for two sizes of the table; and counts the bytes of the loopback, which
 `unshare` makes this program's alone. Where there are fewer cores than workers, these share them,
@@ -43,7 +43,7 @@ from interhat_tf.models import InterHAt
 from interhat_tf.training.distribution import STRATEGIES
 
 BATCH_SIZE = 2048
-BEAM_WORKERS = 1, 4
+BEAM_WORKERS = 1, 2, 4
 TRAINING_WORKERS = 1, 2
 TABLE_OPTIMIZERS = "adam", "lazy_adam"
 
