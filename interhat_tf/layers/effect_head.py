@@ -95,12 +95,31 @@ class EffectHead(ConfigFromSignature):
     def call(self, fields: Tensor, summary: Tensor, training: bool = False) -> dict[str, Tensor]:
         """Returns the effects, (B, m), and the pairs' effects, (B, pairs)."""
         flat = ops.reshape(fields, (-1, self.count * self.dim))  # (B, m * d)
-        inputs = ops.concatenate([flat, summary], axis=-1)  # (B, m * d + c)
-        hidden = self.hidden(self.normalization(inputs, training=training))  # (B, units)
+        if training:
+            inputs = ops.concatenate([flat, summary], axis=-1)  # (B, m * d + c)
+            hidden = self.hidden(self.normalization(inputs, training=True))  # (B, units)
+        else:
+            hidden = self._hidden_in_inference(flat, summary)
         effects = {"effects": self.effects(hidden)}
         if self.num_pairs:
             effects["pair_effects"] = self.pair_effects(hidden)
         return effects
+
+    def _hidden_in_inference(self, flat: Tensor, summary: Tensor) -> Tensor:
+        """Returns h, (B, units), of a product whose weights normalise: no input is written again.
+
+        W BN(x) = (W / sigma) x - (W / sigma) mu, with the moving statistics.
+        """
+        moving = self.normalization  # (m * d + c,) each of its statistics
+        sigma = ops.sqrt(moving.moving_variance + moving.epsilon)
+        kernel = self.hidden.kernel / sigma[:, None]  # (m * d + c, units)
+        bias = self.hidden.bias - ops.matmul(moving.moving_mean, kernel)  # (units,)
+        # In single precision at least, as normalisation is: what is small here has large weights.
+        flat, summary = (ops.cast(inputs, kernel.dtype) for inputs in (flat, summary))
+        width = self.count * self.dim
+        of_fields = ops.matmul(flat, kernel[:width])  # (B, units)
+        of_summary = ops.matmul(summary, kernel[width:])  # (B, units)
+        return ops.cast(ops.relu(of_fields + of_summary + bias), self.compute_dtype)
 
     def compute_output_shape(self, fields_shape: Shape, summary_shape: Shape) -> dict[str, Shape]:
         """Returns the shapes of the effects."""

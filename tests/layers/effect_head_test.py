@@ -55,6 +55,22 @@ def test_in_training_the_size_of_a_number_makes_no_difference(fields, summary):
     assert np.abs(head(1e-3 * fields, summary)["effects"] - same).max() > 0.5 * np.std(same)
 
 
+def test_small_numbers_are_told_apart(rng, summary):
+    # As embeddings under a strong penalty are.
+    fields = (1e-3 + 1e-5 * rng.normal(size=(6, 3, 2))).astype("float32")
+    head = randomise(built(fields, summary))
+    inputs = np.concatenate([fields.reshape(6, 6), summary], axis=1).astype("float64")
+    head.normalization.moving_mean.assign(inputs.mean(axis=0))
+    head.normalization.moving_variance.assign(inputs.var(axis=0))
+    w = weights_of(head)
+    normalised = inputs - w["normalization/moving_mean"].astype("float64")
+    normalised /= np.sqrt(w["normalization/moving_variance"] + 1e-12)
+    hidden = np.maximum(normalised @ w["hidden/kernel"] + w["hidden/bias"], 0)
+    effects = hidden @ w["effects/kernel"] + w["effects/bias"]
+    np.testing.assert_allclose(head(fields, summary)["effects"], effects, atol=1e-3)
+    assert np.std(effects) > 0.1
+
+
 @pytest.mark.parametrize("num_pairs", [0, 3])
 def test_follows_the_layer_contract(fields, summary, num_pairs):
     head = randomise(built(fields, summary, num_pairs=num_pairs))
