@@ -4,11 +4,11 @@ r"""What more workers gain, each on a core of its own, and what they send each o
         sh -c 'ip link set lo up; python -m experiments.speed.workers'
 
 Prepares a generated Criteo log on one core, by Beam with one worker on one core, and with two and
-four on as many, which they share with the program that feeds them. Trains InterHAt, `released`, at Criteo's
-sizes with one worker on one core, and with two on two that talk over this machine's loopback, each
-with half of a batch, for two sizes of the table; and counts the bytes of the loopback, which
-`unshare` makes this program's alone. Where there are fewer cores than workers, these share them,
-and the result says so.
+four on as many, which they share with the program that feeds them. Trains InterHAt, `released`, at
+Criteo's sizes with one worker on one core, and with two on two that talk over this machine's
+loopback, each with half of a batch, for two sizes of the table; and counts the bytes of the
+loopback, which `unshare` makes this program's alone. Where there are fewer cores than workers,
+these share them, and the result says so.
 
 Writes `speed/workers.json` among the results. About 15 minutes and 10 GB of disk on 4 cores, with
 nothing else running.
