@@ -58,6 +58,7 @@ def write_faithfulness_page(folder: pathlib.Path) -> None:
         in_short=[*in_short(planted), *pairs_and_orders_in_short(planted, knockoffs)],
         glance=planted_tables.fields_at_a_glance(planted),
         by_rule=planted_tables.fields_by_rule(planted),
+        pairs_by_rule=planted_tables.pairs_by_rule(planted),
         aligned=planted_tables.alignment(planted),
         pairs=planted_tables.pairs_at_a_glance(planted),
         triples=planted_tables.triples(planted),

@@ -1,7 +1,7 @@
 """What the planted rules say of explanations: the page's tables of `faithfulness/planted`."""
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -119,26 +119,48 @@ def seeds_agree(planted: Planted, form: str, method: str) -> str:
 
 def fields_by_rule(planted: Planted) -> Table | None:
     """Returns the table of how often each method names a rule's fields, a column a rule."""
-    rules = [rule for rule in PLANTED_RULES if (rule, "released") in planted]
+    titles = {name: method.title for name, method in METHODS.items()}
+    return by_rule(planted, "fields", titles, own)
+
+
+def pairs_by_rule(planted: Planted) -> Table | None:
+    """Returns the table of how often each method names a rule's pairs, a column a rule."""
+    titles = {name: method.title for name, method in PAIR_METHODS.items()}
+    return by_rule(planted, "pairs", titles, own_of_pairs)
+
+
+def by_rule(
+    planted: Planted, kind: str, titles: Mapping[str, str], has_row: Callable[[str, str], bool]
+) -> Table | None:
+    """Returns the table of how often methods name what is planted, a column a rule.
+
+    Args:
+        planted: The summaries.
+        kind: What they say of it: `fields` or `pairs`.
+        titles: What the page calls each method.
+        has_row: Whether a form and a method have one.
+    """
+
+    def found(rule, form, method):
+        runs = runs_of_all(planted, form, [rule])
+        return [run[kind][method]["found"] for run in runs if method in run.get(kind, {})]
+
+    rules = [
+        rule for rule in PLANTED_RULES if any(found(rule, "released", method) for method in titles)
+    ]
     rows = [
         {"form": form, "method": method}
-        for method in METHODS
+        for method in titles
         for form in SUFFIX
-        if own(form, method)
-        and any(method in run["fields"] for run in runs_of_all(planted, form, rules))
+        if has_row(form, method) and any(found(rule, form, method) for rule in rules)
     ]
-
-    def cell_of(rule):
-        return lambda row: counted(
-            [
-                run["fields"][row["method"]]["found"]
-                for run in runs_of_all(planted, row["form"], [rule])
-                if row["method"] in run["fields"]
-            ]
+    columns: dict[str, Callable[[Summary], str]] = {
+        "method": lambda row: titles[row["method"]] + SUFFIX[row["form"]]
+    }
+    for rule in rules:
+        columns[PLANTED_RULES[rule].title] = lambda row, rule=rule: counted(
+            found(rule, row["form"], row["method"])
         )
-
-    columns = {"method": lambda row: METHODS[row["method"]].title + SUFFIX[row["form"]]}
-    columns |= {PLANTED_RULES[rule].title: cell_of(rule) for rule in rules}
     return table(columns, rows) if rows else None
 
 
@@ -195,9 +217,7 @@ def pairs_at_a_glance(planted: Planted) -> Table | None:
     """Returns the table of methods and questions on pairs of fields."""
     rows = []
     for method, form in itertools.product(PAIR_METHODS, SUFFIX):
-        if form == ALIGNED and method != "attention":
-            continue
-        if form in ("lightgbm", "ebm") and method != "ebm":
+        if not own_of_pairs(form, method):
             continue
         found = [
             run["pairs"][method] for run in runs_of(planted, form) if method in run.get("pairs", {})
@@ -217,6 +237,13 @@ def pairs_at_a_glance(planted: Planted) -> Table | None:
         "R² with all coalitions": mean("r2"),
     }
     return table(columns, rows) if rows else None
+
+
+def own_of_pairs(form: str, method: str) -> bool:
+    """Returns whether a method for pairs has a row of its own for a form, as `own` does."""
+    if form == ALIGNED:
+        return method == "attention"
+    return form == "released" or method == "ebm"
 
 
 def learnt(run: Summary) -> bool:

@@ -1,7 +1,7 @@
 """Tests of the cells of tables on planted rules."""
 
 from experiments.report.faithfulness_page import pairs_and_orders_in_short
-from experiments.report.planted_tables import averaged, counted, orders
+from experiments.report.planted_tables import averaged, counted, orders, pairs_by_rule
 
 
 def test_counts_have_wilson_intervals():
@@ -38,6 +38,36 @@ def test_orders_are_named_by_models_that_have_learnt_their_rule():
     (aligned,) = orders(planted, "ordered").rows
     assert aligned[4] == counted([True])
     assert aligned[-2:] == ["0.20", "+0.0200"]
+
+
+def test_pairs_are_counted_rule_by_rule():
+    def of_runs(**methods):
+        named = [
+            {
+                "pairs": {
+                    name: {"found": of_run} for name, of_run in zip(methods, found, strict=True)
+                }
+            }
+            for found in zip(*methods.values(), strict=True)
+        ]
+        return {"runs": {str(seed): run for seed, run in enumerate(named)}}
+
+    planted = {
+        ("rule_1", "released"): {"runs": {"1": {}}},  # of no pair, so that it has no column
+        ("rule_2", "released"): of_runs(attention=[True, False], pair_effects=[True, True]),
+        ("rule_2", "aligned"): of_runs(attention=[True, True], pair_effects=[False, False]),
+        ("mixture", "released"): of_runs(pair_effects=[False]),
+        ("rule_2", "ebm"): of_runs(ebm=[True], pair_effects=[True]),
+    }
+    found = pairs_by_rule(planted)
+    assert found.header == ["method", "Rule 2, Figure 9", "Orders 1 and 2"]
+    assert [row[1:] for row in found.rows] == [
+        [counted([True, False]), "–"],
+        [counted([True, True]), "–"],  # attention, aligned
+        [counted([True, True]), counted([False])],
+        [counted([True]), "–"],  # an EBM's own pairs
+    ]
+    assert found.rows[1][0].endswith(", aligned")
 
 
 def test_orders_in_short():
