@@ -143,9 +143,15 @@ def train_rows(runs: Mapping[Hashable, Sequence[Run]]) -> dict[Hashable, dict[st
 
 
 def study_record(data: PreparedDataset) -> dict[str, Any]:
-    """Returns what every summary starts with: the data, and the record of `results.record`."""
+    """Returns what every summary starts with: the data, and the record of `results.record`.
+
+    With the data stands after how many epochs trainings on it stop in any case, if at any.
+    """
     note = f"a generated log of {GENERATE.value:,} rows" if GENERATE.value else NOTE.value
-    return {"data": {"set": data.name, "note": note, "statistics": data.statistics}, **record()}
+    about = {"set": data.name, "note": note, "statistics": data.statistics}
+    if EPOCHS.value:
+        about["epochs"] = EPOCHS.value
+    return {"data": about, **record()}
 
 
 def best_possible(data: PreparedDataset) -> dict[str, dict[str, dict[str, float]]]:

@@ -7,11 +7,11 @@ from experiments.common.statistics import paired_difference
 from experiments.faithfulness.methods import HOW_TRAINED, PLAIN
 from experiments.report import planted_tables
 from experiments.report.blocks import Table
-from experiments.report.cells import Summary, table
+from experiments.report.cells import Summary, data_of, table
 
 # What `experiments.faithfulness.agreement` says of the models of a row.
 ABOUT_MODELS = {
-    "data": "`{data[set]}`",
+    "data": data_of,
     "preset": "`{preset}`",
     "attention is": "{form}",
     "seeds": lambda row: str(len(row["seeds"])),

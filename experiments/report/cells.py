@@ -81,9 +81,16 @@ def way_of(summary: Summary, split: str, first: float) -> Cell:
 
 
 def data_of(summary: Summary) -> str:
-    """Returns what a summary was measured on: the data set, and a note on it if there is one."""
-    note = summary["data"].get("note")
-    return f"`{summary['data']['set']}`{f', {note}' if note else ''}"
+    """Returns what a summary was measured on: the data set, what is to be known of it, and epochs.
+
+    Example:
+
+    >>> data_of({"data": {"set": "frappe/nfm/1.0.0", "epochs": 4}})
+    '`frappe/nfm/1.0.0`, 4 epochs'
+    """
+    about = summary["data"]
+    epochs = f"{about['epochs']} epochs" if about.get("epochs") else ""
+    return ", ".join(filter(None, [f"`{about['set']}`", about.get("note"), epochs]))
 
 
 def written(summary: Summary, command: str) -> str:

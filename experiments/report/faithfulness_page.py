@@ -13,7 +13,7 @@ from experiments.faithfulness.group_measures import PAIR_METHODS
 from experiments.faithfulness.methods import METHODS
 from experiments.report import agreement_tables, planted_tables
 from experiments.report.blocks import Table, picture, without_frame, write_pages
-from experiments.report.cells import Summary, named, table, title_of
+from experiments.report.cells import Summary, data_of, named, table, title_of
 from experiments.report.planted_tables import ALIGNED, Planted
 from experiments.report.templates import fill
 
@@ -193,12 +193,19 @@ def of_data(name: str, summary: Summary) -> Summary:
         **summary,
         "summary": summary,
         "title": title,
-        "dataset": summary["data"]["set"].rpartition("/")[0],
+        "command": command_of(summary["data"]),
         "gaps": "; ".join(f"{METHODS[method].title} {gaps[method]:.2f}" for method in order),
         "random_gap": random,
         "picture": picture(curves_figure(summary), f"curves_{name}", alt),
         "areas": areas(summary),
     }
+
+
+def command_of(data: Summary) -> str:
+    """Returns the command that writes the curves of a data set."""
+    epochs = f" --epochs={data['epochs']}" if data.get("epochs") else ""
+    dataset = data["set"].rpartition("/")[0]
+    return f"python -m experiments.faithfulness.curves --dataset={dataset}{epochs}"
 
 
 def areas(summary: Summary) -> Table:
@@ -275,7 +282,7 @@ def discoveries(summaries: list[Summary]) -> Table:
 def errors(summaries: list[Summary]) -> Table:
     """Returns the table of how exactly contributions add up, and at what speed."""
     columns = {
-        "data": "`{data[set]}`",
+        "data": data_of,
         "records × models": lambda row: f"{row['records']:,} × {len(row['seeds'])}",
         "largest error": "{largest_error:.1e}",
         "largest logit": "{largest_logit:.1f}",
