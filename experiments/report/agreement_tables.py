@@ -7,11 +7,11 @@ from experiments.common.statistics import paired_difference
 from experiments.faithfulness.methods import HOW_TRAINED, PLAIN
 from experiments.report import planted_tables
 from experiments.report.blocks import Table
-from experiments.report.cells import Summary, data_of, table
+from experiments.report.cells import Summary, set_of, table
 
 # What `experiments.faithfulness.agreement` says of the models of a row.
 ABOUT_MODELS = {
-    "data": data_of,
+    "data": set_of,
     "preset": "`{preset}`",
     "attention is": "{form}",
     "seeds": lambda row: str(len(row["seeds"])),

@@ -81,16 +81,21 @@ def way_of(summary: Summary, split: str, first: float) -> Cell:
 
 
 def data_of(summary: Summary) -> str:
-    """Returns what a summary was measured on: the data set, what is to be known of it, and epochs.
+    """Returns what a summary was measured on: the data set, epochs, what is to be known of it.
 
     Example:
 
-    >>> data_of({"data": {"set": "frappe/nfm/1.0.0", "epochs": 4}})
-    '`frappe/nfm/1.0.0`, 4 epochs'
+    >>> data_of({"data": {"set": "frappe/nfm/1.0.0", "epochs": 4, "note": "own negatives"}})
+    '`frappe/nfm/1.0.0`, 4 epochs, own negatives'
     """
-    about = summary["data"]
-    epochs = f"{about['epochs']} epochs" if about.get("epochs") else ""
-    return ", ".join(filter(None, [f"`{about['set']}`", about.get("note"), epochs]))
+    note = summary["data"].get("note")
+    return f"{set_of(summary)}{f', {note}' if note else ''}"
+
+
+def set_of(summary: Summary) -> str:
+    """Returns the data set of a summary, and after how many epochs trainings were stopped."""
+    epochs = summary["data"].get("epochs")
+    return f"`{summary['data']['set']}`{f', {epochs} epochs' if epochs else ''}"
 
 
 def written(summary: Summary, command: str) -> str:
@@ -99,6 +104,20 @@ def written(summary: Summary, command: str) -> str:
     by = [f"{title} {used[name]}" for name, title in LIBRARIES.items() if name in used]
     by.append(summary.get("device") or used["machine"])
     return f"Written on {summary['date']} by `{command}`; {', '.join(by)}."
+
+
+def all_written(summaries: Iterable[Summary], command: str) -> str:
+    """Returns the sentence of `written` for several summaries, with their first and last day.
+
+    Example:
+
+    >>> first = {"date": "2026-11-24", "versions": {"machine": "2 cores"}}
+    >>> all_written([first, {**first, "date": "2026-11-28"}], "make page")
+    'Written on 2026-11-24 to 2026-11-28 by `make page`; 2 cores.'
+    """
+    *_, last = in_order = sorted(summaries, key=lambda summary: summary["date"])
+    days = dict.fromkeys([in_order[0]["date"], last["date"]])
+    return written({**last, "date": " to ".join(days)}, command)
 
 
 def attention_worth(row: Summary) -> str:

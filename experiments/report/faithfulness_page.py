@@ -13,7 +13,7 @@ from experiments.faithfulness.group_measures import PAIR_METHODS
 from experiments.faithfulness.methods import METHODS
 from experiments.report import agreement_tables, planted_tables
 from experiments.report.blocks import Table, picture, without_frame, write_pages
-from experiments.report.cells import Summary, data_of, named, table, title_of
+from experiments.report.cells import Summary, named, set_of, table, title_of
 from experiments.report.planted_tables import ALIGNED, Planted
 from experiments.report.templates import fill
 
@@ -282,7 +282,7 @@ def discoveries(summaries: list[Summary]) -> Table:
 def errors(summaries: list[Summary]) -> Table:
     """Returns the table of how exactly contributions add up, and at what speed."""
     columns = {
-        "data": data_of,
+        "data": set_of,
         "records × models": lambda row: f"{row['records']:,} × {len(row['seeds'])}",
         "largest error": "{largest_error:.1e}",
         "largest logit": "{largest_logit:.1f}",

@@ -9,7 +9,7 @@ from typing import Any
 
 from experiments.common.markdown import interval, spread
 from experiments.report.blocks import PAGES, Block, Picture, Table
-from experiments.report.cells import data_of, written
+from experiments.report.cells import all_written, data_of, written
 from experiments.report.grid_cells import measured
 
 FILTERS = {
@@ -18,6 +18,7 @@ FILTERS = {
     "interval": interval,
     "data": data_of,
     "written": written,  # with the command, as in `summary | written("make reproduce")`
+    "all_written": all_written,  # of several summaries
     "measured": measured,  # with the flags, as in `groups | measured("--grid=scaling")`
 }
 PAGES.filters |= FILTERS
