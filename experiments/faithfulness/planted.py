@@ -52,7 +52,7 @@ from interhat_tf.training.evaluation import evaluate
 from interhat_tf.utils.provenance import versions
 
 TREES = {"lightgbm": "tree_shap", "ebm": "ebm"}
-# The form whose models are given an effect head.
+# The form whose models are given an effect head, as is the form that a rule names for its training.
 WITH_EFFECTS = "released"
 FORM = flags.DEFINE_enum("form", "released", [*FORMS, *TREES], "what is trained")
 PLANTED_RECORDS = flags.DEFINE_integer("planted_records", 50, "matching records that are explained")
@@ -118,7 +118,7 @@ def trained(
     if FORM.value == ORDERED:
         align_attention(model, data, weight=0.0, **LAST_PHASE)
         return model, {"test": evaluate(model, data, "test")["auc"]}
-    if FORM.value != WITH_EFFECTS:
+    if FORM.value not in (WITH_EFFECTS, rule.training.get("preset")):
         return model, {"test": report["test"]["auc"]}
     model = with_effects(model, data, run["output_dir"])
     return model, {"test": report["test"]["auc"], "fidelity": model.diagnosis["effects"]}

@@ -164,7 +164,11 @@ def forms(planted: Planted) -> Table | None:
 
     def found_by(method):
         return lambda row: planted_tables.counted(
-            [run["fields"][method]["found"] for run in row["runs"].values()]
+            [
+                run["fields"][method]["found"]
+                for run in row["runs"].values()
+                if method in run["fields"]
+            ]
         )
 
     columns = {
@@ -175,6 +179,7 @@ def forms(planted: Planted) -> Table | None:
         "contributions": found_by("contributions"),
         "integrated gradients": found_by("integrated_gradients"),
         "occlusion": found_by("occlusion"),
+        "one-pass effects": found_by("effects"),
     }
     return table(columns, rows)
 
