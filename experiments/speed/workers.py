@@ -47,7 +47,7 @@ BEAM_WORKERS = 1, 2, 4
 TRAINING_WORKERS = 1, 2
 TABLE_OPTIMIZERS = "adam", "lazy_adam"
 
-LOG_ROWS = flags.DEFINE_integer("worker_log_rows", 2_000_000, "rows of the log that is prepared")
+LOG_ROWS = flags.DEFINE_integer("worker_log_rows", 8_000_000, "rows of the log that is prepared")
 FEATURES = flags.DEFINE_multi_integer("worker_features", [605_700, 6_057_000], "rows of the table")
 STEPS = flags.DEFINE_integer("worker_steps", 50, "steps of a round")
 
