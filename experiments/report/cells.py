@@ -95,7 +95,8 @@ def data_of(summary: Summary) -> str:
 def set_of(summary: Summary) -> str:
     """Returns the data set of a summary, and after how many epochs trainings were stopped."""
     epochs = summary["data"].get("epochs")
-    return f"`{summary['data']['set']}`{f', {epochs} epochs' if epochs else ''}"
+    stopped = f", {epochs} epoch{'s' if epochs > 1 else ''}" if epochs else ""
+    return f"`{summary['data']['set']}`{stopped}"
 
 
 def written(summary: Summary, command: str) -> str:

@@ -75,7 +75,7 @@ def test_the_program_and_its_page(study_flags, runs_in_process, monkeypatch):
     assert len({summary["auc"]["mean"] for summary in found.values()}) == 3
     tables.main(None)
     text = (folder / "README.md").read_text()
-    assert text.count("| `frappe/nfm/1.0.0` | `released` | continued | 1 |") == 2
+    assert text.count("| `frappe/nfm/1.0.0`, 1 epoch | `released` | continued | 1 |") == 2
 
 
 def test_a_model_is_aligned_once_for_its_settings(model, tmp_path, monkeypatch):

@@ -55,4 +55,4 @@ def test_the_program_and_its_page(study_flags, runs_in_process):
     assert plain[0]["mean_alpha_f"] != continued[0]["mean_alpha_f"]
     tables.main(None)
     text = (folder / "README.md").read_text()
-    assert "| `frappe/nfm/1.0.0` | `released` | continued | 2 |" in text
+    assert "| `frappe/nfm/1.0.0`, 1 epoch | `released` | continued | 2 |" in text
