@@ -6,6 +6,7 @@ import textwrap
 
 import pytest
 
+from interhat_tf.explanation import effect_fitting
 from interhat_tf.models import MODELS
 from tests.click_log_example import write_click_log
 
@@ -24,6 +25,7 @@ def test_pages_have_examples():
 @pytest.mark.parametrize("page", [page for page, examples in PAGES.items() if examples])
 def test_the_examples_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(effect_fitting, "STEPS", 100)  # of 4,000: that is half a minute
     write_click_log(tmp_path / "clicks.csv")
     write_click_log(tmp_path / "clicks_2.csv", first_user=5)
     names, models = {"__name__": page}, dict(MODELS)

@@ -1,5 +1,6 @@
 """Gives a trained model effects that come with its predictions."""
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 BATCH_SIZE = 512
 LEARNING_RATE = 3e-3
+STEPS = 4_000
+"""Steps that a head takes at least: after fewer its estimates are far from what they can be."""
 
 
 def fit_effects(
@@ -28,7 +31,7 @@ def fit_effects(
     kind: str = "occlusion",
     *,
     pairs: bool = False,
-    epochs: int = 2,
+    epochs: int | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Fits an `EffectHead` to a trained model, which holds it from then on.
@@ -55,7 +58,8 @@ def fit_effects(
             the mean logit add up to the logit, about.
         pairs: Whether to estimate as well what each pair of a record's fields adds
             together, as `pair_effects` computes it. Defaults to `False`.
-        epochs: Passes over the training records. Defaults to 2.
+        epochs: Passes over the training records. Defaults to 2, and to more where 2 have fewer
+            than 4,000 steps, of 512 records each.
         seed: Seed of the order of the records and of the fields that change. Those
             of the head's first weights are Keras'.
 
@@ -75,7 +79,10 @@ def fit_effects(
     >>> model.explain(records)["effects"]  # doctest: +SKIP
     """
     _check(model, data, kind, pairs)
-    steps = epochs * (data.num_rows("train") // BATCH_SIZE)
+    of_epoch = data.num_rows("train") // BATCH_SIZE
+    if epochs is None:
+        epochs = max(2, math.ceil(STEPS / of_epoch))
+    steps = epochs * of_epoch
     head = model.make_effect_head({"num_pairs": len(field_groups(model.schema, 2)) if pairs else 0})
     optimizer = keras.optimizers.Adam(
         keras.optimizers.schedules.PolynomialDecay(LEARNING_RATE, steps, end_learning_rate=0.0)

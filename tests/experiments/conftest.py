@@ -8,13 +8,18 @@ from absl.testing import flagsaver
 
 from experiments.common import running, studies
 from interhat_tf import commands
+from interhat_tf.explanation import effect_fitting
 from interhat_tf.schema import Field, Schema
 from interhat_tf.utils.files import read_json
 
 
 @pytest.fixture
-def study_flags(tmp_path):
-    """Sets the studies' flags to folders of the test's own, as long as it runs."""
+def study_flags(tmp_path, monkeypatch):
+    """Sets the studies' flags to folders of the test's own, as long as it runs.
+
+    Effect heads take fewer steps than by default.
+    """
+    monkeypatch.setattr(effect_fitting, "STEPS", 1)
     if not flags.FLAGS.is_parsed():
         flags.FLAGS.mark_as_parsed()
     with flagsaver.flagsaver(

@@ -109,6 +109,19 @@ def test_every_model_learns(name, rule_data):
 
 
 @pytest.mark.parametrize(
+    ("smallest", "epochs", "steps"),
+    [(1, None, 12), (31, None, 36), (31, 3, 18)],  # an epoch has 6 batches
+)
+def test_few_records_are_read_more_often(rule_data, monkeypatch, smallest, epochs, steps):
+    taken = []
+    monkeypatch.setattr(effect_fitting, "STEPS", smallest)
+    monkeypatch.setattr(effect_fitting, "_compile_step", lambda *_: taken.append)
+    monkeypatch.setattr(effect_fitting, "effect_fidelity", lambda *_: {"r2": 1.0})
+    fit_effects(random_model(rule_data), rule_data, epochs=epochs)
+    assert len(taken) == steps
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"kind": "lime"}, r"kind must be 'occlusion' or 'shapley', got 'lime'"),
