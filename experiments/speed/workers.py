@@ -10,8 +10,8 @@ loopback, each with half of a batch, for two sizes of the table; and counts the 
 loopback, which `unshare` makes this program's alone. Where there are fewer cores than workers,
 these share them, and the result says so.
 
-Writes `speed/workers.json` among the results. About 15 minutes and 10 GB of disk on 4 cores, with
-nothing else running.
+Writes `speed/workers.json` among the results. 18 minutes on 2 cores, with nothing else running,
+and up to 10 GB of disk.
 """
 
 import concurrent.futures
