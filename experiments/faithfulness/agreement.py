@@ -38,9 +38,8 @@ from experiments.faithfulness.models import (
     halves_of,
     with_effects,
 )
-from interhat_tf.explanation import attributions
+from interhat_tf.explanation import attributions, effect_fitting
 from interhat_tf.explanation.batches import estimate_effects, explain_inputs
-from interhat_tf.explanation.effect_fitting import fit_effects
 from interhat_tf.explanation.rank_correlation import rank_correlations
 from interhat_tf.explanation.selection import first_records
 from interhat_tf.input_pipeline.dataset import PreparedDataset
@@ -106,13 +105,14 @@ def models_of(preset: str, form: str, data: PreparedDataset) -> Iterator[tuple[i
 def continued(model: keras.Model, data: PreparedDataset, folder: str, preset: str) -> keras.Model:
     """Returns a run's model of a preset with aligned attention and effects; its folder keeps it."""
     how = {**ALIGNMENTS[preset], "learning_rate": LEARNING_RATES[preset]}
-    return changed_once(model, folder, "continued", how, data, align)
+    name = f"continued_with_effects_of_{effect_fitting.STEPS}_steps"
+    return changed_once(model, folder, name, how, data, align)
 
 
 def align(model: keras.Model, data: PreparedDataset, effect_weight: float, **how: Any) -> None:
     """Aligns a model's attention, and gives it effects."""
     align_attention(model, data, weight=effect_weight, **how)
-    fit_effects(model, data, pairs=True)
+    effect_fitting.fit_effects(model, data, pairs=True)
 
 
 def of_model(model: keras.Model, data: PreparedDataset) -> dict[str, float]:

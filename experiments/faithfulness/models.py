@@ -12,7 +12,7 @@ from experiments.common.running import train_runs
 from experiments.common.seed_flags import WORKERS
 from experiments.common.studies import digest
 from experiments.faithfulness.field_measures import Backgrounds
-from interhat_tf.explanation.effect_fitting import fit_effects
+from interhat_tf.explanation import effect_fitting
 from interhat_tf.explanation.selection import first_records
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.schema import Batch
@@ -45,7 +45,8 @@ def with_effects(model: keras.Model, data: PreparedDataset, folder: str) -> kera
         data: What it was trained on.
         folder: The run's folder, which keeps the model with the head.
     """
-    return changed_once(model, folder, "with_effects", {"pairs": True}, data, fit_effects)
+    name = f"with_effects_of_{effect_fitting.STEPS}_steps"
+    return changed_once(model, folder, name, {"pairs": True}, data, effect_fitting.fit_effects)
 
 
 def changed_once(

@@ -44,6 +44,7 @@ from experiments.faithfulness.models import (
 from experiments.faithfulness.tree_models import TreeModel
 from interhat_tf.calibration import probability
 from interhat_tf.commands import conditions
+from interhat_tf.explanation import effect_fitting
 from interhat_tf.explanation.batches import predict
 from interhat_tf.explanation.selection import first_records
 from interhat_tf.input_pipeline.dataset import PreparedDataset
@@ -78,6 +79,8 @@ def main(_):
     }
     if FORM.value == ORDERED:
         about["last_phase"] = LAST_PHASE
+    if takes_effects(rule):
+        about["effect_steps"] = effect_fitting.STEPS
     runs = known_runs(name, about)
     missing = [seed for seed in SEEDS.value if str(seed) not in runs]
     records = first_records(
@@ -118,10 +121,15 @@ def trained(
     if FORM.value == ORDERED:
         align_attention(model, data, weight=0.0, **LAST_PHASE)
         return model, {"test": evaluate(model, data, "test")["auc"]}
-    if FORM.value not in (WITH_EFFECTS, rule.training.get("preset")):
+    if not takes_effects(rule):
         return model, {"test": report["test"]["auc"]}
     model = with_effects(model, data, run["output_dir"])
     return model, {"test": report["test"]["auc"], "fidelity": model.diagnosis["effects"]}
+
+
+def takes_effects(rule: Rule) -> bool:
+    """Returns whether the form's models of a rule are given an effect head."""
+    return FORM.value in (WITH_EFFECTS, rule.training.get("preset"))
 
 
 def explained(

@@ -87,3 +87,6 @@ def test_a_model_is_aligned_once_for_its_settings(model, tmp_path, monkeypatch):
     assert len(done) == 1
     agreement.continued(model, None, str(tmp_path), "tuned")
     assert len(done) == 2 and done[0] != done[1]
+    monkeypatch.setattr(effect_fitting, "STEPS", effect_fitting.STEPS + 1)
+    agreement.continued(model, None, str(tmp_path), "tuned")
+    assert len(done) == 3  # other heads than those that the folder has

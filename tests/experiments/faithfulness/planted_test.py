@@ -34,6 +34,9 @@ def test_a_learnt_rule_is_found_and_stands_on_the_page(study_flags, runs_in_proc
         planted.main(None)
     summary = read_json(file)
     assert list(summary["runs"]) == ["1", "2"] and summary["runs"]["1"] == first["runs"]["1"]
+    known = file.relative_to(study_flags / "results")
+    assert planted.known_runs(str(known), {"effect_steps": 1}) == summary["runs"]
+    assert planted.known_runs(str(known), {"effect_steps": 2}) == {}
     assert summary["group"] == ["f3", "f4"] and summary["records"] == 10
     for run in summary["runs"].values():
         assert abs(run["test"] - summary["best_auc"]) < 0.02
