@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from interhat_tf import CrossedField, InterHAt
+from interhat_tf.layers import FieldEmbedding
 from interhat_tf.models import DNN, FM, LR, MODELS
 from tests.models.held_effects import FIDELITY_OF_PAIRS, with_effects
 from tests.models.registry_test import MODELS_OF_ANY
@@ -91,6 +92,19 @@ def test_what_a_model_has_of_each_field(schema, batch):
     np.testing.assert_array_equal(vectors[..., 3:], model.linear.embedding(batch))
     model = DNN(schema, embedding_dim=3, mlp_units=(2,))
     np.testing.assert_array_equal(model.field_vectors(batch), model.embedding(batch))
+
+
+@pytest.mark.parametrize("kind", [DNN, FM, InterHAt])
+def test_embeddings_are_looked_up_once(kind, schema, batch, monkeypatch):
+    model, counted, look_up = randomise(kind(schema)), [], FieldEmbedding.call
+    monkeypatch.setattr(
+        FieldEmbedding,
+        "call",
+        lambda self, *a, **k: counted.append(self) or look_up(self, *a, **k),
+    )
+    logits = model.describe(batch).logits
+    assert sum(layer is model.embedding for layer in counted) == 1
+    np.testing.assert_array_equal(logits, model(batch))
 
 
 @pytest.mark.slow

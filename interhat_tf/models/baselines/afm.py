@@ -9,6 +9,7 @@ from interhat_tf.layers import AttentionalAggregation, ElementwiseProduct
 from interhat_tf.layers.dropout import Dropout
 from interhat_tf.models.baselines.embedding_model import EmbeddingModel
 from interhat_tf.models.click_model import l2
+from interhat_tf.ops import Tensor
 from interhat_tf.schema import Batch, Schema
 
 
@@ -65,9 +66,8 @@ class AFM(EmbeddingModel):
         self.logit = self._make_logit(dense_l2, use_bias=False)
         self.build()
 
-    def call(self, inputs: Batch, training: bool = False) -> keras.KerasTensor:
-        """Returns logits, (B, 1)."""
-        fields = self.embedding(inputs)  # (B, m, d)
+    def forward(self, fields: Tensor, inputs: Batch, training: bool = False) -> Tensor:
+        """Returns logits, (B, 1), of embedded fields, (B, m, d)."""
         pooled, _ = self.attention(self.pairs(fields))  # (B, d), (B, m (m - 1) / 2)
         pooled = self.dropout(pooled, training=training)  # (B, d)
         return self.linear(inputs) + self.logit(pooled)  # (B, 1)

@@ -8,6 +8,7 @@ import keras
 from interhat_tf.layers import InteractingLayer
 from interhat_tf.models.baselines.embedding_model import EmbeddingModel
 from interhat_tf.models.click_model import l2
+from interhat_tf.ops import Tensor
 from interhat_tf.schema import Batch, Schema
 
 
@@ -75,13 +76,13 @@ class AutoInt(EmbeddingModel):
             self.mlp_logit = self._make_logit(dense_l2, use_bias=False, name="mlp_logit")
         self.build()
 
-    def call(self, inputs: Batch, training: bool = False) -> keras.KerasTensor:
-        """Returns logits, (B, 1)."""
-        fields = embeddings = self.embedding(inputs)  # (B, m, d)
+    def forward(self, fields: Tensor, inputs: Batch, training: bool = False) -> Tensor:
+        """Returns logits, (B, 1), of embedded fields, (B, m, d)."""
+        interacting = fields
         for interaction in self.interactions:
-            fields = interaction(fields, training=training)  # (B, m, H * d')
-        logit = self.logit(self._flatten(fields))  # (B, 1)
+            interacting = interaction(interacting, training=training)  # (B, m, H * d')
+        logit = self.logit(self._flatten(interacting))  # (B, 1)
         if self.mlp:
-            hidden = self.mlp(self._flatten(embeddings), training=training)
+            hidden = self.mlp(self._flatten(fields), training=training)
             logit += self.mlp_logit(hidden)  # (B, 1)
         return logit

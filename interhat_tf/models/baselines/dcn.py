@@ -8,6 +8,7 @@ from keras import ops
 
 from interhat_tf.layers import CrossNetwork
 from interhat_tf.models.baselines.deep_model import DeepModel
+from interhat_tf.ops import Tensor
 from interhat_tf.schema import Batch, Schema
 
 
@@ -52,9 +53,8 @@ class DCN(DeepModel):
         )
         self._finish()
 
-    def call(self, inputs: Batch, training: bool = False) -> keras.KerasTensor:
-        """Returns logits, (B, 1)."""
-        fields = self.embedding(inputs)  # (B, m, d)
+    def forward(self, fields: Tensor, inputs: Batch, training: bool = False) -> Tensor:
+        """Returns logits, (B, 1), of embedded fields, (B, m, d)."""
         flat = self._flatten(fields)  # (B, m * d)
         crossed = self.cross(flat)  # (B, m * d)
         deep = self.mlp(flat, training=training)  # (B, last of mlp_units)

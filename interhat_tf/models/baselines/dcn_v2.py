@@ -9,6 +9,7 @@ from keras_rs.layers import FeatureCross
 
 from interhat_tf.errors import SettingError
 from interhat_tf.models.baselines.deep_model import DeepModel
+from interhat_tf.ops import Tensor
 from interhat_tf.schema import Batch, Schema
 
 
@@ -64,9 +65,8 @@ class DCNv2(DeepModel):
         ]
         self._finish()
 
-    def call(self, inputs: Batch, training: bool = False) -> keras.KerasTensor:
-        """Returns logits, (B, 1)."""
-        fields = self.embedding(inputs)  # (B, m, d)
+    def forward(self, fields: Tensor, inputs: Batch, training: bool = False) -> Tensor:
+        """Returns logits, (B, 1), of embedded fields, (B, m, d)."""
         flat = self._flatten(fields)  # (B, m * d)
         crossed = flat
         for cross in self.crosses:

@@ -7,6 +7,7 @@ import keras
 
 from interhat_tf.layers import FactorizationMachine
 from interhat_tf.models.baselines.deep_model import DeepModel
+from interhat_tf.ops import Tensor
 from interhat_tf.schema import Batch, Schema
 
 
@@ -37,9 +38,8 @@ class DeepFM(DeepModel):
         self.interaction = FactorizationMachine(dtype=self.logit_dtype, name="interaction")
         self._finish()
 
-    def call(self, inputs: Batch, training: bool = False) -> keras.KerasTensor:
-        """Returns logits, (B, 1)."""
-        fields = self.embedding(inputs)  # (B, m, d)
+    def forward(self, fields: Tensor, inputs: Batch, training: bool = False) -> Tensor:
+        """Returns logits, (B, 1), of embedded fields, (B, m, d)."""
         y_fm = self.linear(inputs) + self.interaction(fields)  # (B, 1)
         flat = self._flatten(fields)  # (B, m * d)
         y_dnn = self.logit(self.mlp(flat, training=training))  # (B, 1)

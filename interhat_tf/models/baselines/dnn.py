@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from interhat_tf.models.baselines.deep_model import DeepModel
+from interhat_tf.ops import Tensor
 from interhat_tf.schema import Batch, Schema
 
 
@@ -34,7 +35,7 @@ class DNN(DeepModel):
         super().__init__(schema, **kwargs)
         self._finish()
 
-    def call(self, inputs: Batch, training: bool = False) -> keras.KerasTensor:
-        """Returns logits, (B, 1)."""
-        flat = self._flatten(self.embedding(inputs))  # (B, m * d)
+    def forward(self, fields: Tensor, inputs: Batch, training: bool = False) -> Tensor:
+        """Returns logits, (B, 1), of embedded fields, (B, m, d)."""
+        flat = self._flatten(fields)  # (B, m * d)
         return self.logit(self.mlp(flat, training=training))  # (B, 1)

@@ -10,6 +10,7 @@ from interhat_tf.errors import SettingError
 from interhat_tf.layers import ExponentialCrossNetwork
 from interhat_tf.models.baselines.embedding_model import EmbeddingModel
 from interhat_tf.models.click_model import l2
+from interhat_tf.ops import Tensor
 from interhat_tf.schema import Batch, Schema
 
 
@@ -74,8 +75,8 @@ class ECN(EmbeddingModel):
         self.logit = self._make_logit(dense_l2)
         self.build()
 
-    def call(self, inputs: Batch, training: bool = False) -> keras.KerasTensor:
-        """Returns logits, (B, 1)."""
-        halves = ops.split(self.embedding(inputs), 2, axis=-1)  # (B, m, d / 2) each
+    def forward(self, fields: Tensor, inputs: Batch, training: bool = False) -> Tensor:
+        """Returns logits, (B, 1), of embedded fields, (B, m, d)."""
+        halves = ops.split(fields, 2, axis=-1)  # (B, m, d / 2) each
         flat = ops.concatenate([self._flatten(half) for half in halves], axis=-1)  # (B, m * d)
         return self.logit(self.cross(flat, training=training))  # (B, 1)

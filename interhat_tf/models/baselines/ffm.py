@@ -7,6 +7,7 @@ import keras
 
 from interhat_tf.layers import FieldAwareFactorizationMachine
 from interhat_tf.models.baselines.embedding_model import EmbeddingModel
+from interhat_tf.ops import Tensor
 from interhat_tf.schema import Batch, Schema
 
 
@@ -45,7 +46,6 @@ class FFM(EmbeddingModel):
     def _embedding_width(self, embedding_dim: int) -> int:
         return self.num_fields * embedding_dim
 
-    def call(self, inputs: Batch) -> keras.KerasTensor:
-        """Returns logits, (B, 1)."""
-        fields = self.embedding(inputs)  # (B, m, m * d)
+    def forward(self, fields: Tensor, inputs: Batch, training: bool = False) -> Tensor:
+        """Returns logits, (B, 1), of embedded fields, (B, m, m * d)."""
         return self.linear(inputs) + self.interaction(fields)  # (B, 1)

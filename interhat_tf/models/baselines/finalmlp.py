@@ -9,6 +9,7 @@ from keras import ops
 from interhat_tf.errors import SettingError
 from interhat_tf.layers import BilinearFusion, FeatureGate, FieldEmbedding
 from interhat_tf.models.baselines.deep_model import DeepModel
+from interhat_tf.ops import Tensor
 from interhat_tf.schema import CATEGORICAL, Batch, Schema
 
 
@@ -108,9 +109,9 @@ class FinalMLP(DeepModel):
         of_gates = [c for s, c in self.gate_columns.items() if self.contexts[s] is layer]
         return of_gates or super().columns_of(layer)
 
-    def call(self, inputs: Batch, training: bool = False) -> keras.KerasTensor:
-        """Returns logits, (B, 1)."""
-        flat = self._flatten(self.embedding(inputs))  # (B, m * d)
+    def forward(self, fields: Tensor, inputs: Batch, training: bool = False) -> Tensor:
+        """Returns logits, (B, 1), of embedded fields, (B, m, d)."""
+        flat = self._flatten(fields)  # (B, m * d)
         first = self.mlp(self._gated("first", flat, inputs), training=training)  # (B, p)
         second = self.second_mlp(self._gated("second", flat, inputs), training=training)  # (B, q)
         linear = self.logit(ops.concatenate([first, second], axis=-1))  # (B, 1)

@@ -8,6 +8,7 @@ from keras import ops
 
 from interhat_tf.layers import FactorizedInteractionBlock, FieldGate
 from interhat_tf.models.baselines.deep_model import DeepModel
+from interhat_tf.ops import Tensor
 from interhat_tf.schema import Batch, Schema
 
 
@@ -68,13 +69,15 @@ class FinalNet(DeepModel):
         """The number of blocks."""
         return 2 if self.second_mlp else 1
 
-    def call(self, inputs: Batch, training: bool = False) -> keras.KerasTensor:
-        """Returns logits, (B, 1)."""
-        return ops.mean(self.block_logits(inputs, training), axis=1, keepdims=True)  # (B, 1)
+    def forward(self, fields: Tensor, inputs: Batch, training: bool = False) -> Tensor:
+        """Returns logits, (B, 1), of embedded fields, (B, m, d)."""
+        return ops.mean(self._block_logits(fields, training), axis=1, keepdims=True)  # (B, 1)
 
     def block_logits(self, inputs: Batch, training: bool = False) -> keras.KerasTensor:
         """Returns each block's own logits, (B, number of blocks); the model's are their mean."""
-        fields = self.embedding(inputs)  # (B, m, d)
+        return self._block_logits(self.embedding(inputs), training)
+
+    def _block_logits(self, fields: Tensor, training: bool) -> Tensor:
         gated = self.gate(fields) if self.gate else fields  # (B, 2 m or m, d)
         width = gated.shape[1] * gated.shape[2]
         flat = ops.reshape(gated, (-1, width))  # (B, 2 * m * d or m * d)

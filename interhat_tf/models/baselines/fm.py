@@ -7,6 +7,7 @@ import keras
 
 from interhat_tf.layers import FactorizationMachine
 from interhat_tf.models.baselines.embedding_model import EmbeddingModel
+from interhat_tf.ops import Tensor
 from interhat_tf.schema import Batch, Schema
 
 
@@ -37,7 +38,6 @@ class FM(EmbeddingModel):
         self.interaction = FactorizationMachine(dtype=self.logit_dtype, name="interaction")
         self.build()
 
-    def call(self, inputs: Batch) -> keras.KerasTensor:
-        """Returns logits, (B, 1)."""
-        fields = self.embedding(inputs)  # (B, m, d)
+    def forward(self, fields: Tensor, inputs: Batch, training: bool = False) -> Tensor:
+        """Returns logits, (B, 1), of embedded fields, (B, m, d)."""
         return self.linear(inputs) + self.interaction(fields)  # (B, 1)

@@ -11,6 +11,7 @@ from interhat_tf.layers.sequences.dice import DICE
 from interhat_tf.layers.value_pooling import TARGET
 from interhat_tf.models.baselines.deep_model import DeepModel
 from interhat_tf.models.poolings import targets_of
+from interhat_tf.ops import Tensor
 from interhat_tf.schema import Batch, Schema
 from interhat_tf.utils.config import Activation
 
@@ -56,9 +57,8 @@ class HistoryModel(DeepModel):
         It is asked for before the model has attributes: `_arguments` holds what it needs.
         """
 
-    def call(self, inputs: Batch, training: bool = False) -> keras.KerasTensor:
-        """Returns logits, (B, 1)."""
-        fields = self.embedding(inputs, training=training)  # (B, m, d)
+    def forward(self, fields: Tensor, inputs: Batch, training: bool = False) -> Tensor:
+        """Returns logits, (B, 1), of embedded fields, (B, m, d)."""
         return self.logit(self.mlp(self._flatten(fields), training=training))  # (B, 1)
 
     @property

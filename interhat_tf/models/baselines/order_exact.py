@@ -72,19 +72,20 @@ class OrderExact(EmbeddingModel):
         self.logit = self._make_logit(dense_l2)
         self.build()
 
-    def call(self, inputs: Batch, training: bool = False) -> keras.KerasTensor:
-        """Returns logits, (B, 1)."""
-        return self.logit(self._products(inputs, training))
+    def forward(self, fields: Tensor, inputs: Batch, training: bool = False) -> Tensor:
+        """Returns logits, (B, 1), of embedded fields, (B, m, k * d)."""
+        return self.logit(self._products(fields, training))
 
     def order_logits(self, inputs: Batch) -> Tensor:
         """Returns z_1 ... z_k, (B, k), which with the bias of `self.logit` add up to the logit."""
-        terms = self._products(inputs, training=False) * self.logit.kernel[:, 0]  # (B, k * d)
+        products = self._products(self.embedding(inputs), training=False)  # (B, k * d)
+        terms = products * self.logit.kernel[:, 0]  # (B, k * d)
         return ops.sum(ops.reshape(terms, (-1, self.order, terms.shape[-1] // self.order)), axis=-1)
 
-    def _products(self, inputs: Batch, training: bool) -> Tensor:
+    def _products(self, fields: Tensor, training: bool) -> Tensor:
         """Returns e_1 ... e_k end to end, each divided by its root, (B, k * d)."""
-        fields = self.centering(self.embedding(inputs), training=training)  # (B, m, k * d)
-        of_orders = ops.split(fields, self.order, axis=2)  # k times (B, m, d)
+        centred = self.centering(fields, training=training)  # (B, m, k * d)
+        of_orders = ops.split(centred, self.order, axis=2)  # k times (B, m, d)
         pairs = zip(self.polynomials, of_orders, strict=True)
         return ops.concatenate(
             [p(c) / math.comb(self.num_fields, p.degree) ** 0.5 for p, c in pairs], axis=-1

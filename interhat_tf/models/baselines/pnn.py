@@ -9,6 +9,7 @@ from keras import ops
 from interhat_tf.errors import SettingError
 from interhat_tf.layers import InnerProduct, OuterProduct
 from interhat_tf.models.baselines.deep_model import DeepModel
+from interhat_tf.ops import Tensor
 from interhat_tf.schema import Batch, Schema
 
 _PRODUCTS: dict[str, tuple[type[keras.layers.Layer], ...]] = {
@@ -63,9 +64,8 @@ class PNN(DeepModel):
         ]
         self._finish()
 
-    def call(self, inputs: Batch, training: bool = False) -> keras.KerasTensor:
-        """Returns logits, (B, 1)."""
-        fields = self.embedding(inputs)  # (B, m, d)
+    def forward(self, fields: Tensor, inputs: Batch, training: bool = False) -> Tensor:
+        """Returns logits, (B, 1), of embedded fields, (B, m, d)."""
         z = self._flatten(fields)  # (B, m * d)
         signals = [z, *(product(fields) for product in self.products)]
         outputs = ops.concatenate(signals, axis=-1)  # (B, m * d + N + d * d)

@@ -9,6 +9,7 @@ from interhat_tf.layers import QuadraticLayer
 from interhat_tf.layers.dropout import Dropout
 from interhat_tf.models.baselines.embedding_model import EmbeddingModel
 from interhat_tf.models.click_model import l2
+from interhat_tf.ops import Tensor
 from interhat_tf.schema import Batch, Schema
 
 
@@ -71,9 +72,9 @@ class QNNAlpha(EmbeddingModel):
         self.logit = self._make_logit(dense_l2)
         self.build()
 
-    def call(self, inputs: Batch, training: bool = False) -> keras.KerasTensor:
-        """Returns logits, (B, 1)."""
-        outputs = self._flatten(self.embedding(inputs))  # (B, m * d)
+    def forward(self, fields: Tensor, inputs: Batch, training: bool = False) -> Tensor:
+        """Returns logits, (B, 1), of embedded fields, (B, m, d)."""
+        outputs = self._flatten(fields)  # (B, m * d)
         for quadratic in self.quadratics:
             outputs = self.dropout(quadratic(outputs, training=training), training=training)
         return self.logit(outputs)  # (B, 1)

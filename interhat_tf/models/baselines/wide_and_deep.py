@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from interhat_tf.models.baselines.deep_model import DeepModel
+from interhat_tf.ops import Tensor
 from interhat_tf.schema import Batch, Schema
 
 
@@ -38,9 +39,8 @@ class WideAndDeep(DeepModel):
         super().__init__(schema, **kwargs)
         self._finish()
 
-    def call(self, inputs: Batch, training: bool = False) -> keras.KerasTensor:
-        """Returns logits, (B, 1)."""
-        fields = self.embedding(inputs)  # (B, m, d)
+    def forward(self, fields: Tensor, inputs: Batch, training: bool = False) -> Tensor:
+        """Returns logits, (B, 1), of embedded fields, (B, m, d)."""
         flat = self._flatten(fields)  # (B, m * d)
         deep = self.logit(self.mlp(flat, training=training))  # (B, 1)
         return self.linear(inputs) + deep  # (B, 1)

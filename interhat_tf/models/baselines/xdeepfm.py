@@ -7,6 +7,7 @@ import keras
 
 from interhat_tf.layers import CompressedInteractionNetwork
 from interhat_tf.models.baselines.deep_model import DeepModel
+from interhat_tf.ops import Tensor
 from interhat_tf.schema import Batch, Schema
 
 
@@ -55,9 +56,8 @@ class XDeepFM(DeepModel):
         self.cin_logit = self._make_logit(self.dense_l2, use_bias=False, name="cin_logit")
         self._finish()
 
-    def call(self, inputs: Batch, training: bool = False) -> keras.KerasTensor:
-        """Returns logits, (B, 1)."""
-        fields = self.embedding(inputs)  # (B, m, d)
+    def forward(self, fields: Tensor, inputs: Batch, training: bool = False) -> Tensor:
+        """Returns logits, (B, 1), of embedded fields, (B, m, d)."""
         explicit = self.cin_logit(self.cin(fields))  # (B, 1)
         flat = self._flatten(fields)  # (B, m * d)
         implicit = self.logit(self.mlp(flat, training=training))  # (B, 1)
