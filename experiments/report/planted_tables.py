@@ -280,6 +280,9 @@ def orders(planted: Planted, form: str) -> Table | None:
         "named by the shares": named("shares"),
         "named by α_f": named("alpha_f"),
         "mean shares": mean("shares"),
+        "from the true shares": lambda row: averaged(
+            [float(np.abs(f["shares"] - row["rule"].true_shares()).max()) for f in row["found"]]
+        ),
         "mean α_f": mean("alpha_f"),
         "farthest apart": lambda row: averaged([apart(f) for f in row["found"]]),
     }

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,28 @@ def test_the_best_auc_is_that_of_true_probabilities(rng):
         [np.arange(n) < n * q for n, q in zip([10_000, 30_000, 60_000], probabilities, strict=True)]
     )
     assert found == pytest.approx(auc(labels.astype("float32"), p), abs=1e-9)
+
+
+@pytest.mark.parametrize("name", ["rule_1", "rule_2", "rule_3_dense", "parity", "mixture"])
+def test_the_true_shares_are_those_of_what_each_set_of_values_adds(name):
+    rule = PLANTED_RULES[name]
+
+    def log_odds(inserted):
+        kept = [set(group) & set(inserted) for group in rule.interacting()]
+        if name == "parity":  # of two values: records match as well that differ in both fields
+            return float(len(kept[0]) != 1)
+        return sum(
+            found == set(group) for found, group in zip(kept, rule.interacting(), strict=True)
+        )
+
+    def added(fields):  # by inclusion and exclusion
+        sets = [s for n in range(len(fields) + 1) for s in itertools.combinations(fields, n)]
+        return sum((-1) ** (len(fields) - len(s)) * log_odds(s) for s in sets)
+
+    of_orders = np.array(
+        [sum(added(f) ** 2 for f in itertools.combinations(rule.group, n)) for n in (1, 2, 3)]
+    )
+    np.testing.assert_allclose(rule.true_shares(), of_orders / of_orders.sum())
 
 
 def test_rules_and_their_conditions():

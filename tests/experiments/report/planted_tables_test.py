@@ -34,7 +34,7 @@ def test_orders_are_named_by_models_that_have_learnt_their_rule():
     }
     (row,) = orders(planted, "released").rows
     assert row[:5] == ["Rule 2, dense", "2", "1 of 2", counted([True]), counted([False])]
-    assert row[5:] == ["0.10, 0.90, 0.00", "0.80, 0.10, 0.10", "0.80"]
+    assert row[5:] == ["0.10, 0.90, 0.00", "0.10", "0.80, 0.10, 0.10", "0.80"]
     (aligned,) = orders(planted, "ordered").rows
     assert aligned[4] == counted([True])
     assert aligned[-2:] == ["0.20", "+0.0200"]
