@@ -8,6 +8,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import HealthCheck, settings
 
 from data.synthetic_rules.synthetic_rules_dataset_builder import Builder, RuleConfig
@@ -39,9 +40,18 @@ def pytest_collection_finish():
     gc.set_threshold(20_000, 10, 10)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def fixed_seed_of_tensorflow():
+    """Sets TensorFlow's own seed once for a file: with it TensorFlow forgets all its kernels."""
+    tf.random.set_seed(0)
+
+
 @pytest.fixture(autouse=True)
-def fixed_seed():
-    keras.utils.set_random_seed(0)
+def fixed_seed(monkeypatch, fixed_seed_of_tensorflow):
+    """Sets all other seeds for each test."""
+    with monkeypatch.context() as patch:
+        patch.setattr(tf.random, "set_seed", lambda seed: None)
+        keras.utils.set_random_seed(0)
 
 
 @pytest.fixture
