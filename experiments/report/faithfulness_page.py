@@ -57,6 +57,7 @@ def write_faithfulness_page(folder: pathlib.Path) -> None:
         rules=list(planted.values()),
         in_short=[*in_short(planted), *pairs_and_orders_in_short(planted, knockoffs)],
         glance=planted_tables.fields_at_a_glance(planted),
+        added_flags=planted_tables.added_flags(),
         by_rule=planted_tables.fields_by_rule(planted),
         pairs_by_rule=planted_tables.pairs_by_rule(planted),
         aligned=planted_tables.alignment(planted),

@@ -164,6 +164,15 @@ def by_rule(
     return table(columns, rows) if rows else None
 
 
+def added_flags() -> list[str]:
+    """Returns which rules add flags to a form's training, and these."""
+    return [
+        f"{rule.title} by `" + " ".join(f"--{k}={v}" for k, v in rule.training.items()) + "`"
+        for rule in PLANTED_RULES.values()
+        if rule.training
+    ]
+
+
 def runs_of_all(planted: Planted, form: str, rules: Iterable[str]) -> list[Summary]:
     """Returns a form's models on rules, those that can hardly be learnt among them."""
     return [

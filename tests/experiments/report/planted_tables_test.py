@@ -1,7 +1,13 @@
 """Tests of the cells of tables on planted rules."""
 
 from experiments.report.faithfulness_page import pairs_and_orders_in_short
-from experiments.report.planted_tables import averaged, counted, orders, pairs_by_rule
+from experiments.report.planted_tables import (
+    added_flags,
+    averaged,
+    counted,
+    orders,
+    pairs_by_rule,
+)
 
 
 def test_counts_have_wilson_intervals():
@@ -68,6 +74,11 @@ def test_pairs_are_counted_rule_by_rule():
         [counted([True]), "–"],  # an EBM's own pairs
     ]
     assert found.rows[1][0].endswith(", aligned")
+
+
+def test_rules_that_add_flags_are_named_with_them():
+    _, mixture = added_flags()
+    assert mixture.startswith("Orders 1 and 2 by `--criterion=logloss --learning_rate_factor=1.0 ")
 
 
 def test_orders_in_short():
