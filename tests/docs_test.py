@@ -25,7 +25,7 @@ def test_pages_have_examples():
 @pytest.mark.parametrize("page", [page for page, examples in PAGES.items() if examples])
 def test_the_examples_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(effect_fitting, "STEPS", 100)  # of 4,000: that is half a minute
+    monkeypatch.setattr(effect_fitting, "least_steps", lambda schema: 100)  # not half a minute
     write_click_log(tmp_path / "clicks.csv")
     write_click_log(tmp_path / "clicks_2.csv", first_user=5)
     names, models = {"__name__": page}, dict(MODELS)

@@ -36,6 +36,7 @@ from experiments.faithfulness.models import (
     changed_once,
     explained_runs,
     halves_of,
+    name_of_effects,
     with_effects,
 )
 from interhat_tf.explanation import attributions, effect_fitting
@@ -105,7 +106,7 @@ def models_of(preset: str, form: str, data: PreparedDataset) -> Iterator[tuple[i
 def continued(model: keras.Model, data: PreparedDataset, folder: str, preset: str) -> keras.Model:
     """Returns a run's model of a preset with aligned attention and effects; its folder keeps it."""
     how = {**ALIGNMENTS[preset], "learning_rate": LEARNING_RATES[preset]}
-    name = f"continued_with_effects_of_{effect_fitting.STEPS}_steps"
+    name = name_of_effects("continued_with_effects", model)
     return changed_once(model, folder, name, how, data, align)
 
 

@@ -45,8 +45,13 @@ def with_effects(model: keras.Model, data: PreparedDataset, folder: str) -> kera
         data: What it was trained on.
         folder: The run's folder, which keeps the model with the head.
     """
-    name = f"with_effects_of_{effect_fitting.STEPS}_steps"
+    name = name_of_effects("with_effects", model)
     return changed_once(model, folder, name, {"pairs": True}, data, effect_fitting.fit_effects)
+
+
+def name_of_effects(name: str, model: keras.Model) -> str:
+    """Returns the name of a file of a model with effects, which says how long these are fitted."""
+    return f"{name}_of_{effect_fitting.least_steps(model.schema)}_steps"
 
 
 def changed_once(

@@ -80,7 +80,7 @@ def main(_):
     if FORM.value == ORDERED:
         about["last_phase"] = LAST_PHASE
     if takes_effects(rule):
-        about["effect_steps"] = effect_fitting.STEPS
+        about["effect_steps"] = effect_fitting.least_steps(data.schema)
     runs = known_runs(name, about)
     missing = [seed for seed in SEEDS.value if str(seed) not in runs]
     records = first_records(

@@ -13,7 +13,7 @@ from interhat_tf.explanation.effect_targets import KINDS, EffectTargets
 from interhat_tf.explanation.interactions import field_groups
 from interhat_tf.layers import EffectHead
 from interhat_tf.ops import cpu_kernels
-from interhat_tf.schema import Batch
+from interhat_tf.schema import Batch, Schema
 
 if TYPE_CHECKING:
     from interhat_tf.input_pipeline.dataset import PreparedDataset
@@ -23,6 +23,13 @@ BATCH_SIZE = 512
 LEARNING_RATE = 3e-3
 STEPS = 4_000
 """Steps that a head takes at least: after fewer its estimates are far from what they can be."""
+STEPS_A_FIELD = 400
+"""And for each field: a record teaches the head one or two of its fields' effects a step."""
+
+
+def least_steps(schema: Schema) -> int:
+    """Returns how many steps the head of a model of these records takes at least."""
+    return max(STEPS, STEPS_A_FIELD * len(schema.record_fields))
 
 
 def fit_effects(
@@ -58,8 +65,8 @@ def fit_effects(
             the mean logit add up to the logit, about.
         pairs: Whether to estimate as well what each pair of a record's fields adds
             together, as `pair_effects` computes it. Defaults to `False`.
-        epochs: Passes over the training records. Defaults to 2, and to more where 2 have fewer
-            than 4,000 steps, of 512 records each.
+        epochs: Passes over the training records, in steps of 512 records. Defaults to as many
+            as have 400 steps for each field, and 4,000 at least.
         seed: Seed of the order of the records and of the fields that change. Those
             of the head's first weights are Keras'.
 
@@ -81,7 +88,7 @@ def fit_effects(
     _check(model, data, kind, pairs)
     of_epoch = data.num_rows("train") // BATCH_SIZE
     if epochs is None:
-        epochs = max(2, math.ceil(STEPS / of_epoch))
+        epochs = math.ceil(least_steps(model.schema) / of_epoch)
     steps = epochs * of_epoch
     head = model.make_effect_head({"num_pairs": len(field_groups(model.schema, 2)) if pairs else 0})
     optimizer = keras.optimizers.Adam(

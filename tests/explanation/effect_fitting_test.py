@@ -109,12 +109,14 @@ def test_every_model_learns(name, rule_data):
 
 
 @pytest.mark.parametrize(
-    ("smallest", "epochs", "steps"),
-    [(1, None, 12), (31, None, 36), (31, 3, 18)],  # an epoch has 6 batches
+    ("smallest", "a_field", "epochs", "steps"),
+    # An epoch has 6 batches, of 4 fields.
+    [(1, 1, None, 6), (31, 1, None, 36), (1, 4, None, 18), (31, 1, 3, 18)],
 )
-def test_few_records_are_read_more_often(rule_data, monkeypatch, smallest, epochs, steps):
+def test_few_records_are_read_more_often(rule_data, monkeypatch, smallest, a_field, epochs, steps):
     taken = []
     monkeypatch.setattr(effect_fitting, "STEPS", smallest)
+    monkeypatch.setattr(effect_fitting, "STEPS_A_FIELD", a_field)
     monkeypatch.setattr(effect_fitting, "_compile_step", lambda *_: taken.append)
     monkeypatch.setattr(effect_fitting, "effect_fidelity", lambda *_: {"r2": 1.0})
     fit_effects(random_model(rule_data), rule_data, epochs=epochs)
