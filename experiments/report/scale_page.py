@@ -89,7 +89,7 @@ def preparation(summary: Summary) -> dict[str, Any]:
     lines = [{"cores": n, "hours": core_hours / n} for n in CORES]
     columns = {
         "cores": "{cores}",
-        "hours": "{hours:,.1f}",
+        "hours": "{hours:,.2f}",
         "core-hours": lambda _: f"{core_hours:,.1f}",
         "US dollars": lambda _: f"{core_hours * PRICE.value:,.2f}",
     }

@@ -41,7 +41,7 @@ def test_figures_follow_from_the_measurements(results):
     write_json(results / "latency.json", latency)
     with flagsaver.flagsaver(core_hour_price=0.25):
         text = scale_page.page()
-    assert "| 1 | 10.0 | 10.0 | 2.50 |" in text and "| 16 | 0.6 | 10.0 | 2.50 |" in text
+    assert "| 1 | 10.00 | 10.0 | 2.50 |" in text and "| 16 | 0.62 | 10.0 | 2.50 |" in text
     # 60% of 1 / 0.6 ms, on two cores each.
     assert "| `tuned`, ONNX | 1 | 0.60 | 1,000 | 2 | 100 | 50.00 |" in text
 
