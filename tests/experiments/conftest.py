@@ -19,8 +19,7 @@ def study_flags(tmp_path, monkeypatch):
 
     Effect heads take fewer steps than by default.
     """
-    monkeypatch.setattr(effect_fitting, "STEPS", 1)
-    monkeypatch.setattr(effect_fitting, "STEPS_A_FIELD", 0)
+    monkeypatch.setattr(effect_fitting, "least_steps", lambda schema: 1)
     if not flags.FLAGS.is_parsed():
         flags.FLAGS.mark_as_parsed()
     with flagsaver.flagsaver(
