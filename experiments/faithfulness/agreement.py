@@ -49,10 +49,7 @@ from interhat_tf.training import align_attention
 from interhat_tf.training.evaluation import evaluate
 
 # How attention is aligned, as `TrainingSettings` has it: chosen on validation, see REPRODUCTION.md.
-ALIGNMENTS: dict[str, dict[str, Any]] = {
-    "released": {"effect_weight": 0.05, "effect_donors": 8},
-    "tuned": {"effect_weight": 0.2, "effect_donors": 8},
-}
+ALIGNMENT = {"effect_weight": 0.05, "effect_donors": 8}
 
 FORMS = flags.DEFINE_multi_enum("forms", [*HOW_TRAINED], [*HOW_TRAINED], "how attention is trained")
 RANKED = flags.DEFINE_integer("ranked", 1000, "test records whose fields are ranked")
@@ -94,7 +91,7 @@ def main(_):
 
 def models_of(preset: str, form: str, data: PreparedDataset) -> Iterator[tuple[int, keras.Model]]:
     """Yields each seed and its model, which holds an effect head, of pairs as well."""
-    runs = runs_of("interhat", preset=preset, **(ALIGNMENTS[preset] if form == ALIGNED else {}))
+    runs = runs_of("interhat", preset=preset, **(ALIGNMENT if form == ALIGNED else {}))
     folders = {run["seed"]: run["output_dir"] for run in runs}
     for seed, model, _ in explained_runs(runs):
         if form == CONTINUED:
@@ -105,7 +102,7 @@ def models_of(preset: str, form: str, data: PreparedDataset) -> Iterator[tuple[i
 
 def continued(model: keras.Model, data: PreparedDataset, folder: str, preset: str) -> keras.Model:
     """Returns a run's model of a preset with aligned attention and effects; its folder keeps it."""
-    how = {**ALIGNMENTS[preset], "learning_rate": LEARNING_RATES[preset]}
+    how = {**ALIGNMENT, "learning_rate": LEARNING_RATES[preset]}
     name = name_of_effects("continued_with_effects", model)
     return changed_once(model, folder, name, how, data, align)
 
