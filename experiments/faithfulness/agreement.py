@@ -31,7 +31,6 @@ from experiments.faithfulness.additivity import largest_error
 from experiments.faithfulness.methods import ALIGNED, CONTINUED, HOW_TRAINED
 from experiments.faithfulness.models import (
     BACKGROUND,
-    LEARNING_RATES,
     PRESETS,
     changed_once,
     explained_runs,
@@ -95,16 +94,15 @@ def models_of(preset: str, form: str, data: PreparedDataset) -> Iterator[tuple[i
     folders = {run["seed"]: run["output_dir"] for run in runs}
     for seed, model, _ in explained_runs(runs):
         if form == CONTINUED:
-            yield seed, continued(model, data, folders[seed], preset)
+            yield seed, continued(model, data, folders[seed])
         else:
             yield seed, with_effects(model, data, folders[seed])
 
 
-def continued(model: keras.Model, data: PreparedDataset, folder: str, preset: str) -> keras.Model:
-    """Returns a run's model of a preset with aligned attention and effects; its folder keeps it."""
-    how = {**ALIGNMENT, "learning_rate": LEARNING_RATES[preset]}
+def continued(model: keras.Model, data: PreparedDataset, folder: str) -> keras.Model:
+    """Returns a run's model with aligned attention and effects; its folder keeps it."""
     name = name_of_effects("continued_with_effects", model)
-    return changed_once(model, folder, name, how, data, align)
+    return changed_once(model, folder, name, ALIGNMENT, data, align)
 
 
 def align(model: keras.Model, data: PreparedDataset, effect_weight: float, **how: Any) -> None:

@@ -19,11 +19,10 @@ from interhat_tf.schema import Batch
 
 # Training records that exact effects are against.
 EXACT = 128
-# The first learning rate of a preset's model that is aligned after its training.
-LEARNING_RATES = {"released": 1e-3, "tuned": 5e-4}
+EXPLAINED = ["released", "tuned"]
 
 PRESETS = flags.DEFINE_multi_enum(
-    "explained_presets", [*LEARNING_RATES], [*LEARNING_RATES], "presets whose models are explained"
+    "explained_presets", EXPLAINED, EXPLAINED, "presets whose models are explained"
 )
 BACKGROUND = flags.DEFINE_integer("background", 32, "records that other values are taken from")
 

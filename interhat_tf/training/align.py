@@ -17,6 +17,9 @@ from interhat_tf.training.records import adapt_and_diagnose, check_training
 from interhat_tf.training.settings import TrainingSettings
 from interhat_tf.training.step import compile_steps
 
+# The first learning rate is no higher, unless it is given.
+LARGEST_RATE = 1e-3
+
 
 def align_attention(
     model: keras.Model,
@@ -45,7 +48,7 @@ def align_attention(
             `order_alignment`. Defaults to 0, which leaves them alone.
         **changes: Arguments of `TrainingSettings` that win over those of the
             model's preset. `learning_rate` is the first epoch's and defaults to
-            1e-3.
+            the preset's, but at most 1e-3.
 
     Returns:
         The validation split's `auc` and `logloss` before, and after each epoch.
@@ -64,8 +67,8 @@ def align_attention(
     if not weight and not order_weight:
         raise SettingError("weight and order_weight are both 0: nothing would be aligned")
     weights = {"effect_weight": weight, "order_weight": order_weight}
-    changes = {"learning_rate": 1e-3, **changes, **weights}
-    settings = TrainingSettings.of_model(model, **changes).complete(model, data)
+    settings = TrainingSettings.of_model(model, **changes, **weights).complete(model, data)
+    first_rate = changes.get("learning_rate", min(settings.learning_rate, LARGEST_RATE))
     data.check_model(model)
     check_training(model, data, settings, ("train", "validation"))
     model.drop_effects()  # they are of the weights that it has now
@@ -92,7 +95,7 @@ def align_attention(
     predict = compile_prediction(model, settings.microbatch_size)
     history = [evaluate(model, data, "validation", predict)]
     for share in np.geomspace(1.0, 0.1, epochs):
-        optimizer.learning_rate = share * settings.learning_rate
+        optimizer.learning_rate = share * first_rate
         for alignment in alignments:
             alignment.follow_learning_rate(share)
         for _ in range(data.num_batches(settings.batch_size, shards)):

@@ -4,7 +4,7 @@ import pytest
 
 from interhat_tf.explanation.attributions import attention
 from interhat_tf.models import DNN
-from interhat_tf.training import align_attention, evaluate
+from interhat_tf.training import TrainingSettings, align_attention, evaluate
 from tests.training.runs import make_model
 
 SETTINGS = {"batch_size": 100, "learning_rate": 0.01}
@@ -36,3 +36,24 @@ def test_what_is_refused(rule_data):
     one = make_model(rule_data.schema, order=1)
     with pytest.raises(ValueError, match="order_weight needs a model of at least two orders"):
         align_attention(one, rule_data, order_weight=0.05)
+
+
+@pytest.mark.parametrize(
+    ("of_preset", "given", "first"),
+    [(5e-4, {}, 5e-4), (3e-3, {}, 1e-3), (3e-3, {"learning_rate": 2e-3}, 2e-3)],
+)
+def test_the_first_rate_is_the_presets_and_at_most_a_thousandth(
+    rule_data, monkeypatch, of_preset, given, first
+):
+    optimizers = []
+    make_optimizer = TrainingSettings.make_optimizer
+
+    def kept(settings, model):
+        optimizers.append(make_optimizer(settings, model))
+        return optimizers[-1]
+
+    monkeypatch.setattr(TrainingSettings, "make_optimizer", kept)
+    model = make_model(rule_data.schema)
+    model.training_settings = {"learning_rate": of_preset, "batch_size": 400}
+    align_attention(model, rule_data, epochs=1, **given)
+    assert float(optimizers[0].learning_rate) == pytest.approx(first)
