@@ -82,11 +82,12 @@ def test_a_model_is_aligned_once_for_its_settings(model, tmp_path, monkeypatch):
     done = []
     monkeypatch.setattr(agreement, "align", lambda model, data, **how: done.append(how))
     for _ in range(2):
-        found = agreement.continued(model, None, str(tmp_path), "released")
+        found = agreement.continued(model, None, str(tmp_path))
         assert found.effect_head.num_pairs == 3
     assert len(done) == 1
-    agreement.continued(model, None, str(tmp_path), "tuned")
-    assert len(done) == 2 and done[0] != done[1]
+    monkeypatch.setattr(agreement, "ALIGNMENT", {**agreement.ALIGNMENT, "effect_weight": 0.2})
+    agreement.continued(model, None, str(tmp_path))
+    assert [how["effect_weight"] for how in done] == [0.05, 0.2]
     monkeypatch.setattr(effect_fitting, "STEPS", effect_fitting.STEPS + 1)
-    agreement.continued(model, None, str(tmp_path), "tuned")
+    agreement.continued(model, None, str(tmp_path))
     assert len(done) == 3  # other heads than those that the folder has
