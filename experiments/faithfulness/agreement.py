@@ -28,7 +28,7 @@ from experiments.common.seed_flags import SEEDS
 from experiments.common.statistics import mean_and_std
 from experiments.common.studies import open_data, result_name, runs_of, study_record
 from experiments.faithfulness.additivity import largest_error
-from experiments.faithfulness.methods import ALIGNED, CONTINUED, HOW_TRAINED
+from experiments.faithfulness.methods import ALIGNED, ALIGNMENT, CONTINUED, HOW_TRAINED
 from experiments.faithfulness.models import (
     BACKGROUND,
     PRESETS,
@@ -46,9 +46,6 @@ from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.schema import Batch
 from interhat_tf.training import align_attention
 from interhat_tf.training.evaluation import evaluate
-
-# How attention is aligned, as `TrainingSettings` has it: chosen on validation, see REPRODUCTION.md.
-ALIGNMENT = {"effect_weight": 0.05, "effect_donors": 8}
 
 FORMS = flags.DEFINE_multi_enum("forms", [*HOW_TRAINED], [*HOW_TRAINED], "how attention is trained")
 RANKED = flags.DEFINE_integer("ranked", 1000, "test records whose fields are ranked")

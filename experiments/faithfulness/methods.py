@@ -16,6 +16,8 @@ Values = dict[str, np.ndarray]
 
 # How attention is trained: with the model alone, aligned from the first epoch on, or afterwards.
 HOW_TRAINED = PLAIN, ALIGNED, CONTINUED = "plain", "aligned", "continued"
+# On real logs, as `TrainingSettings` has it: chosen on validation, see REPRODUCTION.md.
+ALIGNMENT = {"effect_weight": 0.05, "effect_donors": 8}
 
 
 @dataclasses.dataclass(frozen=True)

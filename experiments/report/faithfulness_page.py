@@ -10,7 +10,7 @@ from experiments.common.markdown import interval, spread
 from experiments.common.planted_rules import ORDERED, PLANTED_RULES
 from experiments.common.results import read_results
 from experiments.faithfulness.group_measures import PAIR_METHODS
-from experiments.faithfulness.methods import METHODS
+from experiments.faithfulness.methods import ALIGNMENT, METHODS
 from experiments.report import agreement_tables, planted_tables
 from experiments.report.blocks import Table, picture, without_frame, write_pages
 from experiments.report.cells import Summary, named, set_of, table, title_of
@@ -76,6 +76,7 @@ def write_faithfulness_page(folder: pathlib.Path) -> None:
         knockoffs=knockoffs,
         discoveries=discoveries(knockoffs),
         agreement=agreement,
+        alignment=ALIGNMENT,
         agreed=agreement_tables.agreed(agreement),
         one_pass=agreement_tables.one_pass(agreement),
         additivity=additivity,
