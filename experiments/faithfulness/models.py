@@ -19,8 +19,8 @@ from interhat_tf.schema import Batch
 
 # Training records that exact effects are against.
 EXACT = 128
-EXPLAINED = ["released", "tuned"]
 
+EXPLAINED = ["released", "tuned"]
 PRESETS = flags.DEFINE_multi_enum(
     "explained_presets", EXPLAINED, EXPLAINED, "presets whose models are explained"
 )

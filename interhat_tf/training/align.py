@@ -1,6 +1,7 @@
 """Aligns the attention of a model that is trained already."""
 
 import contextlib
+import dataclasses
 from typing import Any
 
 import keras
@@ -68,7 +69,9 @@ def align_attention(
         raise SettingError("weight and order_weight are both 0: nothing would be aligned")
     weights = {"effect_weight": weight, "order_weight": order_weight}
     settings = TrainingSettings.of_model(model, **changes, **weights).complete(model, data)
-    first_rate = changes.get("learning_rate", min(settings.learning_rate, LARGEST_RATE))
+    if "learning_rate" not in changes:
+        first_rate = min(settings.learning_rate, LARGEST_RATE)
+        settings = dataclasses.replace(settings, learning_rate=first_rate)
     data.check_model(model)
     check_training(model, data, settings, ("train", "validation"))
     model.drop_effects()  # they are of the weights that it has now
@@ -95,7 +98,7 @@ def align_attention(
     predict = compile_prediction(model, settings.microbatch_size)
     history = [evaluate(model, data, "validation", predict)]
     for share in np.geomspace(1.0, 0.1, epochs):
-        optimizer.learning_rate = share * first_rate
+        optimizer.learning_rate = share * settings.learning_rate
         for alignment in alignments:
             alignment.follow_learning_rate(share)
         for _ in range(data.num_batches(settings.batch_size, shards)):
