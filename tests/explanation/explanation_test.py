@@ -283,7 +283,8 @@ def test_a_calibrated_models_probabilities(inputs, tmp_path, with_background):
     model.calibration = Calibration("platt", 4321, slope=0.5, intercept=-2.0)
     found = explain_records(model, inputs, background=background)
     np.testing.assert_array_equal(found.logits, plain.logits)
-    np.testing.assert_allclose(found.probabilities, probability(0.5 * found.logits - 2))
+    expected = probability(0.5 * found.logits.astype("float64") - 2)
+    np.testing.assert_allclose(found.probabilities, expected)
     note = "Probabilities are calibrated by Platt scaling on 4,321 validation records."
     assert found[3:4].calibration_note() == note
     assert note in found._repr_html_()
