@@ -53,16 +53,15 @@ class ExactEffectAlignment(Alignment):
 
     def _effects(self, fields: tf.Tensor, every: int) -> tf.Tensor:
         """Returns phi, (R, m), of one record in `every` of embedded ones, (B, m, d)."""
+        rows = tf.shape(fields)[0]
         count, dim = fields.shape[1:]
-        chosen = fields[::every]  # (R, m, d)
+        records = tf.range(0, rows, every)  # (R,)
+        next_ones = (records[:, None] + tf.range(1, self.donors + 1)) % rows  # (R, n)
+        chosen, others = tf.gather(fields, records), tf.gather(fields, next_ones)
         # The donor's value stands in a field of its own in each of m copies of a record.
-        mask = tf.eye(count, dtype=tf.bool)[None, :, :, None]  # (1, m, m, 1)
-        changed = [
-            tf.where(mask, tf.roll(fields, -n, axis=0)[::every][:, None], chosen[:, None])
-            for n in range(1, self.donors + 1)
-        ]  # (R, m, m, d) each
-        records = tf.reshape(tf.stack(changed), (-1, count, dim))  # (n * R * m, m, d)
-        logits = self.model.forward(records).logits  # (n * R * m, 1)
-        without = tf.reshape(logits, (self.donors, -1, count))  # (n, R, m)
+        mask = tf.eye(count, dtype=tf.bool)[:, :, None]  # (m, m, 1)
+        changed = tf.where(mask, others[:, :, None], chosen[:, None, None])  # (R, n, m, m, d)
+        logits = self.model.forward(tf.reshape(changed, (-1, count, dim))).logits  # (R * n * m, 1)
+        without = tf.reshape(logits, (-1, self.donors, count))  # (R, n, m)
         own = self.model.forward(chosen).logits  # (R, 1)
-        return tf.stop_gradient(own - tf.reduce_mean(without, axis=0))
+        return tf.stop_gradient(own - tf.reduce_mean(without, axis=1))
