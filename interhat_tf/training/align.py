@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from interhat_tf.errors import SettingError
 from interhat_tf.input_pipeline.dataset import PreparedDataset
+from interhat_tf.training.averaged_weights import AveragedWeights
 from interhat_tf.training.distribution import distribute_batches
 from interhat_tf.training.evaluation import compile_prediction, evaluate
 from interhat_tf.training.mean_predictions import correct_means
@@ -17,9 +18,6 @@ from interhat_tf.training.record_weights import RecordWeights
 from interhat_tf.training.records import adapt_and_diagnose, check_training
 from interhat_tf.training.settings import TrainingSettings
 from interhat_tf.training.step import compile_steps
-
-# The first learning rate is no higher, unless it is given.
-LARGEST_RATE = 1e-3
 
 
 def align_attention(
@@ -49,7 +47,7 @@ def align_attention(
             `order_alignment`. Defaults to 0, which leaves them alone.
         **changes: Arguments of `TrainingSettings` that win over those of the
             model's preset. `learning_rate` is the first epoch's and defaults to
-            the preset's, but at most 1e-3.
+            the preset's, but at most 1e-3; `effect_donors` to the preset's as well.
 
     Returns:
         The validation split's `auc` and `logloss` before, and after each epoch.
@@ -67,17 +65,44 @@ def align_attention(
     """
     if not weight and not order_weight:
         raise SettingError("weight and order_weight are both 0: nothing would be aligned")
-    weights = {"effect_weight": weight, "order_weight": order_weight}
+    weights = {"effect_weight": weight, "order_weight": order_weight, "alignment_epochs": 0}
     settings = TrainingSettings.of_model(model, **changes, **weights).complete(model, data)
-    if "learning_rate" not in changes:
-        first_rate = min(settings.learning_rate, LARGEST_RATE)
-        settings = dataclasses.replace(settings, learning_rate=first_rate)
     data.check_model(model)
     check_training(model, data, settings, ("train", "validation"))
     model.drop_effects()  # they are of the weights that it has now
     model.calibration = None  # as this is
+    first_rate = changes.get("learning_rate", settings.of_alignment().learning_rate)
+    settings = dataclasses.replace(settings, learning_rate=first_rate)
     optimizer, averaged = settings.make_optimizer(model), settings.make_average(model)
-    alignments = settings.make_alignments(model)
+    history = align_in_epochs(model, data, settings, epochs, optimizer, averaged)
+    if settings.unknown_share:
+        correct_means(model, data, settings)
+    adapt_and_diagnose(model, data)
+    return history
+
+
+def align_in_epochs(
+    model: keras.Model,
+    data: PreparedDataset,
+    settings: TrainingSettings,
+    epochs: int,
+    optimizer: keras.optimizers.Optimizer,
+    averaged: AveragedWeights | None,
+) -> list[dict[str, float]]:
+    """Trains a model on with the alignments of its settings, and leaves it the average, if any.
+
+    Args:
+        model: The model.
+        data: The data set that it was trained on.
+        settings: The complete settings; learning rates fall from theirs to a tenth of it.
+        epochs: Number of epochs.
+        optimizer: The settings' optimizer, as new.
+        averaged: The settings' average of the weights, as new.
+
+    Returns:
+        As `align_attention`.
+    """
+    alignments, strategy = settings.make_alignments(model), model.distribute_strategy
     train_steps = compile_steps(
         model,
         optimizer,
@@ -88,7 +113,6 @@ def align_attention(
         alignments=alignments,
         record_weights=RecordWeights.of_training(data, settings.positive_weight),
     )
-    strategy = model.distribute_strategy
     shards, unknown = settings.input_shards, settings.unknown_share
     assert shards is not None and unknown is not None  # they are complete
     batches = distribute_batches(
@@ -107,7 +131,4 @@ def align_attention(
             history.append(evaluate(model, data, "validation", predict))
     if averaged:
         averaged.swap_in()
-    if unknown:
-        correct_means(model, data, settings)
-    adapt_and_diagnose(model, data)
     return history

@@ -76,6 +76,15 @@ class AveragedWeights:
         of_tables = (variable for table in self.tables.values() for variable in table.variables)
         self.variables = [self.log_decay, *self.averages.values(), *of_tables]
 
+    def restart(self) -> None:
+        """Forgets all steps: the averages are the model's present weights."""
+        self.log_decay.assign(0.0)
+        for weight in self.weights:
+            if weight.path in self.tables:
+                self.tables[weight.path].restart()
+            else:
+                self.averages[weight.path].assign(_wide(weight.value))
+
     def before_step(self, gradients: list[Any], variables: list[keras.Variable]) -> None:
         """Prepares for a step that moves some rows of tables, which are in its gradients."""
         for gradient, variable in zip(gradients, variables, strict=True):
@@ -151,6 +160,11 @@ class AveragedTable:
         self.averages = tf.Variable(_wide(table.value), trainable=False)
         self.log_decays = tf.Variable(tf.zeros(table.shape[:1], tf.float64), trainable=False)
         self.variables = [self.averages, self.log_decays]
+
+    def restart(self) -> None:
+        """Makes the averages the table's present rows."""
+        self.averages.assign(_wide(self.table.value))
+        self.log_decays.assign(tf.zeros_like(self.log_decays))
 
     def catch_up(self, gradient: Any) -> None:
         """Brings the averages up to date of the rows that a gradient holds."""

@@ -23,7 +23,8 @@ from interhat_tf.utils.formats import check_format
 
 FILE = "best_state.npz"
 ADVICE = "start from another run"
-SAME = ("optimizer", "ema_momentum", "effect_weight", "effect_donors", "order_weight")
+ALIGNING = ("effect_weight", "effect_donors", "order_weight")
+SAME = ("optimizer", "ema_momentum", *ALIGNING)
 """Settings that decide what a state holds: which one, or whether there is any."""
 
 
@@ -75,6 +76,11 @@ class Trained:
                 for i, entry in enumerate(self.variables())
             }
             np.savez(file, set=data.name, **arrays)
+
+
+def _of_state(settings: TrainingSettings, name: str) -> Any:
+    """Returns a setting as far as a state depends on it: not on what begins after its epoch."""
+    return 0 if name in ALIGNING and settings.alignment_epochs else getattr(settings, name)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,7 +165,7 @@ class EarlierRun:
                 f"load its model.keras, and if the set grew, grow_model(model, data)"
             )
         for name in SAME:
-            then, today = getattr(self.settings, name), getattr(settings, name)
+            then, today = _of_state(self.settings, name), _of_state(settings, name)
             if (then != today) if name == "optimizer" else (bool(then) != bool(today)):
                 raise SettingError(
                     f"{name} was {then} in {self.folder} and is {today}: a run that starts from "

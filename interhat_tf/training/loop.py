@@ -13,6 +13,7 @@ import tensorflow as tf
 from tqdm.auto import tqdm
 
 from interhat_tf.input_pipeline.dataset import PreparedDataset
+from interhat_tf.training.align import align_in_epochs
 from interhat_tf.training.checkpoint import Checkpoint, TrainingState
 from interhat_tf.training.continuation import EarlierRun, Trained
 from interhat_tf.training.distribution import (
@@ -65,7 +66,10 @@ def train(
     validation, and training stops after `settings.patience` such epochs in a row.
     The test split is read once, after that. With `settings.ema_momentum` all this,
     callbacks at the ends of epochs and the saved model are about the average of the
-    weights; the training itself goes on from the last ones.
+    weights; the training itself goes on from the last ones. With
+    `settings.alignment_epochs`, as `"tuned"` has it, attention is aligned in some more epochs
+    after the best one. What they come to is kept unless it is worse by the criterion: then the
+    saved model and the figures are of the best epoch. The report's `alignment` says which.
 
     A run that was killed at any moment goes on with `resume=True` and ends, on
     a CPU, with the very weights and report of an unbroken run; for that, it goes on
@@ -206,6 +210,7 @@ class _Loop:
         self.alignments = settings.make_alignments(model)
         self.trained = Trained(model, self.optimizer, self.averaged, self.alignments)
         heads = [variable for a in self.alignments for variable in a.variables]
+        self.aligned: dict[str, Any] | None = None
         self.loss_sum = tf.Variable(0.0, dtype=tf.float64, trainable=False)
         self.checkpoint = Checkpoint(
             folder / "checkpoint.npz",
@@ -335,10 +340,42 @@ class _Loop:
     def take_best_weights(self) -> None:
         """Gives the model the best weights, and what it takes from records and says of itself."""
         self.model.set_weights(self.checkpoint.best_weights)
+        if self.settings.alignment_epochs and self.settings.aligns:
+            self.align()
         self.model.trained_on = {"name": self.data.name, **self.data.digests}
         if self.unknown_share:
             correct_means(self.model, self.data, self.settings)
         adapt_and_diagnose(self.model, self.data)
+
+    def align(self) -> None:
+        """Aligns attention in the epochs after the best one, and keeps that if it is no worse.
+
+        A second optimizer, and a second average, would double what the training takes of
+        memory. A run that is killed meanwhile repeats these epochs.
+        """
+        started = time.monotonic()
+        for variable in self.optimizer.variables:
+            variable.assign(tf.zeros(variable.shape, variable.dtype))
+        if self.averaged:
+            self.averaged.restart()
+        settings, epochs = self.settings.of_alignment(), self.settings.alignment_epochs
+        history = align_in_epochs(
+            self.model, self.data, settings, epochs, self.optimizer, self.averaged
+        )
+        before, *_, after = history
+        score = CRITERIA[settings.criterion]
+        kept = score(after["auc"], after["logloss"]) >= score(before["auc"], before["logloss"])
+        if not kept:
+            self.model.set_weights(self.checkpoint.best_weights)
+        seconds = time.monotonic() - started
+        self.aligned = {"kept": kept, "validation": history, "seconds": seconds}
+        if self.is_chief:
+            print(
+                f"attention aligned: validation auc {before['auc']:.5f} to {after['auc']:.5f}, "
+                f"logloss {before['logloss']:.5f} to {after['logloss']:.5f}, {seconds:.0f} s"
+                f"{'' if kept else '; not kept, since it is worse'}",
+                flush=True,
+            )
 
     def report(self, config: Mapping[str, Any], test: bool) -> dict[str, Any]:
         """Returns the record of the finished run, read off the model's present weights."""
@@ -351,6 +388,7 @@ class _Loop:
             "parameters": self.model.count_params(),
             "history": state.history,
             "best_epoch": state.best_epoch + 1,
+            **({"alignment": self.aligned} if self.aligned else {}),
             "validation": self._evaluate("validation"),
             **({"test": self._evaluate("test")} if test else {}),
             "unknown": {split: self.data.unknown_shares_of(split) for split in splits},

@@ -42,10 +42,11 @@ def check_training(
         check_microbatches(model, settings.jit_compile)
     if settings.self_distillation:
         check_self_distillation(model)
+    beside = 0.0 if settings.alignment_epochs else settings.self_distillation
     if settings.effect_weight:
-        check_alignment(model, "effect_weight", settings.self_distillation)
+        check_alignment(model, "effect_weight", beside)
     if settings.order_weight:
-        check_alignment(model, "order_weight", settings.self_distillation)
+        check_alignment(model, "order_weight", beside)
         check_order_alignment(model)
     if settings.auc_by:
         categorical_column(data.schema, settings.auc_by)

@@ -19,6 +19,8 @@ from interhat_tf.training.order_alignment import OrderAlignment, asked_of
 from interhat_tf.utils.limits import check_limits
 
 OPTIMIZERS = {"adam": Adam, "lazy_adam": LazyAdam}
+LARGEST_RATE = 1e-3
+"""What epochs that align a trained model begin with at most, unless `align_attention` is told."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,10 +44,14 @@ class TrainingSettings:
             the fields, or 0, none. 0.05 is a good one; a step then has a second
             forward pass; see `effect_alignment`.
         effect_donors: Number of other records of the batch against which those effects
-            are measured, of few records a step; 8 is a good one, with a weight of 0.2; see
+            are measured, of few records a step; 8 is a good one; see
             `exact_effect_alignment`. 0: a head estimates them, of one record in two.
         order_weight: Weight of a pull of the order weights to the orders of what
             the fields do, or 0, none. 0.05 is a good one; see `order_alignment`.
+        alignment_epochs: Number of epochs after the best one in which these pulls are
+            at work, as in `align_attention`; 3 is a good one. What they come to is kept
+            unless it is worse on validation by `criterion`. 0: they are at work from the
+            first epoch on, in all.
         positive_weight: What a record with a click counts in the loss, one without
             counting 1; both times the record's weight, if the data set has weights (see
             `record_weights`). Other than 1 it moves all logits by about its logarithm:
@@ -96,6 +102,7 @@ class TrainingSettings:
     effect_weight: float = 0.0
     effect_donors: int = 0
     order_weight: float = 0.0
+    alignment_epochs: int = 0
     positive_weight: float = 1.0
     unknown_share: float | None = None
     max_epochs: int = 100
@@ -152,6 +159,21 @@ class TrainingSettings:
             left_out["unknown_share"] = data.unknown_share
         return dataclasses.replace(self, **left_out)
 
+    @property
+    def aligns(self) -> bool:
+        """Whether attention is aligned, in all epochs or in those after the best one."""
+        return bool(self.effect_weight or self.order_weight)
+
+    def of_alignment(self) -> Self:
+        """Returns the settings of epochs that align a trained model's attention.
+
+        Their first learning rate is at most `LARGEST_RATE`.
+        """
+        rate = min(self.learning_rate, LARGEST_RATE)
+        return dataclasses.replace(
+            self, learning_rate=rate, alignment_epochs=0, self_distillation=0.0
+        )
+
     def make_average(self, model: keras.Model) -> AveragedWeights | None:
         """Returns the average of a model's weights, or `None` if none is asked for."""
         if not self.ema_momentum:
@@ -159,8 +181,10 @@ class TrainingSettings:
         return AveragedWeights(model, self.ema_momentum, lazy=self.optimizer == "lazy_adam")
 
     def make_alignments(self, model: keras.Model) -> list[Alignment]:
-        """Returns what aligns a model's attention with effects and orders, as asked for."""
+        """Returns what aligns attention with effects and orders from the first epoch on."""
         alignments: list[Alignment] = []
+        if self.alignment_epochs:  # not yet
+            return alignments
         if self.effect_weight and self.effect_donors:
             exact = ExactEffectAlignment(model, self.effect_weight, self.effect_donors)
             alignments.append(exact)

@@ -53,6 +53,7 @@ LIMITS = {
     "effect_weight": Limits(0),
     "effect_donors": Limits(0),
     "order_weight": Limits(0),
+    "alignment_epochs": Limits(0),
     "positive_weight": Limits(0, low_too=False),
     "unknown_share": Limits(0, 1),
     "checkpoint_minutes": Limits(0),

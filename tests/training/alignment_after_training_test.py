@@ -1,0 +1,131 @@
+"""Tests of the epochs after the best one in which attention is aligned."""
+
+import dataclasses
+
+import pytest
+
+from interhat_tf.training import TrainingSettings, align_attention, evaluate, loop
+from interhat_tf.training.averaged_weights import AveragedWeights
+from tests.training.runs import (
+    SETTINGS,
+    assert_equal_weights,
+    load,
+    make_model,
+    run,
+    what_must_be_equal,
+)
+
+# Of which the learning rate is no more than the alignment's largest.
+TRAINING = {"max_epochs": 1, "learning_rate": 1e-3, "ema_momentum": 0.9}
+ALIGNMENT = {"effect_weight": 0.05, "effect_donors": 2, "alignment_epochs": 2}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", ["adam", "lazy_adam"])
+def test_it_is_align_attention_of_the_best_weights(rule_data, tmp_path, optimizer):
+    training = {**TRAINING, "optimizer": optimizer}
+    # Dropout masks go on where the training ends, and begin again in a model that is loaded.
+    models = [make_model(rule_data.schema, dropout=0.0) for _ in range(2)]
+    run(rule_data, tmp_path / "plain", models[0], **training)
+    report = run(rule_data, tmp_path / "aligned", models[1], **training, **ALIGNMENT)
+    plain, aligned = load(tmp_path / "plain"), load(tmp_path / "aligned")
+    how = {**SETTINGS, **training, "effect_donors": 2}
+    history = align_attention(plain, rule_data, weight=0.05, epochs=2, **how)
+    assert_equal_weights(aligned, plain)
+    assert aligned.diagnosis == plain.diagnosis
+    assert report["alignment"]["validation"] == history and len(history) == 3
+    assert report["alignment"]["kept"]
+    assert report["validation"] == evaluate(aligned, rule_data, "validation")
+    assert report["best_epoch"] == 1 and len(report["history"]) == 1
+    assert report["alignment"]["seconds"] > 0
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_meanwhile_goes_on(rule_data, tmp_path, monkeypatch):
+    how = {**TRAINING, **ALIGNMENT, "max_epochs": 2, "unknown_share": 0.1}
+    unbroken = run(rule_data, tmp_path / "unbroken", **how)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(loop, "align_in_epochs", kill)
+        run(rule_data, tmp_path / "killed", **how)
+    resumed = run(rule_data, tmp_path / "killed", resume=True, **how)
+    for report in (resumed, unbroken):
+        del report["alignment"]["seconds"]
+    assert what_must_be_equal(resumed) == what_must_be_equal(unbroken)
+    assert_equal_weights(load(tmp_path / "killed"), load(tmp_path / "unbroken"))
+
+
+def kill(*_):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("worse", "criterion", "kept"),
+    [(1e-6, "auc", False), (0, "auc", True), (1e-6, "logloss", True)],
+)
+def test_what_is_worse_by_the_criterion_is_not_kept(
+    rule_data, tmp_path, monkeypatch, capsys, worse, criterion, kept
+):
+    def align(model, *_):
+        model.set_weights([weight + 1 for weight in model.get_weights()])
+        return [{"auc": 0.8, "logloss": 0.5}, {"auc": 0.8 - worse, "logloss": 0.5}]
+
+    monkeypatch.setattr(loop, "align_in_epochs", align)
+    model = make_model(rule_data.schema, dropout=0.0)
+    report = run(rule_data, tmp_path, model, **TRAINING, **ALIGNMENT, criterion=criterion)
+    assert report["alignment"]["kept"] == kept
+    assert ("not kept" in capsys.readouterr().out) == (not kept)
+    best = report["history"][0]["validation_auc"]
+    assert (report["validation"]["auc"] == best) == (not kept)
+    assert_equal_weights(load(tmp_path), model)
+
+
+@pytest.mark.slow
+def test_it_goes_with_self_distillation(rule_data, tmp_path):
+    how = {**TRAINING, "self_distillation": 1.0, "effect_weight": 0.05}
+    with pytest.raises(ValueError, match="effect_weight and self_distillation do not go together"):
+        run(rule_data, tmp_path / "refused", **how)
+    report = run(rule_data, tmp_path / "afterwards", **how, alignment_epochs=1)
+    assert len(report["alignment"]["validation"]) == 2
+
+
+@pytest.mark.slow
+def test_a_run_starts_from_another_without_it(rule_data, tmp_path):
+    plain = run(rule_data, tmp_path / "plain", **TRAINING)
+    assert "alignment" not in plain
+    report = run(
+        rule_data, tmp_path / "aligned", start_from=tmp_path / "plain", **TRAINING, **ALIGNMENT
+    )
+    assert len(report["alignment"]["validation"]) == 3
+    with pytest.raises(ValueError, match=r"effect_weight was 0.0 in .* and is 0.05"):
+        at_once = {**TRAINING, "effect_weight": 0.05}
+        run(rule_data, tmp_path / "at_once", start_from=tmp_path / "plain", **at_once)
+
+
+def test_the_settings_of_these_epochs():
+    settings = TrainingSettings(learning_rate=3e-3, self_distillation=1.0, **ALIGNMENT)
+    aligning = settings.of_alignment()
+    changed = {"learning_rate": 1e-3, "self_distillation": 0.0, "alignment_epochs": 0}
+    assert aligning == dataclasses.replace(settings, **changed)
+    assert TrainingSettings(learning_rate=1e-4).of_alignment().learning_rate == 1e-4
+    assert settings.aligns and not TrainingSettings(alignment_epochs=3).aligns
+    assert TrainingSettings(order_weight=0.1).aligns
+
+
+def test_only_the_epochs_after_the_best_one_are_aligned(rule_data):
+    settings = TrainingSettings(**ALIGNMENT)
+    model = make_model(rule_data.schema)
+    assert settings.make_alignments(model) == []
+    assert len(settings.of_alignment().make_alignments(model)) == 1
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_an_average_that_restarts_is_as_new(rule_data, lazy):
+    model = make_model(rule_data.schema)
+    averaged = AveragedWeights(model, 0.9, lazy=lazy)
+    model.set_weights([weight + 1 for weight in model.get_weights()])
+    averaged.after_step(1)
+    averaged.restart()
+    expected = AveragedWeights(model, 0.9, lazy=lazy)
+    for variable, other in zip(averaged.variables, expected.variables, strict=True):
+        assert (variable.numpy() == other.numpy()).all()
