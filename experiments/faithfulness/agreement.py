@@ -28,7 +28,7 @@ from experiments.common.seed_flags import SEEDS
 from experiments.common.statistics import mean_and_std
 from experiments.common.studies import open_data, result_name, runs_of, study_record
 from experiments.faithfulness.additivity import largest_error
-from experiments.faithfulness.methods import ALIGNED, ALIGNMENT, CONTINUED, HOW_TRAINED
+from experiments.faithfulness.methods import ALIGNMENT, CONTINUED, HOW_TRAINED, OF_RUNS
 from experiments.faithfulness.models import (
     BACKGROUND,
     PRESETS,
@@ -87,7 +87,7 @@ def main(_):
 
 def models_of(preset: str, form: str, data: PreparedDataset) -> Iterator[tuple[int, keras.Model]]:
     """Yields each seed and its model, which holds an effect head, of pairs as well."""
-    runs = runs_of("interhat", preset=preset, **(ALIGNMENT if form == ALIGNED else {}))
+    runs = runs_of("interhat", preset=preset, **OF_RUNS[form])
     folders = {run["seed"]: run["output_dir"] for run in runs}
     for seed, model, _ in explained_runs(runs):
         if form == CONTINUED:

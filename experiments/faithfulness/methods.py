@@ -18,6 +18,13 @@ Values = dict[str, np.ndarray]
 HOW_TRAINED = PLAIN, ALIGNED, CONTINUED = "plain", "aligned", "continued"
 # On real logs, as `TrainingSettings` has it: chosen on validation, see REPRODUCTION.md.
 ALIGNMENT = {"effect_weight": 0.05, "effect_donors": 8}
+# Which arguments a run has: `tuned` itself aligns attention after its training.
+NOT_ALIGNED = {"effect_weight": 0.0}
+OF_RUNS = {
+    PLAIN: NOT_ALIGNED,
+    ALIGNED: {**ALIGNMENT, "alignment_epochs": 0},
+    CONTINUED: NOT_ALIGNED,
+}
 
 
 @dataclasses.dataclass(frozen=True)

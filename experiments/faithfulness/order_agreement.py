@@ -22,7 +22,7 @@ from experiments.common.running import run_program
 from experiments.common.seed_flags import SEEDS
 from experiments.common.statistics import mean_and_std
 from experiments.common.studies import open_data, result_name, runs_of, study_record
-from experiments.faithfulness.methods import CONTINUED, PLAIN
+from experiments.faithfulness.methods import CONTINUED, NOT_ALIGNED, PLAIN
 from experiments.faithfulness.models import PRESETS, changed_once, explained_runs, halves_of
 from interhat_tf.explanation.batches import explain_inputs
 from interhat_tf.explanation.orders import order_shares
@@ -48,7 +48,7 @@ def main(_):
     halves = halves_of(first_records(data, "train", 2 * DONORS))  # of DONORS records each
     for preset in PRESETS.value:
         found: dict[str, dict[int, dict[str, Any]]] = {PLAIN: {}, CONTINUED: {}}
-        runs = runs_of("interhat", preset=preset)
+        runs = runs_of("interhat", preset=preset, **NOT_ALIGNED)
         folders = {run["seed"]: run["output_dir"] for run in runs}
         for seed, model, report in explained_runs(runs):
             plain = {metric: report["test"][metric] for metric in ("auc", "logloss")}

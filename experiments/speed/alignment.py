@@ -33,6 +33,7 @@ CASES = {
     "tuned": ("tuned", "frappe", 10),
 }
 """Preset, data set whose sizes it has, and number of fields, of 500 values each."""
+NOT_ALIGNED = {"effect_weight": 0.0, "effect_donors": 0, "alignment_epochs": 0}
 KINDS: dict[str, dict[str, Any]] = {
     "plain": {},
     "effects": {"effect_weight": 0.05},
@@ -69,7 +70,7 @@ def steps_of(preset: str, dataset: str, fields: int, how: dict[str, Any]) -> Cal
     ids = rng.integers(500, size=(4 * BATCH_SIZE, fields)).astype("int32")
     labels = rng.integers(2, size=len(ids)).astype("float32")
     model = InterHAt.from_preset(preset, schema, dataset)
-    settings = TrainingSettings.of_model(model, **how)
+    settings = TrainingSettings.of_model(model, **{**NOT_ALIGNED, **how})
     train_steps = compile_steps(
         model,
         settings.make_optimizer(model),
