@@ -145,7 +145,8 @@ PRESETS = {
     # seeds differ by. On Frappe and MovieLens the former are less accurate, and on Frappe attention
     # decides less with the latter. Of 8 million records, batches of 4,096 are ahead of 1,024 at any
     # time. Averages of two hundred steps are an epoch of Frappe's; on MovieLens those of its own
-    # epoch are far better.
+    # epoch are far better. Aligned from the first epoch on, attention makes all steps longer; in
+    # three epochs after the best one it comes to follow the effects too.
     # `experiments/tuning/tuned.py` is how all this was chosen; REPRODUCTION.md has figures.
     "tuned": Preset(
         arguments={
@@ -166,6 +167,9 @@ PRESETS = {
             "microbatch_size": None,
             "learning_rate_factor": 1.0,
             "patience": 5,
+            "effect_weight": 0.05,
+            "effect_donors": 8,
+            "alignment_epochs": 3,
         },
         l2=3.7,
         per_value=True,
