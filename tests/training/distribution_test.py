@@ -90,6 +90,7 @@ def test_each_replica_reads_a_shard(found):
 def test_epochs_end_with_short_batches(found):
     report = read_json(found / "run/report.json")
     assert report["training"]["epochs"] == 1, report
+    assert len(report["alignment"]["validation"]) == 2
     # One replica's last batch is empty, which batch normalisation has to bear.
     assert np.isfinite(report["validation"]["logloss"])
 
@@ -195,7 +196,9 @@ def main(folder):
     with two.scope():
         model = InterHAt(data.schema, embedding_dim=4, num_heads=2, order=2, value_dim=8)
     # 8,192 and 7,808 rows: the shares of the two are unequal, and both end short.
-    train(model, data, f"{folder}/run", TrainingSettings(batch_size=300, max_epochs=1))
+    aligned = {"effect_weight": 0.05, "effect_donors": 2, "alignment_epochs": 1}
+    settings = TrainingSettings(batch_size=300, max_epochs=1, **aligned)
+    train(model, data, f"{folder}/run", settings)
 
 
 def weigh(folder, two, ids):

@@ -118,6 +118,23 @@ def test_a_cross_is_replaced_by_itself(rng):
     np.testing.assert_allclose(effects[0, 2], own - without, rtol=1e-4)
 
 
+@pytest.mark.slow
+def test_xla_takes_the_same_steps(schema, batch):
+    labels = np.arange(16) % 2
+    weights = []
+    for jit_compile in (False, True):
+        model = randomise(InterHAt(schema, **{**SIZES, **FORMS["field-aware"], "dropout": 0.0}))
+        alignments = [ExactEffectAlignment(model, 0.5, DONORS)]
+        optimizer, loss_sum = Adam(1e-2, epsilon=1e-3), tf.Variable(0.0, dtype=tf.float64)
+        optimizer.build(model.trainable_variables)
+        data = tf.data.Dataset.from_tensors((batch, labels.astype("float32"))).repeat(3)
+        steps = compile_steps(model, optimizer, loss_sum, jit_compile, alignments=alignments)
+        steps(iter(data), tf.constant(3))
+        weights.append(model.get_weights())
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+
+
 @pytest.mark.parametrize("form", [pytest.param("released", marks=pytest.mark.slow), "field-aware"])
 def test_aligned_weights_name_the_fields_that_decide(form):
     keras.utils.set_random_seed(0)
