@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import time
 from typing import Any
 
 import keras
@@ -12,6 +13,7 @@ from interhat_tf.errors import SettingError
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.training.averaged_weights import AveragedWeights
 from interhat_tf.training.distribution import distribute_batches
+from interhat_tf.training.early_stopping import CRITERIA
 from interhat_tf.training.evaluation import compile_prediction, evaluate
 from interhat_tf.training.mean_predictions import correct_means
 from interhat_tf.training.record_weights import RecordWeights
@@ -79,6 +81,44 @@ def align_attention(
         correct_means(model, data, settings)
     adapt_and_diagnose(model, data)
     return history
+
+
+def align_after_training(
+    model: keras.Model,
+    data: PreparedDataset,
+    settings: TrainingSettings,
+    optimizer: keras.optimizers.Optimizer,
+    averaged: AveragedWeights | None,
+) -> dict[str, Any]:
+    """Aligns the attention of a model that has the best weights of its training.
+
+    The training's optimizer and average begin again: a second pair would take as much
+    memory once more.
+
+    Args:
+        model: The model.
+        data: The data set that it was trained on.
+        settings: The training's complete settings.
+        optimizer: The training's optimizer.
+        averaged: The training's average of the weights, if it has one.
+
+    Returns:
+        The figures of `validation`, as `align_attention` returns them; `kept`, whether the
+        last are no worse than the first by the settings' criterion; and `seconds`.
+    """
+    started = time.monotonic()
+    for variable in optimizer.variables:
+        variable.assign(tf.zeros(variable.shape, variable.dtype))
+    if averaged:
+        averaged.restart()
+    history = align_in_epochs(
+        model, data, settings.of_alignment(), settings.alignment_epochs, optimizer, averaged
+    )
+    before, *_, after = (
+        CRITERIA[settings.criterion](figures["auc"], figures["logloss"]) for figures in history
+    )
+    seconds = time.monotonic() - started
+    return {"kept": after >= before, "validation": history, "seconds": seconds}
 
 
 def align_in_epochs(

@@ -13,7 +13,7 @@ import tensorflow as tf
 from tqdm.auto import tqdm
 
 from interhat_tf.input_pipeline.dataset import PreparedDataset
-from interhat_tf.training.align import align_in_epochs
+from interhat_tf.training.align import align_after_training
 from interhat_tf.training.checkpoint import Checkpoint, TrainingState
 from interhat_tf.training.continuation import EarlierRun, Trained
 from interhat_tf.training.distribution import (
@@ -350,30 +350,20 @@ class _Loop:
     def align(self) -> None:
         """Aligns attention in the epochs after the best one, and keeps that if it is no worse.
 
-        A second optimizer, and a second average, would double what the training takes of
-        memory. A run that is killed meanwhile repeats these epochs.
+        A run that is killed meanwhile repeats these epochs.
         """
-        started = time.monotonic()
-        for variable in self.optimizer.variables:
-            variable.assign(tf.zeros(variable.shape, variable.dtype))
-        if self.averaged:
-            self.averaged.restart()
-        settings, epochs = self.settings.of_alignment(), self.settings.alignment_epochs
-        history = align_in_epochs(
-            self.model, self.data, settings, epochs, self.optimizer, self.averaged
+        self.aligned = align_after_training(
+            self.model, self.data, self.settings, self.optimizer, self.averaged
         )
-        before, *_, after = history
-        score = CRITERIA[settings.criterion]
-        kept = score(after["auc"], after["logloss"]) >= score(before["auc"], before["logloss"])
-        if not kept:
+        if not self.aligned["kept"]:
             self.model.set_weights(self.checkpoint.best_weights)
-        seconds = time.monotonic() - started
-        self.aligned = {"kept": kept, "validation": history, "seconds": seconds}
         if self.is_chief:
+            before, *_, after = self.aligned["validation"]
             print(
                 f"attention aligned: validation auc {before['auc']:.5f} to {after['auc']:.5f}, "
-                f"logloss {before['logloss']:.5f} to {after['logloss']:.5f}, {seconds:.0f} s"
-                f"{'' if kept else '; not kept, since it is worse'}",
+                f"logloss {before['logloss']:.5f} to {after['logloss']:.5f}, "
+                f"{self.aligned['seconds']:.0f} s"
+                f"{'' if self.aligned['kept'] else '; not kept, since it is worse'}",
                 flush=True,
             )
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from interhat_tf.training import TrainingSettings, align_attention, evaluate, loop
+from interhat_tf.training import TrainingSettings, align, align_attention, evaluate
 from interhat_tf.training.averaged_weights import AveragedWeights
 from tests.training.runs import (
     SETTINGS,
@@ -45,7 +45,7 @@ def test_a_run_that_is_killed_meanwhile_goes_on(rule_data, tmp_path, monkeypatch
     how = {**TRAINING, **ALIGNMENT, "max_epochs": 2, "unknown_share": 0.1}
     unbroken = run(rule_data, tmp_path / "unbroken", **how)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(loop, "align_in_epochs", kill)
+        patch.setattr(align, "align_in_epochs", kill)
         run(rule_data, tmp_path / "killed", **how)
     resumed = run(rule_data, tmp_path / "killed", resume=True, **how)
     for report in (resumed, unbroken):
@@ -66,11 +66,11 @@ def kill(*_):
 def test_what_is_worse_by_the_criterion_is_not_kept(
     rule_data, tmp_path, monkeypatch, capsys, worse, criterion, kept
 ):
-    def align(model, *_):
+    def worsen(model, *_):
         model.set_weights([weight + 1 for weight in model.get_weights()])
         return [{"auc": 0.8, "logloss": 0.5}, {"auc": 0.8 - worse, "logloss": 0.5}]
 
-    monkeypatch.setattr(loop, "align_in_epochs", align)
+    monkeypatch.setattr(align, "align_in_epochs", worsen)
     model = make_model(rule_data.schema, dropout=0.0)
     report = run(rule_data, tmp_path, model, **TRAINING, **ALIGNMENT, criterion=criterion)
     assert report["alignment"]["kept"] == kept
