@@ -38,8 +38,14 @@ FORMS: dict[str, dict[str, Any]] = {
 }
 """What is unknown in training: a share of the values, or those of fewer rows than `min_count`."""
 APPS = 60
-# An epoch has a hundred steps, so that the weights' average is over a few of them.
-TRAINING: dict[str, Any] = {"max_epochs": 10, "batch_size": 512, "criterion": "logloss"}
+# An epoch has a hundred steps, so that the weights' average is over a few of them. Attention is not
+# aligned: predictions alone are compared.
+TRAINING: dict[str, Any] = {
+    "max_epochs": 10,
+    "batch_size": 512,
+    "criterion": "logloss",
+    "effect_weight": 0.0,
+}
 RATINGS = 40
 
 
