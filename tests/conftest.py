@@ -27,6 +27,18 @@ settings.register_profile("thorough", max_examples=500, **COMMON)
 settings.load_profile("few")
 
 
+def pytest_configure():
+    """Spares these processes what TensorFlow does for long runs; those of programs are as ever.
+
+    At an iterator's end the autotuner of `tf.data` may sleep on for as long as the iterator
+    lived, and to optimise a graph takes a fifth of the time of a test that trains.
+    """
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    untuned = tf.data.Options()
+    untuned.autotune.enabled = False
+    tf.data.Dataset._apply_debug_options = lambda dataset: dataset.with_options(untuned)
+
+
 def pytest_collection_modifyitems(items):
     """Puts files with slow tests first, so that none is left to one worker alone at the end."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
