@@ -28,7 +28,7 @@ def test_the_way_from_lr_is_said_where_the_best_is_known(page_of, summary):
     for name, of_row in rows.items():
         of_row["flags"] = {"model": "lr"} if name.startswith("lr") else {}
     text = page_of(tuned={**summary, "changes": rows, "best": {"validation": {"auc": 0.8}}})
-    assert "The best possible AUC here is 0.8000." in text
+    assert "The best possible AUC here is 0.8000. Written on" in text
     assert "| preset | 0.7900 ± 0.0100 | 0.7900 ± 0.0100 | – | 0 | 95.0% |" in text
     assert "| lr, penalty 0.1 | 0.5000 ± 0.0100 | 0.5000 ± 0.0100 | – | 0 | -50.0% |" in text
     text = page_of(
