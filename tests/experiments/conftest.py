@@ -8,7 +8,7 @@ from absl.testing import flagsaver
 
 from experiments.common import running, studies
 from interhat_tf import commands
-from interhat_tf.explanation import effect_fitting
+from interhat_tf.explanation import effect_fidelity, effect_fitting
 from interhat_tf.schema import Field, Schema
 from interhat_tf.utils.files import read_json
 
@@ -17,9 +17,11 @@ from interhat_tf.utils.files import read_json
 def study_flags(tmp_path, monkeypatch):
     """Sets the studies' flags to folders of the test's own, as long as it runs.
 
-    Effect heads take fewer steps than by default.
+    Effect heads take fewer steps than by default, and are compared on fewer records.
     """
     monkeypatch.setattr(effect_fitting, "least_steps", lambda schema: 1)
+    monkeypatch.setattr(effect_fidelity, "RECORDS", 16)
+    monkeypatch.setattr(effect_fidelity, "BACKGROUND", 16)
     if not flags.FLAGS.is_parsed():
         flags.FLAGS.mark_as_parsed()
     with flagsaver.flagsaver(

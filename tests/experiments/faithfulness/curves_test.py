@@ -1,4 +1,5 @@
 import pytest
+from absl import flags
 from absl.testing import flagsaver
 
 from experiments.faithfulness import additivity, coalitions, curves
@@ -15,13 +16,15 @@ PLAIN = [name for name in METHODS if name not in ("tree_shap", "ebm")]
 @pytest.mark.slow
 def test_from_raw_files_to_the_page(study_flags, runs_in_process, monkeypatch):
     monkeypatch.setattr(additivity, "ROUNDS", 2)
+    monkeypatch.setattr(coalitions, "RECORDS", 4)
     monkeypatch.setattr(effect_fitting, "BATCH_SIZE", 64)  # there are few records
     raw = write_raw(study_flags / "raw")
     given = {"raw_dir": str(raw), "epochs": 1, "seeds": [1, 2]}
     with flagsaver.flagsaver(**given, explained=8, background=4):
         curves.main(None)
-        coalitions.main(None)
         additivity.main(None)
+        flags.FLAGS.seeds = [1]
+        coalitions.main(None)
     folder = study_flags / "results/faithfulness"
     summary = read_json(folder / "frappe/summary.json")
     assert summary["records"] == 8 and summary["seeds"] == [1, 2]
