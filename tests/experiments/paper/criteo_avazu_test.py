@@ -14,7 +14,7 @@ from interhat_tf.utils.files import read_json
 
 
 @pytest.fixture
-def run(study_flags):
+def run(study_flags, quick_processes):
     """Runs the program with its own folders and one epoch of seed 0."""
 
     def run_program(dataset, **given):
