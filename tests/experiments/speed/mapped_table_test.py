@@ -52,6 +52,7 @@ def test_training_is_that_of_a_table_in_memory(tmp_path):
     assert (found[:, 1] != 0).any(axis=1).sum() > 500
 
 
+@pytest.mark.usefixtures("quick_processes")
 @pytest.mark.slow
 def test_a_table_trains_that_is_larger_than_the_memory(study_flags):
     rows = 30_000_000
