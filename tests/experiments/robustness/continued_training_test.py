@@ -1,5 +1,7 @@
 """The program that trains on from day to day, on days of a few rows."""
 
+import dataclasses
+
 import pytest
 
 from experiments.generated_logs import days
@@ -8,7 +10,9 @@ from experiments.robustness import continued_training
 
 @pytest.mark.slow
 def test_each_day_has_what_each_method_says_of_the_next(tmp_path, monkeypatch):
-    monkeypatch.setattr(continued_training, "MODEL", {"embedding_dim": 4, "num_heads": 2})
+    monkeypatch.setattr(continued_training, "MODEL", {"embedding_dim": 4, "order": 2})
+    settings = dataclasses.replace(continued_training.SETTINGS, max_epochs=1, unknown_share=0.0)
+    monkeypatch.setattr(continued_training, "SETTINGS", settings)
     monkeypatch.setattr(days, "SIZES", {"users": (40, 10), "ads": (20, 5)})
     rows = continued_training.follow_days(tmp_path, seed=1, days=2, rows=600)
     assert [row["day"] for row in rows] == [1, 2]

@@ -1,18 +1,23 @@
-import subprocess
-import sys
+import dataclasses
 
 import pytest
+from absl.testing import flagsaver
 
-from interhat_tf.utils.files import read_json
+from experiments.common.results import read_result
+from experiments.robustness import sampled_negatives
 
 
-@pytest.mark.usefixtures("quick_processes")
 @pytest.mark.slow
-def test_corrections_are_compared(tmp_path):
-    command = [sys.executable, "-m", "experiments.robustness.sampled_negatives", "--seeds=1"]
-    command += ["--sampled_rows=5000", "--rate=0.3", f"--results_dir={tmp_path}"]
-    subprocess.run(command, check=True)
-    summary = read_json(tmp_path / "sampled_negatives/summary.json")
+def test_corrections_are_compared(study_flags, monkeypatch):
+    train = sampled_negatives.train
+
+    def train_briefly(model, data, folder, settings, **how):
+        return train(model, data, folder, dataclasses.replace(settings, max_epochs=2), **how)
+
+    monkeypatch.setattr(sampled_negatives, "train", train_briefly)
+    with flagsaver.flagsaver(seeds=[1], sampled_rows=5_000, rate=0.3):
+        sampled_negatives.main(None)
+    summary = read_result("sampled_negatives/summary.json")
     assert list(summary["methods"]) == ["offset", "weights", "none", "all"]
     offset, weights, none, whole = summary["runs"]
     assert offset["train_rows"] == weights["train_rows"] < 0.4 * whole["train_rows"]
