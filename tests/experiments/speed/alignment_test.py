@@ -10,11 +10,11 @@ def test_ratios_are_to_the_plain_step_of_the_same_round():
     assert found["effects"]["low"] == 1.25 and found["effects"]["seconds"] == 3
 
 
-@pytest.mark.usefixtures("quick_processes")
 @pytest.mark.slow
-def test_each_kind_takes_its_steps(study_flags):
+def test_each_kind_takes_its_steps(study_flags, monkeypatch):
+    monkeypatch.setattr(alignment, "BATCH_SIZE", 32)
     steps = {
-        kind: alignment.steps_of("tuned", "frappe", 3, how) for kind, how in alignment.KINDS.items()
+        kind: alignment.steps_of("tuned", "frappe", 2, how) for kind, how in alignment.KINDS.items()
     }
     with flagsaver.flagsaver(alignment_rounds=2, alignment_steps=1):
         seconds = alignment.time_in_turn(steps)

@@ -37,14 +37,14 @@ def test_evaluations_become_rarer(monkeypatch):
 def test_all_models_have_a_curve(study_flags, monkeypatch):
     monkeypatch.setattr(time_to_quality, "run_alone", lambda function, *given: function(*given))
     names = ["interhat", "dnn", "lightgbm", "ebm"]
-    with flagsaver.flagsaver(dataset=None, quality_rows=4_000, limit=10.0, models=names[1:]):
+    with flagsaver.flagsaver(dataset=None, quality_rows=4_000, limit=2.0, models=names[1:]):
         time_to_quality.main(None)
-    with flagsaver.flagsaver(dataset=None, quality_rows=4_000, limit=5.0, models=names[:1]):
+    with flagsaver.flagsaver(dataset=None, quality_rows=4_000, limit=1.0, models=names[:1]):
         time_to_quality.main(None)  # the others stay
     found = read_result("time_to_quality/criteo_generated_4000/summary.json")
     assert found["prepared"]["rows"] == 4_000 and found["prepared"]["seconds"] > 0
     assert list(found["models"]) == names
-    assert [model["limit"] for model in found["models"].values()] == [5.0, 10.0, 10.0, 10.0]
+    assert [model["limit"] for model in found["models"].values()] == [1.0, 2.0, 2.0, 2.0]
     for name, model in found["models"].items():
         losses = [point["logloss"] for point in model["curve"]]
         seconds = [point["seconds"] for point in model["curve"]]
