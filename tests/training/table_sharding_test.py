@@ -4,6 +4,7 @@ Keras has one backend a process, so the test runs this file as a program in a
 fresh one, where a CPU counts as two devices.
 """
 
+import os
 import re
 import sys
 
@@ -86,7 +87,7 @@ def test_two_devices_share_the_rows_and_agree_with_one(tmp_path):
         tmp_path,
         KERAS_BACKEND="jax",
         JAX_PLATFORMS="cpu",
-        XLA_FLAGS=f"--xla_force_host_platform_device_count={DEVICES}",
+        XLA_FLAGS=f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={DEVICES}",
     )
     found = read_json(tmp_path / "found.json")
     assert "at least two devices, got cpu:0" in found["refused"]
