@@ -70,19 +70,18 @@ def assert_same(found, expected):
         np.testing.assert_allclose(one, other, atol=2e-6)
 
 
-HOW = {
-    "whole": {},
-    "microbatches": {"microbatch_size": 5},
-    "xla": {"jit_compile": True},
-    "aligned": {"align": [EffectAlignment, OrderAlignment]},
-    "aligned microbatches": {"align": [EffectAlignment, OrderAlignment], "microbatch_size": ROWS},
-    "distilled": {"self_distillation": 1.0},
+ALIGNED = {"align": [EffectAlignment, OrderAlignment]}
+# What all steps have, and what the steps of records that come twice have besides.
+CASES = {
+    "plain": ({}, [{}, {"microbatch_size": 5}, {"jit_compile": True}]),
+    "aligned": (ALIGNED, [{"microbatch_size": ROWS}]),
+    "distilled": ({"self_distillation": 1.0}, [{}]),
 }
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", HOW)
-def test_weights_of_equal_records_add_up(schema, rng, monkeypatch, how):
+@pytest.mark.parametrize("case", CASES)
+def test_weights_of_equal_records_add_up(schema, rng, monkeypatch, case):
     # Where records come twice, each has the same neighbour and the same fields replaced.
     monkeypatch.setattr(EffectAlignment, "draw", lambda self, rows: tf.range(rows) % 2)
     monkeypatch.setattr(OrderAlignment, "draw", lambda self, rows: tf.tile([[0, 1]], [rows, 1]))
@@ -92,14 +91,16 @@ def test_weights_of_equal_records_add_up(schema, rng, monkeypatch, how):
     twice = {name: np.concatenate([values, values]) for name, values in inputs.items()}
 
     def build():
-        if how == "distilled":
+        if case == "distilled":
             return FinalNet(schema, embedding_dim=4)
         return InterHAt(schema, embedding_dim=4, order=2, dense_l2=0.1)
 
-    once = step(build, inputs, labels, first + again, **HOW[how])
-    found = step(build, twice, np.tile(labels, 2), np.concatenate([first, again]), **HOW[how])
-    assert_same(found, once)
-    plain = step(build, inputs, labels, None, **HOW[how])
+    how, hows_of_twice = CASES[case]
+    once = step(build, inputs, labels, first + again, **how)
+    weights = np.concatenate([first, again])
+    for other in hows_of_twice:
+        assert_same(step(build, twice, np.tile(labels, 2), weights, **how, **other), once)
+    plain = step(build, inputs, labels, None, **how)
     pairs = zip(once[0], plain[0], strict=True)
     assert any(np.abs(one - other).max() > 1e-4 for one, other in pairs)
 
@@ -235,7 +236,7 @@ def test_only_the_ratios_of_weights_matter(tmp_path):
     for scale in (1, 8):
         folder = tmp_path / str(scale)
         data = prepare_columns(folder, {**columns, "w": weights * scale}, weight="w")
-        models.append(make_model(data.schema))
+        models.append(LR(data.schema))
         reports.append(run(data, folder / "run", models[-1], max_epochs=2))
         reports[-1].pop("weights")
         reports[-1].pop("config")  # which says that these are two sets
@@ -256,24 +257,29 @@ def test_a_set_of_equal_weights_trains_as_one_without(tmp_path):
     np.testing.assert_allclose(models[0].average_terms, models[1].average_terms, atol=1e-7)
 
 
+RUN = {"batch_size": 20, "max_epochs": 2, "effect_weight": 0.05, "positive_weight": 3.0}
+
+
+@pytest.fixture(scope="module")
+def whole(weighted, tmp_path_factory):
+    """The folder and the report of a run, and the folder of what it left within an epoch."""
+    folder, copies = tmp_path_factory.mktemp("whole"), tmp_path_factory.mktemp("copies")
+    with pytest.MonkeyPatch.context() as patch:
+        report = run_leaving_copies(patch, weighted, folder, copies, **RUN)
+    return folder, report, copies / "2"
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("settings", [{}, {"effect_weight": 0.05}, {"positive_weight": 3.0}])
-def test_a_run_resumes_within_an_epoch_with_the_same_bits(
-    weighted, tmp_path, monkeypatch, settings
-):
-    settings = {"batch_size": 20, "max_epochs": 2, **settings}
-    whole, folder = tmp_path / "whole", tmp_path / "copies/2"
-    report = run_leaving_copies(monkeypatch, weighted, whole, tmp_path / "copies", **settings)
-    again = run(weighted, folder, make_model(weighted.schema, seed=1), resume=True, **settings)
+def test_a_run_resumes_within_an_epoch_with_the_same_bits(weighted, whole):
+    folder, report, stopped = whole
+    again = run(weighted, stopped, make_model(weighted.schema, seed=1), resume=True, **RUN)
     assert what_must_be_equal(again) == what_must_be_equal(report)
-    assert_equal_weights(load(folder), load(whole))
+    assert_equal_weights(load(stopped), load(folder))
 
 
 @pytest.mark.slow
-def test_a_trained_model_is_aligned_with_weights(weighted, tmp_path):
-    model = make_model(weighted.schema)
-    run(weighted, tmp_path, model, max_epochs=1)
-    history = align_attention(model, weighted, epochs=1, batch_size=100)
+def test_a_trained_model_is_aligned_with_weights(weighted, whole):
+    history = align_attention(load(whole[0]), weighted, epochs=1, batch_size=100)
     assert len(history) == 2 and np.isfinite(history[-1]["logloss"])
 
 
@@ -305,19 +311,18 @@ def test_keras_fit_takes_the_batches(weighted):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_a_model_of_sampled_negatives_predicts_the_rate_of_all(tmp_path, seed):
+def test_a_model_of_sampled_negatives_predicts_the_rate_of_all(tmp_path):
     def log(rows, seed):
         columns = make_columns(rows, seed)
         kept = np.random.default_rng([seed, 1]).random(rows) < 0.08  # clicks are rare
         return {name: values[kept | (columns["click"] == 0)] for name, values in columns.items()}
 
-    whole, fresh = log(60_000, seed), log(60_000, seed + 100)
-    drawn = np.random.default_rng([seed, 2]).random(len(whole["click"]))
+    whole, fresh = log(40_000, seed=0), log(20_000, seed=100)
+    drawn = np.random.default_rng(2).random(len(whole["click"]))
     kept = (whole["click"] == 1) | (drawn < 0.2)
     sampled = {name: values[kept] for name, values in whole.items()}
     data = prepare_columns(tmp_path, sampled, negative_sampling_rate=0.2)
-    model = make_model(data.schema, seed, dropout=0.0, value_dim=16)
+    model = make_model(data.schema, dropout=0.0, value_dim=16)
     settings = {"batch_size": 256, "max_epochs": 6, "learning_rate": 2e-3}
     report = run(data, tmp_path / "run", model, **settings)
     rate, rows = np.mean(fresh["click"]), len(fresh["click"])
