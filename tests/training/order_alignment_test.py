@@ -1,5 +1,6 @@
 """Tests of the loss that pulls order weights toward the orders of what fields do."""
 
+import functools
 import itertools
 
 import keras
@@ -88,6 +89,7 @@ def test_what_is_added_to_the_loss_is_the_equation(schema, batch, form):
     assert psi.shape == (16, len(sets))
     other = donors(found.fields, every=1).numpy()
 
+    @functools.cache  # of a subset of several sets
     def logit(row, inserted):
         record = np.where(np.isin(range(4), inserted)[:, None], fields[row], other[row])
         return float(plain.predict_embedded(tf.constant(record[None]))[0, 0])
@@ -184,10 +186,16 @@ def test_a_run_goes_on_bit_for_bit(rule_data, tmp_path, monkeypatch):
     settings = {"effect_weight": 0.05, "order_weight": 0.05, "max_epochs": 2, "test": False}
     unbroken, copies = tmp_path / "unbroken", tmp_path / "copies"
     report = run_leaving_copies(monkeypatch, rule_data, unbroken, copies, **settings)
-    assert report["config"]["training"]["order_weight"] == 0.05
+    for name in ("effect_weight", "order_weight"):
+        assert report["config"]["training"][name] == 0.05
     resumed = run(rule_data, copies / "7", resume=True, **settings)
     assert resumed["history"] == report["history"]
     assert_equal_weights(load(copies / "7"), load(unbroken))
+    one, other = (np.load(folder / "checkpoint.npz") for folder in (copies / "7", unbroken))
+    variables = [name for name in one if name.startswith("variable")]
+    assert len(variables) > 30
+    for name in variables:  # those of both alignments too
+        np.testing.assert_array_equal(one[name], other[name], err_msg=name)
 
 
 def test_what_cannot_be_aligned(schema, rule_data, tmp_path):
