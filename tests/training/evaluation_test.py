@@ -7,6 +7,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from interhat_tf import InterHAt
 from interhat_tf.errors import DataError
+from interhat_tf.models import LR
 from interhat_tf.training import TrainingSettings, train
 from interhat_tf.training.evaluation import (
     compile_prediction,
@@ -37,7 +38,7 @@ def test_final_metrics_are_those_of_the_saved_model(rule_data, unbroken, split):
 @pytest.mark.parametrize("of_a_split", [evaluate, predict_logits, reliability])
 @pytest.mark.parametrize("part", ["vocabulary", "numbers"])
 def test_a_model_of_another_set_is_refused(rule_data, of_a_split, part):
-    model = InterHAt(rule_data.schema)
+    model = LR(rule_data.schema)
     model.trained_on = {"name": "other", **rule_data.digests, part: "0"}
     with pytest.raises(DataError, match=r"trained on another set than .*; give the set other"):
         of_a_split(model, rule_data, "test")
@@ -46,7 +47,7 @@ def test_a_model_of_another_set_is_refused(rule_data, of_a_split, part):
 
 
 def test_predictions_in_microbatches(schema, rng):
-    model = InterHAt(schema)
+    model = InterHAt(schema, order=2)
     predict = compile_prediction(model, microbatch_size=8)
     for rows in (1, 8, 21):
         inputs = {k: tf.constant(v) for k, v in random_batch(schema, rng, rows).items()}
@@ -69,7 +70,7 @@ def test_batches_with_weights_have_weighted_metrics(rng):
 
 def test_auc_by_a_field_leaves_out_unknown_values(rule_data, tmp_path):
     settings = TrainingSettings(max_epochs=1, batch_size=400, auc_by="f2")
-    report = train(InterHAt(rule_data.schema), rule_data, tmp_path / "run", settings)
+    report = train(LR(rule_data.schema), rule_data, tmp_path / "run", settings)
     assert "validation_auc_by_f2" in report["history"][0]
     for split in ("validation", "test"):
         ((inputs, labels),) = rule_data.evaluation_batches(split, 400).as_numpy_iterator()
