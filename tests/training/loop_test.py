@@ -12,6 +12,7 @@ import tensorflow as tf
 from interhat_tf.explanation.attention_maps import Attention, mean_attention
 from interhat_tf.explanation.callback import AttentionHeatmaps
 from interhat_tf.input_pipeline.dataset import PreparedDataset
+from interhat_tf.models import LR
 from interhat_tf.training import evaluate, loop, train
 from tests.preprocessing.logs import LogBuilder
 from tests.training.runs import (
@@ -54,7 +55,7 @@ class Recorder(keras.callbacks.Callback):
 @pytest.mark.slow
 def test_learning_rate_drops_until_patience_is_out(rule_data, tmp_path, monkeypatch):
     script(monkeypatch, 0.6, 0.5, 0.7, 0.7, 0.65, 0.69)
-    report = run(rule_data, tmp_path, patience=3, learning_rate=0.01)
+    report = run(rule_data, tmp_path, LR(rule_data.schema), patience=3, learning_rate=0.01)
     # A score that is only equal is no gain, and a gain does not undo a drop.
     rates = [epoch["learning_rate"] for epoch in report["history"]]
     np.testing.assert_allclose(rates, [1e-2, 1e-2, 1e-3, 1e-3, 1e-4, 1e-5], rtol=1e-5)
@@ -65,7 +66,7 @@ def test_learning_rate_drops_until_patience_is_out(rule_data, tmp_path, monkeypa
 @pytest.mark.slow
 def test_training_stops_at_the_last_epoch_allowed(rule_data, tmp_path, monkeypatch):
     script(monkeypatch, 0.6, 0.7, 0.8)
-    report = run(rule_data, tmp_path, max_epochs=2)
+    report = run(rule_data, tmp_path, LR(rule_data.schema), max_epochs=2)
     assert [epoch["validation_auc"] for epoch in report["history"]] == [0.6, 0.7]
 
 
@@ -144,7 +145,8 @@ def test_the_test_split_is_left_alone(rule_data, tmp_path, monkeypatch):
             return read(split, *arguments)
 
         monkeypatch.setattr(rule_data, name, guarded)
-    assert "test" not in run(rule_data, tmp_path, test=False, max_epochs=1)
+    report = run(rule_data, tmp_path, LR(rule_data.schema), test=False, max_epochs=1)
+    assert "test" not in report
 
 
 def test_history_is_written_for_tensorboard(unbroken):

@@ -11,7 +11,7 @@ from tests.conftest import random_batch
 
 
 def test_a_step_goes_down_the_mean_logloss_and_the_penalties(schema, rng):
-    model = InterHAt(schema, embedding_dim=4, embedding_l2=0.1, dense_l2=0.1)
+    model = InterHAt(schema, embedding_dim=4, order=2, embedding_l2=0.1, dense_l2=0.1)
     batch, labels = random_batch(schema, rng, 8), np.float32(np.arange(8) % 2)
     with tf.GradientTape() as tape:
         logits = model(batch, training=True)[:, 0]  # (B,)
@@ -55,7 +55,8 @@ def test_a_step_goes_down_what_layers_add(schema, rng):
 
     batch, labels = random_batch(schema, rng, 8), np.float32(np.arange(8) % 2)
     for microbatch_size in (None, 4):
-        model, loss_sum = Model(schema, embedding_dim=4), tf.Variable(0.0, dtype=tf.float64)
+        model = Model(schema, embedding_dim=4, order=2)
+        loss_sum = tf.Variable(0.0, dtype=tf.float64)
         optimizer = keras.optimizers.SGD(1.0)
         optimizer.build(model.trainable_variables)
         data = tf.data.Dataset.from_tensors((batch, labels))
