@@ -14,7 +14,7 @@ from data.synthetic_rules.synthetic_rules_dataset_builder import Builder, RuleCo
 from interhat_tf import InterHAt
 from interhat_tf.errors import FullDiskError
 from interhat_tf.input_pipeline.dataset import PreparedDataset
-from interhat_tf.models import DeepFM
+from interhat_tf.models import FM, DeepFM
 from interhat_tf.training import loop
 from interhat_tf.training.run_folder import alone_in, check_config, save_model
 from interhat_tf.utils.files import write_json
@@ -38,12 +38,13 @@ def test_a_folder_that_another_training_is_at_work_in_is_refused(rule_data, tmp_
             pass
         refused.append(str(error.value))
         with pytest.raises(FileExistsError):
-            run(rule_data, tmp_path, max_epochs=1, test=False, resume=resume)
+            other = FM(rule_data.schema)
+            run(rule_data, tmp_path, other, max_epochs=1, test=False, resume=resume)
 
     refused = []
     (tmp_path / ".lock").write_text("1234567")  # of a process that was killed
     callback = keras.callbacks.LambdaCallback(on_epoch_end=run_another)
-    model = make_model(rule_data.schema, seed=3)
+    model = FM(rule_data.schema)
     run(rule_data, tmp_path, model, max_epochs=1, test=False, callbacks=[callback])
     assert refused == [
         f"{tmp_path}: process {os.getpid()} is training into it; "
@@ -66,7 +67,7 @@ def test_a_run_that_began_since_the_first_look_is_refused(rule_data, tmp_path, m
 
 def test_a_callback_that_fails_at_the_end_loses_no_model(rule_data, tmp_path):
     callback = keras.callbacks.LambdaCallback(on_train_end=lambda logs: 1 / 0)
-    model = make_model(rule_data.schema)
+    model = FM(rule_data.schema)
     with pytest.raises(ZeroDivisionError):
         run(rule_data, tmp_path, model, max_epochs=1, test=False, callbacks=[callback])
     assert_equal_weights(model, load(tmp_path))
