@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from interhat_tf.explanation import effect_fitting
 from tests.examples.chromium import CHROMIUM, Page
 
 pytest.importorskip("tf2onnx")
@@ -35,6 +36,7 @@ def built(build, tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("clicks.ROWS", 4000)
+        patch.setattr(effect_fitting, "least_steps", lambda schema: 100)  # not half a minute
         patch.setattr(sys, "argv", ["build.py", f"--output={folder}/index.html"])
         build.main()
     return folder

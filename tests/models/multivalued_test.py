@@ -66,16 +66,16 @@ def test_neither_padding_nor_the_order_of_values_counts(case, pooling, rng):
     longer.set_weights(model.get_weights())
     inputs = records(rng)
     padded = np.pad(inputs["multivalued"], ((0, 0), (0, 2)), constant_values=-1)
-    expected = model.predict_on_batch(inputs)
+    expected = model(inputs).numpy()
     np.testing.assert_allclose(
-        longer.predict_on_batch({**inputs, "multivalued": padded}), expected, rtol=1e-4, atol=1e-5
+        longer({**inputs, "multivalued": padded}), expected, rtol=1e-4, atol=1e-5
     )
     turned = np.stack([np.append(row[row >= 0][::-1], row[row < 0]) for row in padded[:, :4]])
     np.testing.assert_allclose(
-        model.predict_on_batch({**inputs, "multivalued": turned}), expected, rtol=1e-4, atol=1e-5
+        model({**inputs, "multivalued": turned}), expected, rtol=1e-4, atol=1e-5
     )
     others = np.where(inputs["multivalued"] >= 0, (inputs["multivalued"] + 1) % 7, -1)
-    changed = model.predict_on_batch({**inputs, "multivalued": others}) != expected
+    changed = model({**inputs, "multivalued": others}).numpy() != expected
     assert changed[(inputs["multivalued"] >= 0).any(axis=1)].mean() > 0.5
 
 
@@ -106,11 +106,11 @@ def test_a_history_has_the_vectors_of_what_it_is_of(case, rng):
     ]
     own.set_weights(weights)
     inputs = histories(rng)
-    expected = own.predict_on_batch(inputs)
-    np.testing.assert_allclose(shared.predict_on_batch(inputs), expected, rtol=1e-5, atol=1e-6)
+    expected = own(inputs).numpy()
+    np.testing.assert_allclose(shared(inputs), expected, rtol=1e-5, atol=1e-6)
     others = inputs["multivalued"].copy()
     others[:, 4:] = np.where(others[:, 4:] >= 0, (others[:, 4:] + 1) % 7, -1)
-    changed = shared.predict_on_batch({**inputs, "multivalued": others}) != expected
+    changed = shared({**inputs, "multivalued": others}).numpy() != expected
     assert changed[(others[:, 4:] >= 0).any(axis=1)].mean() > 0.5
 
 
@@ -121,8 +121,8 @@ def test_padding_of_a_history_changes_nothing(case, rng):
     inputs = histories(rng)
     padded = np.pad(inputs["multivalued"], ((0, 0), (0, 3)), constant_values=-1)
     np.testing.assert_allclose(
-        longer.predict_on_batch({**inputs, "multivalued": padded}),
-        model.predict_on_batch(inputs),
+        longer({**inputs, "multivalued": padded}),
+        model(inputs),
         rtol=1e-4,
         atol=1e-5,
     )
