@@ -61,15 +61,13 @@ def test_a_missing_number_is_a_value_of_its_own(case, schema, batch):
     numbers = np.where(np.arange(32).reshape(16, 2) % 3, batch["numerical"], np.nan)
     missing = {**batch, "numerical": numbers.astype("float32")}
     half = {**batch, "numerical": np.nan_to_num(missing["numerical"], nan=0.5)}
-    differences = np.abs(model.predict_on_batch(missing) - model.predict_on_batch(half))
+    differences = np.abs(model(missing) - model(half))
     assert (differences[np.isnan(numbers).any(axis=1)] > 1e-5).mean() > 0.5
     tables = {w.path: w for w in model.weights if w.path.endswith("/numerical_table")}
     for path, table in tables.items():
         (own,) = (w for w in model.weights if w.path == path.replace("numerical", "missing"))
         own.assign(0.5 * table)
-    np.testing.assert_allclose(
-        model.predict_on_batch(missing), model.predict_on_batch(half), rtol=1e-5, atol=1e-6
-    )
+    np.testing.assert_allclose(model(missing), model(half), rtol=1e-5, atol=1e-6)
 
 
 def contracts(cls):
