@@ -2,6 +2,7 @@
 
 import pathlib
 import time
+import types
 
 import pytest
 from absl.testing import flagsaver
@@ -37,15 +38,12 @@ def test_workers_are_compared(study_flags, monkeypatch):
 def test_beams_workers_count_among_the_processors_seconds(tmp_path, monkeypatch):
     beam = pytest.importorskip("apache_beam")
 
-    class Data:
-        statistics = {"records": 1}  # noqa: RUF012
-
     def prepare_click_log(log, beam_options, data_dir, **_):
         """Has a worker of Beam, which imports less than one that prepares, compute for a while."""
         data_dir.mkdir()
         with beam.Pipeline(options=beam_options) as pipeline:
             _ = pipeline | beam.Create([3]) | beam.Map(compute)
-        return Data()
+        return types.SimpleNamespace(statistics={"records": 1})
 
     def compute(seconds):
         while time.process_time() < seconds:
