@@ -135,12 +135,16 @@ def test_xla_takes_the_same_steps(schema, batch):
         np.testing.assert_allclose(one, other, atol=1e-4)
 
 
-@pytest.mark.parametrize("form", [pytest.param("released", marks=pytest.mark.slow), "field-aware"])
-def test_aligned_weights_name_the_fields_that_decide(form):
+# After 200 steps the released form is near the bounds yet.
+@pytest.mark.parametrize(
+    ("form", "number"),
+    [pytest.param("released", 400, marks=pytest.mark.slow), ("field-aware", 200)],
+)
+def test_aligned_weights_name_the_fields_that_decide(form, number):
     keras.utils.set_random_seed(0)
     schema = Schema([Field(f"f{i}", "categorical", 3) for i in range(5)])
     rng = np.random.default_rng(0)
-    ids = rng.integers(3, size=(256 * 200, 5)).astype("int32")
+    ids = rng.integers(3, size=(256 * number, 5)).astype("int32")
     match = (ids[:, [1, 3]] == 0).all(axis=1)
     labels = (rng.random(len(ids)) < np.where(match, 0.9, 0.2)).astype("float32")
     model = InterHAt(schema, **{**SIZES, **FORMS[form]})
@@ -150,11 +154,10 @@ def test_aligned_weights_name_the_fields_that_decide(form):
         model, optimizer, loss_sum, alignments=[ExactEffectAlignment(model, 0.1, donors=8)]
     )
     data = tf.data.Dataset.from_tensor_slices(({"categorical": ids}, labels)).batch(256)
-    steps(iter(data), tf.constant(200))
+    steps(iter(data), tf.constant(number))
     found = model.forward(model.embedding({"categorical": ids[match][:100]}))
     mean = combined_weights(found).numpy().mean(axis=0)
-    # Both are ahead of all others by far; how far depends on the first weights.
-    assert mean[[1, 3]].min() > 1.5 * mean[[0, 2, 4]].max(), mean
+    assert mean[[1, 3]].min() > 0.25 and mean[[0, 2, 4]].max() < 0.1, mean
 
 
 @pytest.mark.slow
