@@ -124,6 +124,13 @@ def quick_processes(monkeypatch, quick_python):
     monkeypatch.setattr(multiprocessing.spawn, "_python_exe", os.fsencode(quick_python))
 
 
+def run_on_jax(*arguments, devices):
+    """Runs a fresh Python process with Keras on JAX, for which the CPU is so many devices."""
+    number = f"--xla_force_host_platform_device_count={devices}"
+    flags = f"{os.environ['XLA_FLAGS']} {number}"  # those of all tests, too
+    run_python(*arguments, KERAS_BACKEND="jax", JAX_PLATFORMS="cpu", XLA_FLAGS=flags)
+
+
 def run_python(*arguments, python=None, **environment):
     """Runs a fresh Python process in which only this repository is added to the path."""
     root = str(pathlib.Path(__file__).parents[1])

@@ -15,14 +15,9 @@ DEVICES = 2
 
 @pytest.mark.slow
 def test_frozen_vectors_stay_where_tables_are_shared(tmp_path):
-    from tests.conftest import run_python
+    from tests.conftest import run_on_jax
 
-    run_python(
-        *("-m", "tests.training.sharded_vectors_test", tmp_path),
-        KERAS_BACKEND="jax",
-        JAX_PLATFORMS="cpu",
-        XLA_FLAGS=f"--xla_force_host_platform_device_count={DEVICES}",
-    )
+    run_on_jax("-m", "tests.training.sharded_vectors_test", tmp_path, devices=DEVICES)
 
 
 def main(folder):

@@ -4,7 +4,6 @@ Keras has one backend a process, so the test runs this file as a program in a
 fresh one, where a CPU counts as two devices.
 """
 
-import os
 import re
 import sys
 
@@ -79,16 +78,9 @@ def test_the_pattern_has_the_tables_of_all_models_and_nothing_else(name):
 
 @pytest.mark.slow
 def test_two_devices_share_the_rows_and_agree_with_one(tmp_path):
-    from tests.conftest import run_python
+    from tests.conftest import run_on_jax
 
-    run_python(
-        "-m",
-        "tests.training.table_sharding_test",
-        tmp_path,
-        KERAS_BACKEND="jax",
-        JAX_PLATFORMS="cpu",
-        XLA_FLAGS=f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={DEVICES}",
-    )
+    run_on_jax("-m", "tests.training.table_sharding_test", tmp_path, devices=DEVICES)
     found = read_json(tmp_path / "found.json")
     assert "at least two devices, got cpu:0" in found["refused"]
     rows = sum(SCHEMA.vocabulary_sizes) + 1
