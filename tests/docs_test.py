@@ -6,9 +6,8 @@ import textwrap
 
 import pytest
 
-from interhat_tf.explanation import effect_fitting
-from interhat_tf.models import MODELS, PRESETS
-from tests.click_log_example import write_click_log
+from interhat_tf.models import MODELS
+from tests.click_log_example import train_briefly, write_click_log
 
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
 EXAMPLE = re.compile(r"^( *)```python\n(.*?)^\1```", re.DOTALL | re.MULTILINE)
@@ -25,9 +24,7 @@ def test_pages_have_examples():
 @pytest.mark.parametrize("page", [page for page, examples in PAGES.items() if examples])
 def test_the_examples_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(effect_fitting, "least_steps", lambda schema: 100)  # not half a minute
-    for name in ("max_epochs", "alignment_epochs"):
-        monkeypatch.setitem(PRESETS["tuned"].training, name, 1)
+    train_briefly(monkeypatch)
     write_click_log(tmp_path / "clicks.csv")
     write_click_log(tmp_path / "clicks_2.csv", first_user=5)
     names, models = {"__name__": page}, dict(MODELS)

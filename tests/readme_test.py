@@ -4,8 +4,7 @@ import re
 import numpy as np
 import pytest
 
-from interhat_tf.models import PRESETS
-from tests.click_log_example import write_click_log
+from tests.click_log_example import train_briefly, write_click_log
 
 README = pathlib.Path(__file__).parents[1] / "README.md"
 
@@ -33,8 +32,7 @@ def test_the_example_runs(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_the_example_of_a_click_log_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in ("max_epochs", "alignment_epochs"):
-        monkeypatch.setitem(PRESETS["tuned"].training, name, 1)
+    train_briefly(monkeypatch)
     write_click_log(tmp_path / "clicks.csv")
     names = run_example(0)
     assert names["data"].schema.field_names == ("user", "app", "price")

@@ -8,8 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from interhat_tf.explanation import effect_fitting
-from interhat_tf.models import PRESETS
+from tests.click_log_example import train_briefly
 from tests.examples.chromium import CHROMIUM, Page
 
 pytest.importorskip("tf2onnx")
@@ -37,9 +36,7 @@ def built(build, tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("clicks.ROWS", 4000)
-        for name in ("max_epochs", "alignment_epochs"):
-            patch.setitem(PRESETS["tuned"].training, name, 2)
-        patch.setattr(effect_fitting, "least_steps", lambda schema: 100)  # not half a minute
+        train_briefly(patch, epochs=2)
         patch.setattr(sys, "argv", ["build.py", f"--output={folder}/index.html"])
         build.main()
     return folder
