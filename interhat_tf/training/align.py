@@ -2,7 +2,9 @@
 
 import contextlib
 import dataclasses
+import functools
 import time
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -20,6 +22,8 @@ from interhat_tf.training.record_weights import RecordWeights
 from interhat_tf.training.records import adapt_and_diagnose, check_training
 from interhat_tf.training.settings import TrainingSettings
 from interhat_tf.training.step import compile_steps
+
+Validate = Callable[[], dict[str, float]]
 
 
 def align_attention(
@@ -76,11 +80,14 @@ def align_attention(
     first_rate = changes.get("learning_rate", settings.of_alignment().learning_rate)
     settings = dataclasses.replace(settings, learning_rate=first_rate)
     optimizer, averaged = settings.make_optimizer(model), settings.make_average(model)
-    history = align_in_epochs(model, data, settings, epochs, optimizer, averaged)
+    predict = compile_prediction(model, settings.microbatch_size)
+    validate = functools.partial(evaluate, model, data, "validation", predict)
+    before = validate()
+    after = align_in_epochs(model, data, settings, epochs, optimizer, averaged, validate)
     if settings.unknown_share:
         correct_means(model, data, settings)
     adapt_and_diagnose(model, data)
-    return history
+    return [before, *after]
 
 
 def align_after_training(
@@ -89,6 +96,8 @@ def align_after_training(
     settings: TrainingSettings,
     optimizer: keras.optimizers.Optimizer,
     averaged: AveragedWeights | None,
+    before: dict[str, float],
+    validate: Validate,
 ) -> dict[str, Any]:
     """Aligns the attention of a model that has the best weights of its training.
 
@@ -101,24 +110,26 @@ def align_after_training(
         settings: The training's complete settings.
         optimizer: The training's optimizer.
         averaged: The training's average of the weights, if it has one.
+        before: Figures of the best weights on validation.
+        validate: Returns such figures of the model's present weights.
 
     Returns:
-        The figures of `validation`, as `align_attention` returns them; `kept`, whether the
-        last are no worse than the first by the settings' criterion; and `seconds`.
+        The figures of `validation`, before and after each epoch; `kept`, whether the last
+        are no worse than the first by the settings' criterion; and `seconds`.
     """
     started = time.monotonic()
     for variable in optimizer.variables:
         variable.assign(tf.zeros(variable.shape, variable.dtype))
     if averaged:
         averaged.restart()
-    history = align_in_epochs(
-        model, data, settings.of_alignment(), settings.alignment_epochs, optimizer, averaged
-    )
-    before, *_, after = (
-        CRITERIA[settings.criterion](figures["auc"], figures["logloss"]) for figures in history
+    own, epochs = settings.of_alignment(), settings.alignment_epochs
+    after = align_in_epochs(model, data, own, epochs, optimizer, averaged, validate)
+    first, last = (
+        CRITERIA[settings.criterion](figures["auc"], figures["logloss"])
+        for figures in (before, after[-1])
     )
     seconds = time.monotonic() - started
-    return {"kept": after >= before, "validation": history, "seconds": seconds}
+    return {"kept": last >= first, "validation": [before, *after], "seconds": seconds}
 
 
 def align_in_epochs(
@@ -128,6 +139,7 @@ def align_in_epochs(
     epochs: int,
     optimizer: keras.optimizers.Optimizer,
     averaged: AveragedWeights | None,
+    validate: Validate,
 ) -> list[dict[str, float]]:
     """Trains a model on with the alignments of its settings, and leaves it the average, if any.
 
@@ -138,9 +150,10 @@ def align_in_epochs(
         epochs: Number of epochs.
         optimizer: The settings' optimizer, as new.
         averaged: The settings' average of the weights, as new.
+        validate: Returns the figures of the model's present weights on validation.
 
     Returns:
-        As `align_attention`.
+        These figures after each epoch.
     """
     alignments, strategy = settings.make_alignments(model), model.distribute_strategy
     train_steps = compile_steps(
@@ -159,8 +172,7 @@ def align_in_epochs(
         strategy, data, settings.batch_size, shards, unknown, seed=settings.seed
     )
     batches = iter(batches)
-    predict = compile_prediction(model, settings.microbatch_size)
-    history = [evaluate(model, data, "validation", predict)]
+    history = []
     for share in np.geomspace(1.0, 0.1, epochs):
         optimizer.learning_rate = share * settings.learning_rate
         for alignment in alignments:
@@ -168,7 +180,7 @@ def align_in_epochs(
         for _ in range(data.num_batches(settings.batch_size, shards)):
             train_steps(batches, tf.constant(1))
         with averaged.in_place() if averaged else contextlib.nullcontext():
-            history.append(evaluate(model, data, "validation", predict))
+            history.append(validate())
     if averaged:
         averaged.swap_in()
     return history

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import pathlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -352,8 +353,19 @@ class _Loop:
 
         A run that is killed meanwhile repeats these epochs.
         """
+        best = self.state.history[self.state.best_epoch]
         self.aligned = align_after_training(
-            self.model, self.data, self.settings, self.optimizer, self.averaged
+            self.model,
+            self.data,
+            self.settings,
+            self.optimizer,
+            self.averaged,
+            before={
+                name.removeprefix("validation_"): value
+                for name, value in best.items()
+                if name.startswith("validation_")
+            },
+            validate=functools.partial(self._evaluate, "validation"),
         )
         if not self.aligned["kept"]:
             self.model.set_weights(self.checkpoint.best_weights)

@@ -65,9 +65,11 @@ def kill(*_):
 def test_what_is_worse_by_the_criterion_is_not_kept(
     rule_data, tmp_path, monkeypatch, capsys, worse, criterion, kept
 ):
-    def worsen(model, *_):
+    def worsen(model, *others):
+        *_, validate = others
+        best = validate()
         model.set_weights([weight + 1 for weight in model.get_weights()])
-        return [{"auc": 0.8, "logloss": 0.5}, {"auc": 0.8 - worse, "logloss": 0.5}]
+        return [{"auc": best["auc"] - worse, "logloss": best["logloss"]}]
 
     monkeypatch.setattr(align, "align_in_epochs", worsen)
     model = make_model(rule_data.schema, dropout=0.0)
