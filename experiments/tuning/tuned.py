@@ -83,11 +83,12 @@ def changes() -> dict[str, dict[str, Any]]:
     )
     share = preset["embedding_l2"] / PRESETS["tuned"].l2
     penalties = {f"penalty {n}": {"embedding_l2": n * share} for n in STRENGTHS}
+    falling = {f"{name}, falling": {**flags, **FALLING} for name, flags in penalties.items()}
     others = [
         *_other("lr", LR_PENALTIES, training["ema_momentum"]),
         *_other("deepfm", DEEPFM_PENALTIES, training["ema_momentum"]),
     ]
-    return {**CHANGES, **penalties, **dict(others)}
+    return {**CHANGES, **penalties, **falling, **dict(others)}
 
 
 def _other(
