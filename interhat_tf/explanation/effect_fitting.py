@@ -115,7 +115,7 @@ def _compile_step(
 ) -> Callable[[Batch], None]:
     """Returns the function that trains the head on a batch."""
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(autograph=False, reduce_retracing=True)
     def step(inputs: Batch) -> None:
         with cpu_kernels():
             described = model.describe(inputs)

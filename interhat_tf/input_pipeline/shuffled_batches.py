@@ -83,6 +83,7 @@ def num_batches(shards: Sequence[Shard], batch_size: int) -> int:
     return max(-(-shard.rows // part_rows) for shard in shards)
 
 
+@tf.autograph.experimental.do_not_convert  # to convert the functions of maps takes their time
 def shuffled_batches(
     shards: Sequence[Shard],
     schema: Schema,

@@ -220,7 +220,7 @@ class WeightAveraging(keras.callbacks.Callback):
         if keras.backend.backend() != "tensorflow" or self.model.steps_per_execution > 1:
             raise SettingError("WeightAveraging needs TensorFlow, and steps_per_execution=1")
         self.averaged = AveragedWeights(self.model, self.momentum)
-        self._after_step = tf.function(self.averaged.after_step)
+        self._after_step = tf.function(self.averaged.after_step, autograph=False)
         self._own: list[np.ndarray] | None = None
         self._step = 0
 

@@ -169,7 +169,7 @@ def compile_prediction(model: keras.Model, microbatch_size: int | None = None) -
         logits = predict({kind: values[first:last] for kind, values in inputs.items()})
         return replica.all_gather(logits, axis=0)  # (B, 1)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(autograph=False, reduce_retracing=True)
     def predict_batch(inputs: Mapping[str, Any]) -> Any:
         if replicas == 1:
             return predict(inputs)

@@ -197,7 +197,7 @@ def _rows_of_unknown(
 def _compile_gradient(
     model: keras.Model, tables: list[keras.Variable], offset: float
 ) -> Callable[[Batch, tf.Tensor], tuple[tf.Tensor, list[Any]]]:
-    @tf.function(reduce_retracing=True)
+    @tf.function(autograph=False, reduce_retracing=True)
     def gradient(batch: Batch, shares: tf.Tensor) -> tuple[tf.Tensor, list[Any]]:
         with tf.GradientTape() as tape:
             values = [table.value for table in tables]

@@ -90,7 +90,7 @@ def compile_steps(
             alignment.teach_head(list(itertools.islice(of_heads, number)))
         return sums
 
-    compiled = tf.function(jit_compile=jit_compile, reduce_retracing=True)
+    compiled = tf.function(jit_compile=jit_compile, reduce_retracing=True, autograph=False)
     if strategy.num_replicas_in_sync > 1:  # XLA compiles no exchange between replicas
         gradients_of = compiled(gradients_of)
     else:
