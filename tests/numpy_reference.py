@@ -4,6 +4,8 @@
 `"query/kernel"`, to its values.
 """
 
+import itertools
+
 import numpy as np
 
 
@@ -132,6 +134,15 @@ def field_aware_values(x, alpha, weights):
     return sum(alpha[:, j, None] * (x[:, j] @ kernel) for j, kernel in enumerate(kernels))
 
 
+def pair_values(x, alpha, weights):
+    """sum_{i<j} (alpha_i + alpha_j) <x_i, x_j> w_ij, one pair after the other."""
+    pairs = itertools.combinations(range(x.shape[1]), 2)
+    return sum(
+        ((alpha[:, i] + alpha[:, j]) * np.sum(x[:, i] * x[:, j], axis=1))[:, None] * row
+        for (i, j), row in zip(pairs, weights["kernel"], strict=True)
+    )
+
+
 def interhat(inputs, weights, vocabulary_sizes, num_heads, order, preset):
     """The whole model; returns what `InterHAt.explain` does, heads included."""
     released = preset == "released"
@@ -185,6 +196,10 @@ def field_aware_interhat(first, weights, order):
         field_aware_values(x, alpha, inside(weights, f"field_values_{i}"))
         for i, (x, alpha) in enumerate(zip(features, field_weights, strict=True), start=1)
     ]
+    if inside(weights, "pair_values"):
+        outputs[1] = outputs[1] + pair_values(
+            first, field_weights[1], inside(weights, "pair_values")
+        )
     order_weights = np.ones((len(first), 1))
     if order > 1:
         scoring = inside(weights, "order_aggregation")

@@ -47,9 +47,13 @@ HISTORY_MODELS = ("din", "dien")
 TARGET_ROW = "interhat_target"
 """The row of InterHAt that pools a history by what it is held against."""
 
+PAIRS_ROW = "interhat_pairs"
+"""The row of InterHAt whose second order has values of pairs."""
+
 CONTENDERS = Titles(
     {
         **TITLES,
+        PAIRS_ROW: "InterHAt with values of pairs",
         "released": "InterHAt, `released`, as printed",
         "paper": "InterHAt, `paper`, as printed",
         "released_searched": "InterHAt, `released`, searched",
@@ -62,7 +66,15 @@ CONTENDERS = Titles(
 )
 """Names of the rows of Table 3: the models, and those that a search space makes of them."""
 
-FORMS = ("interhat", "interhat_s", "released", "paper", "released_searched", "paper_searched")
+FORMS = (
+    "interhat",
+    "interhat_s",
+    PAIRS_ROW,
+    "released",
+    "paper",
+    "released_searched",
+    "paper_searched",
+)
 """The rows of Table 3 that are InterHAt."""
 
 # Table 1 of the paper: fields (categorical + numerical), records, distinct features.

@@ -9,7 +9,7 @@ searched: the row is as printed, or as others published it.
 from collections.abc import Sequence
 from typing import Any
 
-from experiments.common.published import HISTORY_MODELS, TARGET_ROW, TITLES
+from experiments.common.published import HISTORY_MODELS, PAIRS_ROW, TARGET_ROW, TITLES
 from experiments.common.table_3_files import REFERENCE
 from interhat_tf.models import MODELS
 from interhat_tf.tuning.spaces import OF_MODELS, TRAINING, by_depth, own_space, taken
@@ -65,8 +65,12 @@ _FORMS: dict[str, Space] = {
     },
 }
 _AS_PRINTED = ("released", "paper")
-# InterHAt that pools a history by what it is held against, as DIN does.
-_OF_TARGET: Space = {"pooling": ("history=target",)}
+# InterHAt's rows that differ from its own in one thing: the second order has values of pairs,
+# or a history is pooled by what it is held against, as DIN does.
+_VARIANTS: dict[str, Space] = {
+    PAIRS_ROW: {"pair_values": (True,), "order": (2,)},
+    TARGET_ROW: {"pooling": ("history=target",)},
+}
 _FORM_PENALTIES = {
     **TRAINING,
     "embedding_l2": (0.0, 5e-4, 2e-3, 5e-3, 1e-2),
@@ -105,7 +109,7 @@ def contenders(dataset: str, histories: bool = False) -> list[str]:
     """
     slowest = ("xdeepfm", "autoint", "autoint_plus")
     first = [name for name in OF_MODELS if name not in (*slowest, *HISTORY_MODELS)]
-    here = [*first, *_TREES, *_FORMS, *slowest, *_PUBLISHED.get(dataset, {})]
+    here = [*first, PAIRS_ROW, *_TREES, *_FORMS, *slowest, *_PUBLISHED.get(dataset, {})]
     if histories:
         here += [*HISTORY_MODELS, TARGET_ROW]
     added = [name for name in MODELS.load() if name not in here and name not in TITLES]
@@ -124,8 +128,8 @@ def search_space(dataset: str, name: str) -> Space:
     """
     if name not in contenders(dataset, histories=True):
         raise ValueError(f"no search space is declared for {name} on {dataset}")
-    if name == TARGET_ROW:
-        return {**search_space(dataset, REFERENCE), **_OF_TARGET}
+    if name in _VARIANTS:
+        return {**search_space(dataset, REFERENCE), **_VARIANTS[name]}
     if name in _TREES:
         return _TREES[name]
     if name in _FORMS:

@@ -43,6 +43,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "shared values, d 16": {"shared_values": True, "embedding_dim": 16},
     "values of each order": {"shared_values": False},
     "values of each order, d 32": {"shared_values": False, "embedding_dim": 32},
+    "pair values": {"pair_values": True},
     "values 100": {"value_dim": 100},
     "values 400": {"value_dim": 400},
     "no hidden layer": {"mlp_units": []},

@@ -35,6 +35,7 @@ from interhat_tf.layers.numerical.bucket_embedding import BucketEmbedding
 from interhat_tf.layers.numerical.number_embedding import BinnedEmbedding, NumberEmbedding
 from interhat_tf.layers.numerical.periodic_embedding import PeriodicEmbedding
 from interhat_tf.layers.numerical.piecewise_linear_embedding import PiecewiseLinearEmbedding
+from interhat_tf.layers.pair_values import PairValues
 from interhat_tf.layers.sequences.activation_unit import ActivationUnit
 from interhat_tf.layers.sequences.augru import AUGRU
 from interhat_tf.layers.sequences.auxiliary_loss import AuxiliaryLoss
@@ -79,6 +80,7 @@ __all__ = [
     "MultiHeadSelfAttention",
     "NumberEmbedding",
     "OuterProduct",
+    "PairValues",
     "PeriodicEmbedding",
     "PiecewiseLinearEmbedding",
     "QuadraticLayer",

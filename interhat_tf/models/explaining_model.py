@@ -9,13 +9,13 @@ import numpy as np
 from keras import ops
 
 from interhat_tf.errors import DataError, SettingError
-from interhat_tf.layers import FieldAwareValues, FieldEmbedding
+from interhat_tf.layers import FieldAwareValues, FieldEmbedding, PairValues
 from interhat_tf.layers.value_pooling import ATTENTION
 from interhat_tf.models.attention_worth import Evaluate, attention_worth
 from interhat_tf.models.click_model import ClickModel
 from interhat_tf.models.effects_model import Description
 from interhat_tf.models.rescale import multipliers
-from interhat_tf.ops import Tensor
+from interhat_tf.ops import Shape, Tensor
 from interhat_tf.schema import Batch
 
 
@@ -32,14 +32,22 @@ class Forward(NamedTuple):
     heads: Tensor | None  # (B, h, m, m)
 
 
+class Terms(NamedTuple):
+    """What u_f is a sum of, before the values."""
+
+    of_fields: Tensor  # alpha_f[i] alpha_i[j] x_i[j], (B, k, m, d)
+    of_pairs: Tensor | None = None  # alpha_f[2] alpha_2[j] <x_1[j], x_1[l]>, (B, m, m)
+
+
 class ExplainingModel(ClickModel):
     """A `ClickModel` whose logit is an MLP of a sum over orders and fields.
 
         logit = g(u_f),  u_f = sum_i alpha_f[i] sum_j alpha_i[j] V_i[j] x_i[j]
 
     A subclass makes `embedding`, the MLP g as a list of layers, `mlp`, and a list
-    of one layer of values V an order, `field_values`, empty if there is no V. Its
-    `forward` computes all that is in the sum.
+    of one layer of values V an order, `field_values`, empty if there is no V; if pairs of
+    fields have values, too, which the second order sums up, their layer, `values_of_pairs`.
+    Its `forward` computes all that is in the sum.
 
     Args:
         schema: The record's `Schema`, or what its `to_dict` returned.
@@ -49,7 +57,9 @@ class ExplainingModel(ClickModel):
     embedding: FieldEmbedding
     mlp: list[keras.layers.Layer]
     field_values: list[FieldAwareValues]
+    values_of_pairs: PairValues | None = None
     average_terms: keras.Variable | None = None
+    average_pairs: keras.Variable | None = None
     default_pooling = ATTENTION
 
     @abstractmethod
@@ -151,22 +161,21 @@ class ExplainingModel(ClickModel):
         """
         if self.average_terms is None:
             return
-        total: Any = 0.0
+        totals: list[Any] = [0.0, 0.0]
         weight = 0.0
         for batch in batches:
             inputs, *others = batch if isinstance(batch, (tuple, list)) else [batch]
-            terms = self._terms(self.forward(self.embedding(inputs)))  # (B, k, m, d)
-            terms = ops.convert_to_numpy(terms)
-            if len(others) > 1:
-                of_records = np.asarray(others[1], "float64")  # (B,)
-                total += np.tensordot(of_records, terms, axes=1)  # (k, m, d)
-                weight += of_records.sum()
-            else:
-                total += np.sum(terms, axis=0, dtype="float64")
-                weight += len(terms)
+            terms = self._terms(self.forward(self.embedding(inputs)))
+            arrays = [ops.convert_to_numpy(t) for t in terms if t is not None]  # of B each
+            of_records = np.asarray(others[1] if len(others) > 1 else np.ones(len(arrays[0])))
+            weight += of_records.sum(dtype="float64")
+            for i, array in enumerate(arrays):
+                totals[i] += np.tensordot(of_records.astype("float64"), array, axes=1)
         if not weight:
             raise DataError("adapt needs at least one training record, got none")
-        self.average_terms.assign(total / weight)
+        self.average_terms.assign(totals[0] / weight)
+        if self.average_pairs is not None:
+            self.average_pairs.assign(totals[1] / weight)
 
     def diagnose(self, batches: Iterable[Any], evaluate: Evaluate) -> dict[str, Any]:
         """Finds out what attention is worth to the model; see `attention_worth`.
@@ -194,9 +203,17 @@ class ExplainingModel(ClickModel):
             )
         if contribution_base == "zero":
             return
-        self.average_terms = self.add_weight(
-            name="average_terms",
-            shape=(order, self.num_fields, embedding_dim),
+        self.average_terms = self._make_average(
+            "average_terms", (order, self.num_fields, embedding_dim)
+        )
+        if self.values_of_pairs is not None:
+            shape = (self.num_fields, self.num_fields)
+            self.average_pairs = self._make_average("average_pairs", shape)
+
+    def _make_average(self, name: str, shape: Shape) -> keras.Variable:
+        return self.add_weight(
+            name=name,
+            shape=shape,
             initializer=keras.initializers.Constant(float("nan")),
             dtype=self.logit_dtype,
             autocast=False,
@@ -205,27 +222,22 @@ class ExplainingModel(ClickModel):
 
     def _contributions(self, found: Forward) -> tuple[Tensor, Tensor]:
         """Returns what each field adds in each order, (B, k, m), and the base's logit."""
-        terms = self._terms(found)  # (B, k, m, d)
-        if self.average_terms is None:
-            base = ops.zeros_like(found.output[:1], self.logit_dtype)  # (1, d')
-        else:
-            average = ops.expand_dims(self.average_terms.value, 0)  # (1, k, m, d)
-            terms, base = terms - average, self._sum(average)  # (B, k, m, d), (1, d')
+        terms = self._terms(found)
+        base = ops.zeros_like(found.output[:1], self.logit_dtype)  # (1, d')
+        if self.average_terms is not None:
+            averages = [self.average_terms, self.average_pairs]
+            average = Terms(*(a if a is None else ops.expand_dims(a.value, 0) for a in averages))
+            terms, base = _minus(terms, average), self._sum(average)  # (1, d')
         narrow = self.compute_dtype != self.logit_dtype
         # What a narrower type has rounded is no sum of its terms any more.
         output = self._sum(terms) + base if narrow else found.output  # (B, d')
         shares, bias = multipliers(self.mlp, output, base)  # (B, d')
-        if not self.field_values:
-            contributions = ops.einsum("bkmd,bd->bkm", terms, shares)
-        else:
-            back = ops.stack([values.transposed(shares) for values in self.field_values], axis=1)
-            contributions = ops.sum(terms * back, axis=-1)  # (B, k, m)
+        contributions = self._shares_of(terms, shares)
         if narrow:
             contributions = _with_rounding(contributions, ops.squeeze(found.logits, -1) - bias)
         return contributions, bias
 
-    def _terms(self, found: Forward) -> Tensor:
-        """Returns alpha_f[i] alpha_i[j] x_i[j], (B, k, m, d)."""
+    def _terms(self, found: Forward) -> Terms:
         order_weights, field_weights, features = (
             ops.cast(factor, self.logit_dtype)
             for factor in (
@@ -234,14 +246,38 @@ class ExplainingModel(ClickModel):
                 ops.stack(found.features, axis=1),
             )
         )
-        return ops.expand_dims(order_weights * field_weights, -1) * features
+        weights = order_weights * field_weights  # (B, k, m)
+        of_fields = ops.expand_dims(weights, -1) * features
+        if self.values_of_pairs is None:
+            return Terms(of_fields)
+        return Terms(of_fields, self.values_of_pairs.terms(features[:, 0], weights[:, 1]))
 
-    def _sum(self, terms: Tensor) -> Tensor:
-        """Returns sum_i sum_j V_i[j] t_ij, (B, d'), of terms t, (B, k, m, d)."""
+    def _sum(self, terms: Terms) -> Tensor:
+        """Returns the sum u_f of its terms, (B, d')."""
         if not self.field_values:
-            return ops.sum(terms, axis=(1, 2))
-        pairs = zip(self.field_values, ops.unstack(terms, axis=1), strict=True)
-        return sum(values.sum(of_order) for values, of_order in pairs)
+            return ops.sum(terms.of_fields, axis=(1, 2))
+        pairs = zip(self.field_values, ops.unstack(terms.of_fields, axis=1), strict=True)
+        total = sum(values.sum(of_order) for values, of_order in pairs)
+        if self.values_of_pairs is None:
+            return total
+        return total + self.values_of_pairs.sum(terms.of_pairs)
+
+    def _shares_of(self, terms: Terms, shares: Tensor) -> Tensor:
+        """Returns what terms add to the logit, (B, k, m), of what each number of u_f adds."""
+        if not self.field_values:
+            return ops.einsum("bkmd,bd->bkm", terms.of_fields, shares)
+        back = ops.stack([values.transposed(shares) for values in self.field_values], axis=1)
+        contributions = ops.sum(terms.of_fields * back, axis=-1)  # (B, k, m)
+        if self.values_of_pairs is None:
+            return contributions
+        of_pairs = terms.of_pairs * self.values_of_pairs.transposed(shares)  # (B, m, m)
+        second = ops.one_hot(1, contributions.shape[1], dtype=self.logit_dtype)  # (k,)
+        return contributions + second[:, np.newaxis] * ops.sum(of_pairs, axis=-1)[:, np.newaxis]
+
+
+def _minus(terms: Terms, others: Terms) -> Terms:
+    pairs = zip(terms, others, strict=True)
+    return Terms(*(None if term is None else term - other for term, other in pairs))
 
 
 def _with_rounding(contributions: Tensor, total: Tensor) -> Tensor:

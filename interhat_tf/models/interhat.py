@@ -13,6 +13,7 @@ from interhat_tf.layers import (
     FeedForward,
     FieldAwareValues,
     MultiHeadSelfAttention,
+    PairValues,
 )
 from interhat_tf.layers.dropout import Dropout
 from interhat_tf.layers.order_pooling import PooledOrders, pool_orders
@@ -42,7 +43,10 @@ class InterHAt(PresetModel):
 
         o_i = sum_j alpha_i[j] V_i[j] x_i[j],  u_f = sum_i alpha_f[i] o_i
 
-    With `shared_values` all orders have the same V_i = V, so that one product makes u_f.
+    With `shared_values` all orders have the same V_i = V, so that one product makes u_f. With
+    `pair_values` o_2 has a vector of each pair of fields too, times their inner product:
+
+        o_2 += sum_{j < l} (alpha_2[j] + alpha_2[l]) <x_1[j], x_1[l]> w_jl
 
     The defaults are the authors' code, without penalties. `from_preset` gives the
     paper's printed equations as well, and what either is trained with.
@@ -74,6 +78,7 @@ class InterHAt(PresetModel):
             none, as printed and as in the code.
         shared_values: Whether all orders have the same field-aware values. Defaults to
             `False`: each has its own.
+        pair_values: Whether the second order has `PairValues` too. Defaults to `False`.
         order_attention_size: Width of the attention over orders; `None` means
             `attention_size`. Defaults to 16.
         order_activation: Activation of the attention over orders. Defaults to
@@ -102,8 +107,8 @@ class InterHAt(PresetModel):
     It is called as every `ClickModel`.
 
     Raises:
-        ValueError: If a size is less than 1, there is no such base, or there are no values to
-            share.
+        ValueError: If a size is less than 1, there is no such base, there are no values to
+            share, or pairs have values without `value_dim` or a second order.
 
     Example:
 
@@ -135,6 +140,7 @@ class InterHAt(PresetModel):
         score_batch_norm: bool | None = None,
         value_dim: int | None = None,
         shared_values: bool = False,
+        pair_values: bool = False,
         order_attention_size: int | None = 16,
         order_activation: Activation = None,
         mlp_units: Sequence[int] | None = None,
@@ -153,6 +159,8 @@ class InterHAt(PresetModel):
         self.self_attention = self_attention
         if shared_values and not value_dim:
             raise SettingError("shared_values needs value_dim, the size of the values")
+        if pair_values and (not value_dim or order < 2):
+            raise SettingError("pair_values needs value_dim and an order of at least 2")
         self.shared_values = shared_values
         default_units = (value_dim or max(embedding_dim // 2, 1),)
         self.mlp_units = default_units if mlp_units is None else tuple(mlp_units)
@@ -180,7 +188,7 @@ class InterHAt(PresetModel):
             "context_regularizer": l2(dense_l2),
         }
         of_orders = {"kernel_regularizer": l2(aggregation_l2), **scoring, **common}
-        self._make_orders(attention_size, of_orders, value_dim, dense)
+        self._make_orders(attention_size, of_orders, value_dim, pair_values, dense)
         self.order_aggregation = AttentionalAggregation(
             order_attention_size or attention_size,
             activation=order_activation,
@@ -200,6 +208,7 @@ class InterHAt(PresetModel):
         attention_size: int,
         arguments: dict[str, Any],
         value_dim: int | None,
+        pair_values: bool,
         dense: dict[str, Any],
     ) -> None:
         """Creates what each order has: an aggregation, and values if there are any."""
@@ -214,6 +223,8 @@ class InterHAt(PresetModel):
             own = orders if not self.shared_values else orders[:1]
             values = [FieldAwareValues(value_dim, name=f"field_values_{i}", **dense) for i in own]
             self.field_values = values * self.order if self.shared_values else values
+            if pair_values:
+                self.values_of_pairs = PairValues(value_dim, name="pair_values", **dense)
 
     def _make_output_mlp(
         self, activate_input: bool, batch_norm: bool, use_bias: bool, dense_l2: float
@@ -264,11 +275,19 @@ class InterHAt(PresetModel):
         if self.shared_values:
             _, alpha_f = self.order_aggregation(pooled.orders, weights, training=training)
             total = weighted_sum(alpha_f, pooled.terms, training)  # (B, m, d)
-            return self.field_values[0](total), alpha_f
+            return self._with_pairs(self.field_values[0](total), alpha_f, pooled), alpha_f
         # Before the weights: layers draw their first weights in the order of their first calls.
         values = [of_order(t) for of_order, t in zip(self.field_values, pooled.terms, strict=True)]
         _, alpha_f = self.order_aggregation(pooled.orders, weights, training=training)
-        return weighted_sum(alpha_f, values, training), alpha_f  # (B, d'), (B, k)
+        output = weighted_sum(alpha_f, values, training)  # (B, d')
+        return self._with_pairs(output, alpha_f, pooled), alpha_f  # (B, d'), (B, k)
+
+    def _with_pairs(self, output: Tensor, alpha_f: Tensor, pooled: PooledOrders) -> Tensor:
+        """Returns u_f, (B, d'), with the second order's values of pairs."""
+        if self.values_of_pairs is None:
+            return output
+        of_pairs = self.values_of_pairs(pooled.features[0], pooled.weights[1])  # (B, d')
+        return output + alpha_f[:, 1:2] * of_pairs
 
     def _attend(
         self, fields: Tensor, training: bool, return_heads: bool

@@ -11,6 +11,7 @@ from interhat_tf.ops.dice import dice
 from interhat_tf.ops.dispatch import Shape, Tensor, cpu_kernels, kernel_serves
 from interhat_tf.ops.dropout import dropout
 from interhat_tf.ops.hierarchy import hierarchy, normalized_hierarchy
+from interhat_tf.ops.inner_products import inner_products
 from interhat_tf.ops.moments import moments_of_present
 from interhat_tf.ops.recurrence import augru
 from interhat_tf.ops.rows import take_rows
@@ -25,6 +26,7 @@ __all__ = [
     "dice",
     "dropout",
     "hierarchy",
+    "inner_products",
     "kernel_serves",
     "moments_of_present",
     "multi_head_attention",

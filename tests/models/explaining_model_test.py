@@ -42,6 +42,9 @@ def model(schema, records):
         {"order": 2, "self_attention": False, "mlp_batch_norm": False, "mlp_bias": True},
         {"order": 2, "value_dim": None, "contribution_base": "average"},
         {"order": 2, "contribution_base": "zero", "mlp_units": ()},
+        {"order": 2, "self_attention": False, "pair_values": True},
+        {"order": 3, "shared_values": True, "pair_values": True},
+        {"order": 2, "contribution_base": "zero", "pair_values": True},
     ],
     ids=str,
 )
@@ -63,8 +66,30 @@ def test_the_base_is_the_mean_term_of_the_training_records(schema, model, record
     np.testing.assert_allclose(model.average_terms, terms.mean(axis=0), atol=1e-5)
 
 
-def test_a_record_like_the_average_has_no_contributions(schema, records):
-    model = randomise(InterHAt(schema, order=2, value_dim=6, **SIZES))
+def test_the_base_of_pairs_is_their_mean_term(schema, records):
+    model = randomise(InterHAt(schema, order=2, value_dim=6, pair_values=True, **SIZES))
+    model.adapt([records])
+    found = model.forward(model.embedding(records))
+    first, alpha = np.array(found.features[0]), np.array(found.field_weights[1])
+    terms = np.einsum("b,bj,bjd,bld->bjl", found.order_weights[:, 1], alpha, first, first)
+    np.testing.assert_allclose(model.average_pairs, terms.mean(axis=0), atol=1e-5)
+
+
+def test_what_a_pair_adds_is_its_fields(schema, records, rng):
+    model = randomise(InterHAt(schema, order=2, value_dim=30, pair_values=True, **SIZES))
+    for values in model.field_values:
+        values.kernel.assign(np.zeros_like(values.kernel))
+    of_pairs = np.zeros_like(model.values_of_pairs.kernel)
+    of_pairs[0] = rng.normal(size=30)  # the first two fields
+    model.values_of_pairs.kernel.assign(of_pairs)
+    model.adapt([records])
+    spread = np.std(model.explain(records)["contributions"], axis=0)  # (k, m)
+    assert not spread[0].any() and not spread[1, 2:].any() and (spread[1, :2] > 1e-4).all()
+
+
+@pytest.mark.parametrize("pairs", [False, True])
+def test_a_record_like_the_average_has_no_contributions(schema, records, pairs):
+    model = randomise(InterHAt(schema, order=2, value_dim=6, pair_values=pairs, **SIZES))
     one = {kind: values[:1] for kind, values in records.items()}
     model.adapt([one])
     explanation = model.explain(one)

@@ -61,16 +61,29 @@ def test_equals_numpy(schema, batch, preset, order):
 field_aware = {"value_dim": 6, "mlp_units": (5,)}
 every_form = pytest.mark.parametrize(
     ("preset", "arguments"),
-    [("paper", {}), ("released", {}), ("released", field_aware)],
-    ids=["paper", "released", "field_aware"],
+    [
+        ("paper", {}),
+        ("released", {}),
+        ("released", field_aware),
+        ("released", {**field_aware, "pair_values": True}),
+    ],
+    ids=["paper", "released", "field_aware", "pairs"],
 )
 
 
-@pytest.mark.parametrize("gated", [False, True])
-@pytest.mark.parametrize("mlp_units", [(), (30, 20)])
-@pytest.mark.parametrize("order", [1, 3])
-def test_field_aware_values_equal_numpy(schema, batch, order, mlp_units, gated):
-    model = make(schema, order=order, value_dim=20, mlp_units=mlp_units, gated_attention=gated)
+@pytest.mark.parametrize(
+    ("order", "mlp_units", "form"),
+    [
+        (1, (), {}),
+        (1, (30, 20), {"gated_attention": True}),
+        (3, (), {"gated_attention": True}),
+        (3, (30, 20), {}),
+        (2, (30,), {"pair_values": True}),
+        (3, (), {"pair_values": True}),
+    ],
+)
+def test_field_aware_values_equal_numpy(schema, batch, order, mlp_units, form):
+    model = make(schema, order=order, value_dim=20, mlp_units=mlp_units, **form)
     first = np.asarray(model.feed_forward(model.attention(model.embedding(batch))), "float64")
     logits, order_weights, field_weights = field_aware_interhat(first, weights_of(model), order)
     explanation = model.explain(batch)
@@ -83,8 +96,8 @@ def test_field_aware_values_equal_numpy(schema, batch, order, mlp_units, gated):
 
 @pytest.mark.parametrize("order", [1, 3])
 def test_shared_values_are_those_of_all_orders(schema, batch, order):
-    shared = make(schema, **field_aware, order=order, shared_values=True)
-    own = make(schema, **field_aware, order=order)
+    form = {**field_aware, "order": order, "pair_values": order > 1}
+    shared, own = make(schema, **form, shared_values=True), make(schema, **form)
     weights = weights_of(shared)
     assert not any(path.startswith("field_values_2") for path in weights)
     for weight in own.weights:
@@ -103,6 +116,12 @@ def test_shared_values_are_those_of_all_orders(schema, batch, order):
 def test_values_that_are_shared_must_be_there(schema):
     with pytest.raises(ValueError, match="shared_values needs value_dim"):
         make(schema, shared_values=True)
+
+
+@pytest.mark.parametrize("arguments", [{"order": 2}, {"order": 1, "value_dim": 3}])
+def test_pairs_have_values_in_the_second_order(schema, arguments):
+    with pytest.raises(ValueError, match="pair_values needs value_dim and an order of at least 2"):
+        make(schema, pair_values=True, **arguments)
 
 
 def test_what_values_bring_with_them_can_be_left_out(schema):

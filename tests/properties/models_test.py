@@ -5,13 +5,20 @@ import tempfile
 
 import keras
 import numpy as np
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from interhat_tf import Field, InterHAt, Schema
 from tests.conftest import random_batch
 from tests.numpy_reference import randomise
 from tests.properties import some
+
+
+def may_be_asked_for(chosen):
+    """Returns whether what needs values, or a second order, has them."""
+    alone = not chosen["shared_values"] and not chosen["pair_values"]
+    return alone or (chosen["value_dim"] and (chosen["order"] > 1 or not chosen["pair_values"]))
+
 
 fields = st.lists(st.integers(0, 6), min_size=1, max_size=4)  # vocabulary sizes; 0 is a number
 arguments = st.fixed_dictionaries(
@@ -29,18 +36,20 @@ arguments = st.fixed_dictionaries(
         "score_batch_norm": st.none() | st.booleans(),
         "value_dim": st.none() | st.integers(1, 5),
         "shared_values": st.booleans(),
+        "pair_values": st.booleans(),
         "mlp_units": st.none() | st.lists(st.integers(1, 5), max_size=2),
         "mlp_batch_norm": st.none() | st.booleans(),
         "contribution_base": st.sampled_from([None, "zero", "average"]),
         "dropout": st.sampled_from([0.0, 0.5]),
         "embedding_l2": st.sampled_from([0.0, 1e-3]),
     }
-).filter(lambda chosen: chosen["value_dim"] or not chosen["shared_values"])
+).filter(may_be_asked_for)
 
 
 @some(0.3)
 @given(sizes=fields, arguments=arguments)
 def test_a_model_is_what_was_saved(sizes, arguments):
+    assume(len(sizes) > 1 or not arguments["pair_values"])
     schema = Schema(
         Field(f"f{i}", "categorical", size) if size else Field(f"f{i}", "numerical")
         for i, size in enumerate(sizes)

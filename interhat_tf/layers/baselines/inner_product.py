@@ -1,10 +1,8 @@
 """The inner product layer of PNN."""
 
 import keras
-import numpy as np
-from keras import ops
 
-from interhat_tf.ops import Shape, Tensor
+from interhat_tf.ops import Shape, Tensor, inner_products
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
@@ -31,14 +29,7 @@ class InnerProduct(keras.layers.Layer):
 
     def call(self, inputs: Tensor) -> Tensor:
         """Returns p, (B, m (m - 1) / 2)."""
-        # keras_rs' DotInteraction does the same, but takes a list of m tensors and gathers row
-        # by row: four times slower, gradient included, for 36 fields of size 12.
-        fields = inputs.shape[1]
-        products = ops.matmul(inputs, ops.transpose(inputs, (0, 2, 1)))  # (B, m, m)
-        products = ops.reshape(products, (-1, fields * fields))  # (B, m * m)
-        first, second = np.triu_indices(fields, k=1)
-        pairs = (first * fields + second).astype("int32")
-        return ops.take(products, pairs, axis=1)  # (B, m (m - 1) / 2)
+        return inner_products(inputs)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Returns (B, m (m - 1) / 2)."""

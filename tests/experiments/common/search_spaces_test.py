@@ -6,6 +6,7 @@ import pytest
 from experiments.common.published import (
     CONTENDERS,
     HISTORY_MODELS,
+    PAIRS_ROW,
     TABLE_3,
     TARGET_ROW,
     TITLES,
@@ -105,6 +106,11 @@ def test_models_of_histories_are_rows_where_there_are_histories():
     rows = ["din", "dien", "interhat_target"]
     assert not {*rows} & {*contenders("movielens_ctr")}
     assert contenders("movielens_ctr", histories=True)[-3:] == rows
+
+
+def test_interhat_with_values_of_pairs_is_searched_as_interhat_is():
+    space = search_space("frappe", PAIRS_ROW)
+    assert space == {**search_space("frappe", REFERENCE), "pair_values": (True,), "order": (2,)}
 
 
 def test_interhat_with_target_attention_is_searched_as_interhat_is():
