@@ -21,7 +21,7 @@ from experiments.common import studies
 from experiments.common.changes import try_changes
 from experiments.common.running import run_program
 from experiments.common.table_3_files import chosen_setting
-from interhat_tf.models.presets import PRESETS, hyperparameters
+from interhat_tf.models.presets import PRESETS, hyperparameters, number_of_values
 
 # What is chosen does not depend on the alignment after the training, which takes its time.
 FORM = {"model": "interhat", "preset": "tuned", "effect_weight": 0.0}
@@ -65,7 +65,7 @@ CHANGES: dict[str, dict[str, Any]] = {
 }
 """What is changed in the preset, as flags of `experiments.train`."""
 STRENGTHS = (0, 0.037, 0.12, 0.37, 1.2, 3.7, 12, 37)
-"""Penalties of the embeddings that are tried, in place of the preset's 3.7 times values.
+"""Penalties of the embeddings that are tried, in place of the preset's 3.7 or 12 times values.
 
 Of the values those count that count in the preset."""
 LR_PENALTIES = (1e-7, 1e-6, 1e-5, 1e-4)
@@ -79,10 +79,10 @@ def main(_):
 def changes() -> dict[str, dict[str, Any]]:
     """Returns `CHANGES` with the penalties that belong to a data set, and its DeepFM."""
     data = studies.open_data()
-    preset, training = hyperparameters(
-        None, "tuned", rows=data.num_rows("train"), schema=data.schema
-    )
-    share = preset["embedding_l2"] / PRESETS["tuned"].l2
+    rows = data.num_rows("train")
+    preset, training = hyperparameters(None, "tuned", rows=rows, schema=data.schema)
+    form = PRESETS["tuned"].for_log(rows, number_of_values(data.schema, rows))
+    share = preset["embedding_l2"] / form.l2
     penalties = {f"penalty {n}": {"embedding_l2": n * share} for n in STRENGTHS}
     falling = {f"{name}, falling": {**flags, **FALLING} for name, flags in penalties.items()}
     others = [

@@ -41,6 +41,10 @@ class Preset:
         many: Number of the fields' values beyond which a log has `of_many` as well.
             Defaults to `None`: none has.
         of_many: Arguments of `InterHAt` for logs of many values.
+        large: Number of training records beyond which a log of many values has the next two
+            as well. Defaults to `None`: none has.
+        l2_of_large: The regularisation weight lambda of such logs.
+        training_of_large: Arguments of `TrainingSettings` for them.
     """
 
     arguments: Mapping[str, Any]
@@ -55,6 +59,19 @@ class Preset:
     averages_epochs: bool = False
     many: int | None = None
     of_many: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    large: int | None = None
+    l2_of_large: float | None = None
+    training_of_large: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def for_log(self, rows: int, values: int) -> "Preset":
+        """Returns the form that a log of so many training records and values has."""
+        if self.many is None or values <= self.many:
+            return self
+        form = dataclasses.replace(self, arguments={**self.arguments, **self.of_many})
+        if self.large is None or rows <= self.large:
+            return form
+        training = {**self.training, **self.training_of_large}
+        return dataclasses.replace(form, l2=self.l2_of_large, training=training)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,15 +155,17 @@ PRESETS = {
     ),
     # Field-aware values, which let the attention choose what an MLP over all fields reads, and a
     # penalty that is the stronger the fewer records there are for a value: Frappe's. On MovieLens'
-    # 1.6 million records it was too strong: beyond Frappe's number it falls faster. On logs of
-    # many values of one record each, as most logs of one's own are, it was too strong as well, and
+    # 1.6 million records it was too strong: beyond Frappe's number it falls faster. On logs of many
+    # values of one record each, as most logs of one's own are, it was too strong as well, and
     # nothing was learnt for epochs: hence `VALUES_A_RECORD`. Of many values, narrow embeddings and
     # values that orders share take half of the time; on small generated logs they lose less than
     # seeds differ by. On Frappe and MovieLens the former are less accurate, and on Frappe attention
     # decides less with the latter. Of 8 million records, batches of 4,096 are ahead of 1,024 at any
     # time. Averages of two hundred steps are an epoch of Frappe's; on MovieLens those of its own
-    # epoch are far better. Aligned from the first epoch on, attention makes all steps longer; in
-    # three epochs after the best one it comes to follow the effects too.
+    # epoch are far better. On logs of two million records and many values a stronger penalty is
+    # ahead, together with a rate that falls; on 160,000 such a rate stops too soon. Aligned from
+    # the first epoch on, attention makes all steps longer; in three epochs after the best one it
+    # comes to follow the effects too.
     # `experiments/tuning/tuned.py` is how all this was chosen; REPRODUCTION.md has figures.
     "tuned": Preset(
         arguments={
@@ -179,6 +198,9 @@ PRESETS = {
         averages_epochs=True,
         many=20_000,
         of_many={"embedding_dim": 16, "shared_values": True},
+        large=1_000_000,
+        l2_of_large=12.0,
+        training_of_large={"learning_rate_factor": 0.1, "patience": 2},
     ),
 }
 """The named forms of InterHAt."""
@@ -301,10 +323,9 @@ def hyperparameters(
         arguments, training, fits_batches = {}, dict(row.training), row.fits_batches
     else:
         values = row.values if schema is None else number_of_values(schema, rows or row.rows)
+        form = form.for_log(rows or row.rows, values)
         penalties = _penalties(form, row, rows or row.rows, values)
         arguments = {**row.sizes, **penalties, **form.arguments}
-        if form.many is not None and values > form.many:
-            arguments |= form.of_many
         training = {**row.training, "microbatch_size": row.microbatch_size, **form.training}
         training = {name: value for name, value in training.items() if value is not None}
         fits_batches = row.fits_batches or form.fits_batches

@@ -90,7 +90,7 @@ def test_the_penalty_of_tuned_is_the_stronger_the_fewer_records_a_value_has(sche
     users = Schema([Field("user", "categorical", 10**6)])
     assert penalty(rows=4, schema=schema) == pytest.approx(3.7 * 0.3)
     assert penalty(rows=202_027, schema=users) == pytest.approx(3.7 * 0.3)
-    assert penalty(rows=2_020_270, schema=users) == pytest.approx(3.7 * 0.3 / 100)
+    assert penalty(rows=1_000_000, schema=users) == pytest.approx(3.7 * 0.3 * 0.202027**2)
     movielens, _ = hyperparameters("movielens_ctr", "tuned")
     assert 0.002 < movielens["embedding_l2"] < 0.005
     model = InterHAt.from_preset("tuned", schema.to_dict(), rows=1000)
@@ -106,6 +106,22 @@ def test_tuned_is_narrower_where_there_are_many_values(values, width):
     # As many as there are records, at most.
     arguments, _ = hyperparameters("my_log", "tuned", rows=1000, schema=schema)
     assert arguments["embedding_dim"] == 32
+
+
+def test_the_rate_of_tuned_falls_on_large_logs_of_many_values():
+    users = Schema([Field("user", "categorical", 10**6)])
+    few = Schema([Field("app", "categorical", 1000)])
+    falls = {"learning_rate_factor": 0.1, "patience": 2}
+    stays = {"learning_rate_factor": 1.0, "patience": 5}
+    for rows, schema, expected in [
+        (1_000_000, users, stays),
+        (1_000_001, users, falls),
+        (1_000_001, few, stays),
+    ]:
+        _, training = hyperparameters("my_log", "tuned", rows=rows, schema=schema)
+        assert training | expected == training
+    penalty = hyperparameters("my_log", "tuned", rows=2_020_270, schema=users)[0]["embedding_l2"]
+    assert penalty == pytest.approx(12 * 0.3 / 100)
 
 
 def test_microbatches_are_for_interhat():
