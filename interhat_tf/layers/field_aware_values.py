@@ -1,17 +1,14 @@
 """Field-aware values: what an attentional aggregation sums up, each field by its own matrix."""
 
-from typing import Any
-
 import keras
 from keras import ops
 
-from interhat_tf.errors import SettingError
+from interhat_tf.layers.values import Values
 from interhat_tf.ops import Shape, Tensor
-from interhat_tf.utils.config import ConfigFromSignature, Regularizer
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
-class FieldAwareValues(ConfigFromSignature):
+class FieldAwareValues(Values):
     """Sums up the fields of a record by given weights, each through its own matrix.
 
         o = sum_j alpha_j V_j x_j
@@ -46,22 +43,10 @@ class FieldAwareValues(ConfigFromSignature):
     TensorShape([4, 16])
     """
 
-    def __init__(self, units: int, *, kernel_regularizer: Regularizer = None, **kwargs: Any):
-        super().__init__(**kwargs)
-        self.units = int(units)
-        if self.units < 1:
-            raise SettingError(f"units, the size of the values, must be at least 1, got {units}")
-        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
-
     def build(self, inputs_shape: Shape, weights_shape: Shape | None = None) -> None:
         """Creates V, (m * d, d'), for inputs of shape (B, m, d)."""
         _, self.count, self.dim = inputs_shape
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=(self.count * self.dim, self.units),
-            initializer="glorot_uniform",
-            regularizer=self.kernel_regularizer,
-        )
+        self.kernel = self._make_kernel(self.count * self.dim)
         self.built = True
 
     def call(self, inputs: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -77,9 +62,3 @@ class FieldAwareValues(ConfigFromSignature):
         """Returns V_j^T y for each field, (B, m, d), of vectors y, (B, d')."""
         flat = ops.matmul(values, ops.transpose(self.kernel))  # (B, m * d)
         return ops.reshape(flat, (-1, self.count, self.dim))  # (B, m, d)
-
-    def compute_output_shape(
-        self, inputs_shape: Shape, weights_shape: Shape | None = None
-    ) -> Shape:
-        """Returns (B, d')."""
-        return (inputs_shape[0], self.units)

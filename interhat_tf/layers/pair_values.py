@@ -1,18 +1,16 @@
 """Values of pairs: what the second order sums up beside its field-aware values."""
 
-from typing import Any
-
 import keras
 import numpy as np
 from keras import ops
 
 from interhat_tf.errors import SettingError
+from interhat_tf.layers.values import Values
 from interhat_tf.ops import Shape, Tensor, inner_products
-from interhat_tf.utils.config import ConfigFromSignature, Regularizer
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
-class PairValues(ConfigFromSignature):
+class PairValues(Values):
     """Sums up the pairs of a record's fields by the weights of both, each through its own vector.
 
         o = sum_{j < l} (alpha_j + alpha_l) <x_j, x_l> w_jl
@@ -46,13 +44,6 @@ class PairValues(ConfigFromSignature):
     TensorShape([4, 16])
     """
 
-    def __init__(self, units: int, *, kernel_regularizer: Regularizer = None, **kwargs: Any):
-        super().__init__(**kwargs)
-        self.units = int(units)
-        if self.units < 1:
-            raise SettingError(f"units, the size of the values, must be at least 1, got {units}")
-        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
-
     def build(self, inputs_shape: Shape, weights_shape: Shape | None = None) -> None:
         """Creates W, (m (m - 1) / 2, d'), for inputs of shape (B, m, d)."""
         count = inputs_shape[1]
@@ -63,12 +54,7 @@ class PairValues(ConfigFromSignature):
         self.rows = np.full((count, count), len(self.first), "int32")  # (m, m)
         self.rows[self.first, self.second] = np.arange(len(self.first))
         self.rows = np.minimum(self.rows, self.rows.T)
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=(len(self.first), self.units),
-            initializer="glorot_uniform",
-            regularizer=self.kernel_regularizer,
-        )
+        self.kernel = self._make_kernel(len(self.first))
         self.built = True
 
     def call(self, inputs: Tensor, weights: Tensor) -> Tensor:
@@ -93,9 +79,3 @@ class PairValues(ConfigFromSignature):
         products = ops.matmul(values, ops.transpose(self.kernel))  # (B, m (m - 1) / 2)
         padded = ops.pad(products, ((0, 0), (0, 1)))
         return ops.take(padded, self.rows, axis=1)
-
-    def compute_output_shape(
-        self, inputs_shape: Shape, weights_shape: Shape | None = None
-    ) -> Shape:
-        """Returns (B, d')."""
-        return (inputs_shape[0], self.units)
