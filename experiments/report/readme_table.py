@@ -8,7 +8,7 @@ import pathlib
 from absl import flags
 
 from experiments.common.markdown import markdown_table, pair, spread
-from experiments.common.published import CONTENDERS, FORMS, TABLE_3
+from experiments.common.published import CONTENDERS, FORMS, PAIRS_ROW, TABLE_3
 from experiments.common.results import PUBLISHED, read_result
 from experiments.common.running import run_program
 from experiments.common.table_3_files import read_table_3
@@ -19,6 +19,7 @@ START, END = "<!-- results: make tables -->\n", "<!-- end of results -->\n"
 ROWS = {
     "deepfm": "DeepFM",
     "interhat": "InterHAt, tuned like all others",
+    PAIRS_ROW: "InterHAt with values of pairs, tuned alike",
     "released": "InterHAt `released`, the authors' code",
     "paper": "InterHAt `paper`, the printed equations",
 }

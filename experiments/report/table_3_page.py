@@ -4,6 +4,7 @@ from experiments.common.markdown import interval, pair, spread
 from experiments.common.published import (
     CONTENDERS,
     FORMS,
+    PAIRS_ROW,
     PUBLIC,
     TABLE_3,
     TARGET_ROW,
@@ -28,6 +29,10 @@ from experiments.report.cells import (
 
 ROW_TITLES = Titles({**CONTENDERS, REFERENCE: f"**{CONTENDERS[REFERENCE]}**"})
 # Rows beside which the paper's InterHAt stands.
+VARIANTS = {
+    PAIRS_ROW: "with values of pairs",
+    TARGET_ROW: "the history pooled by the item at hand",
+}
 AS_INTERHAT = dict.fromkeys(set(FORMS) - {"interhat_s"}, REFERENCE)
 AUC_BY = "auc_by_"
 # The set of the same records without what came before, by the set with it.
@@ -46,7 +51,7 @@ def table_3(summary: Summary) -> Summary:
         "title": title_of(name),
         "sample": sample_note(name, summary["data"]["statistics"]),
         "scores": scores(summary, rows, public),
-        "of_target": leads_of_target(summary, rows),
+        "variants": leads_of_variants(summary, rows),
         "best": [summary["best"]["test"]] if summary["best"] else [],
         "earlier": earlier_study(summary),
         "more_seeds": len({len(row["seeds"]) for row in rows}) > 1,
@@ -90,10 +95,8 @@ def scores(summary: Summary, rows: list[Summary], public: Summary) -> Table:
     return found
 
 
-def leads_of_target(summary: Summary, rows: list[Summary]) -> list[Table]:
-    """Returns the leads of InterHAt that pools a history by the item at hand, if it is a row."""
-    if TARGET_ROW not in summary["models"]:
-        return []
+def leads_of_variants(summary: Summary, rows: list[Summary]) -> list[Summary]:
+    """Returns what InterHAt's variants are that are rows, and the leads of each."""
     titles = {row["name"]: CONTENDERS[row["name"]] for row in rows}
     others = dict(summary["models"])
     other_set = WITHOUT_HISTORY.get(summary["name"])
@@ -101,19 +104,26 @@ def leads_of_target(summary: Summary, rows: list[Summary]) -> list[Table]:
     if without and REFERENCE in without["models"]:
         titles[without["name"]] = "InterHAt, without the history"
         others[without["name"]] = without["models"][REFERENCE]
-    found = leads(others, TARGET_ROW)
+    return [
+        {"what": what, "leads": leads_table(name, titles, others)}
+        for name, what in VARIANTS.items()
+        if name in summary["models"]
+    ]
+
+
+def leads_table(variant: str, titles: dict[str, str], rows: dict[str, Summary]) -> Table:
+    """Returns how much a row's test figures exceed each other one's."""
+    found = leads(rows, variant)
+    metrics = {"AUC": "auc", "logloss": "logloss", "AUC within a user": f"{AUC_BY}user"}
     columns = {
         "less": lambda name: titles[name],
         **{
             title: lambda name, metric=metric: interval(found[name].get(metric))
-            for title, metric in (
-                ("AUC", "auc"),
-                ("logloss", "logloss"),
-                ("AUC within a user", f"{AUC_BY}user"),
-            )
+            for title, metric in metrics.items()
+            if metric in rows[variant]["test"]
         },
     }
-    return [table(columns, [name for name in titles if name in found])]
+    return table(columns, [name for name in titles if name in found])
 
 
 def seconds_of_an_epoch(row: Summary) -> str:
