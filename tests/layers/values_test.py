@@ -66,7 +66,9 @@ def test_follows_the_layer_contract_with_a_penalty(kind, fields, alpha):
 
 @of_both
 def test_rejects_values_without_size(kind):
-    with pytest.raises(ValueError, match="units, the size of the values, must be at least 1, got"):
+    with pytest.raises(
+        ValueError, match="units, the size of the values, must be at least 1, got 0"
+    ):
         kind(0)
 
 

@@ -71,19 +71,19 @@ every_form = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.parametrize("gated", [False, True])
 @pytest.mark.parametrize(
-    ("order", "mlp_units", "form"),
+    ("order", "pairs", "mlp_units"),
     [
-        (1, (), {}),
-        (1, (30, 20), {"gated_attention": True}),
-        (3, (), {"gated_attention": True}),
-        (3, (30, 20), {}),
-        (2, (30,), {"pair_values": True}),
-        (3, (), {"pair_values": True}),
+        *[(order, False, units) for order in (1, 3) for units in ((), (30, 20))],
+        (2, True, ()),
+        (2, True, (30, 20)),
+        (3, True, ()),
     ],
 )
-def test_field_aware_values_equal_numpy(schema, batch, order, mlp_units, form):
-    model = make(schema, order=order, value_dim=20, mlp_units=mlp_units, **form)
+def test_field_aware_values_equal_numpy(schema, batch, order, pairs, mlp_units, gated):
+    form = {"order": order, "pair_values": pairs, "gated_attention": gated}
+    model = make(schema, value_dim=20, mlp_units=mlp_units, **form)
     first = np.asarray(model.feed_forward(model.attention(model.embedding(batch))), "float64")
     logits, order_weights, field_weights = field_aware_interhat(first, weights_of(model), order)
     explanation = model.explain(batch)
@@ -94,9 +94,9 @@ def test_field_aware_values_equal_numpy(schema, batch, order, mlp_units, form):
     assert np.std(logits) > 0.01, "constant logits prove nothing"
 
 
-@pytest.mark.parametrize("order", [1, 3])
-def test_shared_values_are_those_of_all_orders(schema, batch, order):
-    form = {**field_aware, "order": order, "pair_values": order > 1}
+@pytest.mark.parametrize(("order", "pairs"), [(1, False), (3, False), (3, True)])
+def test_shared_values_are_those_of_all_orders(schema, batch, order, pairs):
+    form = {**field_aware, "order": order, "pair_values": pairs}
     shared, own = make(schema, **form, shared_values=True), make(schema, **form)
     weights = weights_of(shared)
     assert not any(path.startswith("field_values_2") for path in weights)
