@@ -28,11 +28,11 @@ from experiments.report.cells import (
 )
 
 ROW_TITLES = Titles({**CONTENDERS, REFERENCE: f"**{CONTENDERS[REFERENCE]}**"})
-# Rows beside which the paper's InterHAt stands.
 VARIANTS = {
     PAIRS_ROW: "with values of pairs",
     TARGET_ROW: "the history pooled by the item at hand",
 }
+# Rows beside which the paper's InterHAt stands.
 AS_INTERHAT = dict.fromkeys(set(FORMS) - {"interhat_s"}, REFERENCE)
 AUC_BY = "auc_by_"
 # The set of the same records without what came before, by the set with it.

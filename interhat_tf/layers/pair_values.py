@@ -6,7 +6,7 @@ from keras import ops
 
 from interhat_tf.errors import SettingError
 from interhat_tf.layers.values import Values
-from interhat_tf.ops import Shape, Tensor, inner_products
+from interhat_tf.ops import Shape, Tensor, inner_products, of_pairs
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
@@ -59,8 +59,8 @@ class PairValues(Values):
 
     def call(self, inputs: Tensor, weights: Tensor) -> Tensor:
         """Returns o, (B, d')."""
-        of_pairs = ops.take(weights, self.first, axis=1) + ops.take(weights, self.second, axis=1)
-        return ops.matmul(of_pairs * inner_products(inputs), self.kernel)
+        both = ops.take(weights, self.first, axis=1) + ops.take(weights, self.second, axis=1)
+        return ops.matmul(both * inner_products(inputs), self.kernel)
 
     def terms(self, inputs: Tensor, weights: Tensor) -> Tensor:
         """Returns alpha_j <x_j, x_l>, (B, m, m); its diagonal counts for nothing."""
@@ -69,10 +69,7 @@ class PairValues(Values):
 
     def sum(self, terms: Tensor) -> Tensor:
         """Returns sum_{j < l} (t_jl + t_lj) w_jl, (B, d'), of terms t, (B, m, m)."""
-        count = len(self.rows)
-        both = ops.reshape(terms + ops.transpose(terms, (0, 2, 1)), (-1, count * count))
-        of_pairs = ops.take(both, self.first * count + self.second, axis=1)
-        return ops.matmul(of_pairs, self.kernel)
+        return ops.matmul(of_pairs(terms + ops.transpose(terms, (0, 2, 1))), self.kernel)
 
     def transposed(self, values: Tensor) -> Tensor:
         """Returns w_jl^T y for each pair, (B, m, m) with a diagonal of 0, of vectors y, (B, d')."""

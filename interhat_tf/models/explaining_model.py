@@ -167,10 +167,11 @@ class ExplainingModel(ClickModel):
             inputs, *others = batch if isinstance(batch, (tuple, list)) else [batch]
             terms = self._terms(self.forward(self.embedding(inputs)))
             arrays = [ops.convert_to_numpy(t) for t in terms if t is not None]  # of B each
-            of_records = np.asarray(others[1] if len(others) > 1 else np.ones(len(arrays[0])))
-            weight += of_records.sum(dtype="float64")
+            given = others[1] if len(others) > 1 else np.ones(len(arrays[0]))
+            of_records = np.asarray(given, "float64")  # (B,)
+            weight += of_records.sum()
             for i, array in enumerate(arrays):
-                totals[i] += np.tensordot(of_records.astype("float64"), array, axes=1)
+                totals[i] += np.tensordot(of_records, array, axes=1)
         if not weight:
             raise DataError("adapt needs at least one training record, got none")
         self.average_terms.assign(totals[0] / weight)
@@ -271,8 +272,9 @@ class ExplainingModel(ClickModel):
         if self.values_of_pairs is None:
             return contributions
         of_pairs = terms.of_pairs * self.values_of_pairs.transposed(shares)  # (B, m, m)
-        second = ops.one_hot(1, contributions.shape[1], dtype=self.logit_dtype)  # (k,)
-        return contributions + second[:, np.newaxis] * ops.sum(of_pairs, axis=-1)[:, np.newaxis]
+        of_second = ops.expand_dims(ops.sum(of_pairs, axis=-1), 1)  # (B, 1, m)
+        higher = contributions.shape[1] - 2
+        return contributions + ops.pad(of_second, ((0, 0), (1, higher), (0, 0)))  # (B, k, m)
 
 
 def _minus(terms: Terms, others: Terms) -> Terms:

@@ -17,8 +17,12 @@ def inner_products(fields: Tensor) -> Tensor:
     """
     # keras_rs' DotInteraction does the same, but takes a list of m tensors and gathers row
     # by row: four times slower, gradient included, for 36 fields of size 12.
-    count = fields.shape[1]
-    products = ops.matmul(fields, ops.transpose(fields, (0, 2, 1)))  # (B, m, m)
-    products = ops.reshape(products, (-1, count * count))  # (B, m * m)
+    return of_pairs(ops.matmul(fields, ops.transpose(fields, (0, 2, 1))))
+
+
+def of_pairs(matrices: Tensor) -> Tensor:
+    """Returns what matrices, (B, m, m), have above their diagonal, (B, m (m - 1) / 2)."""
+    count = matrices.shape[1]
+    flat = ops.reshape(matrices, (-1, count * count))  # (B, m * m)
     first, second = np.triu_indices(count, k=1)
-    return ops.take(products, (first * count + second).astype("int32"), axis=1)
+    return ops.take(flat, (first * count + second).astype("int32"), axis=1)
