@@ -1,10 +1,11 @@
 """A form of a model, and one change at a time: what each does to the figures on validation.
 
 The summary is written after each change, and keeps the rows that are there
-already: a study can be stopped, and gone on with, at any change.
+already: a study can be stopped, and gone on with, at any change. Several at a time
+are named as `"pair values + d 64"`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from absl import flags
@@ -13,7 +14,9 @@ from experiments.common import studies
 from experiments.common.results import read_result, write_result
 from experiments.common.studies import Report, Run
 
-CHANGE = flags.DEFINE_multi_string("change", None, "changes to try, by name; default: all")
+CHANGE = flags.DEFINE_multi_string(
+    "change", None, "changes to try, by name, or several as 'NAME + NAME'; default: each"
+)
 
 Changes = Mapping[str, Mapping[str, Any]]
 """What is changed, as flags of `experiments.train`, by name."""
@@ -39,19 +42,31 @@ def try_changes(
         ValueError: If `--change` names none of the changes.
     """
     names = CHANGE.value or list(changes)
-    if unknown := set(names) - set(changes):
+    if unknown := {part for name in names for part in _parts(name)} - set(changes):
         raise ValueError(f"--change: {', '.join(sorted(unknown))}: not of {', '.join(changes)}")
     data, path = studies.open_data(), studies.summary_of(experiment)
     best = studies.best_possible(data)
     for name in names:
-        runs = studies.runs_of(**{**form, **changes[name], "test": False})
+        changed = {flag: value for part in _parts(name) for flag, value in changes[part].items()}
+        runs = studies.runs_of(**{**form, **changed, "test": False})
         reports = studies.train_all({name: runs})[name]
-        row = {"flags": changes[name], **_row(reports, [look(run) for run in runs])}
+        row = {"flags": changed, **_row(reports, [look(run) for run in runs])}
         rows = {**((read_result(path) or {}).get("changes", {})), name: row}
-        in_order = {key: rows[key] for key in changes if key in rows}
+        in_order = {key: rows[key] for key in _in_order(rows, changes)}
         summary = {**studies.study_record(data), **best, "form": form, "changes": in_order}
         write_result(path, summary)
         _print(name, row)
+
+
+def _parts(name: str) -> list[str]:
+    return name.split(" + ")
+
+
+def _in_order(names: Iterable[str], changes: Changes) -> list[str]:
+    """Returns the names whose parts are all changes, in their order, single ones first."""
+    places = {name: place for place, name in enumerate(changes)}
+    known = [name for name in names if all(part in places for part in _parts(name))]
+    return sorted(known, key=lambda n: (len(_parts(n)), [places[part] for part in _parts(n)]))
 
 
 def _row(reports: list[Report], more: list[Mapping[str, Any]]) -> dict[str, Any]:

@@ -6,9 +6,9 @@
 
 A log of one's own, once `interhat prepare` has prepared it, is tried by its name as well.
 
-Every setting is trained with all of `--seeds`; `--change=NAME` chooses one, and the
-summary keeps the others. Writes `tuned/NAME/summary.json`; the test split is not read.
-A run takes three minutes on one core on Frappe. `deepfm` is what its spread over
+Every setting is trained with all of `--seeds`; `--change=NAME` chooses one, or
+several at a time as `--change="pair values + d 64"`, and the summary keeps the others.
+Writes `tuned/NAME/summary.json`; the test split is not read. A run takes three minutes on one core on Frappe. `deepfm` is what its spread over
 seeds is compared with, with the setting that Table 3 chose on the data set, or on Frappe;
 where it chose on Frappe alone, with other penalties too, and weights averaged as the preset's.
 So is `lr`, for how far the others are from it to the best possible AUC of a generated log.
@@ -39,6 +39,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "d 16": {"embedding_dim": 16},
     "d 32": {"embedding_dim": 32},
     "d 64": {"embedding_dim": 64},
+    "d 128": {"embedding_dim": 128},
     "shared values": {"shared_values": True},
     "shared values, d 16": {"shared_values": True, "embedding_dim": 16},
     "values of each order": {"shared_values": False},

@@ -38,9 +38,21 @@ def test_a_change_of_its_own_leaves_the_other_rows(study_flags, fake_runs, fake_
     assert [run["seed"] for run in rows(study_flags)["released"]["runs"]] == [5]
 
 
-def test_an_unknown_change(study_flags, fake_runs):
+def test_several_changes_at_a_time_follow_single_ones(study_flags, fake_runs, fake_data):
+    changes = {**CHANGES, "faster": {"learning_rate": 0.1}}
+    for names in (["wider + faster", "released + wider"], ["faster"]):
+        with flagsaver.flagsaver(change=names):
+            try_changes("some", FORM, changes)
+    assert list(rows(study_flags)) == ["faster", "released + wider", "wider + faster"]
+    assert rows(study_flags)["wider + faster"]["flags"] == {"mlp_units": [64], "learning_rate": 0.1}
+    assert fake_runs.asked[0]["mlp_units"] == [64]
+    assert fake_runs.asked[0]["learning_rate"] == 0.1
+
+
+@pytest.mark.parametrize("name", ["widest", "released + widest"])
+def test_an_unknown_change(study_flags, fake_runs, name):
     with (
-        flagsaver.flagsaver(change=["widest"]),
+        flagsaver.flagsaver(change=[name]),
         pytest.raises(ValueError, match="--change: widest: not of released, wider"),
     ):
         try_changes("some", FORM, CHANGES)
