@@ -7,11 +7,13 @@
 A log of one's own, once `interhat prepare` has prepared it, is tried by its name as well.
 
 Every setting is trained with all of `--seeds`; `--change=NAME` chooses one, or
-several at a time as `--change="pair values + d 64"`, and the summary keeps the others.
-Writes `tuned/NAME/summary.json`; the test split is not read. A run takes three minutes on one core on Frappe. `deepfm` is what its spread over
-seeds is compared with, with the setting that Table 3 chose on the data set, or on Frappe;
-where it chose on Frappe alone, with other penalties too, and weights averaged as the preset's.
-So is `lr`, for how far the others are from it to the best possible AUC of a generated log.
+several at a time as `--change="pair values + d 64"`, and the summary keeps the
+others. Writes `tuned/NAME/summary.json`; the test split is not read. A run takes
+three minutes on one core on Frappe. `deepfm` is what its spread over seeds is
+compared with, with the setting that Table 3 chose on the data set, or on Frappe;
+where it chose on Frappe alone, with other penalties too, and weights averaged as
+the preset's. So is `lr`, for how far the others are from it to the best possible
+AUC of a generated log.
 """
 
 from collections.abc import Iterator, Sequence
