@@ -8,8 +8,10 @@ import tensorflow as tf
 from interhat_tf import Adam, InterHAt, kernels
 from interhat_tf.explanation.batches import explain_inputs
 from interhat_tf.layers import InteractingLayer, MultiHeadSelfAttention
+from interhat_tf.models.baselines.pnn import PNN
 from interhat_tf.ops import (
     cpu_kernels,
+    inner_products,
     multi_head_attention,
     multi_head_self_attention,
     weighted_sum,
@@ -179,6 +181,8 @@ FORMS = [
     {"score_batch_norm": True},
     {"value_dim": 5, "aggregation_bias": False},
     {"value_dim": 5, "shared_values": True},
+    {"value_dim": 5, "pair_values": True},
+    {"value_dim": 5, "shared_values": True, "pair_values": True},
 ]
 
 
@@ -208,9 +212,15 @@ def test_orders_are_pooled_alike(schema, rng, monkeypatch, form):
 @needs_kernels
 @pytest.mark.parametrize("shared", [True, False])
 def test_values_are_summed_and_normalised_by_kernels(schema, shared):
-    model = InterHAt(schema, value_dim=5, shared_values=shared)
+    model = InterHAt(schema, value_dim=5, shared_values=shared, pair_values=True)
     used = kernels_in(model, specs_of(model), training=True)
-    assert {"InterhatWeightedSum", "InterhatBatchNorm"} <= set(used)
+    assert {"InterhatWeightedSum", "InterhatBatchNorm", "InterhatInnerProducts"} <= set(used)
+
+
+@needs_kernels
+def test_products_of_an_mlp_that_is_told_them_are_a_kernel(schema):
+    model = PNN(schema)
+    assert "InterhatInnerProducts" in kernels_in(model, specs_of(model), training=True)
 
 
 @pytest.mark.parametrize("shape", [(4, 3, 2), (4, 3)], ids=str)
@@ -220,6 +230,16 @@ def test_weights_of_all_records_alike(rng, shape):
         inputs = [tf.cast(term, dtype) for term in terms]
         found = weighted_sum(tf.constant(weights, dtype), inputs, training=True)
         np.testing.assert_allclose(found, terms[0] / 4 + terms[1] * 4, rtol=1e-5)
+
+
+def test_products_by_weights_of_all_records_alike(rng):
+    fields, weights = rng.normal(size=(4, 3, 2)), np.array([[0.25, 4.0, 1.0]])
+    products = [fields[:, j] * fields[:, k] for j, k in ((0, 1), (0, 2), (1, 2))]
+    right = np.stack([p.sum(axis=-1) for p in products], axis=1) * [4.25, 1.25, 5.0]
+    for dtype in ("float32", "float64"):
+        inputs = [tf.constant(array, dtype) for array in (fields, weights)]
+        found = inner_products(*inputs, training=True)
+        np.testing.assert_allclose(found, right, rtol=1e-5)
 
 
 @needs_kernels

@@ -32,6 +32,8 @@ HIERARCHIES = {
 """Products of an order's features and its W, (m, d) and (d, s) for each record."""
 RECURRENCES = {"InterhatAugru": 1, "InterhatAugruGradient": 3}
 """Products of a step's value and W, and of the state before and U, for each value."""
+PAIRS = {"InterhatInnerProducts": 1, "InterhatInnerProductsGradient": 2}
+"""Products of the vectors of each pair; with weights, the gradient has those forward again."""
 CALLS = {"PartitionedCall": "f", "While": "body"}
 """Operations that run a function, and the attribute that names it; a loop counts as one round."""
 
@@ -112,6 +114,11 @@ def _flops(operation):
         features, kernels = operation.inputs[:2]  # (B, m, d), (k, d, s)
         rows = _size(features) // (features.shape[-1] or 1)
         return 2 * HIERARCHIES[operation.type] * rows * _size(kernels)
+    if operation.type in PAIRS:
+        fields, weights = operation.inputs[:2]  # (B, m, d), (B, m) or (0, 0)
+        again = "Gradient" in operation.type and weights.shape[1] > 0
+        of_others = fields.shape[1] - 1
+        return (PAIRS[operation.type] + again) * _size(fields) * of_others
     return 0
 
 

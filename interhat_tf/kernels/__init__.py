@@ -1,4 +1,4 @@
-"""CPU kernels in C++: attention, orders, sums, recurrences, normalisation, Adam for tables.
+"""CPU kernels in C++: attention, orders, sums, pairs, recurrences, normalisation, Adam.
 
     python -m interhat_tf.kernels
 
@@ -16,6 +16,7 @@ from interhat_tf.kernels.operations import (
     dice,
     dropout,
     hierarchy,
+    inner_products,
     normalized_hierarchy,
     self_attention,
     table_adam,
@@ -33,6 +34,7 @@ __all__ = [
     "dice",
     "dropout",
     "hierarchy",
+    "inner_products",
     "normalized_hierarchy",
     "self_attention",
     "table_adam",

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -30,6 +31,12 @@ def register(operations: Any) -> None:
         operations.interhat_hierarchy_gradient,
         hierarchy_by_tensorflow,
         ("relu",),
+    )
+    _register(
+        "InterhatInnerProducts",
+        operations.interhat_inner_products_gradient,
+        inner_products_by_tensorflow,
+        (),
     )
     _register_normalized_hierarchy(operations.interhat_normalized_hierarchy_gradient)
     _register_augru(operations.interhat_augru_gradient)
@@ -167,6 +174,17 @@ def weighted_sum_by_tensorflow(weights: tf.Tensor, *terms: tf.Tensor) -> tf.Tens
     """Returns the same as the kernel `weighted_sum`, by operations that have all derivatives."""
     stacked = tf.stack(terms, axis=1)  # (B, k, ...)
     return tf.einsum("bk,bk...->b...", weights, stacked)
+
+
+def inner_products_by_tensorflow(fields: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """Returns the same as the kernel `inner_products`, by operations that have all derivatives."""
+    products = tf.matmul(fields, fields, transpose_b=True)  # (B, m, m)
+    if weights.shape[1]:
+        products *= weights[:, tf.newaxis] + weights[:, :, tf.newaxis]
+    count = fields.shape[1]
+    first, second = np.triu_indices(count, k=1)
+    flat = tf.reshape(products, (-1, count * count))
+    return tf.gather(flat, first * count + second, axis=1)  # (B, m (m - 1) / 2)
 
 
 def _register(name: str, by_kernel: Callable, by_tensorflow: Callable, attributes: tuple) -> None:

@@ -318,6 +318,25 @@ def weighted_sum(weights: tf.Tensor, terms: Sequence[tf.Tensor]) -> tf.Tensor:
     return _load().interhat_weighted_sum(weights=weights, terms=terms)
 
 
+def inner_products(fields: tf.Tensor, weights: tf.Tensor | None = None) -> tf.Tensor:
+    """Returns the inner product of each pair of a record's fields, times the weights of both.
+
+        p_jl = (alpha_j + alpha_l) <x_j, x_l>,  j < l
+
+    Args:
+        fields: float32 fields x, (B, m, d).
+        weights: Weights alpha, (B, m). Defaults to `None`: the products alone.
+
+    Returns:
+        p_12, p_13, ..., p_1m, p_23, ..., (B, m (m - 1) / 2).
+
+    Raises:
+        tf.errors.InvalidArgumentError: If the shapes do not fit together.
+    """
+    weights = tf.zeros((0, 0)) if weights is None else weights
+    return _load().interhat_inner_products(fields=fields, weights=weights)
+
+
 def table_adam(
     table: tf.Variable,
     first_moment: tf.Variable,

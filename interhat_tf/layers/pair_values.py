@@ -30,6 +30,7 @@ class PairValues(Values):
     Call arguments:
         inputs: The fields x_j, (B, m, d), at least two.
         weights: The weights alpha, (B, m) or (1, m).
+        training: Whether the model is being trained. Defaults to `False`.
 
     Returns:
         o, (B, d').
@@ -49,18 +50,17 @@ class PairValues(Values):
         count = inputs_shape[1]
         if count < 2:
             raise SettingError("values of pairs need two fields at least")
-        self.first, self.second = (i.astype("int32") for i in np.triu_indices(count, k=1))
+        pairs = count * (count - 1) // 2
         # Each pair's row of W, in both directions; a field has none with itself.
-        self.rows = np.full((count, count), len(self.first), "int32")  # (m, m)
-        self.rows[self.first, self.second] = np.arange(len(self.first))
+        self.rows = np.full((count, count), pairs, "int32")  # (m, m)
+        self.rows[np.triu_indices(count, k=1)] = np.arange(pairs)
         self.rows = np.minimum(self.rows, self.rows.T)
-        self.kernel = self._make_kernel(len(self.first))
+        self.kernel = self._make_kernel(pairs)
         self.built = True
 
-    def call(self, inputs: Tensor, weights: Tensor) -> Tensor:
+    def call(self, inputs: Tensor, weights: Tensor, training: bool = False) -> Tensor:
         """Returns o, (B, d')."""
-        both = ops.take(weights, self.first, axis=1) + ops.take(weights, self.second, axis=1)
-        return ops.matmul(both * inner_products(inputs), self.kernel)
+        return ops.matmul(inner_products(inputs, weights, training), self.kernel)
 
     def terms(self, inputs: Tensor, weights: Tensor) -> Tensor:
         """Returns alpha_j <x_j, x_l>, (B, m, m); its diagonal counts for nothing."""

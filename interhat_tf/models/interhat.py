@@ -275,18 +275,22 @@ class InterHAt(PresetModel):
         if self.shared_values:
             _, alpha_f = self.order_aggregation(pooled.orders, weights, training=training)
             total = weighted_sum(alpha_f, pooled.terms, training)  # (B, m, d)
-            return self._with_pairs(self.field_values[0](total), alpha_f, pooled), alpha_f
+            output = self.field_values[0](total)  # (B, d')
+            return self._with_pairs(output, alpha_f, pooled, training), alpha_f
         # Before the weights: layers draw their first weights in the order of their first calls.
         values = [of_order(t) for of_order, t in zip(self.field_values, pooled.terms, strict=True)]
         _, alpha_f = self.order_aggregation(pooled.orders, weights, training=training)
         output = weighted_sum(alpha_f, values, training)  # (B, d')
-        return self._with_pairs(output, alpha_f, pooled), alpha_f  # (B, d'), (B, k)
+        return self._with_pairs(output, alpha_f, pooled, training), alpha_f  # (B, d'), (B, k)
 
-    def _with_pairs(self, output: Tensor, alpha_f: Tensor, pooled: PooledOrders) -> Tensor:
+    def _with_pairs(
+        self, output: Tensor, alpha_f: Tensor, pooled: PooledOrders, training: bool
+    ) -> Tensor:
         """Returns u_f, (B, d'), with the second order's values of pairs."""
         if self.values_of_pairs is None:
             return output
-        of_pairs = self.values_of_pairs(pooled.features[0], pooled.weights[1])  # (B, d')
+        first, alpha = pooled.features[0], pooled.weights[1]  # (B, m, d), (B, m)
+        of_pairs = self.values_of_pairs(first, alpha, training=training)  # (B, d')
         return output + alpha_f[:, 1:2] * of_pairs
 
     def _attend(

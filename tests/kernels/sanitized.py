@@ -29,6 +29,7 @@ TESTS = (
     "adam_test.py",
     "dropout_test.py",
     "weighted_sum_test.py",
+    "inner_products_test.py",
     "gradients_test.py",
 )
 # Python and TensorFlow keep memory until the end, and are not built with sanitizers.

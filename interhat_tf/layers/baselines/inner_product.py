@@ -17,6 +17,7 @@ class InnerProduct(keras.layers.Layer):
 
     Call arguments:
         inputs: X, (B, m, d).
+        training: Whether the model is being trained. Defaults to `False`.
 
     Returns:
         p, (B, m (m - 1) / 2): p_12, p_13, ..., p_1m, p_23, ...
@@ -27,9 +28,9 @@ class InnerProduct(keras.layers.Layer):
     TensorShape([4, 3])
     """
 
-    def call(self, inputs: Tensor) -> Tensor:
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         """Returns p, (B, m (m - 1) / 2)."""
-        return inner_products(inputs)
+        return inner_products(inputs, training=training)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Returns (B, m (m - 1) / 2)."""

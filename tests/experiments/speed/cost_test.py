@@ -129,6 +129,19 @@ def test_products_of_a_recurrence():
     assert cost(read_in_time, RECORDS, fields=3)["flops"] == products * 2 * 5 * 3 * (4 + 6) * 18
 
 
+@pytest.mark.skipif(not kernels.LIBRARY.exists(), reason="not built")
+@pytest.mark.parametrize("weighted", [True, False])
+def test_products_of_pairs(weighted):
+    @tf.function
+    def multiply_pairs(fields):
+        weights = [tf.ones((5, 3))] if weighted else []
+        products = kernels.inner_products(fields, *weights)
+        return products, tf.gradients(products, [fields, *weights])
+
+    products = 1 + 2 + weighted  # forward; of both of a pair, and of their weights
+    assert cost(multiply_pairs, RECORDS, fields=3)["flops"] == products * 2 * 5 * 3 * 4
+
+
 def test_a_loop_counts_as_one_round():
     @tf.function
     def inner(records):
