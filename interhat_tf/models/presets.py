@@ -5,11 +5,30 @@ data. `InterHAt.from_preset` and the command line of `experiments` read them her
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from interhat_tf.errors import SettingError
 from interhat_tf.schema import Schema
+
+
+@dataclasses.dataclass(frozen=True)
+class LogForm:
+    """What a preset has on logs of many values, or of many values and many records.
+
+    Args:
+        values: Number of the fields' values beyond which a log has it.
+        rows: Number of training records beyond which it does. Defaults to 0.
+        arguments: Arguments of `InterHAt`, in place of the preset's.
+        training: Arguments of `TrainingSettings`, likewise.
+        l2: The regularisation weight lambda. Defaults to `None`, the preset's.
+    """
+
+    values: int
+    rows: int = 0
+    arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    training: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    l2: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,13 +57,8 @@ class Preset:
             root. Defaults to `None`: they do not grow.
         averages_epochs: Whether the weights are averaged over an epoch's steps; see
             `average_momentum`. Defaults to `False`: as `training` says.
-        many: Number of the fields' values beyond which a log has `of_many` as well.
-            Defaults to `None`: none has.
-        of_many: Arguments of `InterHAt` for logs of many values.
-        large: Number of training records beyond which a log of many values has the next two
-            as well. Defaults to `None`: none has.
-        l2_of_large: The regularisation weight lambda of such logs.
-        training_of_large: Arguments of `TrainingSettings` for them.
+        of_logs: What it has on some logs, one form after another: each replaces what the
+            ones before it say.
     """
 
     arguments: Mapping[str, Any]
@@ -57,21 +71,20 @@ class Preset:
     fits_batches: bool = False
     largest_batch: int | None = None
     averages_epochs: bool = False
-    many: int | None = None
-    of_many: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    large: int | None = None
-    l2_of_large: float | None = None
-    training_of_large: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    of_logs: Sequence[LogForm] = ()
 
     def for_log(self, rows: int, values: int) -> "Preset":
         """Returns the form that a log of so many training records and values has."""
-        if self.many is None or values <= self.many:
-            return self
-        form = dataclasses.replace(self, arguments={**self.arguments, **self.of_many})
-        if self.large is None or rows <= self.large:
-            return form
-        training = {**self.training, **self.training_of_large}
-        return dataclasses.replace(form, l2=self.l2_of_large, training=training)
+        form = self
+        for of_log in self.of_logs:
+            if values > of_log.values and rows > of_log.rows:
+                form = dataclasses.replace(
+                    form,
+                    arguments={**form.arguments, **of_log.arguments},
+                    training={**form.training, **of_log.training},
+                    l2=form.l2 if of_log.l2 is None else of_log.l2,
+                )
+        return form
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,6 +134,8 @@ _RELEASED = {
 }
 
 _FRAPPE_ROWS = 202_027
+
+_MANY_VALUES = 20_000
 
 VALUES_A_RECORD = 0.3
 """Beyond so many values a record, most are of one record or two, and none asks for more penalty.
@@ -196,11 +211,18 @@ PRESETS = {
         fits_batches=True,
         largest_batch=4096,
         averages_epochs=True,
-        many=20_000,
-        of_many={"embedding_dim": 16, "shared_values": True},
-        large=1_000_000,
-        l2_of_large=12.0,
-        training_of_large={"learning_rate_factor": 0.1, "patience": 2},
+        of_logs=(
+            LogForm(
+                values=_MANY_VALUES,
+                arguments={"embedding_dim": 16, "shared_values": True},
+            ),
+            LogForm(
+                values=_MANY_VALUES,
+                rows=1_000_000,
+                training={"learning_rate_factor": 0.1, "patience": 2},
+                l2=12.0,
+            ),
+        ),
     ),
 }
 """The named forms of InterHAt."""

@@ -65,9 +65,9 @@ def test_tuned_is_the_same_on_data_sets_of_few_values_but_for_the_penalty():
         arguments, training = hyperparameters(name, "tuned", rows=200_000)
         values = DATASETS.get(name, OTHER_DATASET).values
         penalty = pytest.approx(3.7 * min(values, 60_000) / 200_000)
-        of_many = PRESETS["tuned"].of_many if name in ("criteo", "avazu") else {}
-        own = {"embedding_l2": penalty, **of_many}
-        assert arguments == {**PRESETS["tuned"].arguments, **own}
+        form = PRESETS["tuned"].for_log(200_000, values)
+        assert arguments == {**form.arguments, "embedding_l2": penalty}
+        assert (form == PRESETS["tuned"]) == (name not in ("criteo", "avazu"))
         of_preset = {k: v for k, v in PRESETS["tuned"].training.items() if v is not None}
         assert training == {**of_preset, "ema_momentum": 0.995}
         assert "microbatch_size" not in training
