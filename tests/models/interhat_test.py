@@ -113,6 +113,17 @@ def test_shared_values_are_those_of_all_orders(schema, batch, order, pairs):
         np.testing.assert_allclose(found[name], values, rtol=1e-4, atol=1e-5, err_msg=name)
 
 
+def test_one_field_alone_is_in_no_pair(rng):
+    schema = Schema([Field("user", "categorical", 5)])
+    alone = make(schema, value_dim=3, pair_values=True)
+    assert alone.values_of_pairs is None
+    assert alone.get_config()["pair_values"]
+    keras.utils.set_random_seed(1)
+    found = make(schema, value_dim=3, pair_values=True)(batch := random_batch(schema, rng, 4))
+    keras.utils.set_random_seed(1)
+    np.testing.assert_array_equal(found, make(schema, value_dim=3)(batch))
+
+
 def test_values_that_are_shared_must_be_there(schema):
     with pytest.raises(ValueError, match="shared_values needs value_dim"):
         make(schema, shared_values=True)
