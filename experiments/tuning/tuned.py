@@ -61,6 +61,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     **{f"self-distillation {n}": {"self_distillation": n} for n in (0.3, 1.0, 3.0)},
     "falling learning rate": FALLING,
     "patience 3": {"patience": 3},
+    "patience 10": {"patience": 10},
     "learning rate 2e-4": {"learning_rate": 2e-4},
     "learning rate 1e-3": {"learning_rate": 1e-3},
     "learning rate 2e-3": {"learning_rate": 2e-3},
