@@ -54,6 +54,7 @@ CONTENDERS = Titles(
     {
         **TITLES,
         PAIRS_ROW: "InterHAt with values of pairs",
+        "tuned": "InterHAt, `tuned`, as it comes",
         "released": "InterHAt, `released`, as printed",
         "paper": "InterHAt, `paper`, as printed",
         "released_searched": "InterHAt, `released`, searched",
@@ -70,6 +71,7 @@ FORMS = (
     "interhat",
     "interhat_s",
     PAIRS_ROW,
+    "tuned",
     "released",
     "paper",
     "released_searched",

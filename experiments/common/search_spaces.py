@@ -52,8 +52,9 @@ _TREES: dict[str, Space] = {
         "cat_smooth": (1.0, 3.0, 10.0, 30.0),
     },
 }
-# InterHAt's forms with Table 2's sizes: as printed, and with searched penalties.
+# InterHAt's presets as they come, and forms with Table 2's sizes and searched penalties.
 _FORMS: dict[str, Space] = {
+    "tuned": {"model": ("interhat",), "preset": ("tuned",)},
     "released": {"model": ("interhat",), "preset": ("released",)},
     "paper": {"model": ("interhat",), "preset": ("paper",)},
     "released_searched": {"model": ("interhat",), "preset": ("released",)},
@@ -64,7 +65,7 @@ _FORMS: dict[str, Space] = {
         "dense_l2": (0.0, 1e-6, 1e-5, 1e-4),
     },
 }
-_AS_PRINTED = ("released", "paper")
+_AS_THEY_COME = ("tuned", "released", "paper")
 # InterHAt's rows that differ from its own in one thing: the second order has values of pairs,
 # or a history is pooled by what it is held against, as DIN does.
 _VARIANTS: dict[str, Space] = {
@@ -133,7 +134,7 @@ def search_space(dataset: str, name: str) -> Space:
     if name in _TREES:
         return _TREES[name]
     if name in _FORMS:
-        return _FORMS[name] if name in _AS_PRINTED else {**_FORM_PENALTIES, **_FORMS[name]}
+        return _FORMS[name] if name in _AS_THEY_COME else {**_FORM_PENALTIES, **_FORMS[name]}
     if name in _PUBLISHED.get(dataset, {}):
         return _PUBLISHED[dataset][name]
     own = {**(_INTERHAT if name == "interhat" else {}), **own_space(name)}

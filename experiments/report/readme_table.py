@@ -20,6 +20,7 @@ ROWS = {
     "deepfm": "DeepFM",
     "interhat": "InterHAt, tuned like all others",
     PAIRS_ROW: "InterHAt with values of pairs, tuned alike",
+    "tuned": "InterHAt `tuned`, as it comes",
     "released": "InterHAt `released`, the authors' code",
     "paper": "InterHAt `paper`, the printed equations",
 }
