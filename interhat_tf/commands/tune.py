@@ -71,10 +71,9 @@ def main(values: flags.FlagValues) -> None:
     fixed = given(values, names)
     arguments, training = settings(values, data)
     criterion = training.get("criterion", TrainingSettings.criterion)
-    preset_l2 = arguments.get("embedding_l2")
     batch_size = training.get("batch_size", TrainingSettings.batch_size)
     momentum = average_momentum(data.num_rows("train"), batch_size)
-    declared = search_space(values.model, preset_l2, momentum)
+    declared = search_space(values.model, {**arguments, **training}, momentum)
     space = {name: choices for name, choices in declared.items() if name not in fixed}
     if all(len(choices) == 1 for choices in space.values()):
         raise SettingError(f"nothing is left to tune of {values.model}: all is held fixed")

@@ -129,14 +129,15 @@ def taken(model: str, space: Space) -> dict[str, Sequence[Any]]:
 
 
 def search_space(
-    model: str, preset_l2: float | None = None, ema_momentum: float = 0.995
+    model: str, preset: Mapping[str, Any] | None = None, ema_momentum: float = 0.995
 ) -> dict[str, Sequence[Any]]:
     """Returns what is tried of a model on a log of which nothing is known.
 
     Args:
         model: Name of the model.
-        preset_l2: The penalty of the embeddings that a preset has for the log's size,
-            around which others are tried. Defaults to `None`: penalties of any size.
+        preset: The arguments and training settings that a preset has for the log's size.
+            Penalties and sizes of the embeddings around its own are tried, with its patience.
+            Defaults to `None`: penalties of any size, and a few sizes.
         ema_momentum: Momentum of the averaged weights; `presets.average_momentum` has that
             for the log's size. Defaults to 0.995.
 
@@ -144,12 +145,17 @@ def search_space(
 
     >>> search_space("dnn")["learning_rate"]
     (0.0005, 0.001, 0.002)
-    >>> search_space("interhat", preset_l2=0.02)["embedding_l2"]
-    (0.00125, 0.005, 0.02, 0.08)
+    >>> space = search_space("interhat", {"embedding_l2": 0.02, "embedding_dim": 64})
+    >>> space["embedding_l2"], space["embedding_dim"]
+    ((0.00125, 0.005, 0.02, 0.08), (32, 64, 128))
     """
-    deep_l2 = (1e-4, 1e-3, 1e-2, 5e-2)
-    if preset_l2:
-        deep_l2 = (preset_l2 / 16, preset_l2 / 4, preset_l2, preset_l2 * 4)
-    general = by_depth(model, (1e-7, 1e-6, 1e-5, 1e-4), deep_l2, (5e-4, 1e-3, 2e-3))
-    training = {**TRAINING, "ema_momentum": (ema_momentum,)}
-    return taken(model, {**training, **general, **own_space(model)})
+    preset, deep_l2 = preset or {}, (1e-4, 1e-3, 1e-2, 5e-2)
+    if l2 := preset.get("embedding_l2"):
+        deep_l2 = (l2 / 16, l2 / 4, l2, l2 * 4)
+    space = {**TRAINING, "ema_momentum": (ema_momentum,)}
+    space |= by_depth(model, (1e-7, 1e-6, 1e-5, 1e-4), deep_l2, (5e-4, 1e-3, 2e-3))
+    if dim := preset.get("embedding_dim"):
+        space["embedding_dim"] = (max(dim // 2, 1), dim, 2 * dim)
+    if "patience" in preset:
+        space["patience"] = (preset["patience"],)
+    return taken(model, {**space, **own_space(model)})

@@ -31,6 +31,15 @@ def test_weights_are_averaged_as_the_size_of_the_log_asks_for():
     assert search_space("dnn", ema_momentum=0.9995)["ema_momentum"] == (0.9995,)
 
 
+def test_what_a_preset_has_is_tried_and_what_is_around_it():
+    preset = {"embedding_l2": 0.08, "embedding_dim": 64, "patience": 10, "order": 2}
+    space = search_space("interhat", preset)
+    assert space["embedding_l2"] == (0.005, 0.02, 0.08, 0.32)
+    assert space["embedding_dim"] == (32, 64, 128)
+    assert space["patience"] == (10,)
+    assert space["order"] == search_space("interhat")["order"]
+
+
 def test_every_space_is_of_a_model():
     assert set(OF_MODELS) <= set(MODELS)
 
