@@ -78,8 +78,8 @@ class InterHAt(PresetModel):
             none, as printed and as in the code.
         shared_values: Whether all orders have the same field-aware values. Defaults to
             `False`: each has its own.
-        pair_values: Whether the second order has `PairValues` too; of one field alone there
-            are none. Defaults to `False`.
+        pair_values: Whether the second order has `PairValues` too. Without a second order, or
+            of one field alone, there are none. Defaults to `False`.
         order_attention_size: Width of the attention over orders; `None` means
             `attention_size`. Defaults to 16.
         order_activation: Activation of the attention over orders. Defaults to
@@ -160,10 +160,8 @@ class InterHAt(PresetModel):
         self.self_attention = self_attention
         if shared_values and not value_dim:
             raise SettingError("shared_values needs value_dim, the size of the values")
-        if pair_values and (not value_dim or order < 2):
-            raise SettingError(
-                "pair_values needs value_dim and an order of at least 2, or has to be False"
-            )
+        if pair_values and not value_dim:
+            raise SettingError("pair_values needs value_dim, the size of the values")
         self.shared_values = shared_values
         default_units = (value_dim or max(embedding_dim // 2, 1),)
         self.mlp_units = default_units if mlp_units is None else tuple(mlp_units)
@@ -226,7 +224,7 @@ class InterHAt(PresetModel):
             own = orders if not self.shared_values else orders[:1]
             values = [FieldAwareValues(value_dim, name=f"field_values_{i}", **dense) for i in own]
             self.field_values = values * self.order if self.shared_values else values
-            if pair_values and self.num_fields > 1:
+            if pair_values and self.order > 1 and self.num_fields > 1:
                 self.values_of_pairs = PairValues(value_dim, name="pair_values", **dense)
 
     def _make_output_mlp(

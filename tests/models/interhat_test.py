@@ -113,15 +113,17 @@ def test_shared_values_are_those_of_all_orders(schema, batch, order, pairs):
         np.testing.assert_allclose(found[name], values, rtol=1e-4, atol=1e-5, err_msg=name)
 
 
-def test_one_field_alone_is_in_no_pair(rng):
-    schema = Schema([Field("user", "categorical", 5)])
-    alone = make(schema, value_dim=3, pair_values=True)
-    assert alone.values_of_pairs is None
-    assert alone.get_config()["pair_values"]
-    keras.utils.set_random_seed(1)
-    found = make(schema, value_dim=3, pair_values=True)(batch := random_batch(schema, rng, 4))
-    keras.utils.set_random_seed(1)
-    np.testing.assert_array_equal(found, make(schema, value_dim=3)(batch))
+@pytest.mark.parametrize(("fields", "order"), [(1, 2), (3, 1)])
+def test_one_field_and_one_order_have_no_pairs(rng, fields, order):
+    schema = Schema([Field(f"f{i}", "categorical", 5) for i in range(fields)])
+    batch, found = random_batch(schema, rng, 4), {}
+    for pairs in (False, True):
+        keras.utils.set_random_seed(1)
+        model = make(schema, order=order, value_dim=3, pair_values=pairs)
+        assert model.values_of_pairs is None
+        assert model.get_config()["pair_values"] == pairs
+        found[pairs] = model(batch)
+    np.testing.assert_array_equal(found[True], found[False])
 
 
 def test_values_that_are_shared_must_be_there(schema):
@@ -129,10 +131,9 @@ def test_values_that_are_shared_must_be_there(schema):
         make(schema, shared_values=True)
 
 
-@pytest.mark.parametrize("arguments", [{"order": 2}, {"order": 1, "value_dim": 3}])
-def test_pairs_have_values_in_the_second_order(schema, arguments):
-    with pytest.raises(ValueError, match="pair_values needs value_dim and an order of at least 2"):
-        make(schema, pair_values=True, **arguments)
+def test_pairs_have_values(schema):
+    with pytest.raises(ValueError, match="pair_values needs value_dim"):
+        make(schema, pair_values=True, order=2)
 
 
 def test_what_values_bring_with_them_can_be_left_out(schema):

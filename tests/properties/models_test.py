@@ -15,9 +15,8 @@ from tests.properties import some
 
 
 def may_be_asked_for(chosen):
-    """Returns whether what needs values, or a second order, has them."""
-    alone = not chosen["shared_values"] and not chosen["pair_values"]
-    return alone or (chosen["value_dim"] and (chosen["order"] > 1 or not chosen["pair_values"]))
+    """Returns whether what needs values has them."""
+    return chosen["value_dim"] or not (chosen["shared_values"] or chosen["pair_values"])
 
 
 fields = st.lists(st.integers(0, 6), min_size=1, max_size=4)  # vocabulary sizes; 0 is a number
