@@ -190,7 +190,7 @@ def trials_of(record: Summary) -> str:
     """Returns how many settings were drawn, how many were beyond an edge, how many failed."""
     trials = record["trials"]
     if not trials:
-        return "as printed"
+        return "none"
     wider = sum(trial["why"] == "wider" for trial in trials)
     failed = sum("failed" in trial for trial in trials)
     text = f"{len(trials) - wider} + {wider}" if wider else str(len(trials))

@@ -159,7 +159,7 @@ def test_a_search_says_its_trials_its_choice_and_its_edges(write):
     write("fm")
     write("released", 0.8, trials=[], edges={}, space={"model": ["interhat"]}, setting={"model": 1})
     found = table_3(read_table_3("frappe"))["searches"]
-    assert column(found, "trials") == ["2 + 1, 1 failed", "as printed"]
+    assert column(found, "trials") == ["2 + 1, 1 failed", "none"]
     assert column(found, "chosen") == ["learning_rate 0.002", "model 1"]
     assert column(found, "at the edge") == ["learning_rate", "none"]
 
