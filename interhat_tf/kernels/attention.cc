@@ -247,11 +247,7 @@ class AttentionOp : public interhat::AttentionOpBase {
     const int64_t of_record =
         static_cast<int64_t>(problem.fields) * problem.fields * problem.heads * problem.head_width;
     if (of_record == 0) return;
-    const int together = interhat::lanes();
-    interhat::shard(context, (problem.records + together - 1) / together, products * of_record,
-                    [&](int64_t first, int64_t last) {
-                      work(first * together, std::min(last * together, problem.records));
-                    });
+    interhat::shard_blocks(context, problem.records, products * of_record, work);
   }
 };
 

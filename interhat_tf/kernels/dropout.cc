@@ -25,6 +25,7 @@ using interhat::OpKernelContext;
 using interhat::store;
 using interhat::Tensor;
 using interhat::Vector;
+using interhat::Wide;
 
 constexpr int kNumbers = 4;  // of a count
 
@@ -37,13 +38,6 @@ struct Problem {
   float rate;
   float scale;
 };
-
-template <int W>
-struct WideLanes {
-  typedef uint64_t Vector __attribute__((vector_size(W * sizeof(uint32_t))));
-};
-template <int W>
-using Wide = typename WideLanes<W>::Vector;
 
 // The products of a factor and the lower half of each number.
 template <int W>

@@ -309,10 +309,6 @@ class HierarchyOp : public interhat::HierarchyOpBase {
 
  protected:
   // Whole vectors of records.
-  static int64_t blocks_of(const Problem& problem) {
-    return (problem.records + interhat::lanes() - 1) / interhat::lanes();
-  }
-
   // What a block costs, in products.
   static int64_t cost_of(const Problem& problem) {
     return static_cast<int64_t>(problem.orders) * problem.fields * problem.of_kernel();
@@ -331,12 +327,10 @@ class Hierarchy : public HierarchyOp {
     OP_REQUIRES_OK(context, context->allocate_output(1, problem.weights_shape(), &weights));
     float* const to_orders = orders->flat<float>().data();
     float* const to_weights = weights->flat<float>().data();
-    const int64_t together = interhat::lanes();
-    interhat::shard(context, blocks_of(problem), cost_of(problem),
-                    [&](int64_t first, int64_t last) {
-                      interhat::run<Forward>(problem, to_orders, to_weights, first * together,
-                                             std::min(last * together, problem.records));
-                    });
+    interhat::shard_blocks(context, problem.records, cost_of(problem),
+                           [&](int64_t first, int64_t last) {
+                             interhat::run<Forward>(problem, to_orders, to_weights, first, last);
+                           });
   }
 };
 
@@ -357,7 +351,7 @@ class HierarchyGradient : public HierarchyOp {
     float* out[kOfOrders];
     OP_REQUIRES_OK(context, interhat::allocate_gradients(context, out));
     // Each part has its own sums, which are added up in order: results can be repeated.
-    const int64_t blocks = blocks_of(problem), together = interhat::lanes();
+    const int64_t blocks = interhat::blocks_of(problem.records), together = interhat::lanes();
     const int threads = interhat::threads_of(context);
     const int64_t parts = std::min<int64_t>(blocks, threads > 1 ? 4 * threads : 1);
     const int64_t of_part = problem.orders * problem.of_weights();

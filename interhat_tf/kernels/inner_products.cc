@@ -172,15 +172,9 @@ class InnerProductsOp : public OpKernel {
     return absl::OkStatus();
   }
 
-  // Shares blocks of records out to the threads; `work` is given some.
-  template <typename Work>
-  static void share(OpKernelContext* context, const Problem& problem, const Work& work) {
-    const int64_t together = interhat::lanes();
-    const int64_t blocks = (problem.records + together - 1) / together;
-    const int64_t cost = int64_t{problem.fields} * problem.fields * problem.dim;
-    interhat::shard(context, blocks, cost, [&](int64_t first, int64_t last) {
-      work(first * together, std::min(last * together, problem.records));
-    });
+  // What a block costs, in products.
+  static int64_t cost_of(const Problem& problem) {
+    return int64_t{problem.fields} * problem.fields * problem.dim;
   }
 };
 
@@ -195,9 +189,10 @@ class InnerProducts : public InnerProductsOp {
     const TensorShape shape({problem.records, problem.pairs()});
     OP_REQUIRES_OK(context, context->allocate_output(0, shape, &pairs));
     float* const to = pairs->flat<float>().data();
-    share(context, problem, [&](int64_t first, int64_t last) {
-      interhat::run<Forward>(problem, to, first, last);
-    });
+    interhat::shard_blocks(context, problem.records, cost_of(problem),
+                           [&](int64_t first, int64_t last) {
+                             interhat::run<Forward>(problem, to, first, last);
+                           });
   }
 };
 
@@ -215,9 +210,11 @@ class InnerProductsGradient : public InnerProductsOp {
     float* to[kOfPairs];
     OP_REQUIRES_OK(context, interhat::allocate_gradients(context, to));
     const float* const gradient = floats_of(context, kOfPairs);
-    share(context, problem, [&](int64_t first, int64_t last) {
-      interhat::run<Backward>(problem, gradient, to[kFields], to[kWeights], first, last);
-    });
+    interhat::shard_blocks(context, problem.records, cost_of(problem),
+                           [&](int64_t first, int64_t last) {
+                             interhat::run<Backward>(problem, gradient, to[kFields], to[kWeights],
+                                                     first, last);
+                           });
   }
 };
 

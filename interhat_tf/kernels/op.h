@@ -51,6 +51,18 @@ void shard(OpKernelContext* context, int64_t items, int64_t cost, const Work& wo
   tensorflow::Shard(threads->num_threads, threads->workers, items, cost, work);
 }
 
+// In how many blocks records are, which stand side by side in the lanes of vectors.
+inline int64_t blocks_of(int64_t records) { return (records + lanes() - 1) / lanes(); }
+
+// Shares blocks of records out to the threads; `work` is given the first record, and the one after
+// the last. `cost` is that of a block.
+template <typename Work>
+void shard_blocks(OpKernelContext* context, int64_t records, int64_t cost, const Work& work) {
+  shard(context, blocks_of(records), cost, [&](int64_t first, int64_t last) {
+    work(first * lanes(), std::min(last * lanes(), records));
+  });
+}
+
 // In how many parts records are, a few for every thread, each worth the packing of weights.
 inline int64_t parts_of(OpKernelContext* context, int64_t records) {
   constexpr int64_t kLeast = 16;

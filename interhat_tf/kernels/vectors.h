@@ -20,11 +20,14 @@ template <int W>
 struct Lanes {
   typedef float Vector __attribute__((vector_size(W * sizeof(float))));
   typedef uint32_t Integers __attribute__((vector_size(W * sizeof(uint32_t))));
+  typedef uint64_t Wide __attribute__((vector_size(W * sizeof(uint32_t))));  // half as many
 };
 template <int W>
 using Vector = typename Lanes<W>::Vector;
 template <int W>
 using Integers = typename Lanes<W>::Integers;
+template <int W>
+using Wide = typename Lanes<W>::Wide;
 
 // A count of numbers, rounded up to whole vectors.
 template <int W>
