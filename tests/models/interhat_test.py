@@ -132,7 +132,7 @@ def test_values_that_are_shared_must_be_there(schema):
 
 
 def test_pairs_have_values(schema):
-    with pytest.raises(ValueError, match="pair_values needs value_dim"):
+    with pytest.raises(ValueError, match="pair_values needs value_dim, the size of the values"):
         make(schema, pair_values=True, order=2)
 
 
