@@ -38,7 +38,18 @@ def align_attention(
 
     These are a few epochs with `TrainingSettings.effect_weight` and `order_weight`,
     of which one may be 0, at learning rates that fall from epoch to epoch by the
-    same factor, to a tenth in the last one.
+    same factor, to a tenth in the last one. A training that has found its best epoch
+    has learnt from the labels what it can, and would learn their noise by heart. So the
+    labels y here are half of what the loss asks for; the other half is what the model
+    predicted before:
+
+        loss = H((y + p_before) / 2, p),  H(a, b) = -a log b - (1 - a) log(1 - b)
+
+    which is knowledge distillation (Hinton, Vinyals and Dean 2015, "Distilling the
+    Knowledge in a Neural Network") into a network that is the same, as in Furlanello et
+    al., "Born-Again Neural Networks", ICML 2018, but goes on from its teacher's weights.
+    A copy of the model stands beside it meanwhile.
+
     The model keeps what the last epoch made of it, or the average of its weights
     if its settings have one, with a new average record and diagnosis (`adapt`,
     `diagnose`). Effects that `fit_effects` gave it, and its calibration, are dropped.
@@ -101,8 +112,8 @@ def align_after_training(
 ) -> dict[str, Any]:
     """Aligns the attention of a model that has the best weights of its training.
 
-    The training's optimizer and average begin again: a second pair would take as much
-    memory once more.
+    The loss is that of `align_attention`. The training's optimizer and average begin
+    again: a second pair would take as much memory once more.
 
     Args:
         model: The model.
@@ -165,6 +176,7 @@ def align_in_epochs(
         averaged=averaged,
         alignments=alignments,
         record_weights=RecordWeights.of_training(data, settings.positive_weight),
+        teacher=_copy_of(model),
     )
     shards, unknown = settings.input_shards, settings.unknown_share
     assert shards is not None and unknown is not None  # they are complete
@@ -184,3 +196,12 @@ def align_in_epochs(
     if averaged:
         averaged.swap_in()
     return history
+
+
+def _copy_of(model):
+    """Returns a model that goes on predicting what this one does now."""
+    with model.distribute_strategy.scope():
+        copy = type(model).from_config(model.get_config())
+    for ours, theirs in zip(copy.weights, model.weights, strict=True):
+        ours.assign(theirs)
+    return copy

@@ -29,6 +29,7 @@ def compile_steps(
     self_distillation: float = 0.0,
     alignments: Sequence[Alignment] = (),
     record_weights: RecordWeights | None = None,
+    teacher: keras.Model | None = None,
 ) -> Callable[[Any, tf.Tensor], None]:
     """Returns the function that trains a model for a number of steps.
 
@@ -53,6 +54,8 @@ def compile_steps(
             Defaults to none.
         record_weights: How much each record counts. Batches may then have weights beside
             inputs and labels. Defaults to `None`: all count the same.
+        teacher: A model whose predictions, as in inference, are half of what the loss asks
+            for; the labels are the other half. Defaults to `None`: labels alone.
 
     Returns:
         A function of an iterator of batches and the number of steps, a scalar
@@ -72,7 +75,7 @@ def compile_steps(
     strategy = model.distribute_strategy
     table_l2 = getattr(optimizer, "table_l2", {})
     objective = Objective(
-        model, table_l2, microbatch_size, self_distillation, alignments, record_weights
+        model, table_l2, microbatch_size, self_distillation, alignments, record_weights, teacher
     )
     gradients_of, weights = objective.gradients, model.trainable_variables
 
@@ -122,6 +125,7 @@ class Objective:
         self_distillation: As for `compile_steps`.
         alignments: As for `compile_steps`.
         record_weights: As for `compile_steps`.
+        teacher: As for `compile_steps`.
 
     Attributes:
         variables: The model's trainable ones, then those of the alignments' heads.
@@ -135,8 +139,9 @@ class Objective:
         self_distillation: float,
         alignments: Sequence[Alignment],
         record_weights: RecordWeights | None,
+        teacher: keras.Model | None,
     ):
-        self.record_weights = record_weights
+        self.record_weights, self.teacher = record_weights, teacher
         self.logit_offset = record_weights.logit_offset if record_weights else 0.0
         self.model, self.microbatch_size = model, microbatch_size
         self.self_distillation, self.alignments = self_distillation, alignments
@@ -158,7 +163,7 @@ class Objective:
             rows: The number of records, over all replicas.
             weights: Their weights, (B,), if they have any.
         """
-        batch = {**inputs, LABELS: labels}
+        batch = {**inputs, LABELS: self._taught(inputs, labels) if self.teacher else labels}
         if self.record_weights is not None:
             batch[FACTORS] = self.record_weights.factors(labels, weights)
         elif weights is not None:
@@ -174,6 +179,11 @@ class Objective:
         else:
             sums, gradients = gradients_of(batch)
         return sums, self._add_penalties(gradients)
+
+    def _taught(self, inputs, labels):
+        """Returns the means of labels and of what the teacher predicts, (B,)."""
+        predictions = tf.sigmoid(self.teacher(inputs)[:, 0] + self.logit_offset)  # (B,)
+        return (tf.cast(labels, predictions.dtype) + predictions) / 2
 
     def _batch_gradients(self, batch, rows):
         with tf.GradientTape() as tape:

@@ -1,10 +1,11 @@
 """Tests of aligning the attention of a trained model."""
 
+import numpy as np
 import pytest
 
 from interhat_tf.explanation.attributions import attention
 from interhat_tf.models import DNN
-from interhat_tf.training import TrainingSettings, align_attention, evaluate
+from interhat_tf.training import TrainingSettings, align, align_attention, evaluate, predict_logits
 from tests.training.runs import make_model
 
 SETTINGS = {"batch_size": 100, "learning_rate": 0.01}
@@ -24,6 +25,23 @@ def test_the_weights_come_to_name_the_fields_that_decide(rule_data):
     match = (records["categorical"].numpy()[:, :2] == rule).all(axis=1)
     weights = attention(model, {"categorical": records["categorical"][match]}).mean(axis=0)
     assert weights[:2].min() > 0.3 and weights[2:].max() < 0.15, weights
+
+
+def test_what_the_model_predicted_before_teaches_it(rule_data, monkeypatch):
+    teachers, compile_steps = [], align.compile_steps
+
+    def kept(*args, teacher, **how):
+        teachers.append(teacher)
+        return compile_steps(*args, teacher=teacher, **how)
+
+    monkeypatch.setattr(align, "compile_steps", kept)
+    model = make_model(rule_data.schema, dropout=0.5, value_dim=4)
+    _, before = predict_logits(model, rule_data, "validation")
+    align_attention(model, rule_data, epochs=1, **SETTINGS)
+    _, after = predict_logits(model, rule_data, "validation")
+    assert np.abs(after - before).max() > 0.01
+    _, of_teacher = predict_logits(teachers[0], rule_data, "validation")
+    np.testing.assert_array_equal(of_teacher, before)
 
 
 def test_what_is_refused(rule_data):

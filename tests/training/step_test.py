@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from interhat_tf import InterHAt
+from interhat_tf.training.record_weights import RecordWeights
 from interhat_tf.training.step import compile_steps
 from tests.conftest import random_batch
 
@@ -31,6 +32,36 @@ def test_a_step_goes_down_the_mean_logloss_and_the_penalties(schema, rng):
     assert float(loss_sum) == pytest.approx(float(tf.reduce_sum(losses)), rel=1e-6)
     for variable, value in zip(model.trainable_variables, expected, strict=True):
         np.testing.assert_allclose(variable, value, atol=1e-6, err_msg=variable.path)
+
+
+@pytest.mark.parametrize("how", [{}, {"microbatch_size": 4}, {"sampled": True}])
+def test_half_of_what_a_step_asks_for_is_what_a_teacher_predicts(schema, rng, how):
+    model, teacher = (InterHAt(schema, embedding_dim=4, order=2) for _ in range(2))
+    taught, others = teacher.get_weights(), {**how}
+    offset = 1.5 if others.pop("sampled", False) else 0.0
+    if offset:
+        others["record_weights"] = RecordWeights(1.0, negative=float(np.exp(-offset)))
+    batch, labels = random_batch(schema, rng, 8), np.float32(np.arange(8) % 2)
+    asked = (labels + tf.sigmoid(teacher(batch)[:, 0] + offset)) / 2  # (B,)
+    with tf.GradientTape() as tape:
+        logits = model(batch, training=True)[:, 0] + offset  # (B,)
+        losses = tf.nn.sigmoid_cross_entropy_with_logits(asked, logits)  # (B,)
+        objective = tf.reduce_mean(losses * np.where(labels == 1, 1, np.exp(-offset)))
+    gradients = tape.gradient(objective, model.trainable_variables)
+    expected = [
+        np.asarray(v) - np.asarray(tf.convert_to_tensor(g))
+        for v, g in zip(model.trainable_variables, gradients, strict=True)
+    ]
+
+    optimizer = keras.optimizers.SGD(1.0)
+    optimizer.build(model.trainable_variables)
+    loss_sum = tf.Variable(0.0, dtype=tf.float64)
+    data = tf.data.Dataset.from_tensors((batch, labels))
+    compile_steps(model, optimizer, loss_sum, teacher=teacher, **others)(iter(data), tf.constant(1))
+    for variable, value in zip(model.trainable_variables, expected, strict=True):
+        np.testing.assert_allclose(variable, value, atol=1e-5, err_msg=variable.path)
+    for before, now in zip(taught, teacher.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, now)
 
 
 def test_a_step_goes_down_what_layers_add(schema, rng):
