@@ -47,8 +47,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "values of each order": {"shared_values": False},
     "values of each order, d 32": {"shared_values": False, "embedding_dim": 32},
     "pair values": {"pair_values": True},
-    **{f"values {size}": {"value_dim": size} for size in (80, 100)},
-    "values 400": {"value_dim": 400},
+    "no pair values": {"pair_values": False},
+    **{f"values {size}": {"value_dim": size} for size in (80, 100, 200, 400)},
     "no hidden layer": {"mlp_units": []},
     "hidden layer 400": {"mlp_units": [400]},
     "no dropout": {"dropout": 0.0},
@@ -69,7 +69,7 @@ CHANGES: dict[str, dict[str, Any]] = {
 }
 """What is changed in the preset, as flags of `experiments.train`."""
 STRENGTHS = (0, 0.037, 0.12, 0.37, 1.2, 3.7, 12, 37)
-"""Penalties of the embeddings that are tried, in place of the preset's 3.7 or 12 times values.
+"""Penalties of the embeddings that are tried, in place of the preset's 1.2, 3.7 or 12 times values.
 
 Of the values those count that count in the preset."""
 LR_PENALTIES = (1e-7, 1e-6, 1e-5, 1e-4)

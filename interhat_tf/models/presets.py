@@ -168,28 +168,31 @@ PRESETS = {
         training={"beta_2": 0.98},
         per_record=False,
     ),
-    # Field-aware values, which let the attention choose what an MLP over all fields reads, and a
-    # penalty that is the stronger the fewer records there are for a value: Frappe's. On MovieLens'
-    # 1.6 million records it was too strong: beyond Frappe's number it falls faster. On logs of many
-    # values of one record each, as most logs of one's own are, it was too strong as well, and
-    # nothing was learnt for epochs: hence `VALUES_A_RECORD`. Of many values, narrow embeddings and
-    # values that orders share take half of the time; on small generated logs they lose less than
-    # seeds differ by. On Frappe and MovieLens the former are less accurate, and on Frappe attention
-    # decides less with the latter. Of 8 million records, batches of 4,096 are ahead of 1,024 at any
-    # time. Averages of two hundred steps are an epoch of Frappe's; on MovieLens those of its own
-    # epoch are far better. On logs of two million records and many values a stronger penalty is
-    # ahead, together with a rate that falls; on 160,000 such a rate stops too soon. Aligned from
-    # the first epoch on, attention makes all steps longer; in three epochs after the best one it
-    # comes to follow the effects too.
+    # Field-aware values, which let the attention choose what an MLP over all fields reads, in the
+    # second order of pairs too, and a penalty that is the stronger the fewer records there are for
+    # a value: Frappe's. On MovieLens' 1.6 million records it was too strong: beyond Frappe's number
+    # it falls faster. On logs of many values of one record each, as most logs of one's own are, it
+    # was too strong as well, and nothing was learnt for epochs: hence `VALUES_A_RECORD`. Values of
+    # pairs want wide embeddings, which learn nothing for some epochs on small logs: hence the
+    # patience; so the others can be fewer, and a step takes no longer. Of many values, narrow
+    # embeddings and values that orders share, without pairs, take half of the time; on small
+    # generated logs they lose less than seeds differ by. On Frappe and MovieLens the former are
+    # less accurate, and on Frappe attention decides less with the latter. Of 8 million records,
+    # batches of 4,096 are ahead of 1,024 at any time. Averages of two hundred steps are an epoch of
+    # Frappe's; on MovieLens those of its own epoch are far better. On logs of two million records
+    # and many values a stronger penalty is ahead, together with a rate that falls; on 160,000 such
+    # a rate stops too soon. Aligned from the first epoch on, attention makes all steps longer; in
+    # three epochs after the best one it comes to follow the effects too.
     # `experiments/tuning/tuned.py` is how all this was chosen; REPRODUCTION.md has figures.
     "tuned": Preset(
         arguments={
-            "embedding_dim": 32,
+            "embedding_dim": 64,
             "attention_size": 16,
             "order": 2,
             "num_heads": 1,
             "self_attention": False,
-            "value_dim": 200,
+            "value_dim": 80,
+            "pair_values": True,
             "mlp_units": (200,),
             "dropout": 0.1,
         },
@@ -200,12 +203,12 @@ PRESETS = {
             "batch_size": 1024,
             "microbatch_size": None,
             "learning_rate_factor": 1.0,
-            "patience": 5,
+            "patience": 10,
             "effect_weight": 0.05,
             "effect_donors": 8,
             "alignment_epochs": 3,
         },
-        l2=3.7,
+        l2=1.2,
         per_value=True,
         rows=_FRAPPE_ROWS,
         fits_batches=True,
@@ -214,7 +217,14 @@ PRESETS = {
         of_logs=(
             LogForm(
                 values=_MANY_VALUES,
-                arguments={"embedding_dim": 16, "shared_values": True},
+                arguments={
+                    "embedding_dim": 16,
+                    "value_dim": 200,
+                    "pair_values": False,
+                    "shared_values": True,
+                },
+                training={"patience": 5},
+                l2=3.7,
             ),
             LogForm(
                 values=_MANY_VALUES,

@@ -16,9 +16,9 @@ def test_the_changes_that_are_tried(study_flags, fake_runs, fake_data):
     assert rows["deepfm"]["flags"] == {"model": "deepfm", **setting}
     given = {"rows": fake_data.num_rows("train"), "schema": fake_data.schema}
     penalty = hyperparameters(None, "tuned", **given)[0]["embedding_l2"]
-    assert rows["penalty 3.7"]["flags"] == {"embedding_l2": pytest.approx(penalty)}
-    assert rows["penalty 37"]["flags"] == {"embedding_l2": pytest.approx(10 * penalty)}
-    assert rows["penalty 37, falling"]["flags"] == rows["penalty 37"]["flags"] | tuned.FALLING
+    assert rows["penalty 1.2"]["flags"] == {"embedding_l2": pytest.approx(penalty)}
+    assert rows["penalty 12"]["flags"] == {"embedding_l2": pytest.approx(10 * penalty)}
+    assert rows["penalty 12, falling"]["flags"] == rows["penalty 12"]["flags"] | tuned.FALLING
     assert all(run["test"] is False for run in fake_runs.asked)
     models = [run["model"] for run in fake_runs.asked]
     assert models.count("deepfm") == 1 and set(models) == {"deepfm", "interhat", "lr"}
