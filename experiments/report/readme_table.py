@@ -25,7 +25,7 @@ ROWS = {
     "paper": "InterHAt `paper`, the printed equations",
 }
 # Models whose figures with click counts stand below, and the variant of `crosses.py` that has them.
-COUNTED = {"interhat": "InterHAt `tuned`", "lightgbm": "LightGBM"}
+COUNTED = {"interhat": "InterHAt with field-aware values", "lightgbm": "LightGBM"}
 VARIANT = "clicks 1"
 
 

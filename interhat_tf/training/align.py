@@ -40,10 +40,9 @@ def align_attention(
     of which one may be 0, at learning rates that fall from epoch to epoch by the
     same factor, to a tenth in the last one. A training that has found its best epoch
     has learnt from the labels what it can, and would learn their noise by heart. So the
-    labels y here are half of what the loss asks for; the other half is what the model
-    predicted before:
+    loss has no labels here, but what the model predicted before:
 
-        loss = H((y + p_before) / 2, p),  H(a, b) = -a log b - (1 - a) log(1 - b)
+        loss = H(p_before, p),  H(a, b) = -a log b - (1 - a) log(1 - b)
 
     which is knowledge distillation (Hinton, Vinyals and Dean 2015, "Distilling the
     Knowledge in a Neural Network") into a network that is the same, as in Furlanello et

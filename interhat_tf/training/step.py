@@ -54,8 +54,8 @@ def compile_steps(
             Defaults to none.
         record_weights: How much each record counts. Batches may then have weights beside
             inputs and labels. Defaults to `None`: all count the same.
-        teacher: A model whose predictions, as in inference, are half of what the loss asks
-            for; the labels are the other half. Defaults to `None`: labels alone.
+        teacher: A model whose predictions, as in inference, the loss has in place of
+            labels; what records weigh still follows from these. Defaults to `None`.
 
     Returns:
         A function of an iterator of batches and the number of steps, a scalar
@@ -163,7 +163,7 @@ class Objective:
             rows: The number of records, over all replicas.
             weights: Their weights, (B,), if they have any.
         """
-        batch = {**inputs, LABELS: self._taught(inputs, labels) if self.teacher else labels}
+        batch = {**inputs, LABELS: self._predictions_of_teacher(inputs) if self.teacher else labels}
         if self.record_weights is not None:
             batch[FACTORS] = self.record_weights.factors(labels, weights)
         elif weights is not None:
@@ -180,10 +180,8 @@ class Objective:
             sums, gradients = gradients_of(batch)
         return sums, self._add_penalties(gradients)
 
-    def _taught(self, inputs, labels):
-        """Returns the means of labels and of what the teacher predicts, (B,)."""
-        predictions = tf.sigmoid(self.teacher(inputs)[:, 0] + self.logit_offset)  # (B,)
-        return (tf.cast(labels, predictions.dtype) + predictions) / 2
+    def _predictions_of_teacher(self, inputs):
+        return tf.sigmoid(self.teacher(inputs)[:, 0] + self.logit_offset)  # (B,)
 
     def _batch_gradients(self, batch, rows):
         with tf.GradientTape() as tape:

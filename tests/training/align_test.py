@@ -6,14 +6,15 @@ import pytest
 from interhat_tf.explanation.attributions import attention
 from interhat_tf.models import DNN
 from interhat_tf.training import TrainingSettings, align, align_attention, evaluate, predict_logits
-from tests.training.runs import make_model
+from tests.training.runs import make_model, run
 
 SETTINGS = {"batch_size": 100, "learning_rate": 0.01}
 
 
 @pytest.mark.slow
-def test_the_weights_come_to_name_the_fields_that_decide(rule_data):
+def test_the_weights_come_to_name_the_fields_that_decide(rule_data, tmp_path):
     model = make_model(rule_data.schema, dropout=0.0, mlp_units=(8,))
+    run(rule_data, tmp_path, model, max_epochs=6, **SETTINGS)
     before = model.get_weights()
     history = align_attention(model, rule_data, weight=0.1, epochs=6, ema_momentum=0.9, **SETTINGS)
     assert len(history) == 7 and set(history[0]) == {"auc", "logloss"}

@@ -28,7 +28,8 @@ def test_click_counts_stand_last(summary):
     scores = {"auc": {"mean": 0.9, "std": 0.001}, "logloss": {"mean": 0.2, "std": 0.002}}
     row = {"crosses": {"1": [["user", "item"]]}, "test": scores}
     last = table(summary, {"interhat": row}).splitlines()[-1]
-    assert last.startswith("| InterHAt `tuned`, with the clicks of user × item | 0.9000 ± 0.0010 |")
+    title = "InterHAt with field-aware values, with the clicks of user × item"
+    assert last.startswith(f"| {title} | 0.9000 ± 0.0010 |")
 
 
 def test_the_table_changes_between_the_marks_alone():
