@@ -29,6 +29,7 @@ from experiments.report.cells import (
 
 ROW_TITLES = Titles({**CONTENDERS, REFERENCE: f"**{CONTENDERS[REFERENCE]}**"})
 VARIANTS = {
+    "tuned": "of `tuned`, as it comes",
     PAIRS_ROW: "with values of pairs",
     TARGET_ROW: "the history pooled by the item at hand",
 }
