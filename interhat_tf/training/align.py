@@ -175,7 +175,7 @@ def align_in_epochs(
         averaged=averaged,
         alignments=alignments,
         record_weights=RecordWeights.of_training(data, settings.positive_weight),
-        teacher=_copy_of(model),
+        teacher=frozen_copy(model),
     )
     shards, unknown = settings.input_shards, settings.unknown_share
     assert shards is not None and unknown is not None  # they are complete
@@ -197,7 +197,7 @@ def align_in_epochs(
     return history
 
 
-def _copy_of(model):
+def frozen_copy(model: keras.Model) -> keras.Model:
     """Returns a model that goes on predicting what this one does now."""
     with model.distribute_strategy.scope():
         copy = type(model).from_config(model.get_config())
