@@ -11,6 +11,30 @@ from interhat_tf.training.step import compile_steps
 from tests.conftest import random_batch
 
 
+def take_step(model, batch, labels, rate, **how):
+    """Takes a step of gradient descent on one batch; returns the sum of its losses."""
+    optimizer = keras.optimizers.SGD(rate)
+    optimizer.build(model.trainable_variables)
+    loss_sum = tf.Variable(0.0, dtype=tf.float64)
+    data = tf.data.Dataset.from_tensors((batch, labels))
+    compile_steps(model, optimizer, loss_sum, **how)(iter(data), tf.constant(1))
+    return float(loss_sum)
+
+
+def downhill(model, tape, objective, rate):
+    """Returns where such a step of an objective leads from the model's present weights."""
+    gradients = tape.gradient(objective, model.trainable_variables)
+    return [
+        np.asarray(v) - rate * np.asarray(tf.convert_to_tensor(g))
+        for v, g in zip(model.trainable_variables, gradients, strict=True)
+    ]
+
+
+def assert_at(model, expected, atol):
+    for variable, value in zip(model.trainable_variables, expected, strict=True):
+        np.testing.assert_allclose(variable, value, atol=atol, err_msg=variable.path)
+
+
 def test_a_step_goes_down_the_mean_logloss_and_the_penalties(schema, rng):
     model = InterHAt(schema, embedding_dim=4, order=2, embedding_l2=0.1, dense_l2=0.1)
     batch, labels = random_batch(schema, rng, 8), np.float32(np.arange(8) % 2)
@@ -18,48 +42,27 @@ def test_a_step_goes_down_the_mean_logloss_and_the_penalties(schema, rng):
         logits = model(batch, training=True)[:, 0]  # (B,)
         losses = tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)  # (B,)
         objective = tf.reduce_mean(losses) + sum(model.losses)
-    gradients = tape.gradient(objective, model.trainable_variables)
-    expected = [
-        np.asarray(v) - 0.5 * np.asarray(tf.convert_to_tensor(g))
-        for v, g in zip(model.trainable_variables, gradients, strict=True)
-    ]
-
-    optimizer = keras.optimizers.SGD(0.5)
-    optimizer.build(model.trainable_variables)
-    loss_sum = tf.Variable(0.0, dtype=tf.float64)
-    data = tf.data.Dataset.from_tensors((batch, labels))
-    compile_steps(model, optimizer, loss_sum)(iter(data), tf.constant(1))
-    assert float(loss_sum) == pytest.approx(float(tf.reduce_sum(losses)), rel=1e-6)
-    for variable, value in zip(model.trainable_variables, expected, strict=True):
-        np.testing.assert_allclose(variable, value, atol=1e-6, err_msg=variable.path)
+    expected = downhill(model, tape, objective, 0.5)
+    loss_sum = take_step(model, batch, labels, 0.5)
+    assert loss_sum == pytest.approx(float(tf.reduce_sum(losses)), rel=1e-6)
+    assert_at(model, expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("how", [{}, {"microbatch_size": 4}, {"sampled": True}])
-def test_what_a_teacher_predicts_stands_in_for_labels(schema, rng, how):
+@pytest.mark.parametrize(("kept", "microbatch_size"), [(1.0, None), (1.0, 4), (0.2, None)])
+def test_what_a_teacher_predicts_stands_in_for_labels(schema, rng, kept, microbatch_size):
+    """Also where the log holds a share of the records without a click."""
     model, teacher = (InterHAt(schema, embedding_dim=4, order=2) for _ in range(2))
-    taught, others = teacher.get_weights(), {**how}
-    offset = 1.5 if others.pop("sampled", False) else 0.0
-    if offset:
-        others["record_weights"] = RecordWeights(1.0, negative=float(np.exp(-offset)))
+    taught, weights = teacher.get_weights(), RecordWeights(1.0, negative=kept)
     batch, labels = random_batch(schema, rng, 8), np.float32(np.arange(8) % 2)
-    asked = tf.sigmoid(teacher(batch)[:, 0] + offset)  # (B,)
+    asked = tf.sigmoid(teacher(batch)[:, 0] - np.log(kept))  # (B,)
     with tf.GradientTape() as tape:
-        logits = model(batch, training=True)[:, 0] + offset  # (B,)
+        logits = model(batch, training=True)[:, 0] - np.log(kept)  # (B,)
         losses = tf.nn.sigmoid_cross_entropy_with_logits(asked, logits)  # (B,)
-        objective = tf.reduce_mean(losses * np.where(labels == 1, 1, np.exp(-offset)))
-    gradients = tape.gradient(objective, model.trainable_variables)
-    expected = [
-        np.asarray(v) - np.asarray(tf.convert_to_tensor(g))
-        for v, g in zip(model.trainable_variables, gradients, strict=True)
-    ]
-
-    optimizer = keras.optimizers.SGD(1.0)
-    optimizer.build(model.trainable_variables)
-    loss_sum = tf.Variable(0.0, dtype=tf.float64)
-    data = tf.data.Dataset.from_tensors((batch, labels))
-    compile_steps(model, optimizer, loss_sum, teacher=teacher, **others)(iter(data), tf.constant(1))
-    for variable, value in zip(model.trainable_variables, expected, strict=True):
-        np.testing.assert_allclose(variable, value, atol=1e-5, err_msg=variable.path)
+        objective = tf.reduce_mean(losses * np.where(labels == 1, 1, kept))
+    expected = downhill(model, tape, objective, 1.0)
+    how = {"teacher": teacher, "record_weights": weights, "microbatch_size": microbatch_size}
+    take_step(model, batch, labels, 1.0, **how)
+    assert_at(model, expected, atol=1e-5)
     for before, now in zip(taught, teacher.get_weights(), strict=True):
         np.testing.assert_array_equal(before, now)
 
@@ -87,11 +90,6 @@ def test_a_step_goes_down_what_layers_add(schema, rng):
     batch, labels = random_batch(schema, rng, 8), np.float32(np.arange(8) % 2)
     for microbatch_size in (None, 4):
         model = Model(schema, embedding_dim=4, order=2)
-        loss_sum = tf.Variable(0.0, dtype=tf.float64)
-        optimizer = keras.optimizers.SGD(1.0)
-        optimizer.build(model.trainable_variables)
-        data = tf.data.Dataset.from_tensors((batch, labels))
-        steps = compile_steps(model, optimizer, loss_sum, microbatch_size=microbatch_size)
-        steps(iter(data), tf.constant(1))
+        loss_sum = take_step(model, batch, labels, 1.0, microbatch_size=microbatch_size)
         np.testing.assert_allclose(model.more.bias, np.full(3, -0.5 / 3), rtol=1e-5)
-        assert float(loss_sum) < 20, "the records' loglosses alone"
+        assert loss_sum < 20, "the records' loglosses alone"
