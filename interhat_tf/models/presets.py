@@ -174,15 +174,15 @@ PRESETS = {
     # it falls faster. On logs of many values of one record each, as most logs of one's own are, it
     # was too strong as well, and nothing was learnt for epochs: hence `VALUES_A_RECORD`. Values of
     # pairs want wide embeddings, which learn nothing for some epochs on small logs: hence the
-    # patience; so the others can be fewer, and a step takes no longer. Of many values, narrow
-    # embeddings and values that orders share, without pairs, take half of the time; on small
-    # generated logs they lose less than seeds differ by. On Frappe and MovieLens the former are
-    # less accurate, and on Frappe attention decides less with the latter. Of 8 million records,
-    # batches of 4,096 are ahead of 1,024 at any time. Averages of two hundred steps are an epoch of
-    # Frappe's; on MovieLens those of its own epoch are far better. On logs of two million records
-    # and many values a stronger penalty is ahead, together with a rate that falls; on 160,000 such
-    # a rate stops too soon. Aligned from the first epoch on, attention makes all steps longer; in
-    # three epochs after the best one it comes to follow the effects too.
+    # patience; so the others can be fewer. Of many values, narrow embeddings and values that orders
+    # share, without pairs, take half of the time; on small generated logs they lose less than seeds
+    # differ by. On Frappe and MovieLens the former are less accurate, and on Frappe attention
+    # decides less with the latter. Of 8 million records, batches of 4,096 are ahead of 1,024 at any
+    # time. Averages of two hundred steps are an epoch of Frappe's; on MovieLens those of its own
+    # epoch are far better. On logs of two million records and many values a stronger penalty is
+    # ahead, together with a rate that falls; on 160,000 such a rate stops too soon. Aligned from
+    # the first epoch on, attention makes all steps longer; in three epochs after the best one it
+    # comes to follow the effects too.
     # `experiments/tuning/tuned.py` is how all this was chosen; REPRODUCTION.md has figures.
     "tuned": Preset(
         arguments={

@@ -38,9 +38,9 @@ def align_attention(
 
     These are a few epochs with `TrainingSettings.effect_weight` and `order_weight`,
     of which one may be 0, at learning rates that fall from epoch to epoch by the
-    same factor, to a tenth in the last one. A training that has found its best epoch
-    has learnt from the labels what it can, and would learn their noise by heart. So the
-    loss has no labels here, but what the model predicted before:
+    same factor, to a tenth in the last one. After the best epoch of a training a model
+    may learn the labels' noise by heart. So the loss has no labels here, but what the
+    model predicted before:
 
         loss = H(p_before, p),  H(a, b) = -a log b - (1 - a) log(1 - b)
 
