@@ -24,8 +24,8 @@ from experiments.common.results import record, write_result
 from experiments.common.running import run_program
 from interhat_tf import Field, InterHAt, Schema
 from interhat_tf.training import TrainingSettings
-from interhat_tf.training.align import frozen_copy
 from interhat_tf.training.step import compile_steps
+from interhat_tf.training.teacher import Teacher
 from interhat_tf.utils.threads import use_one_thread_an_operation
 
 ROUNDS = flags.DEFINE_integer("alignment_rounds", 12, "rounds of all kinds of steps")
@@ -78,7 +78,7 @@ def steps_of(preset: str, dataset: str, fields: int, how: dict[str, Any]) -> Cal
     labels = rng.integers(2, size=len(ids)).astype("float32")
     model = InterHAt.from_preset(preset, schema, dataset)
     settings = TrainingSettings.of_model(model, **{**NOT_ALIGNED, **how})
-    teacher = frozen_copy(model) if settings.alignment_epochs else None
+    teacher = Teacher.copy_of(model) if settings.alignment_epochs else None
     settings = settings.of_alignment()
     train_steps = compile_steps(
         model,

@@ -223,7 +223,7 @@ PRESETS = {
                     "pair_values": False,
                     "shared_values": True,
                 },
-                training={"patience": 5},
+                training={"patience": 5, "alignment_labels": 0.5},
                 l2=3.7,
             ),
             LogForm(

@@ -22,6 +22,7 @@ from interhat_tf.training.record_weights import RecordWeights
 from interhat_tf.training.records import adapt_and_diagnose, check_training
 from interhat_tf.training.settings import TrainingSettings
 from interhat_tf.training.step import compile_steps
+from interhat_tf.training.teacher import Teacher
 
 Validate = Callable[[], dict[str, float]]
 
@@ -39,10 +40,10 @@ def align_attention(
     These are a few epochs with `TrainingSettings.effect_weight` and `order_weight`,
     of which one may be 0, at learning rates that fall from epoch to epoch by the
     same factor, to a tenth in the last one. After the best epoch of a training a model
-    may learn the labels' noise by heart. So the loss has no labels here, but what the
-    model predicted before:
+    may learn the labels' noise by heart. So the loss has what the model predicted before,
+    and `TrainingSettings.alignment_labels` says how much of the labels `y`:
 
-        loss = H(p_before, p),  H(a, b) = -a log b - (1 - a) log(1 - b)
+        loss = H((1 - s) p_before + s y, p),  H(a, b) = -a log b - (1 - a) log(1 - b)
 
     which is knowledge distillation (Hinton, Vinyals and Dean 2015, "Distilling the
     Knowledge in a Neural Network") into a network that is the same, as in Furlanello et
@@ -175,7 +176,7 @@ def align_in_epochs(
         averaged=averaged,
         alignments=alignments,
         record_weights=RecordWeights.of_training(data, settings.positive_weight),
-        teacher=frozen_copy(model),
+        teacher=Teacher.copy_of(model, settings.alignment_labels),
     )
     shards, unknown = settings.input_shards, settings.unknown_share
     assert shards is not None and unknown is not None  # they are complete
@@ -195,12 +196,3 @@ def align_in_epochs(
     if averaged:
         averaged.swap_in()
     return history
-
-
-def frozen_copy(model: keras.Model) -> keras.Model:
-    """Returns a model that goes on predicting what this one does now."""
-    with model.distribute_strategy.scope():
-        copy = type(model).from_config(model.get_config())
-    for ours, theirs in zip(copy.weights, model.weights, strict=True):
-        ours.assign(theirs)
-    return copy

@@ -52,6 +52,9 @@ class TrainingSettings:
             at work, as in `align_attention`; 3 is a good one. What they come to is kept
             unless it is worse on validation by `criterion`. 0: they are at work from the
             first epoch on, in all.
+        alignment_labels: The labels' share, from 0 to 1, in what these epochs learn; the
+            rest is what the model predicted before. 0 is a good one where an epoch after
+            the best one learns the labels' noise, 0.5 where it does not; see `teacher`.
         positive_weight: What a record with a click counts in the loss, one without
             counting 1; both times the record's weight, if the data set has weights (see
             `record_weights`). Other than 1 it moves all logits by about its logarithm:
@@ -103,6 +106,7 @@ class TrainingSettings:
     effect_donors: int = 0
     order_weight: float = 0.0
     alignment_epochs: int = 0
+    alignment_labels: float = 0.0
     positive_weight: float = 1.0
     unknown_share: float | None = None
     max_epochs: int = 100

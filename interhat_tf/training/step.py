@@ -14,6 +14,7 @@ from interhat_tf.training.averaged_weights import AveragedWeights
 from interhat_tf.training.microbatch import check_microbatches, sum_over_microbatches
 from interhat_tf.training.record_weights import RecordWeights, weigh
 from interhat_tf.training.self_distillation import check_self_distillation, logloss_and_pull
+from interhat_tf.training.teacher import Teacher
 
 LABELS = "labels"
 FACTORS = "factors of losses"
@@ -29,7 +30,7 @@ def compile_steps(
     self_distillation: float = 0.0,
     alignments: Sequence[Alignment] = (),
     record_weights: RecordWeights | None = None,
-    teacher: keras.Model | None = None,
+    teacher: Teacher | None = None,
 ) -> Callable[[Any, tf.Tensor], None]:
     """Returns the function that trains a model for a number of steps.
 
@@ -54,8 +55,8 @@ def compile_steps(
             Defaults to none.
         record_weights: How much each record counts. Batches may then have weights beside
             inputs and labels. Defaults to `None`: all count the same.
-        teacher: A model whose predictions, as in inference, the loss has in place of
-            labels; what records weigh still follows from these. Defaults to `None`.
+        teacher: Whose predictions the loss has in place of labels; what records weigh
+            still follows from these. Defaults to `None`, the labels.
 
     Returns:
         A function of an iterator of batches and the number of steps, a scalar
@@ -139,7 +140,7 @@ class Objective:
         self_distillation: float,
         alignments: Sequence[Alignment],
         record_weights: RecordWeights | None,
-        teacher: keras.Model | None,
+        teacher: Teacher | None,
     ):
         self.record_weights, self.teacher = record_weights, teacher
         self.logit_offset = record_weights.logit_offset if record_weights else 0.0
@@ -163,7 +164,10 @@ class Objective:
             rows: The number of records, over all replicas.
             weights: Their weights, (B,), if they have any.
         """
-        batch = {**inputs, LABELS: self._predictions_of_teacher(inputs) if self.teacher else labels}
+        targets = labels
+        if self.teacher:
+            targets = self.teacher.targets(inputs, labels, self.logit_offset)
+        batch = {**inputs, LABELS: targets}
         if self.record_weights is not None:
             batch[FACTORS] = self.record_weights.factors(labels, weights)
         elif weights is not None:
@@ -179,9 +183,6 @@ class Objective:
         else:
             sums, gradients = gradients_of(batch)
         return sums, self._add_penalties(gradients)
-
-    def _predictions_of_teacher(self, inputs):
-        return tf.sigmoid(self.teacher(inputs)[:, 0] + self.logit_offset)  # (B,)
 
     def _batch_gradients(self, batch, rows):
         with tf.GradientTape() as tape:

@@ -18,20 +18,25 @@ class Limits:
 
     Args:
         low: The lowest one.
-        below: A number that all are below. Defaults to infinity.
+        high: The highest one. Defaults to infinity.
         low_too: Whether `low` itself is among them. Defaults to `True`.
+        high_too: Whether `high` itself is. Defaults to `False`.
     """
 
     low: float
-    below: float = math.inf
+    high: float = math.inf
     low_too: bool = True
+    high_too: bool = False
 
     def __contains__(self, number: float) -> bool:
-        return (self.low <= number if self.low_too else self.low < number) and number < self.below
+        above = self.low <= number if self.low_too else self.low < number
+        return above and (number <= self.high if self.high_too else number < self.high)
 
     def __str__(self) -> str:
         above = f"{'at least' if self.low_too else 'above'} {self.low:g}"
-        return above if self.below == math.inf else f"{above} and below {self.below:g}"
+        if self.high == math.inf:
+            return above
+        return f"{above} and {'at most' if self.high_too else 'below'} {self.high:g}"
 
 
 COUNT = Limits(1)
@@ -54,6 +59,7 @@ LIMITS = {
     "effect_donors": Limits(0),
     "order_weight": Limits(0),
     "alignment_epochs": Limits(0),
+    "alignment_labels": Limits(0, 1, high_too=True),
     "positive_weight": Limits(0, low_too=False),
     "unknown_share": Limits(0, 1),
     "checkpoint_minutes": Limits(0),

@@ -38,11 +38,12 @@ def test_what_the_model_predicted_before_teaches_it(rule_data, monkeypatch):
     monkeypatch.setattr(align, "compile_steps", kept)
     model = make_model(rule_data.schema, dropout=0.5, value_dim=4)
     _, before = predict_logits(model, rule_data, "validation")
-    align_attention(model, rule_data, epochs=1, **SETTINGS)
+    align_attention(model, rule_data, epochs=1, alignment_labels=0.5, **SETTINGS)
     _, after = predict_logits(model, rule_data, "validation")
     assert np.abs(after - before).max() > 0.01
-    _, of_teacher = predict_logits(teachers[0], rule_data, "validation")
+    _, of_teacher = predict_logits(teachers[0].model, rule_data, "validation")
     np.testing.assert_array_equal(of_teacher, before)
+    assert teachers[0].labels == 0.5
 
 
 def test_what_is_refused(rule_data):

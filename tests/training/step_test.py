@@ -8,6 +8,7 @@ import tensorflow as tf
 from interhat_tf import InterHAt
 from interhat_tf.training.record_weights import RecordWeights
 from interhat_tf.training.step import compile_steps
+from interhat_tf.training.teacher import Teacher
 from tests.conftest import random_batch
 
 
@@ -48,20 +49,23 @@ def test_a_step_goes_down_the_mean_logloss_and_the_penalties(schema, rng):
     assert_at(model, expected, atol=1e-6)
 
 
-@pytest.mark.parametrize(("kept", "microbatch_size"), [(1.0, None), (1.0, 4), (0.2, None)])
-def test_what_a_teacher_predicts_stands_in_for_labels(schema, rng, kept, microbatch_size):
+@pytest.mark.parametrize(
+    ("kept", "microbatch_size", "share"), [(1.0, None, 0.0), (1.0, 4, 0.3), (0.2, None, 0.3)]
+)
+def test_what_a_teacher_predicts_stands_in_for_labels(schema, rng, kept, microbatch_size, share):
     """Also where the log holds a share of the records without a click."""
     model, teacher = (InterHAt(schema, embedding_dim=4, order=2) for _ in range(2))
     taught, weights = teacher.get_weights(), RecordWeights(1.0, negative=kept)
     batch, labels = random_batch(schema, rng, 8), np.float32(np.arange(8) % 2)
-    asked = tf.sigmoid(teacher(batch)[:, 0] - np.log(kept))  # (B,)
+    predicted = tf.sigmoid(teacher(batch)[:, 0] - np.log(kept))  # (B,)
+    asked = (1 - share) * predicted + share * labels
     with tf.GradientTape() as tape:
         logits = model(batch, training=True)[:, 0] - np.log(kept)  # (B,)
         losses = tf.nn.sigmoid_cross_entropy_with_logits(asked, logits)  # (B,)
         objective = tf.reduce_mean(losses * np.where(labels == 1, 1, kept))
     expected = downhill(model, tape, objective, 1.0)
-    how = {"teacher": teacher, "record_weights": weights, "microbatch_size": microbatch_size}
-    take_step(model, batch, labels, 1.0, **how)
+    how = {"record_weights": weights, "microbatch_size": microbatch_size}
+    take_step(model, batch, labels, 1.0, teacher=Teacher(teacher, share), **how)
     assert_at(model, expected, atol=1e-5)
     for before, now in zip(taught, teacher.get_weights(), strict=True):
         np.testing.assert_array_equal(before, now)
