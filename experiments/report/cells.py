@@ -65,6 +65,7 @@ def lead_of(summary: Summary, metric: str = "auc") -> Callable[[Summary], str]:
 def title_of(name: str) -> str:
     """Returns what a data set, or a figure, is called."""
     titles = {
+        "frappe_unseen_pairs": "Frappe, pairs that training does not know",
         "movielens_ctr": "MovieLens",
         "movielens_ctr_history": "MovieLens, with the movies that a user liked before",
         "movielens_ctr_no_history": "MovieLens, the same ratings without what came before",

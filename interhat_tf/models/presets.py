@@ -207,6 +207,7 @@ PRESETS = {
             "effect_weight": 0.05,
             "effect_donors": 8,
             "alignment_epochs": 3,
+            "alignment_cost": 5e-4,
         },
         l2=1.2,
         per_value=True,

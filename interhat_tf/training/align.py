@@ -126,7 +126,8 @@ def align_after_training(
 
     Returns:
         The figures of `validation`, before and after each epoch; `kept`, whether the last
-        are no worse than the first by the settings' criterion; and `seconds`.
+        are worse than the first, by the settings' criterion, by no more than their
+        `alignment_cost`; and `seconds`.
     """
     started = time.monotonic()
     for variable in optimizer.variables:
@@ -140,7 +141,8 @@ def align_after_training(
         for figures in (before, after[-1])
     )
     seconds = time.monotonic() - started
-    return {"kept": last >= first, "validation": [before, *after], "seconds": seconds}
+    kept = last >= first - settings.alignment_cost
+    return {"kept": kept, "validation": [before, *after], "seconds": seconds}
 
 
 def align_in_epochs(

@@ -69,8 +69,9 @@ def train(
     callbacks at the ends of epochs and the saved model are about the average of the
     weights; the training itself goes on from the last ones. With
     `settings.alignment_epochs`, as `"tuned"` has it, attention is aligned in some more epochs
-    after the best one. What they come to is kept unless it is worse by the criterion: then the
-    saved model and the figures are of the best epoch. The report's `alignment` says which.
+    after the best one. What they come to is kept unless it costs too much by the criterion:
+    then the saved model and the figures are of the best epoch. The report's `alignment` says
+    which.
 
     A run that was killed at any moment goes on with `resume=True` and ends, on
     a CPU, with the very weights and report of an unbroken run; for that, it goes on
@@ -349,7 +350,7 @@ class _Loop:
         adapt_and_diagnose(self.model, self.data)
 
     def align(self) -> None:
-        """Aligns attention in the epochs after the best one, and keeps that if it is no worse.
+        """Aligns attention in the epochs after the best one, and keeps that if it costs little.
 
         A run that is killed meanwhile repeats these epochs.
         """
@@ -375,7 +376,7 @@ class _Loop:
                 f"attention aligned: validation auc {before['auc']:.5f} to {after['auc']:.5f}, "
                 f"logloss {before['logloss']:.5f} to {after['logloss']:.5f}, "
                 f"{self.aligned['seconds']:.0f} s"
-                f"{'' if self.aligned['kept'] else '; not kept, since it is worse'}",
+                f"{'' if self.aligned['kept'] else '; not kept, since it costs too much'}",
                 flush=True,
             )
 

@@ -50,8 +50,10 @@ class TrainingSettings:
             the fields do, or 0, none. 0.05 is a good one; see `order_alignment`.
         alignment_epochs: Number of epochs after the best one in which these pulls are
             at work, as in `align_attention`; 3 is a good one. What they come to is kept
-            unless it is worse on validation by `criterion`. 0: they are at work from the
-            first epoch on, in all.
+            if it costs no more than `alignment_cost`. 0: they are at work from the first
+            epoch on, in all.
+        alignment_cost: By how much `criterion` may be worse on validation after these
+            epochs than before.
         alignment_labels: The labels' share, from 0 to 1, in what these epochs learn; the
             rest is what the model predicted before. 0 is a good one where an epoch after
             the best one learns the labels' noise, 0.5 where it does not; see `teacher`.
@@ -106,6 +108,7 @@ class TrainingSettings:
     effect_donors: int = 0
     order_weight: float = 0.0
     alignment_epochs: int = 0
+    alignment_cost: float = 0.0
     alignment_labels: float = 0.0
     positive_weight: float = 1.0
     unknown_share: float | None = None

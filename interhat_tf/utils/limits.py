@@ -59,6 +59,7 @@ LIMITS = {
     "effect_donors": Limits(0),
     "order_weight": Limits(0),
     "alignment_epochs": Limits(0),
+    "alignment_cost": Limits(0),
     "alignment_labels": Limits(0, 1, high_too=True),
     "positive_weight": Limits(0, low_too=False),
     "unknown_share": Limits(0, 1),

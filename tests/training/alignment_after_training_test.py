@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import keras
 import pytest
 
 from interhat_tf.training import TrainingSettings, align, align_attention, evaluate
@@ -58,23 +59,41 @@ def kill(*_):
     raise KeyboardInterrupt
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("worse", "criterion", "kept"),
-    [(1e-6, "auc", False), (0, "auc", True), (1e-6, "logloss", True)],
+    ("worse", "criterion", "cost", "kept"),
+    [
+        (1e-6, "auc", 0.0, False),
+        (0, "auc", 0.0, True),
+        (1e-6, "logloss", 0.0, True),
+        (1e-3, "auc", 2e-3, True),
+        (1e-3, "auc", 5e-4, False),
+    ],
 )
-def test_what_is_worse_by_the_criterion_is_not_kept(
-    rule_data, tmp_path, monkeypatch, capsys, worse, criterion, kept
+def test_what_costs_too_much_by_the_criterion_is_not_kept(
+    monkeypatch, worse, criterion, cost, kept
 ):
+    before = {"auc": 0.7, "logloss": 0.4}
+    after = {"auc": 0.7 - worse, "logloss": 0.4}
+    monkeypatch.setattr(align, "align_in_epochs", lambda *_: [before, after])
+    settings = TrainingSettings(**ALIGNMENT, criterion=criterion, alignment_cost=cost)
+    optimizer = keras.optimizers.Adam()
+    found = align.align_after_training(None, None, settings, optimizer, None, before, None)
+    assert found["kept"] == kept and found["validation"] == [before, before, after]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_model_that_is_not_kept_stays_as_it_was(rule_data, tmp_path, monkeypatch, capsys, kept):
     def worsen(model, *others):
         *_, validate = others
         best = validate()
         model.set_weights([weight + 1 for weight in model.get_weights()])
-        return [{"auc": best["auc"] - worse, "logloss": best["logloss"]}]
+        return [{"auc": best["auc"] - 1e-6, "logloss": best["logloss"]}]
 
     monkeypatch.setattr(align, "align_in_epochs", worsen)
     model = make_model(rule_data.schema, dropout=0.0)
-    report = run(rule_data, tmp_path, model, **TRAINING, **ALIGNMENT, criterion=criterion)
+    how = {**TRAINING, **ALIGNMENT, "alignment_cost": 1e-5 if kept else 0.0}
+    report = run(rule_data, tmp_path, model, **how)
     assert report["alignment"]["kept"] == kept
     assert ("not kept" in capsys.readouterr().out) == (not kept)
     best = report["history"][0]["validation_auc"]
