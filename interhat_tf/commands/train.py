@@ -165,6 +165,7 @@ def _asked(
     arguments, changed = settings(values, data)
     with strategy.scope():
         model = MODELS[values.model](data.schema, dtype=values.dtype, **arguments)
+    model.training_settings = changed  # for `align_attention` and `train` of the saved model
     config = {name: values[name].value for name in ("dataset", "model", "preset")}
     config |= {"arguments": arguments, "dtype": values.dtype}
     return model, TrainingSettings(seed=values.seed, **changed), config

@@ -108,7 +108,11 @@ def test_flags_win_over_the_preset(run, prepared, tmp_path):
     assert report["config"]["model"] == "interhat_s"
     assert "test" not in report
     assert report["config"]["dtype"] == "float64"
-    assert keras.saving.load_model(tmp_path / "run/model.keras").compute_dtype == "float64"
+    saved = keras.saving.load_model(tmp_path / "run/model.keras")
+    assert saved.compute_dtype == "float64"
+    known = saved.training_settings  # what `align_attention` trains on with
+    assert known["learning_rate"] == 0.1 and "batch_size" in known
+    assert known == {name: training[name] for name in known}
     assert os.listdir(tmp_path / "run/attention") == ["epoch_000"]
     assert Attention.load(tmp_path / "run/attention/epoch_000/all.npz").records == 300 + 50
 
