@@ -16,6 +16,7 @@ the preset's and, where the paper gives them, to its Table 2 for the data set.
 
 import dataclasses
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -149,6 +150,8 @@ def main(values: flags.FlagValues) -> None:
         if split in report:
             auc, logloss = report[split]["auc"], report[split]["logloss"]
             print(f"{split}: auc {auc:.5f}, logloss {logloss:.5f}")
+    if note := _note_on_overfitting(report):
+        print(note)
 
 
 def _asked(
@@ -180,6 +183,20 @@ def _note_on_tables(schema: Schema, optimizer: str) -> str | None:
         f"note: each step of Adam moves the embeddings of all {values:,} values; "
         f"--optimizer=lazy_adam moves those of its records alone, and "
         f"`interhat prepare --min_count` leaves rare values out"
+    )
+
+
+def _note_on_overfitting(report: Mapping[str, Any]) -> str | None:
+    """Says that no epoch after the first one gained anything, and what to try, or nothing."""
+    losses = [epoch["loss"] for epoch in report["history"]]
+    if report["best_epoch"] > 1 or len(losses) < 3 or losses[-1] > losses[0]:
+        return None
+    penalty = report["config"].get("arguments", {}).get("embedding_l2")
+    given = "" if penalty is None else f" (it was {penalty:.3g})"
+    return (
+        f"note: of {len(losses)} epochs the first was the best on validation: after it the model "
+        f"learnt the training records by heart; try a stronger --embedding_l2{given}, or "
+        f"`interhat tune`"
     )
 
 

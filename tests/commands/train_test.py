@@ -141,6 +141,24 @@ def test_a_note_says_that_steps_move_very_many_embeddings(run, prepared, capsys,
     assert train._note_on_tables(schema, "adam") is None
 
 
+@pytest.mark.parametrize(
+    ("best", "losses", "noted"),
+    [
+        (1, [0.6, 0.5, 0.4], True),
+        (2, [0.6, 0.5, 0.4], False),
+        (1, [0.6, 0.5], False),
+        (1, [0.6, 0.7, 0.8], False),  # which learns nothing by heart
+    ],
+)
+def test_a_note_says_that_a_model_learns_its_records_by_heart(best, losses, noted):
+    report = {"best_epoch": best, "history": [{"loss": loss} for loss in losses]}
+    note = train._note_on_overfitting({**report, "config": {"arguments": {"embedding_l2": 0.032}}})
+    assert (note is not None) == noted
+    if noted:
+        assert "of 3 epochs the first was the best" in note and "(it was 0.032)" in note
+        assert "(it was" not in train._note_on_overfitting({**report, "config": {}})
+
+
 @pytest.mark.parametrize("model", ["fm", "deepfm", "autoint"])
 def test_a_baseline_trains_with_defaults_of_its_own(run, prepared, tmp_path, model):
     assert run(*prepared, f"--model={model}", "--embedding_dim=4", "--max_epochs=1") is None
