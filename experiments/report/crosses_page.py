@@ -2,10 +2,16 @@
 
 from typing import Any
 
+from experiments.common.published import PAIRS_ROW
 from experiments.common.results import read_results
 from experiments.report.cells import TEST_SCORES, Summary, table
 
-TITLES = {"lr": "LR", "interhat": "InterHAt", "lightgbm": "LightGBM"}
+TITLES = {
+    "lr": "LR",
+    "interhat": "InterHAt",
+    PAIRS_ROW: "InterHAt with values of pairs",
+    "lightgbm": "LightGBM",
+}
 PLAIN = "none"
 
 

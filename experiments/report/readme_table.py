@@ -25,7 +25,11 @@ ROWS = {
     "paper": "InterHAt `paper`, the printed equations",
 }
 # Models whose figures with click counts stand below, and the variant of `crosses.py` that has them.
-COUNTED = {"interhat": "InterHAt with field-aware values", "lightgbm": "LightGBM"}
+COUNTED = {
+    "interhat": "InterHAt with field-aware values",
+    PAIRS_ROW: "InterHAt `tuned`",
+    "lightgbm": "LightGBM",
+}
 VARIANT = "clicks 1"
 
 
