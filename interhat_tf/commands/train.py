@@ -164,7 +164,10 @@ def _asked(
     if earlier:
         with strategy.scope():
             model = earlier.load_model(data)
-        return model, continued(values, earlier), {"dataset": values.dataset}
+        continuing = continued(values, earlier)
+        changed = given(values, arguments_of([TrainingSettings], NO_FLAGS))
+        model.training_settings = {**model.training_settings, **changed}
+        return model, continuing, {"dataset": values.dataset}
     arguments, changed = settings(values, data)
     with strategy.scope():
         model = MODELS[values.model](data.schema, dtype=values.dtype, **arguments)

@@ -179,6 +179,7 @@ def align_in_epochs(
         alignments=alignments,
         record_weights=RecordWeights.of_training(data, settings.positive_weight),
         teacher=Teacher.copy_of(model, settings.alignment_labels),
+        penalty_scale=settings.penalty_scale,
     )
     shards, unknown = settings.input_shards, settings.unknown_share
     assert shards is not None and unknown is not None  # they are complete

@@ -25,6 +25,7 @@ class TrainingState(BestEpoch):
     epoch_seconds: list[float] = dataclasses.field(default_factory=list)
     history: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     threads: int | None = None
+    penalty_scale: float = 1.0
 
 
 class Checkpoint:

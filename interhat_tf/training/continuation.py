@@ -63,19 +63,20 @@ class Trained:
             for variable in alignment.variables:
                 yield _Entry(variable)
 
-    def save(self, folder: pathlib.Path, data: PreparedDataset) -> None:
+    def save(self, folder: pathlib.Path, data: PreparedDataset, penalty_scale: float) -> None:
         """Writes the present state into a run's folder, for a run that starts from it.
 
         Args:
             folder: The folder.
             data: The data set that the model is trained on.
+            penalty_scale: What its penalties are multiplied by.
         """
         with atomic_write(folder / FILE) as file:
             arrays: dict[str, Any] = {
                 f"variable_{i}": np.asarray(entry.variable)
                 for i, entry in enumerate(self.variables())
             }
-            np.savez(file, set=data.name, **arrays)
+            np.savez(file, set=data.name, penalty_scale=penalty_scale, **arrays)
 
 
 def _of_state(settings: TrainingSettings, name: str) -> Any:
@@ -106,7 +107,7 @@ class EarlierRun:
 
     Attributes:
         config: Its configuration, as `config.json` has it.
-        settings: Its `TrainingSettings`.
+        settings: Its `TrainingSettings`, with the scale that its penalties had in the end.
         trained_on: Name and digests of the data set that it is on.
 
     Raises:
@@ -133,6 +134,9 @@ class EarlierRun:
         with naming_damage(self.path, ADVICE), np.load(self.path) as file:
             self._arrays = dict(file)
             self.trained_on["name"] = str(self._arrays["set"])
+            if "penalty_scale" in self._arrays:  # not in version 0.1
+                scale = float(self._arrays["penalty_scale"])
+                self.settings = dataclasses.replace(self.settings, penalty_scale=scale)
 
     def load_model(self, data: PreparedDataset) -> keras.Model:
         """Returns the run's model, grown if its data set is not `data` but what that grew from.

@@ -22,7 +22,7 @@ from interhat_tf.training.distribution import (
     distribute_batches,
     naming_lost_workers,
 )
-from interhat_tf.training.early_stopping import CRITERIA
+from interhat_tf.training.early_stopping import CRITERIA, overfits
 from interhat_tf.training.evaluation import compile_prediction, evaluate
 from interhat_tf.training.mean_predictions import correct_means
 from interhat_tf.training.record_weights import RecordWeights, start_logits
@@ -219,6 +219,7 @@ class _Loop:
             [*model.variables, *self.optimizer.variables, *averages, *heads, self.loss_sum],
             _weights(model),
         )
+        self.state.penalty_scale = settings.penalty_scale
         self.predict = compile_prediction(model, settings.microbatch_size)
         self.num_rows = data.num_rows("train")
         assert settings.input_shards is not None  # `train` has completed them
@@ -248,17 +249,7 @@ class _Loop:
                 **order,
             )
         )
-        train_steps = compile_steps(
-            self.model,
-            self.optimizer,
-            self.loss_sum,
-            jit_compile=settings.jit_compile,
-            microbatch_size=settings.microbatch_size,
-            averaged=self.averaged,
-            self_distillation=settings.self_distillation,
-            alignments=self.alignments,
-            record_weights=RecordWeights.of_training(self.data, settings.positive_weight),
-        )
+        train_steps = self._compile_steps()
         while not state.finished:
             callbacks.on_epoch_begin(state.epoch)
             self._run_epoch(train_steps, batches)
@@ -268,11 +259,35 @@ class _Loop:
                 self._close_epoch(logs)
                 callbacks.on_epoch_end(state.epoch - 1, logs)
             if self.is_chief and not state.epochs_without_gain:
-                self.trained.save(self.folder, self.data)
+                self.trained.save(self.folder, self.data, state.penalty_scale)
+            if self._has_to_penalise():
+                state.penalty_scale *= settings.penalty_factor
+                train_steps = self._compile_steps()
             # After the last epoch the report follows; a run that is killed
             # before it is there repeats that epoch, its callbacks included.
             if not state.finished:
                 self._save()
+
+    def _compile_steps(self) -> Callable:
+        settings = self.settings
+        return compile_steps(
+            self.model,
+            self.optimizer,
+            self.loss_sum,
+            jit_compile=settings.jit_compile,
+            microbatch_size=settings.microbatch_size,
+            averaged=self.averaged,
+            self_distillation=settings.self_distillation,
+            alignments=self.alignments,
+            record_weights=RecordWeights.of_training(self.data, settings.positive_weight),
+            penalty_scale=self.state.penalty_scale,
+        )
+
+    def _has_to_penalise(self) -> bool:
+        """Returns whether the next epoch has stronger penalties."""
+        state = self.state
+        grows = self.settings.penalty_factor > 1 and not state.finished
+        return grows and overfits(state.history, state.best_epoch)
 
     def _run_epoch(self, train_steps: Callable, batches: Iterator) -> None:
         state = self.state
@@ -308,6 +323,8 @@ class _Loop:
         learning_rate = float(self.optimizer.learning_rate.numpy())
         validation = self._evaluate("validation")
         logs = {"loss": loss, "learning_rate": learning_rate}
+        if self.settings.penalty_factor > 1:
+            logs["penalty_scale"] = self.state.penalty_scale
         return logs | {f"validation_{name}": value for name, value in validation.items()}
 
     def _log(self, logs):
@@ -315,11 +332,13 @@ class _Loop:
         state.history.append({"epoch": state.epoch + 1, **logs})
         self.summaries.add(state.epoch + 1, logs)
         if self.is_chief:
+            scale = logs.get("penalty_scale", 1.0)
             print(
                 f"epoch {state.epoch + 1}: loss {logs['loss']:.5f}, "
                 f"validation auc {logs['validation_auc']:.5f}, "
                 f"logloss {logs['validation_logloss']:.5f}, "
-                f"learning rate {logs['learning_rate']:.1e}, {state.seconds:.0f} s",
+                f"learning rate {logs['learning_rate']:.1e}, "
+                f"{'' if scale == 1 else f'penalty times {scale:g}, '}{state.seconds:.0f} s",
                 flush=True,
             )
 
@@ -342,14 +361,19 @@ class _Loop:
     def take_best_weights(self) -> None:
         """Gives the model the best weights, and what it takes from records and says of itself."""
         self.model.set_weights(self.checkpoint.best_weights)
+        best = self.state.history[self.state.best_epoch]
+        scale = best.get("penalty_scale", self.settings.penalty_scale)
         if self.settings.alignment_epochs and self.settings.aligns:
-            self.align()
+            self.align(dataclasses.replace(self.settings, penalty_scale=scale))
+        own = self.model.training_settings
+        if scale != own.get("penalty_scale", 1.0):
+            self.model.training_settings = {**own, "penalty_scale": scale}
         self.model.trained_on = {"name": self.data.name, **self.data.digests}
         if self.unknown_share:
             correct_means(self.model, self.data, self.settings)
         adapt_and_diagnose(self.model, self.data)
 
-    def align(self) -> None:
+    def align(self, settings: TrainingSettings) -> None:
         """Aligns attention in the epochs after the best one, and keeps that if it costs little.
 
         A run that is killed meanwhile repeats these epochs.
@@ -358,7 +382,7 @@ class _Loop:
         self.aligned = align_after_training(
             self.model,
             self.data,
-            self.settings,
+            settings,
             self.optimizer,
             self.averaged,
             before={

@@ -55,6 +55,10 @@ class Adam(keras.optimizers.Adam):
             to hold all rows. Defaults to none.
         **kwargs: Other arguments of `keras.optimizers.Adam`.
 
+    Attributes:
+        penalty_scale: What those strengths are multiplied by in steps that are traced from
+            now on. 1 at first.
+
     Raises:
         ValueError: If `table_l2` names a variable that is not among those of
             `build`.
@@ -76,6 +80,7 @@ class Adam(keras.optimizers.Adam):
     ):
         super().__init__(learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, **kwargs)
         self.table_l2 = dict(table_l2 or {})
+        self.penalty_scale = 1.0
 
     def build(self, variables: list[keras.Variable]) -> None:
         """Creates the moments, and finds the variables of `table_l2`."""
@@ -127,7 +132,7 @@ class Adam(keras.optimizers.Adam):
                 beta_1=self.beta_1,
                 beta_2=self.beta_2,
                 epsilon=self.epsilon,
-                l2=self._l2[self._var_key(variable)],
+                l2=self._strength(variable),
             )
             return
         numbers = {
@@ -161,8 +166,11 @@ class Adam(keras.optimizers.Adam):
 
             if isinstance(gradient, tf.IndexedSlices):
                 gradient = tf.convert_to_tensor(gradient)
-        strength = self._l2[self._var_key(variable)]
+        strength = self._strength(variable)
         return gradient + 2 * strength * variable if strength else gradient
+
+    def _strength(self, variable):
+        return self._l2[self._var_key(variable)] * self.penalty_scale
 
 
 _OF_WHOLE_GRADIENTS = ("clipnorm", "clipvalue", "global_clipnorm", "gradient_accumulation_steps")

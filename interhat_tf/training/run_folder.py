@@ -87,7 +87,8 @@ def check_config(folder: pathlib.Path, config: dict[str, Any], resume: bool) -> 
         if "piece_rows" in training:  # of version 0.1 as well
             training["microbatch_size"] = training.pop("piece_rows")
         training.setdefault("criterion", "auc - logloss")  # there was no other
-        training.setdefault("positive_weight", 1.0)
+        for factor in ("positive_weight", "penalty_factor", "penalty_scale"):
+            training.setdefault(factor, 1.0)
         training.setdefault("unknown_share", 0.0)
     if changed := differences(earlier, now):
         raise SettingError(f"{folder} holds a run of another configuration: {changed}")
@@ -165,7 +166,7 @@ def load_best_weights(model: keras.Model, folder: pathlib.Path) -> None:
         raise SettingError(f"{path} is another model: {changed}")
     model.set_weights(saved.get_weights())
     model.diagnosis, model.calibration = saved.diagnosis, saved.calibration
-    model.trained_on = saved.trained_on
+    model.trained_on, model.training_settings = saved.trained_on, saved.training_settings
     model.drop_effects()
 
 

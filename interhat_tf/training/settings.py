@@ -77,6 +77,12 @@ class TrainingSettings:
         patience: Epochs without a gain on validation after which it stops.
         learning_rate_factor: What the learning rate is multiplied by after each
             epoch without a gain.
+        penalty_factor: What all L2 penalties are multiplied by after each epoch that learnt
+            the training records by heart; see `early_stopping.overfits`. Training goes on
+            from there; the wait for a gain is as long as it was. 2 is a good one where no
+            penalty was searched for, 1 keeps them.
+        penalty_scale: What the model's penalties are multiplied by at first. A trained model
+            has that of its best epoch in its `training_settings`.
         seed: Seed of the order of the records.
         jit_compile: Whether XLA compiles the training step.
         microbatch_size: Records whose gradient is computed at a time, or `None`
@@ -117,6 +123,8 @@ class TrainingSettings:
     auc_by: str | None = None
     patience: int = 2
     learning_rate_factor: float = 0.1
+    penalty_factor: float = 1.0
+    penalty_scale: float = 1.0
     seed: int = 0
     jit_compile: bool = False
     microbatch_size: int | None = None

@@ -31,6 +31,7 @@ def compile_steps(
     alignments: Sequence[Alignment] = (),
     record_weights: RecordWeights | None = None,
     teacher: Teacher | None = None,
+    penalty_scale: float = 1.0,
 ) -> Callable[[Any, tf.Tensor], None]:
     """Returns the function that trains a model for a number of steps.
 
@@ -41,7 +42,8 @@ def compile_steps(
     Args:
         model: A model that gives logits, (B, 1).
         optimizer: The optimizer, built for the model's trainable variables. It
-            adds the penalties of the tables in its `table_l2`, if it has one.
+            adds the penalties of the tables in its `table_l2`, if it has one, and gets this
+            `penalty_scale`.
         loss_sum: float64 variable to which each record's logloss is added, times its
             factor of `RecordWeights.factors`.
         jit_compile: Whether XLA compiles the step. Defaults to `False`.
@@ -57,6 +59,7 @@ def compile_steps(
             inputs and labels. Defaults to `None`: all count the same.
         teacher: Whose predictions the loss has in place of labels; what records weigh
             still follows from these. Defaults to `None`, the labels.
+        penalty_scale: What the model's penalties are multiplied by. Defaults to 1.
 
     Returns:
         A function of an iterator of batches and the number of steps, a scalar
@@ -75,8 +78,10 @@ def compile_steps(
         check_alignment(model, self_distillation=self_distillation)
     strategy = model.distribute_strategy
     table_l2 = getattr(optimizer, "table_l2", {})
+    optimizer.penalty_scale = penalty_scale
     objective = Objective(
-        model, table_l2, microbatch_size, self_distillation, alignments, record_weights, teacher
+        *(model, table_l2, microbatch_size, self_distillation, alignments, record_weights),
+        *(teacher, penalty_scale),
     )
     gradients_of, weights = objective.gradients, model.trainable_variables
 
@@ -127,6 +132,7 @@ class Objective:
         alignments: As for `compile_steps`.
         record_weights: As for `compile_steps`.
         teacher: As for `compile_steps`.
+        penalty_scale: As for `compile_steps`.
 
     Attributes:
         variables: The model's trainable ones, then those of the alignments' heads.
@@ -141,8 +147,10 @@ class Objective:
         alignments: Sequence[Alignment],
         record_weights: RecordWeights | None,
         teacher: Teacher | None,
+        penalty_scale: float,
     ):
         self.record_weights, self.teacher = record_weights, teacher
+        self.penalty_scale = penalty_scale
         self.logit_offset = record_weights.logit_offset if record_weights else 0.0
         self.model, self.microbatch_size = model, microbatch_size
         self.self_distillation, self.alignments = self_distillation, alignments
@@ -228,7 +236,7 @@ class Objective:
         if not self.penalised:
             return gradients
         with tf.GradientTape() as tape:
-            penalty = sum(v.regularizer(v) for v in self.penalised)
+            penalty = self.penalty_scale * sum(v.regularizer(v) for v in self.penalised)
             # The optimizer adds up the gradients of the replicas.
             penalty /= self.model.distribute_strategy.num_replicas_in_sync
         return [

@@ -50,6 +50,8 @@ LIMITS = {
     "value_dim": Limits(0),
     "learning_rate": Limits(0, low_too=False),
     "learning_rate_factor": Limits(0, low_too=False),
+    "penalty_factor": Limits(1),
+    "penalty_scale": Limits(0, low_too=False),
     "beta_2": Limits(0, 1),
     "ema_momentum": Limits(0, 1),
     "dropout": Limits(0, 1),

@@ -410,6 +410,12 @@ def test_goes_on_from_a_run_on_a_set_that_grew(run, tmp_path):
     assert config["training"]["batch_size"] == 50
     assert (config["training"]["learning_rate"], config["training"]["seed"]) == (0.01, 3)
     assert config["start_from"] == first
+    # The model goes on from there with the same settings.
+    earlier, later = (
+        keras.saving.load_model(tmp_path / name / "model.keras").training_settings
+        for name in ("first", "second")
+    )
+    assert later == {**earlier, "learning_rate": 0.01}
 
 
 def test_each_numerical_field_has_the_embedding_that_a_flag_names(run, tmp_path):
