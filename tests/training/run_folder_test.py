@@ -1,5 +1,6 @@
 """Tests of the folder of a run: what it refuses, and what a finished run gives."""
 
+import dataclasses
 import errno
 import json
 import os
@@ -15,7 +16,7 @@ from interhat_tf import InterHAt
 from interhat_tf.errors import FullDiskError
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.models import FM, DeepFM
-from interhat_tf.training import loop
+from interhat_tf.training import TrainingSettings, loop
 from interhat_tf.training.run_folder import alone_in, check_config, save_model
 from interhat_tf.utils.files import write_json
 from tests.training.runs import assert_equal_weights, load, make_model, run
@@ -215,8 +216,9 @@ def test_a_finished_run_of_version_0_1_is_read(rule_data, unbroken, tmp_path):
 
 
 def test_a_long_value_is_cut_in_the_message(tmp_path):
+    training = dataclasses.asdict(TrainingSettings())
     earlier, now = (
-        {"architecture": {"crosses": [letter * 5_000]}, "training": {}} for letter in "ab"
+        {"architecture": {"crosses": [letter * 5_000]}, "training": training} for letter in "ab"
     )
     write_json(tmp_path / "config.json", earlier)
     with pytest.raises(ValueError, match=r"architecture.crosses was \['aaa.*…, is \['bbb") as error:
