@@ -27,7 +27,7 @@ ROWS = {
 # Models whose figures with click counts stand below, and the variant of `crosses.py` that has them.
 COUNTED = {
     "interhat": "InterHAt with field-aware values",
-    PAIRS_ROW: "InterHAt `tuned`",
+    PAIRS_ROW: "InterHAt with values of pairs",
     "lightgbm": "LightGBM",
 }
 VARIANT = "clicks 1"
