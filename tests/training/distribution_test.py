@@ -14,6 +14,7 @@ import tensorflow as tf
 from data.synthetic_rules.synthetic_rules_dataset_builder import Builder, RuleConfig
 from interhat_tf import Adam, Field, InterHAt, LazyAdam, Schema, TrainingSettings, train
 from interhat_tf.input_pipeline.catalog import prepare
+from interhat_tf.training import loop
 from interhat_tf.training.averaged_weights import AveragedWeights
 from interhat_tf.training.distribution import (
     check_agreement,
@@ -83,7 +84,8 @@ def test_each_replica_reads_a_shard(found):
 @pytest.mark.slow
 def test_epochs_end_with_short_batches(found):
     report = read_json(found / "run/report.json")
-    assert report["training"]["epochs"] == 1, report
+    # The second epoch's steps are compiled again, for a penalty that has grown.
+    assert [epoch["penalty_scale"] for epoch in report["history"]] == [1, 2], report
     assert len(report["alignment"]["validation"]) == 2
     # One replica's last batch is empty, which batch normalisation has to bear.
     assert np.isfinite(report["validation"]["logloss"])
@@ -189,10 +191,12 @@ def main(folder):
         np.savez(f"{folder}/batch-{i}.npz", read=np.concatenate(parts), expected=expected)
 
     with two.scope():
-        model = InterHAt(data.schema, embedding_dim=4, num_heads=2, order=2, value_dim=8)
+        sizes = {"embedding_dim": 4, "num_heads": 2, "order": 2, "value_dim": 8}
+        model = InterHAt(data.schema, **sizes, embedding_l2=1e-4)
     # 8,192 and 7,808 rows: the shares of the two are unequal, and both end short.
     aligned = {"effect_weight": 0.05, "effect_donors": 2, "alignment_epochs": 1}
-    settings = TrainingSettings(batch_size=1_000, max_epochs=1, **aligned)
+    loop.overfits = lambda *_: True  # so that the second epoch has a step of its own
+    settings = TrainingSettings(batch_size=1_000, max_epochs=2, penalty_factor=2.0, **aligned)
     train(model, data, f"{folder}/run", settings)
 
 
