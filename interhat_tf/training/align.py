@@ -48,7 +48,7 @@ def align_attention(
     which is knowledge distillation (Hinton, Vinyals and Dean 2015, "Distilling the
     Knowledge in a Neural Network") into a network that is the same, as in Furlanello et
     al., "Born-Again Neural Networks", ICML 2018, but goes on from its teacher's weights.
-    A copy of the model stands beside it meanwhile.
+    A copy of the model stands beside it meanwhile, unless s is 1.
 
     The model keeps what the last epoch made of it, or the average of its weights
     if its settings have one, with a new average record and diagnosis (`adapt`,
@@ -169,6 +169,7 @@ def align_in_epochs(
         These figures after each epoch.
     """
     alignments, strategy = settings.make_alignments(model), model.distribute_strategy
+    labels = settings.alignment_labels
     train_steps = compile_steps(
         model,
         optimizer,
@@ -178,7 +179,7 @@ def align_in_epochs(
         averaged=averaged,
         alignments=alignments,
         record_weights=RecordWeights.of_training(data, settings.positive_weight),
-        teacher=Teacher.copy_of(model, settings.alignment_labels),
+        teacher=Teacher.copy_of(model, labels) if labels < 1 else None,
         penalty_scale=settings.penalty_scale,
     )
     shards, unknown = settings.input_shards, settings.unknown_share

@@ -44,6 +44,8 @@ def test_what_the_model_predicted_before_teaches_it(rule_data, monkeypatch):
     _, of_teacher = predict_logits(teachers[0].model, rule_data, "validation")
     np.testing.assert_array_equal(of_teacher, before)
     assert teachers[0].labels == 0.5
+    align_attention(model, rule_data, epochs=1, alignment_labels=1.0, **SETTINGS)
+    assert teachers[1] is None  # no model beside it that nothing asks
 
 
 def test_what_is_refused(rule_data):
