@@ -60,6 +60,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "EMA 0.9998": {"ema_momentum": 0.9998},
     **{f"self-distillation {n}": {"self_distillation": n} for n in (0.3, 1.0, 3.0)},
     "falling learning rate": FALLING,
+    "fixed penalty": {"penalty_factor": 1.0},
+    "penalty grows fourfold": {"penalty_factor": 4.0},
     "patience 3": {"patience": 3},
     "patience 10": {"patience": 10},
     "learning rate 2e-4": {"learning_rate": 2e-4},
@@ -69,7 +71,7 @@ CHANGES: dict[str, dict[str, Any]] = {
 }
 """What is changed in the preset, as flags of `experiments.train`."""
 STRENGTHS = (0, 0.037, 0.12, 0.37, 1.2, 3.7, 12, 37)
-"""Penalties of the embeddings that are tried, in place of the preset's 1.2, 3.7 or 12 times values.
+"""Fixed penalties of the embeddings, in place of the preset's 1.2, 3.7 or 12 times values.
 
 Of the values those count that count in the preset."""
 LR_PENALTIES = (1e-7, 1e-6, 1e-5, 1e-4)
@@ -87,7 +89,8 @@ def changes() -> dict[str, dict[str, Any]]:
     preset, training = hyperparameters(None, "tuned", rows=rows, schema=data.schema)
     form = PRESETS["tuned"].for_log(rows, number_of_values(data.schema, rows))
     share = preset["embedding_l2"] / form.l2
-    penalties = {f"penalty {n}": {"embedding_l2": n * share} for n in STRENGTHS}
+    fixed = {"penalty_factor": 1.0}
+    penalties = {f"penalty {n}": {"embedding_l2": n * share, **fixed} for n in STRENGTHS}
     falling = {f"{name}, falling": {**flags, **FALLING} for name, flags in penalties.items()}
     others = [
         *_other("lr", LR_PENALTIES, training["ema_momentum"]),

@@ -16,8 +16,9 @@ def test_the_changes_that_are_tried(study_flags, fake_runs, fake_data):
     assert rows["deepfm"]["flags"] == {"model": "deepfm", **setting}
     given = {"rows": fake_data.num_rows("train"), "schema": fake_data.schema}
     penalty = hyperparameters(None, "tuned", **given)[0]["embedding_l2"]
-    assert rows["penalty 1.2"]["flags"] == {"embedding_l2": pytest.approx(penalty)}
-    assert rows["penalty 12"]["flags"] == {"embedding_l2": pytest.approx(10 * penalty)}
+    for name, l2 in (("penalty 1.2", penalty), ("penalty 12", 10 * penalty)):
+        expected = {"embedding_l2": pytest.approx(l2), "penalty_factor": 1.0}
+        assert rows[name]["flags"] == expected
     assert rows["penalty 12, falling"]["flags"] == rows["penalty 12"]["flags"] | tuned.FALLING
     assert all(run["test"] is False for run in fake_runs.asked)
     models = [run["model"] for run in fake_runs.asked]
