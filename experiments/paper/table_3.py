@@ -208,12 +208,12 @@ def add_seeds(record: Record, seeds: Sequence[int]) -> None:
     They are `unfinished` until they are complete, since a table has no half rows.
     """
     name, runs_of_row = record["name"], record.get("row", {"runs": []})["runs"]
-    known = {run["seed"] for run in [*runs_of_row, *record.get("unfinished", [])]}
-    runs = [
-        run_flags(**{"model": name, "seed": seed, **record["setting"]})
-        for seed in seeds
-        if seed not in known
-    ]
+    unfinished = record.get("unfinished", [])
+    known = {run["seed"] for run in [*runs_of_row, *unfinished]}
+    missing = [seed for seed in seeds if seed not in known]
+    if unfinished and not missing:  # more were asked for before
+        missing = [unfinished.pop()["seed"]]  # whose report says what a row has of its model
+    runs = [run_flags(**{"model": name, "seed": seed, **record["setting"]}) for seed in missing]
     for number, (_, report) in enumerate(studies.train_runs(runs, WORKERS.value), 1):
         record.setdefault("unfinished", []).append(studies.describe(report))
         if number == len(runs):

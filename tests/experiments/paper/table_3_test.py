@@ -240,6 +240,25 @@ def test_seeds_are_added_to_a_row_without_its_runs(rows, fake_runs):
     assert after["trials"] == before["trials"]
 
 
+def test_a_row_is_complete_with_the_seeds_that_are_asked_for_now(rows, fake_runs, monkeypatch):
+    """Though it was killed with more of them to come."""
+    train_runs, unbroken = studies.train_runs, rows(models=["fm"], seeds=[1, 2])["fm"]
+
+    def killed(runs, *arguments, **named):
+        yield from train_runs(runs if runs[0]["seed"] == 0 else runs[:2], *arguments, **named)
+        if runs[0]["seed"] != 0:
+            raise Stopped
+
+    monkeypatch.setattr(studies, "train_runs", killed)
+    with pytest.raises(Stopped):
+        rows(models=["fm"], seeds=[1, 2, 3, 4], redo=True)
+    monkeypatch.setattr(studies, "train_runs", train_runs)
+    fake_runs.asked.clear()
+    found = rows(models=["fm"], seeds=[1, 2])["fm"]
+    assert found["row"] == unbroken["row"] and "unfinished" not in found
+    assert [run["seed"] for run in fake_runs.asked] == [2]
+
+
 def test_interhat_and_the_first_places_by_validation_get_more_seeds(rows, monkeypatch):
     scored(monkeypatch, lambda run: 0.9 if run["model"] == "fm" else 0.8)
     rows(models=["lr", "fm", "dnn", "interhat"], leaders=1, more_seeds=[6, 7])
