@@ -164,10 +164,8 @@ def _asked(
     if earlier:
         with strategy.scope():
             model = earlier.load_model(data)
-        continuing = continued(values, earlier)
-        changed = given(values, arguments_of([TrainingSettings], NO_FLAGS))
-        model.training_settings = {**model.training_settings, **changed}
-        return model, continuing, {"dataset": values.dataset}
+        model.training_settings = {**model.training_settings, **_training_flags(values)}
+        return model, continued(values, earlier), {"dataset": values.dataset}
     arguments, changed = settings(values, data)
     with strategy.scope():
         model = MODELS[values.model](data.schema, dtype=values.dtype, **arguments)
@@ -222,8 +220,12 @@ def continued(values: flags.FlagValues, earlier: EarlierRun) -> TrainingSettings
         raise SettingError(
             f"--{of_model[0]} does not go with --start_from: the model is that run's"
         )
-    changes = given(values, arguments_of([TrainingSettings], NO_FLAGS))
-    return dataclasses.replace(earlier.settings, seed=values.seed, **changes)
+    return dataclasses.replace(earlier.settings, seed=values.seed, **_training_flags(values))
+
+
+def _training_flags(values: flags.FlagValues) -> dict[str, Any]:
+    """Returns the arguments of `TrainingSettings` that flags were given for."""
+    return given(values, arguments_of([TrainingSettings], NO_FLAGS))
 
 
 def _has_microbatches(values: flags.FlagValues) -> bool:
@@ -248,7 +250,7 @@ def settings(
     known = (data.num_rows("train"), data.schema) if data else ()
     arguments, training = hyperparameters(values.dataset, values.preset, values.model, *known)
     arguments |= changed | {name: by_field(changed[name]) for name in BY_FIELD if name in changed}
-    training |= given(values, arguments_of([TrainingSettings], NO_FLAGS))
+    training |= _training_flags(values)
     if values.microbatch_size is None and (
         training.get("jit_compile")
         or needs_whole_batches(arguments)
