@@ -107,7 +107,7 @@ class EarlierRun:
 
     Attributes:
         config: Its configuration, as `config.json` has it.
-        settings: Its `TrainingSettings`, with the scale that its penalties had in the end.
+        settings: Its `TrainingSettings`, with the scale of the penalties of its best epoch.
         trained_on: Name and digests of the data set that it is on.
 
     Raises:

@@ -166,7 +166,9 @@ def load_best_weights(model: keras.Model, folder: pathlib.Path) -> None:
         raise SettingError(f"{path} is another model: {changed}")
     model.set_weights(saved.get_weights())
     model.diagnosis, model.calibration = saved.diagnosis, saved.calibration
-    model.trained_on, model.training_settings = saved.trained_on, saved.training_settings
+    model.trained_on = saved.trained_on
+    # A model of version 0.1 may have none; what it lacks stays.
+    model.training_settings = {**model.training_settings, **saved.training_settings}
     model.drop_effects()
 
 

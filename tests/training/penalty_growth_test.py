@@ -93,9 +93,10 @@ def test_a_run_whose_penalties_have_grown_resumes_exactly(rule_data, tmp_path, m
     assert [epoch["penalty_scale"] for epoch in resumed["history"]] == [1, 30]
     assert what_must_be_equal(resumed) == what_must_be_equal(unbroken)
     assert_equal_weights(models[2], models[0])
-    # The finished run gives another model all of that.
+    # The finished run gives another model all of that, and leaves it what it has none of.
+    models[3].training_settings = {"beta_2": 0.98}
     run(rule_data, tmp_path / "killed", models[3], resume=True, **how)
-    assert models[3].training_settings == models[0].training_settings
+    assert models[3].training_settings == {**models[0].training_settings, "beta_2": 0.98}
     weak = make_model(rule_data.schema, embedding_l2=1e-4)
     run(rule_data, tmp_path / "weak", weak, **{**how, "penalty_factor": 1.0})
     assert np.linalg.norm(models[0].embedding.table) < 0.9 * np.linalg.norm(weak.embedding.table)
