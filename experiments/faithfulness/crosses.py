@@ -47,7 +47,7 @@ KINDS = ("suggested", "clicks", "random")
 _TUNED = {"model": "interhat", "preset": "tuned", "penalty_factor": 1.0}  # it is searched for
 SETTINGS: dict[str, dict[str, Any]] = {
     "lr": {"model": "lr", "learning_rate": 1e-2, "ema_momentum": 0.995, "batch_size": 1024},
-    # `tuned` without values of pairs, and with the sizes that it had then.
+    # `tuned` as it was before it had values of pairs.
     "interhat": {
         **_TUNED,
         "pair_values": False,
