@@ -13,6 +13,8 @@ import tensorflow as tf
 import interhat_tf
 from interhat_tf import kernels
 
+CPU_INFO = pathlib.Path("/proc/cpuinfo")
+
 
 def versions() -> dict[str, Any]:
     """Returns what a result depends on beside its configuration: code, libraries, machine."""
@@ -42,14 +44,22 @@ def commit() -> str | None:
 
 
 def machine() -> str:
-    """Returns the name of the GPU, or the number of cores and the processor's name."""
+    """Returns the name of the GPU, or the number of cores, the processor's name and generation.
+
+    Of rented machines, several generations of processors go by one name.
+    """
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
-    cpus = pathlib.Path("/proc/cpuinfo")
-    names = [
-        line.split(":", 1)[1].strip()
-        for line in (cpus.read_text().splitlines() if cpus.exists() else [])
-        if line.startswith("model name")
-    ]
-    return f"{os.cpu_count()} cores, {names[0] if names else platform.processor()}"
+    processor = _first_processor()
+    name = processor.get("model name", platform.processor())
+    if "cpu family" in processor:
+        name += f" (family {processor['cpu family']}, model {processor['model']})"
+    return f"{os.cpu_count()} cores, {name}"
+
+
+def _first_processor() -> dict[str, str]:
+    """Returns what Linux says of the first processor, nothing on another system."""
+    first, _, _ = (CPU_INFO.read_text() if CPU_INFO.exists() else "").partition("\n\n")
+    pairs = (line.partition(":") for line in first.splitlines())
+    return {name.strip(): value.strip() for name, _, value in pairs}

@@ -1,6 +1,9 @@
+import os
+import platform
 import subprocess
 
 import keras
+import pytest
 import tensorflow as tf
 
 import interhat_tf
@@ -22,3 +25,25 @@ def test_a_package_outside_git_has_no_commit(tmp_path, monkeypatch):
     (tmp_path / "__init__.py").touch()  # not tracked
     monkeypatch.setattr(interhat_tf, "__file__", str(tmp_path / "__init__.py"))
     assert provenance.commit() is None
+
+
+@pytest.mark.parametrize(
+    "told, name",
+    [
+        (
+            "processor\t: 0\nvendor_id\t: A\ncpu family\t: 25\nmodel\t\t: 17\nmodel name\t: A B\n\n"
+            "processor\t: 1\ncpu family\t: 6\nmodel\t\t: 1\nmodel name\t: another\n\n",
+            "A B (family 25, model 17)",
+        ),
+        ("processor\t: 0\nBogoMIPS\t: 50.00\n\n", platform.processor()),  # as on ARM
+        (None, platform.processor()),  # another system
+    ],
+)
+def test_a_machine_is_its_cores_and_the_processors_name_and_generation(
+    told, name, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
+    monkeypatch.setattr(provenance, "CPU_INFO", tmp_path / "cpuinfo")
+    if told:
+        provenance.CPU_INFO.write_text(told)
+    assert provenance.machine() == f"{os.cpu_count()} cores, {name}"
