@@ -12,17 +12,18 @@ from tests.commands.train_test import write_raw
 
 
 @pytest.mark.slow
-def test_all_contestants_are_timed(study_flags, tmp_path):
+def test_all_contestants_are_timed(study_flags, tmp_path, monkeypatch):
+    monkeypatch.setitem(explanations.SHORT, "ebm", {"max_epochs": 5})
     given = {"raw_dir": str(write_raw(tmp_path / "raw")), "records": 32}
-    models = ["released", "deepfm", "lightgbm"]
+    models = ["released", "deepfm", "lightgbm", "ebm"]
     with flagsaver.flagsaver(**given, models=models, rounds=2, turn_seconds=0.01):
         explanations.main(None)
     summary = read_json(study_flags / "results/speed/explanations/frappe.json")
     rows = {(row["model"], row["what"], row["method"]): row for row in summary["rows"]}
     assert {(model, what) for model, what, _ in rows} == {
         *((model, what) for model in ("interhat, released", "deepfm") for what in ("training",)),
-        *((model, "prediction") for model in ("interhat, released", "deepfm", "lightgbm")),
-        *((model, "explanation") for model in ("interhat, released", "deepfm", "lightgbm")),
+        *((model, "prediction") for model in ("interhat, released", "deepfm", "lightgbm", "ebm")),
+        *((model, "explanation") for model in ("interhat, released", "deepfm", "lightgbm", "ebm")),
     }
     assert {method for model, _, method in rows if model == "deepfm"} == {
         "",
@@ -30,10 +31,11 @@ def test_all_contestants_are_timed(study_flags, tmp_path):
         "one-pass effects and pairs",
     }
     explained = [row for row in rows.values() if row["what"] == "explanation"]
-    assert len(explained) == 12 and all(row["of_prediction"]["mean"] > 0 for row in explained)
+    assert len(explained) == 14 and all(row["of_prediction"]["mean"] > 0 for row in explained)
     assert all(len(row["of_rounds"]) == 2 for row in rows.values())
     assert rows["lightgbm", "explanation", explanations.REFERENCE]["against"]["mean"] == 1
     assert summary["trees"]["lightgbm"]["rows_per_second"] > 0
+    assert summary["trees"]["ebm"]["setting"] == {"max_epochs": 5}
     assert summary["versions"]["lightgbm"] and summary["threads"] > 0
 
 
