@@ -188,6 +188,7 @@ def steps(summary: Summary) -> dict[str, Any]:
     group = next(g for g in summary["groups"] if g["of"]["model"] == "interhat")
     columns = {
         "optimizer": "`{optimizer}`",
+        "weights averaged": lambda row: "yes" if row.get("ema_momentum") else "no",
         "rows of the table": "{features:,}",
         "ms a step": lambda row: f"{row['seconds'] * 1e3:.1f}",
         "rows/s": lambda row: f"{row['batch'] / row['seconds']:,.0f}",

@@ -146,6 +146,7 @@ def table_size(summary: Summary) -> Summary:
     columns = {
         "model": lambda row: TITLES[row["model"]],
         "optimizer": lambda row: OPTIMIZERS[row["optimizer"]],
+        "weights averaged": lambda row: "yes" if row.get("ema_momentum") else "no",
         "features": "{features:,}",
         "ms a step": milliseconds,
         "rows/s": rate,

@@ -132,7 +132,9 @@ def _bytes(operation):
         (table,) = get_resource_handle_data(operation.inputs[0]).shape_and_type
         size = math.prod(dim.size for dim in table.shape.dim)
         values = sum(map(_nbytes, operation.inputs))
-        return 6 * tf.as_dtype(table.dtype).size * size + values
+        # The table, two moments and an average, if there is one, are read and written.
+        passes = 2 * operation.get_attr("count")
+        return passes * tf.as_dtype(table.dtype).size * size + values
     if operation.type in FREE:
         return 0
     return sum(map(_nbytes, [*operation.inputs, *operation.outputs]))

@@ -24,6 +24,7 @@ class Case:
         batch: Records of a step.
         microbatch: Records whose gradient is computed at a time; `None`, the whole batch.
         optimizer: A name of `timing.OPTIMIZERS`.
+        ema_momentum: Momentum of the weights' average, if steps have one.
         precision: Keras' dtype policy of the model.
         jit_compile: Whether XLA compiles it.
         features: Number of distinct features, in place of the size's.
@@ -39,6 +40,7 @@ class Case:
     batch: int = 2048
     microbatch: int | None = None
     optimizer: str = "adam"
+    ema_momentum: float | None = None
     precision: str = "float32"
     jit_compile: bool = False
     features: int | None = None
@@ -139,14 +141,20 @@ def _scaling():
 def _table_sizes():
     """Returns steps with tables of 0.6 to 60 million rows; the exact Adam up to 6 million.
 
-    FM's steps are little but look-up and optimizer.
+    FM's steps are little but look-up and optimizer. The exact Adam takes along an average, too.
     """
+    ways = [("adam", None, 1), ("adam", None, 10), ("adam", 0.999, 1), ("adam", 0.999, 10)]
+    ways += [("lazy_adam", None, factor) for factor in (1, 10, 100)]
     return [
-        Case(model, optimizer=optimizer, features=605_700 * factor, changed=UNPENALISED)
+        Case(
+            model,
+            optimizer=optimizer,
+            ema_momentum=momentum,
+            features=605_700 * factor,
+            changed=UNPENALISED,
+        )
         for model in ("interhat", "fm")
-        for optimizer in ("adam", "lazy_adam")
-        for factor in (1, 10, 100)
-        if (optimizer, factor) != ("adam", 100)
+        for optimizer, momentum, factor in ways
     ]
 
 

@@ -14,6 +14,7 @@ from experiments.speed.paper_models import arguments_of, build
 from experiments.speed.paper_sizes import SIZES, batches_of, schema_of
 from experiments.speed.plain_keras import plain_interhat
 from interhat_tf.ops import cpu_kernels
+from interhat_tf.training.averaged_weights import AveragedWeights
 from interhat_tf.training.optimizers import Adam, LazyAdam, table_penalties
 from interhat_tf.training.step import compile_steps
 
@@ -36,7 +37,12 @@ def prepare(number: int, case: Case) -> dict[str, Any]:
     model = plain_interhat(_schema_of(case), **arguments) if keras_alone else _model_of(case)
     facts = {"parameters": model.count_params(), "arguments": arguments}
     if case.work == "step" and not keras_alone:
-        how = {"jit_compile": case.jit_compile, "microbatch_size": case.microbatch}
+        momentum = case.ema_momentum
+        how = {
+            "jit_compile": case.jit_compile,
+            "microbatch_size": case.microbatch,
+            "averaged": AveragedWeights(model, momentum) if momentum else None,
+        }
         batches = batches_of(model.schema, case.batch)
         training = Training(model, OPTIMIZERS[case.optimizer](), batches, **how)
         _calls[number] = training.train

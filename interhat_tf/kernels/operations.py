@@ -347,6 +347,8 @@ def table_adam(
     beta_2: float,
     epsilon: float,
     l2: float,
+    average: tf.Variable | None = None,
+    share: tf.Tensor | float = 0.0,
 ) -> None:
     """Updates a float32 table and its moments by Adam, all rows of them.
 
@@ -361,16 +363,18 @@ def table_adam(
         beta_2: Decay of the second moments.
         epsilon: Term added to the root of the second moments.
         l2: Strength of the penalty `l2 * sum(table**2)`, whose gradient is added.
+        average: That of a decaying average, which takes in the new table. Defaults to none.
+        share: The new table's share in it, a scalar.
 
     Raises:
         tf.errors.InvalidArgumentError: If an id is outside the table, or shapes
             do not fit together.
     """
+    variables = [table, first_moment, second_moment, *([] if average is None else [average])]
     _load().interhat_table_adam(
-        table=table.handle,
-        first_moment=first_moment.handle,
-        second_moment=second_moment.handle,
+        variables=[variable.handle for variable in variables],
         rate=rate,
+        share=share,
         ids=tf.cast(gradient.indices, tf.int32),
         values=gradient.values,
         beta_1=beta_1,

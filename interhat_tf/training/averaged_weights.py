@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 import keras
@@ -91,25 +91,34 @@ class AveragedWeights:
             if variable.path in self.tables:
                 self.tables[variable.path].catch_up(gradient)
 
-    def after_step(self, step: int | tf.Tensor) -> None:
+    def after_step(self, step: int | tf.Tensor, without: Container[str] = ()) -> None:
         """Takes in the weights.
 
         Args:
             step: The step's number, from 1.
+            without: Paths of weights that the optimizer has taken in, by their `share`. Defaults
+                to none.
         """
-        step = tf.cast(step, tf.float64)
-        momentum = tf.minimum(tf.cast(self.momentum, tf.float64), step / (step + WARM_UP_STEPS))
+        momentum = self._momentum(step)
 
         def move(average: tf.Variable, weight: tf.Variable) -> None:
             difference = average - tf.cast(weight, average.dtype)
             average.assign_sub(tf.cast(1 - momentum, average.dtype) * difference)
 
         for weight in self.weights:
-            if weight.path not in self.tables:
+            if weight.path not in self.tables and weight.path not in without:
                 average = self.averages[weight.path]
                 self.strategy.extended.update(average, move, args=(weight.value,), group=False)
         if self.tables:
             self.log_decay.assign_add(tf.math.log(momentum))
+
+    def share(self, step: int | tf.Tensor) -> tf.Tensor:
+        """Returns 1 - m_t, the share of the weights after a step in their average, float32."""
+        return tf.cast(1 - self._momentum(step), tf.float32)
+
+    def _momentum(self, step):
+        step = tf.cast(step, tf.float64)
+        return tf.minimum(tf.cast(self.momentum, tf.float64), step / (step + WARM_UP_STEPS))
 
     @contextlib.contextmanager
     def in_place(self) -> Iterator[None]:

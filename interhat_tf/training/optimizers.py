@@ -1,13 +1,18 @@
 """Adam that treats repeated ids correctly: exact, and lazy for large vocabularies."""
 
+import contextlib
+import dataclasses
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import keras
 
 from interhat_tf.errors import SettingError
 from interhat_tf.training.table_sharding import TABLES
+
+if TYPE_CHECKING:
+    from interhat_tf.training.averaged_weights import AveragedWeights
 
 
 def table_penalties(model: keras.Model) -> dict[str, float]:
@@ -81,6 +86,7 @@ class Adam(keras.optimizers.Adam):
         super().__init__(learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, **kwargs)
         self.table_l2 = dict(table_l2 or {})
         self.penalty_scale = 1.0
+        self._along: _Along | None = None
 
     def build(self, variables: list[keras.Variable]) -> None:
         """Creates the moments, and finds the variables of `table_l2`."""
@@ -133,6 +139,7 @@ class Adam(keras.optimizers.Adam):
                 beta_2=self.beta_2,
                 epsilon=self.epsilon,
                 l2=self._strength(variable),
+                **self._taken_along(variable),
             )
             return
         numbers = {
@@ -150,6 +157,31 @@ class Adam(keras.optimizers.Adam):
             v=moments[1].handle,
             **{name: tf.cast(number, variable.dtype) for name, number in numbers.items()},
         )
+
+    @contextlib.contextmanager
+    def taking_along(self, averaged: "AveragedWeights", moved: set[str]) -> Iterator[None]:
+        """Has steps that are traced inside move averages of tables in the same pass as the tables.
+
+        Args:
+            averaged: The averages.
+            moved: To it the paths of those tables are added.
+        """
+        self._along = _Along(averaged, moved)
+        try:
+            yield
+        finally:
+            self._along = None
+
+    def _taken_along(self, variable):
+        """Returns a table's average and its share in it, as `kernels.table_adam` takes them."""
+        if self._along is None:
+            return {}
+        averaged = self._along.averaged
+        paths = {self._var_key(weight): weight.path for weight in averaged.weights}
+        path = paths[self._var_key(variable)]
+        self._along.moved.add(path)
+        share = averaged.share(self.iterations + 1)
+        return {"average": averaged.averages[path], "share": share}
 
     @property
     def _needs_whole_gradients(self):
@@ -171,6 +203,14 @@ class Adam(keras.optimizers.Adam):
 
     def _strength(self, variable):
         return self._l2[self._var_key(variable)] * self.penalty_scale
+
+
+@dataclasses.dataclass
+class _Along:
+    """Averages that tables take along, and the paths of those that did: Keras would copy a set."""
+
+    averaged: "AveragedWeights"
+    moved: set[str]
 
 
 _OF_WHOLE_GRADIENTS = ("clipnorm", "clipvalue", "global_clipnorm", "gradient_accumulation_steps")

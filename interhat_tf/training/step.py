@@ -1,5 +1,6 @@
 """The training step: of whole batches, or of microbatches that stay in the cache."""
 
+import contextlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from interhat_tf.schema import Batch
 from interhat_tf.training.alignment import Alignment, aligned_forward, check_alignment
 from interhat_tf.training.averaged_weights import AveragedWeights
 from interhat_tf.training.microbatch import check_microbatches, sum_over_microbatches
+from interhat_tf.training.optimizers import Adam
 from interhat_tf.training.record_weights import RecordWeights, weigh
 from interhat_tf.training.self_distillation import check_self_distillation, logloss_and_pull
 from interhat_tf.training.teacher import Teacher
@@ -84,6 +86,12 @@ def compile_steps(
         *(teacher, penalty_scale),
     )
     gradients_of, weights = objective.gradients, model.trainable_variables
+    moved: set[str] = set()  # paths of tables whose averages the optimizer moves as well
+
+    def taking_averages_along() -> contextlib.AbstractContextManager[None]:
+        if averaged is None or not isinstance(optimizer, Adam) or strategy.num_replicas_in_sync > 1:
+            return contextlib.nullcontext()
+        return optimizer.taking_along(averaged, moved)
 
     def train_step(inputs: Batch, labels: tf.Tensor, *of_records: tf.Tensor) -> tf.Tensor:
         rows = tf.shape(labels)[0]
@@ -92,7 +100,8 @@ def compile_steps(
         sums, gradients = gradients_of(inputs, labels, rows, *of_records)
         if averaged is not None:
             averaged.before_step(gradients[: len(weights)], weights)
-        optimizer.apply(gradients[: len(weights)], weights)  # sums over the replicas
+        with taking_averages_along():
+            optimizer.apply(gradients[: len(weights)], weights)  # sums over the replicas
         of_heads = iter(gradients[len(weights) :])
         for alignment in alignments:
             number = len(alignment.head_weights)
@@ -112,7 +121,7 @@ def compile_steps(
             sums = strategy.reduce(tf.distribute.ReduceOp.SUM, sums, axis=None)
             loss_sum.assign_add(sums[0])
             if averaged is not None:
-                averaged.after_step(optimizer.iterations.value)
+                averaged.after_step(optimizer.iterations.value, without=moved)
             start = 1
             for alignment in alignments:
                 alignment.after_step(sums[start : start + alignment.num_sizes])

@@ -35,6 +35,23 @@ def test_table_adam_takes_the_steps_of_the_dense_one(rng, shape, l2):
         np.testing.assert_allclose(result, exact, rtol=1e-5, atol=1e-6)
 
 
+@needs_kernels
+@pytest.mark.parametrize("shape", [(7, 3), (5000, 12), (40, 3, 2)], ids=str)
+def test_an_average_takes_in_the_table_after_the_step(rng, shape):
+    arrays = [np.abs(rng.normal(size=shape)).astype("float32") for _ in range(4)]
+    *alone, average = (tf.Variable(array) for array in arrays)
+    together = [tf.Variable(array) for array in arrays[:3]]
+    ids = tf.constant(rng.integers(shape[0], size=50).astype("int32"))
+    gradient = tf.IndexedSlices(tf.constant(rng.normal(size=(50, *shape[1:])), "float32"), ids)
+    rule = {"beta_1": 0.9, "beta_2": 0.99, "epsilon": 1e-8, "l2": 0.1}
+    kernels.table_adam(*alone, 0.1, gradient, **rule)
+    kernels.table_adam(*together, 0.1, gradient, **rule, average=average, share=0.2)
+    for own, other in zip(together, alone, strict=True):
+        np.testing.assert_array_equal(own, other)
+    expected = 0.8 * arrays[3] + 0.2 * alone[0].numpy()
+    np.testing.assert_allclose(average, expected, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("switch", ["0", None], ids=["without kernels", "with them"])
 @pytest.mark.parametrize("arguments", [{}, {"clipnorm": 0.1}, {"amsgrad": True}], ids=str)
 def test_a_penalty_that_the_optimizer_adds(rng, monkeypatch, switch, arguments):
@@ -52,11 +69,10 @@ def test_a_penalty_that_the_optimizer_adds(rng, monkeypatch, switch, arguments):
 def test_an_update_that_does_not_fit_changes_nothing():
     table, first, second = (tf.Variable(tf.ones((4, 2))) for _ in range(3))
 
-    def update(ids, values, rate=0.1):
+    def update(ids, values, rate=0.1, **how):
         gradient = tf.IndexedSlices(tf.constant(values), tf.constant(ids))
-        kernels.table_adam(
-            table, first, second, rate, gradient, beta_1=0.9, beta_2=0.9, epsilon=1e-8, l2=0.0
-        )
+        rule = {"beta_1": 0.9, "beta_2": 0.9, "epsilon": 1e-8, "l2": 0.0}
+        kernels.table_adam(table, first, second, rate, gradient, **rule, **how)
 
     with pytest.raises(tf.errors.InvalidArgumentError, match="id 4 is outside a table of 4 rows"):
         update([0, 4], [[1.0, 1.0], [1.0, 1.0]])
@@ -64,6 +80,10 @@ def test_an_update_that_does_not_fit_changes_nothing():
         update([0, 1], [[1.0, 1.0]])
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"rate must be a scalar, got \[1\]"):
         update([0], [[1.0, 1.0]], rate=tf.constant([0.1]))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"share must be a scalar, got \[1\]"):
+        update([0], [[1.0, 1.0]], average=tf.Variable(tf.ones((4, 2))), share=tf.constant([0.1]))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="must have the same shape"):
+        update([0], [[1.0, 1.0]], average=tf.Variable(tf.ones((4, 3))), share=0.1)
     for variable in (table, first, second):
         np.testing.assert_array_equal(variable, np.ones((4, 2)))
 

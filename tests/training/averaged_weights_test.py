@@ -1,15 +1,19 @@
 """Tests of the average of a model's weights, and of training that evaluates it."""
 
+from unittest import mock
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from interhat_tf import LazyAdam
+from interhat_tf import Adam, LazyAdam, kernels
 from interhat_tf.models import DNN
 from interhat_tf.training.averaged_weights import AveragedWeights
+from interhat_tf.training.optimizers import table_penalties
 from interhat_tf.training.step import compile_steps
 from tests.conftest import random_batch
+from tests.kernels.reference import needs_kernels
 from tests.training.loop_test import Recorder
 from tests.training.runs import load, make_model, run
 
@@ -74,6 +78,36 @@ def test_the_lazy_average_is_the_plain_one(schema, rng, penalty, jit_compile):
             averages.append(model.get_weights())
     for plain, from_rows in zip(*averages, strict=True):
         np.testing.assert_allclose(from_rows, plain, atol=1e-6)
+
+
+@needs_kernels
+@pytest.mark.parametrize("how", [{}, {"microbatch_size": 2}, {"jit_compile": True}], ids=str)
+@pytest.mark.parametrize("penalty", [0.0, 1e-3])
+def test_a_table_takes_its_average_along(schema, rng, monkeypatch, penalty, how):
+    batches = [random_batch(schema, rng, 4) for _ in range(20)]
+    stacked = {name: np.stack([batch[name] for batch in batches]) for name in batches[0]}
+    labels = rng.integers(2, size=(20, 4)).astype("float32")
+    averages = []
+    for switch, along in (("1", "jit_compile" not in how), ("0", False)):
+        monkeypatch.setenv(kernels.SWITCH, switch)
+        keras.utils.set_random_seed(0)
+        model = DNN(schema, embedding_dim=2, mlp_units=(3,), embedding_l2=penalty)
+        optimizer = Adam(0.1, table_l2=table_penalties(model))
+        optimizer.build(model.trainable_variables)
+        averaged = AveragedWeights(model, momentum=0.5)
+        seen = mock.Mock(wraps=averaged.after_step)
+        monkeypatch.setattr(averaged, "after_step", seen)
+        loss_sum = tf.Variable(0.0, dtype=tf.float64)
+        steps = compile_steps(model, optimizer, loss_sum, averaged=averaged, **how)
+        data = tf.data.Dataset.from_tensor_slices((stacked, labels))
+        steps(iter(data), tf.constant(20))
+        assert seen.call_args.kwargs["without"] == (
+            {model.embedding.table.path} if along else set()
+        )
+        with averaged.in_place():
+            averages.append(model.get_weights())
+    for own, plain in zip(*averages, strict=True):
+        np.testing.assert_allclose(own, plain, rtol=1e-4, atol=1e-5)
 
 
 def test_the_lazy_average_reads_no_whole_table(schema):

@@ -62,5 +62,7 @@ def test_table_size(grid_of):
     row |= {"seconds": 0.0275, "deviation": 0.001}
     row["against"] = {"smallest": {"time": {"mean": 1.07, "std": 0.02}}}
     found = speed_page.table_size(grid_of({"model": "fm"}, [row]))
-    cells = ["FM", "LazyAdam", "60,570,000", "27.5 ± 1.0", "74,473", "1.07 ± 0.02"]
+    cells = ["FM", "LazyAdam", "no", "60,570,000", "27.5 ± 1.0", "74,473", "1.07 ± 0.02"]
     assert found["times"].rows == [cells]
+    found = speed_page.table_size(grid_of({"model": "fm"}, [{**row, "ema_momentum": 0.999}]))
+    assert found["times"].rows[0][2] == "yes"

@@ -105,16 +105,24 @@ def test_products_of_the_cpu_kernels():
 
     projections = 1 + 3  # as above, without the second pooling
     assert cost(pool_normalized, RECORDS, fields=3)["flops"] == projections * 2 * 5 * 3 * 2 * 4 * 6
+
+
+@pytest.mark.skipif(not kernels.LIBRARY.exists(), reason="not built")
+@pytest.mark.parametrize(("averages", "variables"), [(0, 3), (1, 4)])
+def test_bytes_of_a_step_of_a_table(averages, variables):
     table = tf.Variable(tf.zeros((1000, 4)))
 
     @tf.function
     def update(ids, values):
         gradient = tf.IndexedSlices(values, ids)
-        kernels.table_adam(table, table, table, 0.1, gradient, 0.9, 0.9, 1e-8, 0.0)
+        kernels.table_adam(
+            table, table, table, 0.1, gradient, 0.9, 0.9, 1e-8, 0.0, *[table] * averages
+        )
 
     specs = tf.TensorSpec((7,), tf.int32), tf.TensorSpec((7, 4))
-    # The table and two moments are read and written; ids, their rows and the rate are read.
-    assert cost(update, *specs, fields=3)["bytes"] == 6 * 4 * 4000 + 4 * (7 + 7 * 4 + 1)
+    # Variables are read and written; ids, their rows, the rate and the share are read.
+    expected = 2 * variables * 4 * 4000 + 4 * (7 + 7 * 4 + 2)
+    assert cost(update, *specs, fields=3)["bytes"] == expected
 
 
 @pytest.mark.skipif(not kernels.LIBRARY.exists(), reason="not built")

@@ -42,6 +42,15 @@ def test_a_work_is_timed(how):
     assert timed_cases.time_case(3, 2) > 0
 
 
+def test_a_step_takes_the_average_along():
+    costs = []
+    for number, momentum in enumerate((None, 0.999)):
+        facts = timed_cases.prepare(number, Case("fm", **SMALL, ema_momentum=momentum))
+        assert timed_cases.time_case(number, 1) > 0
+        costs.append(facts["bytes"])
+    assert costs[1] > costs[0]
+
+
 def test_cases_of_a_process_share_a_model():
     for i, work in enumerate(("step", "prediction")):
         timed_cases.prepare(i, Case("fm", **SMALL, work=work))
