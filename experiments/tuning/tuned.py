@@ -75,7 +75,7 @@ STRENGTHS = (0, 0.037, 0.12, 0.37, 1.2, 3.7, 12, 37)
 
 Of the values those count that count in the preset."""
 LR_PENALTIES = (1e-7, 1e-6, 1e-5, 1e-4)
-DEEPFM_PENALTIES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
+DEEPFM_PENALTIES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 
 
 def main(_):
