@@ -179,6 +179,8 @@ class Adam(keras.optimizers.Adam):
         averaged = self._along.averaged
         paths = {self._var_key(weight): weight.path for weight in averaged.weights}
         path = paths[self._var_key(variable)]
+        if path not in averaged.averages:  # it is a lazy one
+            return {}
         self._along.moved.add(path)
         share = averaged.share(self.iterations + 1)
         return {"average": averaged.averages[path], "share": share}
