@@ -86,12 +86,7 @@ def compile_steps(
         *(teacher, penalty_scale),
     )
     gradients_of, weights = objective.gradients, model.trainable_variables
-    moved: set[str] = set()  # paths of tables whose averages the optimizer moves as well
-
-    def taking_averages_along() -> contextlib.AbstractContextManager[None]:
-        if averaged is None or not isinstance(optimizer, Adam) or strategy.num_replicas_in_sync > 1:
-            return contextlib.nullcontext()
-        return optimizer.taking_along(averaged, moved)
+    moved: set[str] = set()  # paths of tables whose averages the optimizer moves
 
     def train_step(inputs: Batch, labels: tf.Tensor, *of_records: tf.Tensor) -> tf.Tensor:
         rows = tf.shape(labels)[0]
@@ -100,12 +95,11 @@ def compile_steps(
         sums, gradients = gradients_of(inputs, labels, rows, *of_records)
         if averaged is not None:
             averaged.before_step(gradients[: len(weights)], weights)
-        with taking_averages_along():
+        with _taking_along(optimizer, averaged, moved):
             optimizer.apply(gradients[: len(weights)], weights)  # sums over the replicas
         of_heads = iter(gradients[len(weights) :])
         for alignment in alignments:
-            number = len(alignment.head_weights)
-            alignment.teach_head(list(itertools.islice(of_heads, number)))
+            alignment.teach_head(list(itertools.islice(of_heads, len(alignment.head_weights))))
         return sums
 
     compiled = tf.function(jit_compile=jit_compile, reduce_retracing=True, autograph=False)
@@ -128,6 +122,19 @@ def compile_steps(
                 start += alignment.num_sizes
 
     return train_steps
+
+
+def _taking_along(
+    optimizer: keras.optimizers.Optimizer, averaged: AveragedWeights | None, moved: set[str]
+) -> contextlib.AbstractContextManager[None]:
+    """Has an optimizer that can move averages of tables do so; see `Adam.taking_along`."""
+    if (
+        averaged is not None
+        and isinstance(optimizer, Adam)
+        and averaged.strategy.num_replicas_in_sync == 1
+    ):
+        return optimizer.taking_along(averaged, moved)
+    return contextlib.nullcontext()
 
 
 class Objective:
