@@ -30,6 +30,11 @@ def milliseconds(row: Summary) -> str:
     return spread({"mean": row["seconds"] * 1e3, "std": row["deviation"] * 1e3}, 1)
 
 
+def is_averaged(row: Summary) -> str:
+    """Returns whether steps that were timed had an average of the weights."""
+    return "yes" if row.get("ema_momentum") else "no"
+
+
 def rows_of(summary: Summary) -> list[Summary]:
     """Returns the rows of all groups, each with what its group is `of`."""
     return [{**group["of"], **row} for group in summary["groups"] for row in group["rows"]]

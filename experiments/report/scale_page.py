@@ -18,7 +18,7 @@ from experiments.common.results import PUBLISHED, read_result
 from experiments.common.running import run_program
 from experiments.report.blocks import Table, markdown
 from experiments.report.cells import Summary, table, written
-from experiments.report.grid_cells import measured, rows_of
+from experiments.report.grid_cells import is_averaged, measured, rate, rows_of
 from experiments.report.templates import fill
 from experiments.speed.paper_sizes import SIZES
 from interhat_tf.models.presets import DATASETS
@@ -188,10 +188,10 @@ def steps(summary: Summary) -> dict[str, Any]:
     group = next(g for g in summary["groups"] if g["of"]["model"] == "interhat")
     columns = {
         "optimizer": "`{optimizer}`",
-        "weights averaged": lambda row: "yes" if row.get("ema_momentum") else "no",
+        "weights averaged": is_averaged,
         "rows of the table": "{features:,}",
         "ms a step": lambda row: f"{row['seconds'] * 1e3:.1f}",
-        "rows/s": lambda row: f"{row['batch'] / row['seconds']:,.0f}",
+        "rows/s": rate,
         "days an epoch of the log, one machine": lambda row: (
             f"{LOG_ROWS / row['batch'] * row['seconds'] / 86400:,.1f}"
         ),

@@ -4,7 +4,7 @@ from experiments.common.markdown import spread
 from experiments.common.published import TITLES
 from experiments.common.statistics import mean_and_std
 from experiments.report.cells import Summary, table
-from experiments.report.grid_cells import milliseconds, rate, rows_of, title
+from experiments.report.grid_cells import is_averaged, milliseconds, rate, rows_of, title
 
 # Of these the page says how many times as fast as PyTorch's models they train.
 COMPARED = ("interhat", "interhat_paper", "interhat_tuned", "deepfm")
@@ -146,7 +146,7 @@ def table_size(summary: Summary) -> Summary:
     columns = {
         "model": lambda row: TITLES[row["model"]],
         "optimizer": lambda row: OPTIMIZERS[row["optimizer"]],
-        "weights averaged": lambda row: "yes" if row.get("ema_momentum") else "no",
+        "weights averaged": is_averaged,
         "features": "{features:,}",
         "ms a step": milliseconds,
         "rows/s": rate,
