@@ -2,12 +2,12 @@
 
     python -m experiments.robustness.resume --kills=20
 
-Trains a small model with dropout on a set, by default of a small generated log, then kills
-(SIGKILL) as many fresh runs of the same configuration: at start-up, at a random moment, in an
-evaluation, while a checkpoint is written and while the final model is saved, in turn. One resumed
-run in three is killed once more. No file of a killed run may be half written, and each must end
-with the weights of the unbroken run, bit for bit, and with its report except for timings and
-versions. Prints a line a run, writes `resume/summary.json`, and fails if any run differs. Some
+Trains a small model with dropout and averaged weights on a set, by default of a small generated
+log, then kills (SIGKILL) as many fresh runs of the same configuration: at start-up, at a random
+moment, in an evaluation, while a checkpoint is written and while the final model is saved, in turn.
+One resumed run in three is killed once more. No file of a killed run may be half written, and each
+must end with the weights of the unbroken run, bit for bit, and with its report except for timings
+and versions. Prints a line a run, writes `resume/summary.json`, and fails if any run differs. Some
 minutes on one core; expected: 20 of 20 equal.
 """
 
@@ -34,8 +34,13 @@ from interhat_tf.training.loop import STEPS_PER_CALL
 
 BATCH_SIZE = 512
 MODEL = {"embedding_dim": 8, "num_heads": 2, "attention_size": 8, "order": 2, "dropout": 0.1}
-# A checkpoint is written after every call of some steps.
-TRAINING = {"batch_size": BATCH_SIZE, "learning_rate": 3e-3, "checkpoint_minutes": 0}
+# A checkpoint is written after every call of some steps; it has averaged weights, as `tuned` does.
+TRAINING = {
+    "batch_size": BATCH_SIZE,
+    "learning_rate": 3e-3,
+    "ema_momentum": 0.99,
+    "checkpoint_minutes": 0,
+}
 PHASES = ("start-up", "any", "evaluation", "saving", "end")
 
 KILLS = flags.DEFINE_integer("kills", 20, "number of runs to kill", lower_bound=1)
