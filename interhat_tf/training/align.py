@@ -16,8 +16,14 @@ from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.training.averaged_weights import AveragedWeights
 from interhat_tf.training.distribution import distribute_batches
 from interhat_tf.training.early_stopping import CRITERIA
-from interhat_tf.training.evaluation import compile_prediction, evaluate
+from interhat_tf.training.evaluation import (
+    Predict,
+    compile_prediction,
+    evaluate,
+    predict_weighted,
+)
 from interhat_tf.training.mean_predictions import correct_means
+from interhat_tf.training.metrics import influences
 from interhat_tf.training.record_weights import RecordWeights
 from interhat_tf.training.records import adapt_and_diagnose, check_training
 from interhat_tf.training.settings import TrainingSettings
@@ -25,6 +31,8 @@ from interhat_tf.training.step import compile_steps
 from interhat_tf.training.teacher import Teacher
 
 Validate = Callable[[], dict[str, float]]
+Predictions = tuple[np.ndarray, np.ndarray, np.ndarray | None]
+"""Labels, logits and weights of records, (n,) each."""
 
 
 def align_attention(
@@ -109,11 +117,15 @@ def align_after_training(
     averaged: AveragedWeights | None,
     before: dict[str, float],
     validate: Validate,
+    predict: Predict,
 ) -> dict[str, Any]:
     """Aligns the attention of a model that has the best weights of its training.
 
     The loss is that of `align_attention`. The training's optimizer and average begin
     again: a second pair would take as much memory once more.
+
+    A small validation split says little of what that costs. So what chance may have done,
+    the standard error of the difference for the same records, is not held against it.
 
     Args:
         model: The model.
@@ -123,26 +135,43 @@ def align_after_training(
         averaged: The training's average of the weights, if it has one.
         before: Figures of the best weights on validation.
         validate: Returns such figures of the model's present weights.
+        predict: A function from a batch's inputs to the logits of the model's present weights.
 
     Returns:
-        The figures of `validation`, before and after each epoch; `kept`, whether the last
-        are worse than the first, by the settings' criterion, by no more than their
-        `alignment_cost`; and `seconds`.
+        The figures of `validation`, before and after each epoch; `cost`, by how much the last
+        are worse than the first by the settings' criterion, and its `standard_error`; `kept`,
+        whether the cost is at most their `alignment_cost` and this error; and `seconds`.
     """
     started = time.monotonic()
+    predicted = functools.partial(predict_weighted, model, data, "validation", predict)
+    old = predicted()
     for variable in optimizer.variables:
         variable.assign(tf.zeros(variable.shape, variable.dtype))
     if averaged:
         averaged.restart()
     own, epochs = settings.of_alignment(), settings.alignment_epochs
     after = align_in_epochs(model, data, own, epochs, optimizer, averaged, validate)
-    first, last = (
-        CRITERIA[settings.criterion](figures["auc"], figures["logloss"])
-        for figures in (before, after[-1])
-    )
-    seconds = time.monotonic() - started
-    kept = last >= first - settings.alignment_cost
-    return {"kept": kept, "validation": [before, *after], "seconds": seconds}
+    criterion = CRITERIA[settings.criterion]
+    first, last = (criterion(found["auc"], found["logloss"]) for found in (before, after[-1]))
+    error = _standard_error(criterion, old, predicted())
+    return {
+        "kept": first - last <= settings.alignment_cost + error,
+        "cost": first - last,
+        "standard_error": error,
+        "validation": [before, *after],
+        "seconds": time.monotonic() - started,
+    }
+
+
+def _standard_error(
+    criterion: Callable[[Any, Any], Any], old: Predictions, new: Predictions
+) -> float:
+    """Returns by how much chance moves the difference of a criterion between two predictions."""
+    before, after = (criterion(*influences(*predictions)) for predictions in (old, new))
+    labels, _, weights = old
+    if weights is None:
+        weights = np.ones(len(labels))
+    return float(np.linalg.norm(weights * (after - before)) / weights.sum())
 
 
 def align_in_epochs(

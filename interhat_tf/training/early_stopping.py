@@ -10,7 +10,7 @@ import numpy as np
 from interhat_tf.errors import SettingError
 from interhat_tf.training.evaluation import evaluate_batches
 
-CRITERIA: dict[str, Callable[[float, float], float]] = {
+CRITERIA: dict[str, Callable[[Any, Any], Any]] = {
     "auc - logloss": lambda auc, logloss: auc - logloss,
     "logloss": lambda auc, logloss: -logloss,
     "auc": lambda auc, logloss: auc,
@@ -18,7 +18,8 @@ CRITERIA: dict[str, Callable[[float, float], float]] = {
 """What makes an epoch better than another, from its AUC and logloss on validation. AUC compares
 records that are equally likely to be clicked as well, whose order is chance: where these are most,
 or the split is small, noise decides the first criterion, and the second is the better one. The
-third is for models whose probabilities are shifted on purpose (`positive_weight`)."""
+third is for models whose probabilities are shifted on purpose (`positive_weight`). All are linear
+in both, so that they are means of what records add to them (`metrics.influences`)."""
 
 MIN_GAIN = 1e-5
 """Smaller gains on validation count as none: with a small learning rate they would never end."""

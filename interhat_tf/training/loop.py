@@ -69,9 +69,9 @@ def train(
     callbacks at the ends of epochs and the saved model are about the average of the
     weights; the training itself goes on from the last ones. With
     `settings.alignment_epochs`, as `"tuned"` has it, attention is aligned in some more epochs
-    after the best one. What they come to is kept unless it costs too much by the criterion:
-    then the saved model and the figures are of the best epoch. The report's `alignment` says
-    which.
+    after the best one. What they come to is kept unless it costs too much by the criterion,
+    beyond chance: then the saved model and the figures are of the best epoch. The report's
+    `alignment` says which.
 
     A run that was killed at any moment goes on with `resume=True` and ends, on
     a CPU, with the very weights and report of an unbroken run; for that, it goes on
@@ -391,6 +391,7 @@ class _Loop:
                 if name.startswith("validation_")
             },
             validate=functools.partial(self._evaluate, "validation"),
+            predict=self.predict,
         )
         if not self.aligned["kept"]:
             self.model.set_weights(self.checkpoint.best_weights)

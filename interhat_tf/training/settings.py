@@ -53,7 +53,7 @@ class TrainingSettings:
             if it costs no more than `alignment_cost`. 0: they are at work from the first
             epoch on, in all.
         alignment_cost: By how much `criterion` may be worse on validation after these
-            epochs than before.
+            epochs than before, beyond the standard error of that difference.
         alignment_labels: The labels' share, from 0 to 1, in what these epochs learn; the
             rest is what the model predicted before. 0 is a good one where an epoch after
             the best one learns the labels' noise, 0.5 where it does not; see `teacher`.

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
-from interhat_tf.training.metrics import auc, grouped_auc, logloss
+from interhat_tf.training.metrics import auc, grouped_auc, influences, logloss
 
 
 def click_log(rows, rate=0.3, seed=0):
@@ -152,3 +152,25 @@ def test_grouped_auc_needs_a_group_of_both_labels():
         grouped_auc([0, 1], [0.1, 0.2], [1, 2])
     with pytest.raises(ValueError, match="one group for each label, got 3"):
         grouped_auc([0, 1], [0.1, 0.2], [1, 2, 3])
+
+
+@pytest.mark.parametrize("case", ["random", "heavy_ties", "all_tied", "two_records_wrong"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_influences_are_what_a_records_weight_moves_a_figure_by(case, weighted):
+    labels, logits = map(np.ravel, CASES[case])
+    weights = np.ones(len(labels))
+    if weighted:
+        weights = np.random.default_rng(1).lognormal(size=len(labels))
+    found = influences(labels, logits, weights if weighted else None)
+    for metric, influence in zip((auc, logloss), found, strict=True):
+        assert weights @ influence == pytest.approx(0, abs=1e-9)
+        for i in range(0, len(labels), 97):
+            step = np.where(np.arange(len(labels)) == i, 1e-4, 0.0)
+            up, down = (metric(labels, logits, weights + sign * step) for sign in (1, -1))
+            slope = (up - down) / 2e-4 * weights.sum()
+            assert influence[i] == pytest.approx(slope, rel=1e-4, abs=1e-6)
+
+
+def test_influences_need_both_labels():
+    with pytest.raises(ValueError, match="one label alone"):
+        influences([1, 1, 0], [0.1, 0.2, 0.3], [1, 1, 0])
