@@ -86,10 +86,7 @@ def grouped_auc(
     0.5
     """
     labels, logits = _check(labels, logits)
-    if sample_weight is None:
-        weights = np.ones(labels.size)
-    else:
-        weights = _check_weights(sample_weight, labels.size)
+    weights = _check_weights(sample_weight, labels.size)
     names, group = np.unique(np.asarray(groups).ravel(), return_inverse=True)
     if group.size != labels.size:
         raise DataError(f"grouped_auc needs one group for each label, got {group.size}")
@@ -152,7 +149,7 @@ def logloss(labels: ArrayLike, logits: ArrayLike, sample_weight: ArrayLike | Non
 def influences(
     labels: ArrayLike, logits: ArrayLike, sample_weight: ArrayLike | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What each record moves the AUC and the logloss by: whose mean is the figure, less the figure.
+    """By how much each record, as it weighs more, moves the AUC and the logloss.
 
         auc:      psi_i = W / W_y (s_i - AUC),  s_i = sum_{j: y_j != y_i} w_j r_ij / W_{1 - y}
         logloss:  psi_i = log(1 + exp(z_i)) - y_i z_i - logloss
@@ -182,10 +179,7 @@ def influences(
     array([ 0.5, -0.5, -0.5,  0.5])
     """
     labels, logits = _check(labels, logits)
-    if sample_weight is None:
-        weights = np.ones(labels.size)
-    else:
-        weights = _check_weights(sample_weight, labels.size)
+    weights = _check_weights(sample_weight, labels.size)
     place, positives, negatives = _weights_of_scores(labels == 1, logits, weights)
     below, above = _weight_below(negatives), positives.sum() - _weight_below(positives)
     right = np.where(labels == 1, below[place] / negatives.sum(), above[place] / positives.sum())
@@ -243,8 +237,10 @@ def _check(labels: ArrayLike, logits: ArrayLike) -> tuple[np.ndarray, np.ndarray
     return labels, logits
 
 
-def _check_weights(sample_weight: ArrayLike, records: int) -> np.ndarray:
-    """Returns weights as float64 (n,)."""
+def _check_weights(sample_weight: ArrayLike | None, records: int) -> np.ndarray:
+    """Returns weights as float64 (n,), ones by default."""
+    if sample_weight is None:
+        return np.ones(records)
     weights = np.asarray(sample_weight, dtype="float64").ravel()
     if weights.size != records:
         raise DataError(
