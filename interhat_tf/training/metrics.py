@@ -101,7 +101,7 @@ def grouped_auc(
     def sums(values: np.ndarray) -> np.ndarray:
         return np.bincount(of_place, values, minlength=len(names))
 
-    below = np.cumsum(negatives) - negatives / 2  # ties count half
+    below = _weight_below(negatives)
     before = np.cumsum(sums(negatives)) - sums(negatives)  # of all groups before one
     pairs = sums(positives) * sums(negatives)
     if not pairs.any():
