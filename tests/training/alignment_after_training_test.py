@@ -6,8 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from interhat_tf.training import TrainingSettings, align_attention, evaluate, metrics
-from interhat_tf.training import align as after_training
+from interhat_tf.training import TrainingSettings, align, align_attention, evaluate, metrics
 from interhat_tf.training.averaged_weights import AveragedWeights
 from interhat_tf.training.early_stopping import CRITERIA
 from tests.training.runs import (
@@ -26,7 +25,8 @@ ALIGNMENT = {"effect_weight": 0.05, "effect_donors": 2, "alignment_epochs": 2}
 
 @pytest.mark.slow
 def test_it_is_align_attention_of_the_best_weights(rule_data, tmp_path, monkeypatch):
-    monkeypatch.setitem(after_training.CRITERIA, "auc - logloss", lambda auc, logloss: 0 * auc)
+    # So it is kept.
+    monkeypatch.setitem(align.CRITERIA, "auc - logloss", lambda auc, logloss: 0 * auc)
     # Dropout masks go on where the training ends, and begin again in a model that is loaded.
     models = [make_model(rule_data.schema, dropout=0.0) for _ in range(2)]
     run(rule_data, tmp_path / "plain", models[0], **TRAINING)
@@ -49,7 +49,7 @@ def test_a_run_that_is_killed_meanwhile_goes_on(rule_data, tmp_path, monkeypatch
     how |= {"self_distillation": 1.0}
     unbroken = run(rule_data, tmp_path / "unbroken", **how)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(after_training, "align_in_epochs", kill)
+        patch.setattr(align, "align_in_epochs", kill)
         run(rule_data, tmp_path / "killed", **how)
     resumed = run(rule_data, tmp_path / "killed", resume=True, **how)
     for report in (resumed, unbroken):
@@ -62,27 +62,53 @@ def kill(*_):
     raise KeyboardInterrupt
 
 
-def aligned(monkeypatch, old, new, labels, **how):
-    """Returns what is found of an alignment that turns logits into others."""
-    before, after = (
-        {"auc": metrics.auc(labels, logits), "logloss": metrics.logloss(labels, logits)}
-        for logits in (old, new)
-    )
-    predictions = iter([(labels, old, None), (labels, new, None)])
-    monkeypatch.setattr(after_training, "predict_weighted", lambda *_: next(predictions))
-    monkeypatch.setattr(after_training, "align_in_epochs", lambda *_: [before, after])
+def aligned(monkeypatch, before, after, labels, logits, weights=None, **how):
+    """Returns what is found of an alignment, of its figures and logits before and after it."""
+    predictions = iter([(labels, of_one, weights) for of_one in logits])
+    monkeypatch.setattr(align, "predict_weighted", lambda *_: next(predictions))
+    monkeypatch.setattr(align, "align_in_epochs", lambda *_: [before, after])
     settings = TrainingSettings(**ALIGNMENT, **how)
-    found = after_training.align_after_training(
-        None, None, settings, keras.optimizers.Adam(), None, before, None, None
+    optimizer = keras.optimizers.Adam()
+    found = align.align_after_training(
+        None, None, settings, optimizer, None, before, validate=None, predict=None
     )
     assert found["validation"] == [before, before, after]
     return found
 
 
+def figures(labels, logits, weights=None):
+    return {
+        "auc": metrics.auc(labels, logits, weights),
+        "logloss": metrics.logloss(labels, logits, weights),
+    }
+
+
+@pytest.mark.parametrize(
+    ("worse", "criterion", "cost", "kept"),
+    [
+        (1e-6, "auc", 0.0, False),
+        (0, "auc", 0.0, True),
+        (1e-6, "logloss", 0.0, True),
+        (1e-3, "auc", 2e-3, True),
+        (1e-3, "auc", 5e-4, False),
+    ],
+)
+def test_what_costs_too_much_by_the_criterion_is_not_kept(
+    monkeypatch, worse, criterion, cost, kept
+):
+    before = {"auc": 0.7, "logloss": 0.4}
+    after = {"auc": 0.7 - worse, "logloss": 0.4}
+    logits = [np.zeros(2)] * 2  # chance moves nothing
+    how = {"criterion": criterion, "alignment_cost": cost}
+    found = aligned(monkeypatch, before, after, np.array([0, 1]), logits, **how)
+    assert found["kept"] == kept and found["cost"] == pytest.approx(
+        0.7 - after["auc"] if criterion == "auc" else 0
+    )
+
+
 @pytest.mark.parametrize(
     ("factor", "criterion", "cost", "kept"),
     [
-        (1, "auc", 0.0, True),
         (2, "auc", 0.0, True),  # the same ranking
         (2, "logloss", 0.0, False),
         (2, "auc - logloss", 0.0, False),
@@ -90,15 +116,30 @@ def aligned(monkeypatch, old, new, labels, **how):
         (-1, "auc", 0.0, False),
     ],
 )
-def test_what_costs_too_much_by_the_criterion_is_not_kept(
-    monkeypatch, rng, factor, criterion, cost, kept
-):
+def test_what_costs_more_than_chance_is_not_kept(monkeypatch, rng, factor, criterion, cost, kept):
     labels = rng.integers(2, size=10_000)
     logits = rng.normal(labels - 0.5, 1.0)  # well calibrated
-    found = aligned(
-        monkeypatch, logits, factor * logits, labels, criterion=criterion, alignment_cost=cost
-    )
+    both = [logits, factor * logits]
+    how = {"criterion": criterion, "alignment_cost": cost}
+    found = aligned(monkeypatch, *(figures(labels, z) for z in both), labels, both, **how)
     assert found["kept"] == kept
+
+
+@pytest.mark.parametrize("criterion", CRITERIA)
+def test_chance_is_that_of_the_records_weights(monkeypatch, rng, criterion):
+    labels = (rng.random(300) < 0.2).astype("float64")
+    both = rng.normal(labels, 1.5, size=(2, 300))
+    weights = np.repeat([3.0, 0.0], [200, 100])  # those of the first 200 are alike
+    errors = [
+        aligned(
+            monkeypatch,
+            *(figures(y, of_one, w) for of_one in z),
+            *(y, z, w),
+            criterion=criterion,
+        )["standard_error"]
+        for y, z, w in [(labels, both, weights), (labels[:200], both[:, :200], None)]
+    ]
+    assert errors[0] == pytest.approx(errors[1], rel=1e-12) and errors[0] > 0
 
 
 @pytest.mark.parametrize("criterion", CRITERIA)
@@ -108,7 +149,8 @@ def test_chance_moves_the_cost_by_its_standard_error(monkeypatch, rng, criterion
         labels = (rng.random(300) < 0.2).astype("float64")
         signal = rng.normal(labels, 1.5)
         old, new = signal + rng.normal(size=(2, 300))  # as good as each other
-        found = aligned(monkeypatch, old, new, labels, criterion=criterion)
+        both = [figures(labels, logits) for logits in (old, new)]
+        found = aligned(monkeypatch, *both, labels, [old, new], criterion=criterion)
         costs.append(found["cost"])
         errors.append(found["standard_error"])
         kept.append(found["kept"])
@@ -125,7 +167,7 @@ def test_a_model_that_is_not_kept_stays_as_it_was(rule_data, tmp_path, monkeypat
         model.set_weights([weight + 1 for weight in model.get_weights()])
         return [{"auc": best["auc"] - 0.5, "logloss": best["logloss"]}]
 
-    monkeypatch.setattr(after_training, "align_in_epochs", worsen)
+    monkeypatch.setattr(align, "align_in_epochs", worsen)
     model = make_model(rule_data.schema, dropout=0.0)
     how = {**TRAINING, **ALIGNMENT, "alignment_cost": 0.5 if kept else 0.0}
     report = run(rule_data, tmp_path, model, **how)
