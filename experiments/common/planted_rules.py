@@ -130,13 +130,16 @@ LAST_PHASE = {"order_weight": 0.05, "epochs": 6, "batch_size": 128}
 
 # What is tried so that attention finds more: weights that are pulled to the effects, or those of
 # the orders to their shares, the printed equations, and weights that a penalty on the
-# aggregations' W and b keeps from settling on single fields.
+# aggregations' W and b keeps from settling on single fields. And `tuned` as it comes, in its two
+# orders whatever the rule's is, with its alignment after the best epoch and without.
 FORMS = {
     "released": {"preset": "released"},
     "aligned": {"preset": "released", "effect_weight": 0.05},
     ORDERED: {"preset": "released", "order_weight": 0.05},
     "paper": {"preset": "paper"},
     "flatter": {"preset": "released", "aggregation_l2": 1e-2},
+    "tuned": {"preset": "tuned", "order": 2},
+    "tuned_plain": {"preset": "tuned", "order": 2, "effect_weight": 0.0},
 }
 
 

@@ -115,8 +115,8 @@ def trained(
     if FORM.value in TREES:
         trees = TreeModel(TREES[FORM.value], data, seed)
         return trees, {"test": trees.test_auc}
-    given = {**rule.training, **FORMS[FORM.value]}
-    run = run_flags("interhat", seed=seed, order=rule.order, **given)
+    given = {"order": rule.order, **rule.training, **FORMS[FORM.value]}
+    run = run_flags("interhat", seed=seed, **given)
     ((_, model, report),) = explained_runs([run])
     if FORM.value == ORDERED:
         align_attention(model, data, weight=0.0, **LAST_PHASE)
