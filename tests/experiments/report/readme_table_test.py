@@ -40,18 +40,18 @@ def test_the_table_changes_between_the_marks_alone():
         with_table("a\n", "new\n")
 
 
-def test_the_first_row_is_the_best_of_the_other_models(summary):
+def test_the_first_row_is_the_best_of_the_other_models_on_validation(summary):
     models = summary["models"]
-    models["interhat"]["test"]["auc"]["mean"] = 0.999
-    models["fm"]["test"]["auc"]["mean"] = 0.99
+    models["interhat"]["validation"]["auc"]["mean"] = 1.5
+    models["fm"]["validation"]["auc"]["mean"] = 1.1
     first = table(summary, {}).splitlines()[2]
     assert first.startswith("| FM, the best of ") and first.endswith("| 0.8625 / 0.4480 |")
-    models["deepfm"]["test"]["auc"]["mean"] = 0.995
+    models["deepfm"]["validation"]["logloss"]["mean"] = -0.5
     lines = table(summary, {}).splitlines()
     assert lines[2].startswith("| DeepFM, the best of ")
     assert sum("DeepFM" in line for line in lines) == 1
     models["lightgbm"] = copy.deepcopy(models["fm"])
-    models["lightgbm"]["test"]["auc"]["mean"] = 0.998
+    models["lightgbm"]["validation"]["auc"]["mean"] = 1.9
     assert table(summary, {}).splitlines()[2].startswith("| LightGBM, the best of ")
 
 
