@@ -25,7 +25,7 @@ from interhat_tf.models.presets import DATASETS
 
 LOG_ROWS = 4_373_472_329
 TABLE_ROWS = 204_184_588
-CORES = (1, 16, 64, 256)
+BEAM_CORES = (16, 64, 256)
 WORKERS = 4
 BATCH = 2048
 REQUESTS = 100_000
@@ -60,7 +60,7 @@ def page() -> str:
         requests=REQUESTS,
         busy=BUSY,
         workers_command=WORKERS_COMMAND,
-        preparation=_of(preparation, read_result("speed/preparation.json")),
+        preparation=_of(preparation, read_result("speed/preparation.json"), workers),
         beam=_of(beam, workers),
         communication=communication(read_result("speed/figure_2.json")),
         trained=_of(trained, workers),
@@ -71,27 +71,35 @@ def page() -> str:
     return markdown(blocks)
 
 
-def _of(part, summary):
-    return {"summary": summary, **part(summary)} if summary else None
+def _of(part, summary, *others):
+    return {"summary": summary, **part(summary, *others)} if summary else None
 
 
 def _fields():
     return SIZES["criteo"].categories + SIZES["criteo"].numbers
 
 
-def preparation(summary: Summary) -> dict[str, Any]:
-    """Returns what preparing the log takes, by the rate of the largest log that was measured."""
+def preparation(summary: Summary, workers: Summary | None) -> dict[str, Any]:
+    """Returns what preparing the log takes, by the rate of the largest log that was measured.
+
+    That is without Beam, which several machines need. Beam takes as many times as long on a
+    core as `workers` say.
+    """
     cores = cores_of(summary)
     rows = [row for row in summary["prepared"] if row["config"] == "all_fields"]
     small, large = (pick(rows, key=lambda row: row["rows"]) for pick in (min, max))
     rate = large["rows_per_second"] / cores
     core_hours = LOG_ROWS / rate / 3600
-    lines = [{"cores": n, "hours": core_hours / n} for n in CORES]
+    lines = [{"cores": 1, "by": "no", "core_hours": core_hours}]
+    if workers:
+        slower = beam_is_slower(workers)
+        lines += [{"cores": n, "by": "yes", "core_hours": core_hours * slower} for n in BEAM_CORES]
     columns = {
         "cores": "{cores}",
-        "hours": "{hours:,.2f}",
-        "core-hours": lambda _: f"{core_hours:,.1f}",
-        "US dollars": lambda _: f"{core_hours * PRICE.value:,.2f}",
+        "Beam": "{by}",
+        "hours": lambda line: f"{line['core_hours'] / line['cores']:,.2f}",
+        "core-hours": "{core_hours:,.1f}",
+        "US dollars": lambda line: f"{line['core_hours'] * PRICE.value:,.2f}",
     }
     return {
         "rate": rate,
@@ -112,9 +120,9 @@ def cores_of(summary: Summary) -> int:
     return int(found[1])
 
 
-def beam(summary: Summary) -> dict[str, Table]:
+def beam(summary: Summary) -> dict[str, Any]:
     """Returns what Beam's workers prepare, beside one core without Beam."""
-    one = next(row for row in summary["prepared"] if row["workers"] == 1)
+    one = prepared_by(summary, 1)
     columns = {
         "Beam's workers": lambda row: str(row["workers"] or "without Beam"),
         "cores": "{cores}",
@@ -122,7 +130,22 @@ def beam(summary: Summary) -> dict[str, Table]:
         "times one worker's": lambda row: f"{row['rows_per_second'] / one['rows_per_second']:.2f}",
         "rows per processor second": "{rows_per_processor_second:,.0f}",
     }
-    return {"rates": table(columns, summary["prepared"])}
+    return {
+        "slower": beam_is_slower(summary),
+        "rows": one["rows"],
+        "rates": table(columns, summary["prepared"]),
+    }
+
+
+def beam_is_slower(summary: Summary) -> float:
+    """Returns how many times as long Beam's one worker takes as one core without Beam."""
+    alone, one = (prepared_by(summary, workers)["rows_per_second"] for workers in (0, 1))
+    return alone / one
+
+
+def prepared_by(summary: Summary, workers: int) -> Summary:
+    """Returns what so many of Beam's workers prepared; 0 are one core without Beam."""
+    return next(row for row in summary["prepared"] if row["workers"] == workers)
 
 
 def trained(summary: Summary) -> dict[str, Table]:
