@@ -7,7 +7,7 @@ import itertools
 import json
 import os
 import pathlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from interhat_tf.calibration import model_probability
 from interhat_tf.errors import DataError, SettingError
-from interhat_tf.explanation.batches import ROWS, in_batches, predict
+from interhat_tf.explanation.batches import in_batches, predict
 from interhat_tf.explanation.selection import first_records
 from interhat_tf.input_pipeline.click_log import LogData
 from interhat_tf.input_pipeline.dataset import PreparedDataset
@@ -178,8 +178,7 @@ def _scored(
         while coming:
             chunk, table, values, inputs = coming.pop().result()
             coming = [reader.submit(read, after) for after in itertools.islice(chunks, 1)]
-            yield chunk, *_score_rows(model, explain, table, values, inputs)
-            progress.update(chunk.rows)
+            yield chunk, *_score_rows(model, explain, table, values, inputs, progress.update)
 
 
 def read_chunk(
@@ -205,16 +204,17 @@ def _score_rows(
     table: pa.Table,
     values: pa.Table,
     inputs: dict[str, np.ndarray],
+    done: Callable[[int], Any],
 ) -> tuple[pa.Table, dict[str, Any]]:
-    """Returns rows with their scores, and the totals."""
+    """Returns rows with their scores, and the totals; `done` hears of so many more rows."""
     if explain is None:
         logits, columns = predict(model, inputs), {}
+        done(len(table))
     else:
-        starts = range(0, len(table), ROWS)
-        found = [
-            explain.of(part, values.slice(start, ROWS))
-            for start, part in zip(starts, in_batches(inputs, ROWS), strict=True)
-        ]
+        found, size = [], explain.batch_size
+        for start, part in zip(range(0, len(table), size), in_batches(inputs, size), strict=True):
+            found.append(explain.of(part, values.slice(start, size)))
+            done(len(found[-1][0]))
         logits = np.concatenate([of_batch for of_batch, _ in found])
         columns = {
             name: pa.chunked_array([batch[name] for _, batch in found]) for name in explain.columns

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from interhat_tf.crosses import name_of
 from interhat_tf.explanation.attributions import occlusion
-from interhat_tf.explanation.batches import estimate_effects, predict
+from interhat_tf.explanation.batches import ROWS, estimate_effects, predict
 from interhat_tf.explanation.sentences import effects_note, label
 from interhat_tf.layers import CrossedFields
 from interhat_tf.schema import CATEGORICAL, MISSING, NOTHING, OTHER, Batch, Schema
@@ -36,6 +36,11 @@ class Reasons:
         """The names of the columns that `of` returns."""
         numbers = range(1, self.number + 1)
         return [name for i in numbers for name in (f"reason_{i}", f"effect_{i}")]
+
+    @property
+    def batch_size(self) -> int:
+        """Number of rows that `of` takes at a time. Exact effects of `ROWS` may take minutes."""
+        return ROWS if self.background is None else ROWS // 8
 
     @property
     def about(self) -> str:

@@ -111,6 +111,16 @@ def test_the_reasons_have_the_largest_effects(model, data, log, tmp_path, estima
     assert "app = (other)" in reasons and "app unknown" in reasons
 
 
+def test_rows_are_counted_before_their_chunk_is_done(model, data, log, tmp_path, monkeypatch):
+    monkeypatch.setattr("interhat_tf.scoring.reasons.ROWS", 8 * 50)
+    counted = []
+    monkeypatch.setattr(log_scoring.tqdm, "update", lambda bar, rows: counted.append(rows))
+    score(model, data, log, tmp_path / "scored.csv")
+    assert counted == [50, 50, 20]
+    score(model, data, log, tmp_path / "again.csv", reasons=0)
+    assert counted[3:] == [120]
+
+
 def test_a_cross_as_a_reason(data, log, tmp_path):
     crossed = data.with_crosses([("user", "app")])
     model = randomise(FM(crossed.schema, embedding_dim=4))
