@@ -15,6 +15,7 @@ ABOUT_MODELS = {
     "preset": "`{preset}`",
     "attention is": "{form}",
     "seeds": lambda row: str(len(row["seeds"])),
+    "written on": "{date}",  # `tuned` has changed
 }
 # What says whether weights see the record: a ranking that does not is what they have to be above.
 FOLLOWED = ("attention", "constant")

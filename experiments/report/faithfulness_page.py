@@ -35,6 +35,11 @@ METHOD_ROWS = named({name: dataclasses.asdict(method) for name, method in METHOD
 TRIED = ("paper", "flatter")
 # The share of the models in which a reliable method finds the planted fields.
 WANTED = 0.95
+# The forms whose attention is aligned with effects, as the page's first sentences say.
+ALIGNED_HOW = {
+    ALIGNED: "Aligned with effects from the first epoch on, `released`'s attention names them",
+    "tuned": "Aligned after the best epoch, `tuned`'s attention names them",
+}
 
 
 def write_faithfulness_page(folder: pathlib.Path) -> None:
@@ -60,7 +65,8 @@ def write_faithfulness_page(folder: pathlib.Path) -> None:
         added_flags=planted_tables.added_flags(),
         by_rule=planted_tables.fields_by_rule(planted),
         pairs_by_rule=planted_tables.pairs_by_rule(planted),
-        aligned=planted_tables.alignment(planted),
+        aligned=planted_tables.alignment(planted, ALIGNED),
+        tuned=planted_tables.alignment(planted, "tuned"),
         pairs=planted_tables.pairs_at_a_glance(planted),
         triples=planted_tables.triples(planted),
         orders=planted_tables.orders(planted, "released"),
@@ -101,18 +107,25 @@ def in_short(planted: Planted) -> list[Summary]:
     if not planted_tables.of_method(planted, "released", "attention"):
         return []
 
-    def found(form, method):
-        return [row["found"] for row in planted_tables.of_method(planted, form, method)]
+    def found(form, method, rules=None):
+        return [
+            run["fields"][method]["found"]
+            for run in planted_tables.runs_of(planted, form, rules)
+            if method in run["fields"]
+        ]
 
-    def count(form, method):
-        return f"{sum(found(form, method))} of {len(found(form, method))}"
+    def count(*asked):
+        return f"{sum(found(*asked))} of {len(found(*asked))}"
 
-    attention = (
-        "Attention names the planted fields, and no others, in "
+    said = [
+        "The attention of `released` names the planted fields, and no others, in "
         f"{count('released', 'attention')} models"
-    )
-    if found(ALIGNED, "attention"):
-        attention += f"; attention that was aligned with effects in {count(ALIGNED, 'attention')}"
+    ]
+    for form, how in ALIGNED_HOW.items():
+        if rules := planted_tables.rules_aligned(planted, form):
+            plain = count(planted_tables.PLAIN_FORM[form], "attention", rules)
+            aligned = count(form, "attention", rules)
+            said.append(f"{how} in {aligned}, in {plain} where it is not aligned")
     named_by = {m: found("released", m) for m in METHODS}
     right = [
         f"{METHODS[method].title} ({sum(f)} of {len(f)})"
@@ -120,7 +133,7 @@ def in_short(planted: Planted) -> list[Summary]:
         if f and sum(f) >= WANTED * len(f)
     ]
     by = "; ".join(right) or "none of the methods"
-    said = [attention, f"In at least {WANTED:.0%} of the models they are named by: {by}"]
+    said.append(f"In at least {WANTED:.0%} of `released`'s models they are named by: {by}")
     return [{"sentence": sentence} for sentence in said]
 
 

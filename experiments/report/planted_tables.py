@@ -15,7 +15,16 @@ from experiments.report.cells import Summary, table
 
 # The forms whose attention is compared, and how a table says so.
 ALIGNED = "aligned"
-SUFFIX = {"released": "", ALIGNED: ", aligned", "lightgbm": "", "ebm": ""}
+SUFFIX = {
+    "released": "",
+    ALIGNED: ", aligned",
+    "tuned_plain": ", `tuned` without its alignment",
+    "tuned": ", `tuned`",
+    "lightgbm": "",
+    "ebm": "",
+}
+# Each aligned form, and the same without alignment.
+PLAIN_FORM = {ALIGNED: "released", "tuned": "tuned_plain"}
 # Rules whose best possible AUC is not above this are hardly learnt, so that nothing can be found.
 LEARNABLE = 0.51
 # A model has learnt a rule if it predicts more than this where the rule matches.
@@ -183,20 +192,18 @@ def runs_of_all(planted: Planted, form: str, rules: Iterable[str]) -> list[Summa
     ]
 
 
-def alignment(planted: Planted) -> Table | None:
-    """Returns the table of what alignment does to attention, and to AUC, rule by rule."""
+def alignment(planted: Planted, form: str) -> Table | None:
+    """Returns the table of what a form's alignment does to attention, and to AUC, rule by rule."""
     rows = []
-    for rule in PLANTED_RULES:
-        if (rule, ALIGNED) not in planted or (rule, "released") not in planted:
-            continue
-        plain, aligned = (planted[rule, form]["runs"] for form in ("released", ALIGNED))
+    for rule in rules_aligned(planted, form):
+        plain, aligned = (planted[rule, f]["runs"] for f in (PLAIN_FORM[form], form))
         rows.append(
             {
                 "title": PLANTED_RULES[rule].title,
                 "plain": [run["fields"]["attention"]["found"] for run in plain.values()],
                 "aligned": [run["fields"]["attention"]["found"] for run in aligned.values()],
-                "auc": paired_auc(planted, rule, ALIGNED),
-                "seeds": str(len(paired_aucs(planted, rule, ALIGNED)[0])),
+                "auc": paired_auc(planted, rule, form),
+                "seeds": str(len(paired_aucs(planted, rule, form)[0])),
             }
         )
     columns = {
@@ -209,9 +216,16 @@ def alignment(planted: Planted) -> Table | None:
     return table(columns, rows) if rows else None
 
 
+def rules_aligned(planted: Planted, form: str) -> list[str]:
+    """Returns the rules that an aligned form was asked, and the same without alignment."""
+    pair = {form, PLAIN_FORM[form]}
+    return [rule for rule in PLANTED_RULES if all((rule, f) in planted for f in pair)]
+
+
 def paired_aucs(planted: Planted, rule: str, form: str) -> tuple[list[float], list[float]]:
     """Returns the test AUC of a form and of the plain one, of the seeds that both have."""
-    own, plain = (planted.get((rule, f), {"runs": {}})["runs"] for f in (form, "released"))
+    forms = form, PLAIN_FORM.get(form, "released")
+    own, plain = (planted.get((rule, f), {"runs": {}})["runs"] for f in forms)
     common = [seed for seed in own if "test" in plain.get(seed, {})]
     return [own[seed]["test"] for seed in common], [plain[seed]["test"] for seed in common]
 
@@ -250,7 +264,7 @@ def pairs_at_a_glance(planted: Planted) -> Table | None:
 
 def own_of_pairs(form: str, method: str) -> bool:
     """Returns whether a method for pairs has a row of its own for a form, as `own` does."""
-    if form == ALIGNED:
+    if form in (ALIGNED, "tuned", "tuned_plain"):
         return method == "attention"
     return form == "released" or method == "ebm"
 

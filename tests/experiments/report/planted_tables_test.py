@@ -1,8 +1,9 @@
 """Tests of the cells of tables on planted rules."""
 
-from experiments.report.faithfulness_page import pairs_and_orders_in_short
+from experiments.report.faithfulness_page import in_short, pairs_and_orders_in_short
 from experiments.report.planted_tables import (
     added_flags,
+    alignment,
     averaged,
     counted,
     orders,
@@ -74,6 +75,36 @@ def test_pairs_are_counted_rule_by_rule():
         [counted([True]), "–"],  # an EBM's own pairs
     ]
     assert found.rows[1][0].endswith(", aligned")
+
+
+def test_attention_is_compared_on_the_rules_that_both_forms_were_asked():
+    def of_runs(*found):
+        runs = [{"test": 0.6, "fields": {"attention": {"found": named}}} for named in found]
+        return {"runs": {str(seed): run for seed, run in enumerate(runs)}}
+
+    planted = {
+        ("rule_1", "released"): of_runs(True),
+        ("rule_2", "released"): of_runs(True, False),
+        ("rule_2", "aligned"): of_runs(True, True),
+        ("rule_3", "released"): of_runs(False),  # hardly learnt by anything
+        ("rule_3", "aligned"): of_runs(False),
+        ("rule_1", "tuned"): of_runs(True),
+        ("rule_2", "tuned"): of_runs(True),
+        ("rule_2", "tuned_plain"): of_runs(False),
+    }
+    assert [row["sentence"] for row in in_short(planted)][:3] == [
+        "The attention of `released` names the planted fields, and no others, in 2 of 3 models",
+        "Aligned with effects from the first epoch on, `released`'s attention names them in "
+        "2 of 2, in 1 of 2 where it is not aligned",
+        "Aligned after the best epoch, `tuned`'s attention names them in 1 of 1, in 0 of 1 where "
+        "it is not aligned",
+    ]
+    assert [row[0] for row in alignment(planted, "aligned").rows] == [
+        "Rule 2, Figure 9",
+        "Rule 3, Figure 10",
+    ]
+    (row,) = alignment(planted, "tuned").rows
+    assert row[1:] == [counted([False]), counted([True]), "+0.0000", "1"]
 
 
 def test_rules_that_add_flags_are_named_with_them():
