@@ -18,7 +18,7 @@ PLAIN = "none"
 def read_crosses() -> list[Summary]:
     """Returns the summaries of `experiments.faithfulness.crosses`, one for each data set.
 
-    Each has `rows`: those of its models' files, with their `model` and `variant`.
+    Each has `files`, those of its models, and their `rows`, with their `model` and `variant`.
     """
     of_sets: dict[str, Summary] = {}
     for name, summary in read_results("crosses/*/*.json").items():
@@ -26,8 +26,11 @@ def read_crosses() -> list[Summary]:
         rows = [
             {"model": model, "variant": variant, **row} for variant, row in summary["rows"].items()
         ]
-        joined = of_sets.setdefault(dataset, {**summary, "dataset": dataset, "rows": []})
+        joined = of_sets.setdefault(
+            dataset, {**summary, "dataset": dataset, "rows": [], "files": []}
+        )
         joined["rows"] += rows
+        joined["files"].append(summary)
     return list(of_sets.values())
 
 
@@ -46,13 +49,15 @@ def crosses(summary: Summary) -> Summary:
         "parameters": "{parameters:,}",
         **TEST_SCORES,
     }
-    if {"lr", "interhat"} <= set(plain):
+    has_gap = {"lr", "interhat"} <= set(plain)
+    if has_gap:
         for title, metric in (("of the gap in AUC", "auc"), ("in logloss", "logloss")):
             columns[title] = lambda row, metric=metric: f"{closed(row, plain, metric):.0%}"
     return {
         "suggestions": table(suggested, summary["suggested"]),
         "scores": table(columns, summary["rows"]),
         "seeds": summary["rows"][0]["seeds"],
+        "has_gap": has_gap,
     }
 
 
