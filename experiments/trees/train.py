@@ -5,7 +5,7 @@
 
 The round that is best on validation counts; the test split is read once, at the end. Writes
 `report.json` into the run's folder, in which an epoch is a boosting round. It needs what
-`pip install interhat-tf[trees]` installs.
+`pip install 'interhat_tf[trees]'` installs.
 """
 
 import importlib.metadata

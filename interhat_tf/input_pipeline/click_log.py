@@ -115,7 +115,7 @@ def prepare_click_log(
 
     From then on the set opens by its name, without the log's files: with
     `input_pipeline.prepared_dataset` and with
-    `python -m experiments.train --dataset=NAME`.
+    `interhat train --dataset=NAME`.
 
     Args:
         paths: The log's file, a folder of its parts, which are taken in the
