@@ -3,6 +3,7 @@
 import os
 import pathlib
 import platform
+import shutil
 import subprocess
 from typing import Any
 
@@ -32,6 +33,8 @@ def versions() -> dict[str, Any]:
 
 def commit() -> str | None:
     """Returns the git commit of this package, marked if it is dirty, or `None` outside git."""
+    if shutil.which("git") is None:
+        return None
 
     def git(*arguments: str) -> subprocess.CompletedProcess:
         command = ["git", "-C", str(pathlib.Path(interhat_tf.__file__).parent), *arguments]

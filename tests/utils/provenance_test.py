@@ -27,6 +27,12 @@ def test_a_package_outside_git_has_no_commit(tmp_path, monkeypatch):
     assert provenance.commit() is None
 
 
+def test_without_git_there_is_no_commit(monkeypatch):
+    # As in a slim image, where a training's report would be lost at its end.
+    monkeypatch.setenv("PATH", "")
+    assert provenance.versions()["commit"] is None
+
+
 @pytest.mark.parametrize(
     "told, name",
     [
