@@ -8,6 +8,7 @@ values of. Nothing is defined globally, so that a program can run several.
 
 import importlib
 import inspect
+import os
 import types
 from collections.abc import Iterable, Sequence
 
@@ -70,6 +71,12 @@ def _parse(command: types.ModuleType, values: flags.FlagValues, arguments: Seque
     parse_flags(values, [command.__name__, *arguments], command.REQUIRED)
 
 
+def _with_home(argument: str) -> str:
+    """Returns `--name=~/path` with the home folder's name, which shells leave to programs."""
+    flag, equals, value = argument.partition("=")
+    return flag + equals + os.path.expanduser(value) if value.startswith("~/") else argument
+
+
 def define_debug_flag(values: flags.FlagValues) -> None:
     """Defines the flag that all programs have, `--debug`; `errors.ending_programs` has it."""
     flags.DEFINE_bool("debug", False, "show the traceback of an error", values)
@@ -92,7 +99,7 @@ def parse_flags(
         SettingError: If there is no such flag, or one is missing or has a value that it cannot.
     """
     try:
-        program, *rest = values(arguments)
+        program, *rest = values([_with_home(argument) for argument in arguments])
     except flags.Error as error:
         raise SettingError(str(error)) from error
     if rest:

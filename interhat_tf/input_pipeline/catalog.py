@@ -70,6 +70,9 @@ def prepared_dataset(
         TypeError: If there is no such argument.
     """
     check_arguments(download_config, prepared_dataset)
+    data_dir = os.path.expanduser(data_dir)  # as tfds does to read, but not to write
+    if raw_dir is not None:
+        raw_dir = os.path.expanduser(raw_dir)
     if name.partition("/")[0] not in dataset_names():
         return PreparedDataset(_prepared_builder(name, data_dir)).with_crosses(crosses)
     builder_class, config = _find_builder(name)

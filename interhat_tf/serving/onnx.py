@@ -77,7 +77,7 @@ def export_onnx(
     except ImportError as error:
         raise ImportError("export_onnx needs tf2onnx: pip install 'interhat_tf[onnx]'") from error
 
-    path = pathlib.Path(path)
+    path = pathlib.Path(path).expanduser()
     if path.exists():
         raise FileExistsError(f"{path} exists; choose another file for the exported model")
     inputs = inputs_of(model, data)

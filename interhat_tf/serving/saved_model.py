@@ -62,7 +62,7 @@ def export_saved_model(
         ValueError: If the model was trained on another set, or two columns would
             get the same input name, or the model has neither attention nor effects.
     """
-    path = pathlib.Path(path)
+    path = pathlib.Path(path).expanduser()
     if path.exists():
         raise FileExistsError(f"{path} exists; choose another folder for the exported model")
     server = _Server(model, inputs_of(model, data))

@@ -116,7 +116,7 @@ class EarlierRun:
     """
 
     def __init__(self, folder: str | pathlib.Path):
-        self.folder = pathlib.Path(folder)
+        self.folder = pathlib.Path(folder).expanduser()
         self.path = self.folder / FILE
         for path in (self.folder / "config.json", self.path):
             if not path.exists():

@@ -123,7 +123,7 @@ def train(
             settings, or several devices are to average weights with `"lazy_adam"`.
         ConnectionError: If another worker is lost.
     """
-    folder = pathlib.Path(output_dir)
+    folder = pathlib.Path(output_dir).expanduser()
     strategy = model.distribute_strategy
     earlier = None if start_from is None else EarlierRun(start_from)
     if settings is None:

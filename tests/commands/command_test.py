@@ -86,6 +86,14 @@ def test_prepares_a_log(tmp_path, capsys):
     assert data.schema.field_names == ("app",)
 
 
+def test_a_path_may_begin_with_the_home_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOME", str(tmp_path))  # which a shell puts in at the beginning of words
+    write_click_log(tmp_path / "clicks.csv")
+    interhat.main(["prepare", "--dataset=mine", "--log=~/clicks.csv", "--data_dir=~/sets"])
+    assert (tmp_path / "sets/mine/1.0.0").exists()
+    capsys.readouterr()
+
+
 @pytest.mark.parametrize("more", ["--weight=price", "--exclude=price"])
 def test_prepares_a_log_with_weights(tmp_path, more):
     write_click_log(tmp_path / "clicks.csv")
