@@ -274,7 +274,7 @@ def prepare_click_log(
             scaling=scaling,
             hash_size=hash_size,
             min_count=min_count,
-            null_values=null_values,
+            null_values=_as_list(null_values),
             weights=weights,
             split=way,
         )

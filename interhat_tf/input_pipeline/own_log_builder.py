@@ -1,5 +1,6 @@
 """The tfds builder of a click log of a user's own."""
 
+import codecs
 import dataclasses
 import functools
 import os
@@ -7,7 +8,6 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-import pyarrow as pa
 import tensorflow_datasets as tfds
 from etils import epath
 
@@ -15,9 +15,8 @@ from interhat_tf.errors import SettingError
 from interhat_tf.input_pipeline.set_files import open_builder
 from interhat_tf.preprocessing.ancestor import Ancestor
 from interhat_tf.preprocessing.builder import ClickLogBuilder
-from interhat_tf.preprocessing.checks import check_values
-from interhat_tf.preprocessing.column_forms import RULES, read_source
 from interhat_tf.preprocessing.field_choices import DEFAULT_SCALING
+from interhat_tf.preprocessing.field_values import read_fields
 from interhat_tf.preprocessing.fields import (
     Categorical,
     Numerical,
@@ -32,6 +31,7 @@ from interhat_tf.preprocessing.rows import Rows
 from interhat_tf.preprocessing.scaling import MinMax
 from interhat_tf.preprocessing.splits import ColumnSplit, PositionSplit, RandomSplit
 from interhat_tf.preprocessing.table_log import TableLog
+from interhat_tf.preprocessing.text_log import TextLog
 
 LEAST, MOST = 0.05, 0.2
 """Shares of the rows, of validation and of test, between which nothing is said."""
@@ -63,6 +63,7 @@ class OwnLogBuilder(ClickLogBuilder, skip_registration=True):
     ):
         self.name = name  # tfds has one for each class
         self.log, self.plan, self.ancestor = log, plan, ancestor
+        data_dir = os.path.expanduser(data_dir)  # as tfds does to read, but not to write
         super().__init__(data_dir=data_dir)
         # What tfds makes the builder from after it was sent to a cluster's worker.
         self._original_state = {
@@ -89,6 +90,7 @@ class OwnLogBuilder(ClickLogBuilder, skip_registration=True):
         label = self.plan.label
         made_from = {
             "files": self.log.identity,
+            "encoding": _encoding(self.log),
             "label": label.column,
             "label_values": [label.negative, label.positive],
             "fields": [first_description(field) for field in self.fields],
@@ -166,14 +168,8 @@ class OwnLogBuilder(ClickLogBuilder, skip_registration=True):
         numbers = weights.columns if weights else ()
         table = self.log.read(chunk, others, self.plan.reading, numbers)
         labels = self.plan.label.read(table[self.plan.label.column], chunk)
-        values = {}
-        for field, source in self.plan.reading.sources.items():
-            column = table[source.column]
-            null_values = self.plan.reading.null_values
-            values[field], right = read_source(column, source, null_values, chunk.path)
-            check_values(right, column, chunk, source.column, RULES.get(source.form, ""))
         return Rows(
-            pa.table(values),
+            read_fields(table, self.plan.reading, chunk),
             labels,
             split.of_rows(table, chunk),
             chunk.path,
@@ -196,3 +192,8 @@ class OwnLogBuilder(ClickLogBuilder, skip_registration=True):
                 f"so that the splits are not 8:1:1 but {told}",
                 stacklevel=2,
             )
+
+
+def _encoding(log: Log) -> str | None:
+    """Returns the encoding of a log's text, by the one name of several; `None` if it has none."""
+    return codecs.lookup(log.encoding or "utf-8").name if isinstance(log, TextLog) else None

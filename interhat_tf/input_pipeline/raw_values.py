@@ -19,7 +19,7 @@ from interhat_tf.preprocessing.column_forms import (
 )
 from interhat_tf.preprocessing.encoding import Encoding, encode_values
 from interhat_tf.preprocessing.fields import Column, as_text
-from interhat_tf.preprocessing.table_log import plain_dictionaries
+from interhat_tf.preprocessing.kinds import plain_text
 from interhat_tf.schema import (
     CATEGORICAL,
     MISSING,
@@ -198,7 +198,7 @@ def _columns(table: Records) -> Mapping[str, Any]:
     if isinstance(table, Mapping):
         return table
     if isinstance(table, pa.Table):
-        table = plain_dictionaries(table)
+        table = plain_text(table)
         return dict(zip(table.column_names, table.columns, strict=True))
     if hasattr(table, "to_arrow"):  # polars
         return _columns(table.to_arrow())

@@ -88,6 +88,33 @@ def is_text(dtype: pa.DataType) -> bool:
     )
 
 
+def plain_text(table: pa.Table) -> pa.Table:
+    """Returns a table whose text is no view, as polars' is.
+
+    pyarrow cannot decode dictionaries of views, nor see which of them a CSV file has to quote.
+
+    Example:
+
+    >>> views = pa.array(["a", "b"], pa.string_view())
+    >>> column = pa.DictionaryArray.from_arrays(pa.array([1, 0, 1]), views)
+    >>> plain_text(pa.table({"x": column}))["x"].cast(pa.string()).to_pylist()
+    ['b', 'a', 'b']
+    >>> plain_text(pa.table({"x": views})).schema.field("x").type
+    DataType(large_string)
+    """
+    for position, field in enumerate(table.schema):
+        if pa.types.is_string_view(field.type):
+            column = table[position].cast(pa.large_string())  # a chunk may have over 2 GiB
+            table = table.set_column(position, field.name, column)
+        elif pa.types.is_dictionary(field.type) and pa.types.is_string_view(field.type.value_type):
+            parts = [
+                pa.DictionaryArray.from_arrays(part.indices, part.dictionary.cast(pa.string()))
+                for part in table[position].chunks
+            ]
+            table = table.set_column(position, field.name, pa.chunked_array(parts))
+    return table
+
+
 def _form_of_texts(values, name, null_values):
     missing = pa.array(["", *null_values])
     some_missing = pc.any(pc.is_in(values, missing)).as_py()

@@ -12,7 +12,7 @@ from etils import epath
 
 from interhat_tf.errors import DataError
 from interhat_tf.preprocessing.column_forms import Reading
-from interhat_tf.preprocessing.kinds import is_text
+from interhat_tf.preprocessing.kinds import is_text, plain_text
 from interhat_tf.preprocessing.log_files import file_sizes
 
 CHUNK_ROWS = 1 << 17
@@ -164,4 +164,4 @@ def _read_rows(file: pq.ParquetFile, chunk: RowGroupChunk, names: list[str]) -> 
         start, end = start - len(batch), end - len(batch)
         if end <= 0:
             break
-    return pa.Table.from_batches(parts)
+    return plain_text(pa.Table.from_batches(parts))

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from interhat_tf.errors import DataError
 from interhat_tf.preprocessing.column_forms import Reading
+from interhat_tf.preprocessing.kinds import plain_text
 from interhat_tf.utils.short_text import shortened
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def as_table(data: Any) -> pa.Table:
     try:
         if of_pandas:
             return pa.Table.from_pandas(data, preserve_index=False).replace_schema_metadata()
-        return plain_dictionaries(pa.table(data).replace_schema_metadata())
+        return plain_text(pa.table(data).replace_schema_metadata())
     except (pa.ArrowException, TypeError) as error:
         where = _first_misfit(data) if of_pandas else None
         raise DataError(
@@ -72,26 +73,6 @@ def _fails(column: "pd.Series", rows: int) -> bool:
     except (pa.ArrowException, TypeError):
         return True
     return False
-
-
-def plain_dictionaries(table: pa.Table) -> pa.Table:
-    """Returns a table whose dictionaries are of plain text: pyarrow cannot decode polars' views.
-
-    Example:
-
-    >>> views = pa.array(["a", "b"], pa.string_view())
-    >>> column = pa.DictionaryArray.from_arrays(pa.array([1, 0, 1]), views)
-    >>> plain_dictionaries(pa.table({"x": column}))["x"].cast(pa.string()).to_pylist()
-    ['b', 'a', 'b']
-    """
-    for position, field in enumerate(table.schema):
-        if pa.types.is_dictionary(field.type) and pa.types.is_string_view(field.type.value_type):
-            parts = [
-                pa.DictionaryArray.from_arrays(part.indices, part.dictionary.cast(pa.string()))
-                for part in table[position].chunks
-            ]
-            table = table.set_column(position, field.name, pa.chunked_array(parts))
-    return table
 
 
 @dataclasses.dataclass(frozen=True)

@@ -292,7 +292,10 @@ def _records_of_file(path, stream, start, offset, chunk_bytes, row, delimiter):
     while block:
         block = stream.read(chunk_bytes)
         data = rest + block
-        ends = record_ends(data, delimiter)
+        if block or data.endswith(b"\n"):
+            ends = record_ends(data, delimiter)
+        else:  # the last line of a file needs no end
+            ends = np.minimum(record_ends(data + b"\n", delimiter), len(data))
         length = int(ends[-1]) if len(ends) else 0
         rest = data[length:]
         if len(rest) > MAX_LINE_BYTES or (b"\n" in rest and not block):

@@ -65,7 +65,8 @@ class TimeFiles:
         return self._nth(validation), self._nth(test)
 
     def _parts(self) -> Iterator[np.ndarray]:
-        for path in sorted(self.folder.glob("*.npy")):
+        # Not by a pattern, which the folder's own name might be.
+        for path in sorted(p for p in self.folder.iterdir() if p.name.endswith(".npy")):
             with path.open("rb") as file:
                 yield np.load(file)
 

@@ -29,10 +29,10 @@ from interhat_tf.preprocessing.column_forms import (
     value_type,
 )
 from interhat_tf.preprocessing.encoding import encode_values
+from interhat_tf.preprocessing.field_values import read_fields
 from interhat_tf.preprocessing.log_formats import Log, find_log
 from interhat_tf.preprocessing.rows import FileChunk
 from interhat_tf.preprocessing.text_log import TextLog
-from interhat_tf.scoring.field_values import read_fields
 from interhat_tf.scoring.parts import Parts
 from interhat_tf.scoring.reasons import Reasons
 from interhat_tf.training.run_folder import architecture

@@ -17,6 +17,7 @@ import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
 from interhat_tf.errors import DamagedFileError, DataError, SettingError
+from interhat_tf.preprocessing.kinds import is_text
 from interhat_tf.utils.files import atomic_write, read_json, write_json
 
 SUFFIXES = (".parquet", ".csv")
@@ -196,7 +197,7 @@ def _csv_lines(table: pa.Table) -> bytes:
 
 def _csv_cells(column: pa.ChunkedArray) -> pa.ChunkedArray:
     text = column.cast(pa.string())
-    if not pa.types.is_string(column.type) and not pa.types.is_large_string(column.type):
+    if not is_text(column.type):
         return text
     special = pc.match_substring_regex(text, r'[",\r\n]')
     if not pc.any(special).as_py():

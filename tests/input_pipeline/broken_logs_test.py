@@ -304,3 +304,16 @@ def test_broken_parquet_parts(tmp_path):
     pq.write_table(table, parts[1])
     parts[1].write_bytes(parts[1].read_bytes()[:-100])
     assert refused(tmp_path, parts, {}).startswith(f"{parts[1]}: no Parquet file, or cut off or")
+
+
+def test_a_line_is_counted_whatever_values_lie_above_it(tmp_path):
+    rows = good_rows()
+    rows[LINE]["price"] = "inf"
+    lines = [",".join(NAMES), *(",".join(map(quoted, row.values())) for row in rows)]
+    (tmp_path / "clicks.csv").write_text("\n".join([*lines, ""]))
+    line = 1 + "\n".join(lines[: LINE + 1]).count("\n") + 1
+    assert line > LINE + 20  # cities of several lines
+    message = refused(tmp_path, tmp_path / "clicks.csv", {})
+    assert message.startswith(
+        f"{tmp_path}/clicks.csv:{line}: price is inf; a number must be finite"
+    )

@@ -329,6 +329,21 @@ def test_names_and_folders_are_no_patterns(tmp_path, log):
     assert not leftover.exists()
 
 
+def test_the_folder_may_be_in_the_home_folder(tmp_path, log, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    data = prepare_click_log(log, name="log", data_dir="~/sets")
+    assert (tmp_path / "sets/log/1.0.0").exists() and not (tmp_path / "~").exists()
+    assert prepared_dataset("log", "~/sets").statistics == data.statistics
+
+
+def test_one_word_for_a_missing_value(tmp_path):
+    rows = [{"y": str(row % 2), "sure": ("Y", "N", "NA")[row % 3]} for row in range(90)]
+    (tmp_path / "log.csv").write_bytes(csv_text(rows))
+    data = prepare_click_log(tmp_path / "log.csv", name="log", data_dir=tmp_path, null_values="NA")
+    assert set(data.vocabularies["sure"]) == {"", "true", "false"}
+
+
 def test_a_dry_run_only_prints(tmp_path, log, capsys):
     data_dir = tmp_path / "prepared"
     options = {"name": "log", "data_dir": data_dir, "exclude": "paid"}
@@ -390,6 +405,9 @@ def test_other_encodings(tmp_path):
             prepare_click_log(tmp_path / "log.csv", encoding=wrong, **options)
     data = prepare_click_log(tmp_path / "log.csv", encoding="latin-1", **options)
     assert data.vocabularies == {"città": ["Zürich", "Genève"]}
+    prepare_click_log(tmp_path / "log.csv", encoding="iso-8859-1", **options)  # the same
+    with pytest.raises(ValueError, match=r"holds a prepared set that differs in: encoding"):
+        prepare_click_log(tmp_path / "log.csv", encoding="cp1252", **options)
     (tmp_path / "log.csv").write_bytes(b"y,x\n1,a\n0,\x81\n" + b"1,b\n" * 90)
     with pytest.raises(ValueError, match=r"log.csv:3: the line is not in cp1252"):
         prepare_click_log(tmp_path / "log.csv", name="x", data_dir=tmp_path, encoding="cp1252")

@@ -35,6 +35,15 @@ def test_line_end_within_quotes(tmp_path, lines):
         parse(chunk, columns, delimiter=",", quoting=True)
 
 
+def test_the_last_line_of_a_record_of_two_needs_no_end(tmp_path):
+    path = write(tmp_path / "log.csv", '0,"x"\n1,"two\nlines"')
+    chunks = list(text_chunks([path], quoting=True, chunk_bytes=8))
+    assert [chunk.length for chunk in chunks] == [6, 13]
+    columns = {"label": pa.int64(), "name": pa.string()}
+    rows = [parse(chunk, columns, delimiter=",", quoting=True).to_pylist() for chunk in chunks]
+    assert rows == [[{"label": 0, "name": "x"}], [{"label": 1, "name": "two\nlines"}]]
+
+
 def test_quotes_are_text_unless_asked_for(tmp_path):
     path = write(tmp_path / "log.csv", '1,"a\n0,b"\n')
     (chunk,) = text_chunks([path])

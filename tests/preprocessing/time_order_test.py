@@ -9,6 +9,7 @@ from interhat_tf.preprocessing.time_order import TimeFiles, order_keys
 
 def splits_of(folder, times, parts=3):
     """The split of each time, where they lie in several files."""
+    folder /= "[ads] *"  # which is no pattern
     folder.mkdir(exist_ok=True)
     files = TimeFiles(epath.Path(folder))
     for number, part in enumerate(np.array_split(times, parts)):

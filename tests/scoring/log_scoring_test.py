@@ -121,6 +121,18 @@ def test_rows_are_counted_before_their_chunk_is_done(model, data, log, tmp_path,
     assert counted[3:] == [120]
 
 
+def test_text_in_views_is_quoted_like_any_other(data, tmp_path):
+    model = FM(data.schema)
+    rows = {"user": ["u1", "u2, jr", "u3"], "app": ["x", 'say "y"', "y\nz"]}
+    others = pd.read_csv(write_log(tmp_path / "ads.csv", rows=3, seed=1, label=False), dtype=str)
+    table = pa.Table.from_pandas(others.assign(**rows), preserve_index=False)
+    views = table.cast(pa.schema([(name, pa.string_view()) for name in table.column_names]))
+    for name, log in {"plain": table, "views": views}.items():  # as polars has it
+        score(model, data, log, tmp_path / f"{name}.csv", reasons=0)
+    assert (tmp_path / "views.csv").read_bytes() == (tmp_path / "plain.csv").read_bytes()
+    assert pd.read_csv(tmp_path / "views.csv", dtype=str)["app"].tolist() == rows["app"]
+
+
 def test_a_cross_as_a_reason(data, log, tmp_path):
     crossed = data.with_crosses([("user", "app")])
     model = randomise(FM(crossed.schema, embedding_dim=4))

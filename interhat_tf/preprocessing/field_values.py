@@ -8,6 +8,8 @@ from interhat_tf.preprocessing.checks import check_values
 from interhat_tf.preprocessing.column_forms import RULES, Reading, read_source
 from interhat_tf.preprocessing.rows import FileChunk
 
+FINITE = "a number must be finite, leave it empty where it is missing"
+
 
 def read_fields(table: pa.Table, reading: Reading, chunk: FileChunk) -> pa.Table:
     """Returns the values of the fields, as `encode_values` takes them.
@@ -28,6 +30,6 @@ def read_fields(table: pa.Table, reading: Reading, chunk: FileChunk) -> pa.Table
         check_values(right, column, chunk, source.column, RULES.get(source.form, ""))
         if pa.types.is_floating(found.type) and not pc.all(pc.is_finite(found)).as_py():
             finite = np.asarray(pc.fill_null(pc.is_finite(found), True))
-            check_values(finite, column, chunk, source.column, "a number must be finite")
+            check_values(finite, column, chunk, source.column, FINITE)
         values[field] = found
     return pa.table(values)
