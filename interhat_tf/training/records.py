@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from interhat_tf.errors import DataError, SettingError
 from interhat_tf.input_pipeline.dataset import PreparedDataset
+from interhat_tf.schema import CATEGORICAL, OUT_OF_VOCABULARY
 from interhat_tf.training.alignment import check_alignment
 from interhat_tf.training.evaluation import (
     EVALUATION_BATCH_SIZE,
@@ -51,13 +53,42 @@ def check_training(
     if settings.auc_by:
         categorical_column(data.schema, settings.auc_by)
     for split in splits:
-        counts = data.statistics["splits"][split]
-        if split != "train" and counts["positives"] in (0, counts["rows"]):
-            raise DataError(
-                f"{data.name}, {split}: all labels are {int(counts['positives'] > 0)}, and AUC "
-                f"needs both; prepare the log with more rows, or split otherwise"
-            )
         data.check(split)
+        if split != "train":
+            _check_labels(data, split, settings.auc_by)
+
+
+def _check_labels(data: PreparedDataset, split: str, auc_by: str | None) -> None:
+    """Raises an error if a split's AUC, or that of a field's known values, cannot be computed."""
+    counts = data.statistics["splits"][split]
+    advice = "AUC needs both; prepare the log with more rows, or split otherwise"
+    if counts["positives"] in (0, counts["rows"]):
+        raise DataError(
+            f"{data.name}, {split}: all labels are {int(counts['positives'] > 0)}, and {advice}"
+        )
+    if data.weighted and not all(data.label_weights(split)):
+        raise DataError(f"{data.name}, {split}: all records of one label weigh 0, and {advice}")
+    if auc_by:
+        _check_groups(data, split, auc_by)
+
+
+def _check_groups(data: PreparedDataset, split: str, field: str) -> None:
+    """Raises an error if none of a field's known values has records of both labels."""
+    _, column = categorical_column(data.schema, field)
+    with_label: tuple[set[int], set[int]] = (set(), set())
+    for inputs, labels, *weights in data.evaluation_batches(split, EVALUATION_BATCH_SIZE):
+        ids = np.asarray(inputs[CATEGORICAL])[:, column]
+        counts = ids != OUT_OF_VOCABULARY
+        if weights:
+            counts &= np.asarray(weights[0]) > 0
+        for label, known in enumerate(with_label):
+            known |= set(ids[counts & (np.asarray(labels) == label)].tolist())
+        if set.intersection(*with_label):
+            return
+    raise DataError(
+        f"{data.name}, {split}: no known value of {field!r} has records of both labels, of which "
+        f"auc_by takes the AUC; split otherwise, or leave auc_by out"
+    )
 
 
 def adapt_numbers(model: keras.Model, data: PreparedDataset) -> None:

@@ -1,11 +1,12 @@
 """Tests of the metrics of a split, and of predictions."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import tensorflow as tf
 from sklearn.metrics import log_loss, roc_auc_score
 
-from interhat_tf import InterHAt
+from interhat_tf import InterHAt, prepare_click_log
 from interhat_tf.errors import DataError
 from interhat_tf.models import LR
 from interhat_tf.training import TrainingSettings, train
@@ -86,6 +87,29 @@ def test_ids_that_are_unknown_are_no_group():
     logits = np.array([[0.9], [0.1], [0.1], [0.9]])
     found = evaluate_batches(batches, lambda inputs: logits, ("user", 0))
     assert found["auc_by_user"] == 1.0 and found["auc"] < 1
+
+
+def test_auc_by_a_field_whose_values_are_new_is_refused_before_the_training(tmp_path):
+    users = np.repeat(np.arange(60), 5)
+    log = {"click": np.arange(300) % 2, "user": users, "app": np.arange(300) % 7}
+    options = {"split": "group:user", "categorical": ["user", "app"]}
+    data = prepare_click_log(pa.table(log), name="log", data_dir=tmp_path, **options)
+    message = "log/1.0.0, validation: no known value of 'user' has records of both labels"
+    with pytest.raises(ValueError, match=message):
+        train(LR(data.schema), data, tmp_path / "run", TrainingSettings(auc_by="user"))
+
+
+def test_a_test_split_whose_clicks_weigh_nothing_is_refused_before_the_training(tmp_path):
+    row = np.arange(300)
+    log = {"click": row % 2, "app": row % 7, "w": np.where((row > 270) & (row % 2 == 1), 0.0, 1.0)}
+    data = prepare_click_log(
+        pa.table(log), name="log", data_dir=tmp_path, split="position", weight="w"
+    )
+    message = "log/1.0.0, test: all records of one label weigh 0, and AUC needs both"
+    with pytest.raises(ValueError, match=message):
+        train(LR(data.schema), data, tmp_path / "run")
+    settings = TrainingSettings(max_epochs=1)
+    assert "test" not in train(LR(data.schema), data, tmp_path / "run", settings, test=False)
 
 
 def test_auc_by_a_field_that_is_none(rule_data, tmp_path):
