@@ -44,6 +44,9 @@ def main(values: flags.FlagValues) -> None:
     print(f"validation, {found['records']:,} records, each by a fit to others")
     for name in (NONE, *METHODS):
         figures = found[name]
+        if figures is None:
+            print(f"  {name:9} cannot be fitted to all of these parts")
+            continue
         print(
             f"  {name:9} logloss {figures['logloss']:.5f}, expected calibration error "
             f"{figures['expected_calibration_error']:.5f}, predicted / observed "
@@ -60,6 +63,7 @@ def main(values: flags.FlagValues) -> None:
             f"{one.expected_calibration_error:.5f}"
         )
     worst = reliability_by_value(model, data, "test").head(VALUES)
-    print("values of at least 100 test records that are predicted worst")
-    print(worst.to_string(index=False))
+    if len(worst):
+        print("values of at least 100 test records that are predicted worst")
+        print(worst.to_string(index=False))
     print(f"{run / 'model.keras'}: {model.calibration or 'not calibrated'}")

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from interhat_tf.calibration import METHODS, Calibration, probability
-from interhat_tf.errors import SettingError
+from interhat_tf.errors import DataError, SettingError
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.training.evaluation import predict_weighted
 from interhat_tf.training.observed_rates import Reliability
@@ -37,11 +37,13 @@ def calibrate(
         Dictionary of the `method`, the number of `records`, and for each of
         `"none"`, `"platt"` and `"isotonic"` the `logloss`, the
         `expected_calibration_error` and the `ratio` of predicted to observed
-        clicks, each of a fold's records by what was fitted to the other folds.
+        clicks, each of a fold's records by what was fitted to the other folds; `None` of
+        a method that could not be fitted to them all.
 
     Raises:
         ValueError: If there is no such method, the model's schema is not the data
-            set's, or the validation split cannot be fitted; see `Calibration.fit`.
+            set's, or the validation split cannot be fitted by the method, or by none if
+            none was asked for; see `Calibration.fit`.
 
     Example:
 
@@ -73,13 +75,21 @@ def fit_calibration(
         sample_weight: The records' weights, (n,). Defaults to `None`: all count the same.
 
     Raises:
-        ValueError: If there is no such method, or the records cannot be fitted; see
-            `Calibration.fit`.
+        ValueError: As for `calibrate`.
     """
     if method not in (None, NONE, *METHODS):
         raise SettingError(f"method must be one of {', '.join((NONE, *METHODS))}, got {method!r}")
-    found = {name: _out_of_fold(labels, logits, sample_weight, name) for name in (NONE, *METHODS)}
-    chosen = method or min(found, key=lambda name: found[name]["logloss"])
+    found: dict[str, dict[str, float] | None] = {}
+    problem = None
+    for name in (NONE, *METHODS):
+        try:
+            found[name] = _out_of_fold(labels, logits, sample_weight, name)
+        except DataError as error:  # the others may do, and the whole may
+            found[name], problem = None, error
+    loglosses = {name: figures["logloss"] for name, figures in found.items() if figures}
+    if method is None and problem and loglosses.keys() == {NONE}:
+        raise problem
+    chosen = method or min(loglosses, key=lambda name: loglosses[name])
     fitted = None if chosen == NONE else Calibration.fit(labels, logits, chosen, sample_weight)
     return fitted, {"method": chosen, "records": len(labels), **found}
 

@@ -262,5 +262,8 @@ def reliability_by_value(
         difference, deviation = (predicted - clicks)[kept], np.sqrt(variance[kept])
         table["deviations"] = difference / np.maximum(deviation, 1e-12)
         tables.append(table)
+    if not tables:
+        columns = ("field", "value", "records", "predicted", "observed", "ratio", "deviations")
+        return pd.DataFrame(columns=columns)
     found = pd.concat(tables, ignore_index=True)
     return found.sort_values("deviations", key=np.abs, ascending=False, ignore_index=True)

@@ -7,7 +7,7 @@ import pytest
 from interhat_tf.calibration import Calibration
 from interhat_tf.models import LR
 from interhat_tf.training import align_attention, calibrate, predict_logits, reliability
-from interhat_tf.training.calibrating import calibration_figures
+from interhat_tf.training.calibrating import calibration_figures, fit_calibration
 from interhat_tf.training.metrics import logloss
 from tests.training.runs import make_model, run
 
@@ -95,3 +95,15 @@ def test_what_is_refused(rule_data, schema):
         calibrate(make_model(rule_data.schema), rule_data, "beta")
     with pytest.raises(ValueError, match="schema is not that of the data set"):
         calibrate(make_model(schema), rule_data)
+
+
+def test_a_method_that_cannot_be_fitted_is_not_in_the_way_of_others():
+    labels, logits = np.zeros(1000), np.random.default_rng(0).normal(size=1000)
+    labels[17] = 1  # so that one fold's others have no click
+    assert fit_calibration(labels, logits, "none")[0] is None
+    with pytest.raises(ValueError, match=r"all labels are the same|no more frequent"):
+        fit_calibration(labels, logits)
+    logits[17] = 5.0
+    fitted, found = fit_calibration(labels, logits, "platt")
+    assert fitted == Calibration.fit(labels, logits, "platt")
+    assert found["platt"] is None and found["none"]["logloss"] > 0

@@ -1,9 +1,12 @@
 """Tests of what probabilities say beside what comes of it."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from interhat_tf import prepare_click_log
 from interhat_tf.calibration import Calibration, probability
+from interhat_tf.models import LR
 from interhat_tf.training import (
     Reliability,
     plot_reliability,
@@ -100,3 +103,11 @@ def test_by_value_names_what_is_predicted_worst(rule_data):
     assert row.deviations == pytest.approx((has.sum() * p - labels[has].sum()) / deviation)
     with pytest.raises(ValueError, match="has no categorical field 'f9'"):
         reliability_by_value(model, rule_data, "train", ["f9"])
+
+
+def test_a_set_of_numbers_alone_has_no_values(tmp_path):
+    numbers = np.random.default_rng(0).normal(size=(300, 2))
+    log = pa.table({"click": np.arange(300) % 2, "x": numbers[:, 0], "z": numbers[:, 1]})
+    data = prepare_click_log(log, name="log", data_dir=tmp_path)
+    found = reliability_by_value(LR(data.schema), data, "test")
+    assert len(found) == 0 and list(found)[:3] == ["field", "value", "records"]
