@@ -7,6 +7,7 @@ from interhat_tf.commands.conditions import condition
 
 class Data:
     schema = Schema([Field("ad", "categorical", 5), Field("user", "categorical", 5)])
+    genres = Schema([Field("genres", "multivalued", 5, max_length=3)])
 
     def id_of(self, field, value):
         return int(value)
@@ -15,6 +16,17 @@ class Data:
 def test_a_text_names_fields_and_values():
     inputs = {"categorical": np.array([[1, 2], [1, 3], [2, 2]])}
     assert condition(Data(), "ad=1,user=2")(inputs).tolist() == [True, False, False]
+
+
+def test_all_pairs_have_to_hold():
+    inputs = {"categorical": np.array([[1, 2], [2, 2]])}
+    assert condition(Data(), "ad=1,ad=2")(inputs).tolist() == [False, False]
+
+    class Films(Data):
+        schema = Data.genres
+
+    inputs = {"multivalued": np.array([[1, 2, 0], [2, 3, 0], [1, 0, 0]])}
+    assert condition(Films(), "genres=1,genres=2")(inputs).tolist() == [True, False, False]
 
 
 def test_an_unknown_field_is_named():
