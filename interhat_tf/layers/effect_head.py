@@ -12,20 +12,26 @@ from interhat_tf.utils.config import ConfigFromSignature
 
 SMALLEST_VARIANCE = 1e-12
 """Far below that of embeddings under a strong penalty, which differ by thousandths."""
+LEAST_SHARE = 1e-3
+"""Of the fields' mean variance: what varies less counts for less, and not for as much.
+
+A field that nearly always has one value would make hundreds of standard deviations of another."""
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
 class EffectHead(ConfigFromSignature):
     """Estimates the effect of each field of a record on a model's logit, and those of pairs.
 
-        h = ReLU(W BN([vec(X); s]) + b)
+        h = ReLU(W (r BN([vec(X); s])) + b)
         phi = W_1 h + b_1,  psi = W_2 h
 
     X is a vector of each field by itself, such as its embedding, and s what the
     model has computed of the whole record, the logit included. BN, with neither
     scale nor shift, gives all of these numbers the same weight: a penalty may
-    have made some of them small. W_1, b_1 and W_2 start at zero, so that no field
-    has an effect until the head has learnt of one.
+    have made some of them small. Of those of fields whose variance v is below a
+    thousandth of the fields' mean variance v', r is sqrt(1000 v / v'); of others it is 1.
+    W_1, b_1 and W_2 start at zero, so that no field has an effect until the head
+    has learnt of one.
 
     What it learns, by the mean squared error, are differences of the model's
     logits when fields take other records' values; their mean is the effect. This
@@ -97,7 +103,8 @@ class EffectHead(ConfigFromSignature):
         flat = ops.reshape(fields, (-1, self.count * self.dim))  # (B, m * d)
         if training:
             inputs = ops.concatenate([flat, summary], axis=-1)  # (B, m * d + c)
-            hidden = self.hidden(self.normalization(inputs, training=True))  # (B, units)
+            normalized = self.normalization(inputs, training=True) * self._shares()
+            hidden = self.hidden(normalized)  # (B, units)
         else:
             hidden = self._hidden_in_inference(flat, summary)
         effects = {"effects": self.effects(hidden)}
@@ -105,14 +112,22 @@ class EffectHead(ConfigFromSignature):
             effects["pair_effects"] = self.pair_effects(hidden)
         return effects
 
+    def _shares(self) -> Tensor:
+        """Returns r, how much each normalised input counts, 1 but for what hardly varies, (n,)."""
+        variance = ops.convert_to_tensor(self.normalization.moving_variance)  # (m * d + c,)
+        width = self.count * self.dim
+        least = ops.maximum(LEAST_SHARE * ops.mean(variance[:width]), SMALLEST_VARIANCE)
+        of_fields = ops.sqrt(ops.minimum(variance[:width] / least, 1.0))  # (m * d,)
+        return ops.concatenate([of_fields, ops.ones_like(variance[width:])])
+
     def _hidden_in_inference(self, flat: Tensor, summary: Tensor) -> Tensor:
         """Returns h, (B, units), of a product whose weights normalise: no input is written again.
 
-        W BN(x) = (W / sigma) x - (W / sigma) mu, with the moving statistics.
+        W (r BN(x)) = (W r / sigma) x - (W r / sigma) mu, with the moving statistics.
         """
         moving = self.normalization  # (m * d + c,) each of its statistics
         sigma = ops.sqrt(moving.moving_variance + moving.epsilon)
-        kernel = self.hidden.kernel / sigma[:, None]  # (m * d + c, units)
+        kernel = self.hidden.kernel * (self._shares() / sigma)[:, None]  # (m * d + c, units)
         bias = self.hidden.bias - ops.matmul(moving.moving_mean, kernel)  # (units,)
         # In single precision at least, as normalisation is: what is small here has large weights.
         flat, summary = (ops.cast(inputs, kernel.dtype) for inputs in (flat, summary))

@@ -81,3 +81,25 @@ def test_follows_the_layer_contract(fields, summary, num_pairs):
 def test_rejects_a_width_of_nothing():
     with pytest.raises(ValueError, match=r"width of an effect head, must be at least 1, got 0"):
         EffectHead(units=0)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_another_value_of_what_hardly_varies_does_not_decide_all(fields, summary, training):
+    fields[:, 2] = 0.5  # a field of one value
+    head = randomise(built(fields, summary))
+    head.normalization.momentum = 0.0
+    head(fields, summary, training=True)
+    head.normalization.momentum = 1.0
+    usual = head(fields, summary, training=training)["effects"]
+    fields[0, 2] = 0.6
+    other = head(fields, summary, training=training)["effects"]
+    assert np.abs(other - usual)[0].max() < 10 * np.std(usual)
+
+
+def test_inference_is_what_training_learnt_of_fields_that_vary_less(fields, summary):
+    fields[:, 1] *= 0.01  # a ten-thousandth of the variance
+    head = randomise(built(fields, summary))
+    head.normalization.momentum = 0.0
+    head(fields, summary, training=True)
+    learnt = head(fields, summary, training=True)["effects"]
+    np.testing.assert_allclose(head(fields, summary)["effects"], learnt, rtol=0.05, atol=0.01)
