@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from interhat_tf.calibration import Calibration
+from interhat_tf.errors import SettingError
 from interhat_tf.layers import MLP, CrossedFields, FieldEmbedding, Linear
 from interhat_tf.layers.value_pooling import MEAN, SUM
 from interhat_tf.models.effects_model import EffectsModel
@@ -161,6 +162,42 @@ class ClickModel(CheckedInputs, EffectsModel):
     def num_fields(self) -> int:
         """The number m of fields."""
         return len(self.schema.fields)
+
+    def drop_fits(self) -> None:
+        """Gives up what was found of the weights, as is due when they change.
+
+        These are the diagnosis, the effects that the model estimates and its calibration.
+        """
+        self.drop_effects()
+        self.diagnosis, self.calibration = {}, None
+
+    def fit(self, *args: Any, **kwargs: Any) -> Any:
+        """Trains as `keras.Model.fit`; drops what was found of other weights, as `train` does."""
+        self.drop_fits()
+        return super().fit(*args, **kwargs)
+
+    def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """Trains as `keras.Model.train_on_batch`, and drops what `fit` does."""
+        self.drop_fits()
+        return super().train_on_batch(*args, **kwargs)
+
+    def export(self, filepath: str, *args: Any, **kwargs: Any) -> Any:
+        """Exports as `keras.Model.export`; `serving.export_saved_model` takes a log's values."""
+        specs = {
+            kind: keras.InputSpec(KINDS[kind], (None, len(columns)), name=kind)
+            for kind, columns in self.schema.columns.items()
+        }
+        return super().export(filepath, *args, **{"input_signature": [specs], **kwargs})
+
+    def quantize(self, *args: Any, **kwargs: Any) -> None:
+        """Refuses Keras' quantisation, which the layers' kernels do not read.
+
+        Raises:
+            ValueError: Always.
+        """
+        raise SettingError(
+            "Keras' quantize does not know these layers; export_onnx, and quantise the file"
+        )
 
     @property
     def logit_dtype(self) -> str:

@@ -94,8 +94,7 @@ def align_attention(
     settings = TrainingSettings.of_model(model, **changes, **weights).complete(model, data)
     data.check_model(model)
     check_training(model, data, settings, ("train", "validation"))
-    model.drop_effects()  # they are of the weights that it has now
-    model.calibration = None  # as this is
+    model.drop_fits()
     first_rate = changes.get("learning_rate", settings.of_alignment().learning_rate)
     settings = dataclasses.replace(settings, learning_rate=first_rate)
     optimizer, averaged = settings.make_optimizer(model), settings.make_average(model)

@@ -147,8 +147,7 @@ def train(
     if earlier:
         earlier.check(model, data, settings)
 
-    model.drop_effects()  # they are of the weights that it has now
-    model.calibration = None  # as this is
+    model.drop_fits()
     if not earlier:
         adapt_numbers(model, data)
         start_logits(model, data)

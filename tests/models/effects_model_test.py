@@ -6,7 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from interhat_tf import CrossedField, InterHAt
+from interhat_tf import Adam, CrossedField, InterHAt
+from interhat_tf.calibration import Calibration
 from interhat_tf.layers import FieldEmbedding
 from interhat_tf.models import DNN, FM, LR, MODELS
 from tests.models.held_effects import FIDELITY_OF_PAIRS, with_effects
@@ -121,3 +122,15 @@ def test_training_drops_the_head(rule_data, tmp_path):
     model = with_effects(LR(rule_data.schema))
     run(rule_data, tmp_path / "run", model, max_epochs=1, test=False)
     assert model.effect_head is None and model.diagnosis == {}
+
+
+@pytest.mark.parametrize("how", ["fit", "train_on_batch"])
+def test_kerass_training_drops_what_was_found_of_other_weights(model, batch, how):
+    model.calibration = Calibration("platt", 100, 2.0, 1.0)
+    model.compile(Adam(1e-3), keras.losses.BinaryCrossentropy(from_logits=True))
+    labels = np.arange(16) % 2
+    if how == "fit":
+        model.fit(batch, labels, verbose=0)
+    else:
+        model.train_on_batch(batch, labels)
+    assert model.effect_head is model.calibration is None and model.diagnosis == {}

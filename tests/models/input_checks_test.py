@@ -109,3 +109,8 @@ def test_soft_labels_are_labels(model):
     loss = model.evaluate(inputs, np.array([0.0, 0.25, 1.0]), verbose=0)
     expected = np.mean(np.logaddexp(0, logits) - [0.0, 0.25, 1.0] * logits)
     np.testing.assert_allclose(loss, expected, rtol=1e-5)
+
+
+def test_kerass_quantisation_is_refused(schema):
+    with pytest.raises(errors.SettingError, match="quantize does not know these layers"):
+        LR(schema).quantize("int8")

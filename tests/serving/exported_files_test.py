@@ -16,7 +16,7 @@ def exported_files(model, batch, folder):
     specs = {kind: tf.TensorSpec((None, *v.shape[1:]), v.dtype) for kind, v in batch.items()}
     export_saved_model(model, folder / "ours")
     export_onnx(model, folder / "model.onnx")
-    model.export(folder / "keras", verbose=False, input_signature=[specs])
+    model.export(folder / "keras", verbose=False)
     tf.saved_model.save(model, str(folder / "tensorflow"))
     module = tf.Module()
     module.model = model
