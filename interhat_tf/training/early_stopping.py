@@ -121,7 +121,8 @@ class EarlyStopping(keras.callbacks.Callback):
             Defaults to `"auc - logloss"`.
 
     Raises:
-        ValueError: If there is no such criterion.
+        ValueError: If there is no such criterion, validation can be read once only, or the
+            learning rate, which is to drop, is that of a schedule.
 
     Attributes:
         best: The `BestEpoch`.
@@ -141,12 +142,25 @@ class EarlyStopping(keras.callbacks.Callback):
     ):
         super().__init__()
         check_criterion(criterion)
+        if iter(validation) is validation:
+            raise SettingError(
+                "validation can be read once only; give batches that can be read after each "
+                "epoch, such as a list or a tf.data.Dataset"
+            )
         self.criterion = criterion
         self.validation = validation
         self.patience, self.learning_rate_factor = patience, learning_rate_factor
 
     def on_train_begin(self, logs: MutableMapping[str, Any] | None = None) -> None:
         """Forgets an earlier training."""
+        schedule = keras.optimizers.schedules.LearningRateSchedule
+        if self.learning_rate_factor != 1 and isinstance(
+            self.model.optimizer._learning_rate, schedule
+        ):
+            raise SettingError(
+                "the optimizer's learning rate follows a schedule, which EarlyStopping cannot "
+                "drop: give it learning_rate_factor=1"
+            )
         self.best = BestEpoch()
         self.best_weights: list[np.ndarray] | None = None
 
@@ -158,9 +172,11 @@ class EarlyStopping(keras.callbacks.Callback):
         if self.best.update(epoch, CRITERIA[self.criterion](found["auc"], found["logloss"])):
             self.best_weights = [np.asarray(weight) for weight in self.model.weights]
             return
-        optimizer = self.model.optimizer
-        optimizer.learning_rate = float(optimizer.learning_rate) * self.learning_rate_factor
-        self.model.stop_training = self.best.epochs_without_gain >= self.patience
+        if self.learning_rate_factor != 1:
+            optimizer = self.model.optimizer
+            optimizer.learning_rate = float(optimizer.learning_rate) * self.learning_rate_factor
+        if self.best.epochs_without_gain >= self.patience:
+            self.model.stop_training = True  # never False: another callback may have asked
 
     def on_train_end(self, logs: MutableMapping[str, Any] | None = None) -> None:
         """Gives the model the best weights."""

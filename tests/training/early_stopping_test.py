@@ -120,3 +120,29 @@ def test_the_callback_begins_again_with_every_fit(rule_data):
         history = model.fit(batches, epochs=9, callbacks=[stopping], verbose=0).history
         assert len(history["loss"]) == 2  # no gain in the second
         assert stopping.best.best_epoch == 0
+
+
+def test_another_callback_may_stop_the_training(rule_data):
+    validation = rule_data.evaluation_batches("validation", 400)
+    ending = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: setattr(ending.model, "stop_training", epoch == 1)
+    )
+    model = make_model(rule_data.schema)
+    model.compile(Adam(1e-9), keras.losses.BinaryCrossentropy(from_logits=True))
+    callbacks = [ending, EarlyStopping(validation, patience=6)]
+    batches = rule_data.training_batches(400, 0).take(2)
+    assert len(model.fit(batches, epochs=5, callbacks=callbacks, verbose=0).epoch) == 2
+
+
+def test_what_it_cannot_do_is_refused_before_the_first_epoch(rule_data):
+    with pytest.raises(ValueError, match="validation can be read once only"):
+        EarlyStopping(iter([]))
+    batches = rule_data.training_batches(400, 0).take(2)
+    model = make_model(rule_data.schema)
+    falling = keras.optimizers.schedules.ExponentialDecay(1e-9, 10, 0.9)
+    model.compile(Adam(falling), keras.losses.BinaryCrossentropy(from_logits=True))
+    validation = rule_data.evaluation_batches("validation", 400)
+    with pytest.raises(ValueError, match="follows a schedule, which EarlyStopping cannot drop"):
+        model.fit(batches, epochs=3, callbacks=[EarlyStopping(validation)], verbose=0)
+    stopping = EarlyStopping(validation, patience=1, learning_rate_factor=1.0)
+    assert len(model.fit(batches, epochs=5, callbacks=[stopping], verbose=0).epoch) == 2
