@@ -20,6 +20,7 @@ from interhat_tf.explanation.interaction_sets import interaction_sets
 from interhat_tf.explanation.interactions import Interaction, pair_positions, pairs_within, ranked
 from interhat_tf.explanation.json_data import json_data
 from interhat_tf.explanation.record_values import (
+    given_values,
     plain_values,
     unknown_values,
     with_crossed_values,
@@ -393,7 +394,8 @@ def explain_records(
             `multivalued`, (B, L), as the model takes it.
         values: Each record's values as readable text, (B, C + N + V), in the order of
             `schema.record_fields`, as `PreparedDataset.decode` returns them; of several
-            values, `ValueTexts`. The values of crosses are made of them. Defaults to the
+            values, `ValueTexts`. What is no text becomes text, `None` and NaN
+            "(missing)". The values of crosses are made of them. Defaults to the
             ids and numbers.
         heads: Whether the heads' attention weights are kept, h * m * m numbers a
             record. Defaults to `False`.
@@ -407,7 +409,7 @@ def explain_records(
             times as many predictions as the background has records; 8 is a fair
             number. Defaults to 0: no pair effects but those of `fit_effects`, of
             all pairs, if the model has them and there is no background.
-        labels: Whether each record was clicked, (B,) of 0 and 1, which the page shows
+        labels: Whether each record was clicked, (B,) or (B, 1) of 0 and 1, which the page shows
             beside the prediction. Defaults to `None`: not known.
 
     Returns:
@@ -426,13 +428,15 @@ def explain_records(
     inputs = {kind: np.asarray(inputs[kind]) for kind in schema.columns if kind in inputs}
     schema.check(inputs)
     rows = len(next(iter(inputs.values())))
-    values = plain_values(schema, inputs) if values is None else np.asarray(values, object)
+    values = plain_values(schema, inputs) if values is None else given_values(values)
     if values.shape != (rows, len(schema.record_fields)):
         raise DataError(f"values must be {(rows, len(schema.record_fields))}, got {values.shape}")
     if rows == 0:
         raise SettingError("there are no records to explain; give one at least")
-    if labels is not None and len(labels) != rows:
-        raise DataError(f"needs a label for each of {rows} records, got {len(labels)}")
+    if labels is not None:
+        labels = np.asarray(labels).reshape(-1)  # Keras has (B, 1)
+        if len(labels) != rows:
+            raise DataError(f"needs a label for each of {rows} records, got {len(labels)}")
     joined: dict[str, Any] = explain_inputs(model, inputs, batch_size, return_heads=heads)
     if wrong := np.count_nonzero(~np.isfinite(joined["logits"])):
         raise DataError(

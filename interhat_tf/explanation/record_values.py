@@ -1,5 +1,7 @@
 """What the values of records are called, and which of them a model does not know."""
 
+from typing import Any
+
 import numpy as np
 
 from interhat_tf.click_counts import count_text
@@ -59,6 +61,27 @@ def unknown_values(schema: Schema, inputs: Batch) -> np.ndarray:
         field = schema.field_names.index(schema.record_fields[place].name)
         unknown[:, field] |= inputs[MULTIVALUED][:, column] == OUT_OF_VOCABULARY
     return unknown
+
+
+def given_values(values: Any) -> np.ndarray:
+    """Returns values that somebody gave as text, (B, fields); `None` and NaN are missing.
+
+    Example:
+
+    >>> given_values([["maps", np.nan], [7, None]]).tolist()
+    [['maps', '(missing)'], ['7', '(missing)']]
+    """
+    return np.vectorize(_text, otypes=[object])(np.asarray(values, object))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):  # `ValueTexts`, too
+        return value
+    try:
+        missing = value is None or bool(value != value)
+    except TypeError:  # of pandas' NA
+        missing = True
+    return MISSING if missing else str(value)
 
 
 def plain_values(schema: Schema, inputs: Batch) -> np.ndarray:

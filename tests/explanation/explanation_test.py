@@ -3,6 +3,7 @@ import sys
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 
 from interhat_tf import CrossedField, Field, InterHAt, Schema
@@ -313,3 +314,27 @@ def test_values_that_training_does_not_have_are_reported(tmp_path):
     assert explanation.to_dict()["unknown"]["f1"] == 0.75
     assert explanation[[1]].unknown_note() == "" and "unknown" not in explanation[[1]].to_dict()
     assert explanation[[0, 2]].unknown_shares()["f1"] == 1.0
+
+
+def test_values_and_labels_in_other_common_forms(schema, batch):
+    model = InterHAt(schema, embedding_dim=4, num_heads=2)
+    table = pd.DataFrame({"price": 0.5, "app": ["maps"] * 16, "age": 7, "site": "x"})
+    table.loc[1, "price"] = np.nan
+    table.loc[2, "site"] = None
+    clicked = np.arange(16) % 2
+    forms = {
+        "Keras' y": clicked[:, None],
+        "list": clicked.tolist(),
+        "series": pd.Series(clicked, range(5, 21)),
+    }
+    for labels in forms.values():
+        explanation = explain_records(model, batch, values=table, labels=labels)
+        records = json.loads(json.dumps(explanation.to_dict(), allow_nan=False))["records"]
+        assert [record["clicked"] for record in records] == (clicked == 1).tolist()
+        assert explanation[[1]].labels.tolist() == [1]
+    shown = [list(record["values"].values()) for record in records[:3]]
+    assert shown == [
+        ["0.5", "maps", "7", "x"],
+        ["(missing)", "maps", "7", "x"],
+        ["0.5", "maps", "7", "(missing)"],
+    ]
