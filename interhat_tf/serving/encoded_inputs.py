@@ -61,9 +61,10 @@ class EncodedInputs:
         return inputs
 
     def refused(self, values: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Returns which numbers are infinite, (B,) booleans by field."""
-        numbers = [field.name for field in self._schema.numerical]
-        return {name: tf.math.is_inf(values[name]) for name in numbers}
+        """Returns which numbers are infinite, or missing where none may be, (B,) by field."""
+        wrong = {True: tf.math.is_inf, False: lambda x: ~tf.math.is_finite(x)}
+        fields = self._schema.numerical
+        return {field.name: wrong[field.may_be_missing](values[field.name]) for field in fields}
 
 
 def known_ids(schema: Schema, ids: tf.Tensor, kind: str = CATEGORICAL) -> tf.Tensor:

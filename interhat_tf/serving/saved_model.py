@@ -173,7 +173,7 @@ class _Server:
     def _encode(self, by_name: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         values = {column: by_name[name] for column, name in self.names.items()}
         for column, wrong in self.inputs.refused(values).items():
-            advice = f"{column}: a number must be finite, or NaN where it is missing"
+            advice = f"{column}: a number must be finite, or NaN where it may be missing"
             tf.debugging.Assert(tf.logical_not(tf.reduce_any(wrong)), [advice])
         if isinstance(self.inputs, RawInputs):
             for column in self.inputs.ids:

@@ -135,6 +135,13 @@ def test_missing_numbers(tmp_path):
     assert_same(outputs, expected(model, {"numerical": np.float32([[0.1], [np.nan]])}))
 
 
+def test_a_missing_number_is_refused_where_none_may_be(tmp_path):
+    model = make_model(Schema([Field("price", "numerical")]))
+    export_saved_model(model, tmp_path / "model")
+    with pytest.raises(tf.errors.InvalidArgumentError, match="price: a number must be finite"):
+        serve(tmp_path / "model", price=np.float32([0.1, np.nan]))
+
+
 def test_an_existing_folder_is_left_alone(exported):
     model, path = exported
     before = sorted(path.rglob("*"))
