@@ -42,7 +42,7 @@ class Centering(keras.layers.Layer):
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         """Returns y."""
         moving = ops.cast(self.moving_mean, inputs.dtype)  # (...)
-        if not training:
+        if not (training and self.trainable):  # as batch normalisation that is frozen
             return inputs - moving
         mean = ops.mean(inputs, axis=0)  # (...)
         mean = ops.where(ops.shape(inputs)[0] > 0, mean, moving)

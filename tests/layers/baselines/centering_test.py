@@ -27,5 +27,13 @@ def test_a_batch_without_records_changes_nothing():
     np.testing.assert_allclose(layer.moving_mean, before, rtol=1e-6)
 
 
+def test_frozen_it_keeps_its_mean():
+    layer = built(Centering(), FIELDS)
+    layer.trainable = False
+    before = np.array(layer.moving_mean)
+    np.testing.assert_allclose(layer(FIELDS, training=True), FIELDS - before, atol=1e-6)
+    np.testing.assert_allclose(layer.moving_mean, before, rtol=1e-6)
+
+
 def test_follows_the_layer_contract():
     check_layer_contract(built(Centering(), FIELDS), FIELDS)
