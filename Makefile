@@ -166,4 +166,5 @@ pictures: $(READY)  ## draw README's pictures again
 	$(PY) docs/pictures/explained_record.py
 
 clean:  ## remove prepared data and runs, but not the results
-	rm -rf prepared runs
+	rm -rf prepared
+	if [ -d runs ]; then find runs -mindepth 1 -maxdepth 1 ! -name results -exec rm -rf {} +; fi

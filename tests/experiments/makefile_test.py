@@ -1,0 +1,24 @@
+"""What the Makefile's targets do, and which programs they start."""
+
+import pathlib
+import subprocess
+
+MAKEFILE = pathlib.Path(__file__).parents[2] / "Makefile"
+
+
+def make(folder, *arguments):
+    """Runs `make` in a folder and returns what it prints."""
+    command = ["make", "-f", str(MAKEFILE), *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
+def test_what_is_cleaned_is_not_the_results(tmp_path):
+    make(tmp_path, "clean")  # nothing is there yet
+    for name in ("prepared/frappe", "runs/frappe/fm-1", "runs/.hidden", "runs/results/table_3"):
+        (tmp_path / name).mkdir(parents=True)
+    make(tmp_path, "clean")
+    assert [str(path.relative_to(tmp_path)) for path in sorted(tmp_path.rglob("*"))] == [
+        "runs",
+        "runs/results",
+        "runs/results/table_3",
+    ]
