@@ -60,7 +60,7 @@ reproduce: $(READY)  ## train on the paper's synthetic Rules 1 to 3, draw Figure
 	$(PY) -m experiments.paper.figures_8_to_10 --results_dir=$(RESULTS) $(OF_SEEDS)
 
 reproduce-frappe: table-3 figure-3 figure-4  ## Frappe beside Table 3, Figures 3 and 4: FRAPPE=<folder>
-	$(PY) -m experiments.paper.frappe_negatives --results_dir=$(RESULTS) $(ON)
+	$(if $(filter nfm,$(SPLIT)),$(PY) -m experiments.paper.frappe_negatives --results_dir=$(RESULTS) $(ON))
 	@$(MAKE) --no-print-directory page
 
 table-3: $(READY)  ## all models, tuned alike, five seeds: FRAPPE=<folder>, MOVIELENS=, CRITEO=, AVAZU=, ROWS=

@@ -3,6 +3,8 @@
 import pathlib
 import subprocess
 
+import pytest
+
 MAKEFILE = pathlib.Path(__file__).parents[2] / "Makefile"
 
 
@@ -22,3 +24,11 @@ def test_what_is_cleaned_is_not_the_results(tmp_path):
         "runs/results",
         "runs/results/table_3",
     ]
+
+
+@pytest.mark.parametrize(("split", "started"), [("nfm", True), ("unseen_pairs", False)])
+def test_negatives_are_drawn_again_in_the_split_that_has_their_files(split, started):
+    given = ["FRAPPE=folder", f"SPLIT={split}", "-n"]
+    printed = make(MAKEFILE.parent, "reproduce-frappe", *given)
+    assert ("experiments.paper.frappe_negatives" in printed) == started
+    assert "experiments.paper.table_3" in printed
