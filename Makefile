@@ -57,65 +57,65 @@ $(READY): setup.py constraints.txt $(wildcard interhat_tf/kernels/*.cc interhat_
 	@touch $@
 
 reproduce: $(READY)  ## train on the paper's synthetic Rules 1 to 3, draw Figures 8 to 10
-	$(PY) -m experiments.paper.figures_8_to_10 --results_dir=$(RESULTS) $(OF_SEEDS)
+	$(PY) -m experiments.paper.figures_8_to_10 --results_dir="$(RESULTS)" $(OF_SEEDS)
 
 reproduce-frappe: table-3 figure-3 figure-4  ## Frappe beside Table 3, Figures 3 and 4: FRAPPE=<folder>
-	$(if $(filter nfm,$(SPLIT)),$(PY) -m experiments.paper.frappe_negatives --results_dir=$(RESULTS) $(ON))
+	$(if $(filter nfm,$(SPLIT)),$(PY) -m experiments.paper.frappe_negatives --results_dir="$(RESULTS)" $(ON))
 	@$(MAKE) --no-print-directory page
 
 table-3: $(READY)  ## all models, tuned alike, five seeds: FRAPPE=<folder>, MOVIELENS=, CRITEO=, AVAZU=, ROWS=
-	$(PY) -m experiments.paper.table_3 --results_dir=$(RESULTS) $(ON) $(OF_MODELS)
+	$(PY) -m experiments.paper.table_3 --results_dir="$(RESULTS)" $(ON) $(OF_MODELS)
 	@$(MAKE) --no-print-directory page
 
 figure-2: $(READY)  ## seconds an epoch of all models, at the sizes of Criteo and Avazu
-	$(PY) -m experiments.speed.grid --results_dir=$(RESULTS) --grid=figure_2
+	$(PY) -m experiments.speed.grid --results_dir="$(RESULTS)" --grid=figure_2
 	@$(MAKE) --no-print-directory page
 
 figure-3: $(READY)  ## 1 to 12 heads: FRAPPE=<folder>, CRITEO=, AVAZU= or ROWS=
-	$(PY) -m experiments.paper.figure_3 --results_dir=$(RESULTS) $(ON)
+	$(PY) -m experiments.paper.figure_3 --results_dir="$(RESULTS)" $(ON)
 	@$(MAKE) --no-print-directory page
 
 figure-4: $(READY)  ## orders 1 to 4: FRAPPE=<folder>, CRITEO=, AVAZU= or ROWS=
-	$(PY) -m experiments.paper.figure_4 --results_dir=$(RESULTS) $(ON)
+	$(PY) -m experiments.paper.figure_4 --results_dir="$(RESULTS)" $(ON)
 	@$(MAKE) --no-print-directory page
 
 benchmark: $(READY)  ## speed of all models and parts, of microbatches, against sizes: 40 minutes
 	set -e; for grid in models microbatch scaling table_size; do \
-	  $(PY) -m experiments.speed.grid --results_dir=$(RESULTS) --grid=$$grid; \
+	  $(PY) -m experiments.speed.grid --results_dir="$(RESULTS)" --grid=$$grid; \
 	done
-	$(PY) -m experiments.speed.profile --results_dir=$(RESULTS)
+	$(PY) -m experiments.speed.profile --results_dir="$(RESULTS)"
 	@$(MAKE) --no-print-directory page
 
 guard: $(READY)  ## a training step does no more than experiments/results/speed/step_costs.json says
-	$(PY) -m experiments.speed.guard --results_dir=$(RESULTS)
+	$(PY) -m experiments.speed.guard --results_dir="$(RESULTS)"
 
 benchmark-gpu: $(READY)  ## all models on a GPU: XLA on and off, float32 and bfloat16, two batches
-	$(PY) -m experiments.speed.grid --results_dir=$(RESULTS) --grid=gpu
+	$(PY) -m experiments.speed.grid --results_dir="$(RESULTS)" --grid=gpu
 	@$(MAKE) --no-print-directory page
 
 reproduce-movielens: $(READY)  ## MovieLens-1M, Figures 5 to 7: MOVIELENS=<folder>, or it is downloaded
-	$(PY) -m experiments.paper.figures_5_to_7 --results_dir=$(RESULTS) $(ON_MOVIELENS)
+	$(PY) -m experiments.paper.figures_5_to_7 --results_dir="$(RESULTS)" $(ON_MOVIELENS)
 	@$(MAKE) --no-print-directory page
 
 faithfulness: $(READY)  ## are the explanations true: planted rules; FRAPPE=<folder>, MOVIELENS=<folder>
 	set -e; for rule in rule_1 rule_2 rule_2_middle rule_2_dense rule_2_correlated rule_3 rule_3_dense parity mixture; do \
 	  for form in released aligned ordered lightgbm ebm; do \
-	    $(PY) -m experiments.faithfulness.planted --results_dir=$(RESULTS) --dataset=synthetic_rules/$$rule --form=$$form; \
+	    $(PY) -m experiments.faithfulness.planted --results_dir="$(RESULTS)" --dataset=synthetic_rules/$$rule --form=$$form; \
 	  done; done
 	set -e; for rule in rule_2 rule_2_dense rule_3_dense; do \
-	  $(PY) -m experiments.faithfulness.knockoffs --results_dir=$(RESULTS) --dataset=synthetic_rules/$${rule}_knockoffs; \
+	  $(PY) -m experiments.faithfulness.knockoffs --results_dir="$(RESULTS)" --dataset=synthetic_rules/$${rule}_knockoffs; \
 	done
-	$(if $(FRAPPE),$(PY) -m experiments.faithfulness.coalitions --results_dir=$(RESULTS) --dataset=frappe/nfm \
+	$(if $(FRAPPE),$(PY) -m experiments.faithfulness.coalitions --results_dir="$(RESULTS)" --dataset=frappe/nfm \
 	  --raw_dir="$(FRAPPE)" --note="$(NOTE)")
 	set -e; for measure in curves additivity agreement order_agreement; do :; \
-	  $(if $(FRAPPE),$(PY) -m experiments.faithfulness.$$measure --results_dir=$(RESULTS) --dataset=frappe/nfm \
+	  $(if $(FRAPPE),$(PY) -m experiments.faithfulness.$$measure --results_dir="$(RESULTS)" --dataset=frappe/nfm \
 	    --raw_dir="$(FRAPPE)" --note="$(NOTE)";) \
-	  $(if $(MOVIELENS),$(PY) -m experiments.faithfulness.$$measure --results_dir=$(RESULTS) $(ON_MOVIELENS);) \
+	  $(if $(MOVIELENS),$(PY) -m experiments.faithfulness.$$measure --results_dir="$(RESULTS)" $(ON_MOVIELENS);) \
 	done
 	@$(MAKE) --no-print-directory page
 
 page: $(READY)  ## build the pages of your own results, in runs/results
-	$(PY) -m experiments.report.tables --results_dir=$(RESULTS)
+	$(PY) -m experiments.report.tables --results_dir="$(RESULTS)"
 
 tables: $(READY)  ## build the published pages, experiments/results/README.md and index.html, docs/scale.md
 	$(PY) -m experiments.report.tables
@@ -125,9 +125,9 @@ tables: $(READY)  ## build the published pages, experiments/results/README.md an
 # InterHAt on a log, and the models of Table 3 where MODELS asks for them.
 define reproduce_log
 	@echo "training InterHAt$(if $(MODELS),, alone; MODELS=all trains all models of Table 3)"
-	$(PY) -m experiments.paper.criteo_avazu --results_dir=$(RESULTS) $(1) $(OF_SEEDS)
+	$(PY) -m experiments.paper.criteo_avazu --results_dir="$(RESULTS)" $(1) $(OF_SEEDS)
 	$(if $(MODELS),@echo "training models of Table 3: $(MODELS)")
-	$(if $(MODELS),$(PY) -m experiments.paper.table_3 --results_dir=$(RESULTS) $(1) \
+	$(if $(MODELS),$(PY) -m experiments.paper.table_3 --results_dir="$(RESULTS)" $(1) \
 	  $(if $(EPOCHS),--epochs=$(EPOCHS)) $(OF_MODELS))
 	@$(MAKE) --no-print-directory page
 endef

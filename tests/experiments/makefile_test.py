@@ -32,3 +32,8 @@ def test_negatives_are_drawn_again_in_the_split_that_has_their_files(split, star
     printed = make(MAKEFILE.parent, "reproduce-frappe", *given)
     assert ("experiments.paper.frappe_negatives" in printed) == started
     assert "experiments.paper.table_3" in printed
+
+
+def test_a_folder_of_results_may_have_a_space():
+    printed = make(MAKEFILE.parent, "-n", "page", "RESULTS=my results")
+    assert '--results_dir="my results"' in printed

@@ -35,4 +35,4 @@ def test_make_leaves_the_published_results_alone(target):
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     programs = re.findall(r"-m experiments\.(?:[^;\n\\]|\\\n)*", done.stdout)
     assert programs
-    assert all("--results_dir=runs/results" in program for program in programs)
+    assert all('--results_dir="runs/results"' in program for program in programs)

@@ -93,7 +93,7 @@ def test_make_passes_on_what_it_is_given():
     output = done.stdout.replace("\\\n", "")
     arguments = output.split("experiments.paper.criteo_avazu ")[1].splitlines()[0]
     assert arguments.split() == [
-        "--results_dir=runs/results",
+        '--results_dir="runs/results"',
         "--dataset=criteo",
         '--raw_dir="a',
         'b.txt"',
