@@ -14,7 +14,7 @@ from experiments.common.flags import DATA_DIR, DATASET, EPOCHS, RAW_DIR, RUNS_DI
 from experiments.common.markdown import spread
 from experiments.common.published import sample_note
 from experiments.common.results import record
-from experiments.common.running import train_runs
+from experiments.common.running import PROGRAMS, train_runs
 from experiments.common.seed_flags import SEEDS, WORKERS
 from experiments.common.statistics import METRICS, mean_and_std
 from experiments.generated_logs.generator import generate_once
@@ -105,9 +105,14 @@ def run_flags(model: str, **arguments: Any) -> Run:
     So a run that two experiments ask for is one run.
     """
     run = {"dataset": DATASET.value, "data_dir": data_dir(), "model": model, **arguments}
-    if EPOCHS.value:
+    if EPOCHS.value and has_epochs(model):
         run["max_epochs"] = EPOCHS.value
     return {**run, "output_dir": f"{RUNS_DIR.value}/{dataset_name()}/{model}-{digest(run)}"}
+
+
+def has_epochs(model: str) -> bool:
+    """Returns whether `--epochs` is about a model: an epoch of trees is a single tree."""
+    return model not in PROGRAMS
 
 
 def digest(settings: Mapping[str, Any]) -> str:

@@ -28,6 +28,12 @@ def test_a_runs_folder_follows_from_all_of_its_flags(study_flags):
     assert len({run["output_dir"], *(other["output_dir"] for other in others)}) == 4
 
 
+def test_epochs_are_not_a_number_of_trees(study_flags):
+    with flagsaver.flagsaver(epochs=1):
+        runs = [run_flags(model, seed=1) for model in ("fm", "lightgbm", "ebm")]
+    assert ["max_epochs" in run for run in runs] == [True, False, False]
+
+
 def test_a_generated_log_is_prepared_in_a_folder_of_its_own(study_flags, capsys):
     with flagsaver.flagsaver(dataset="criteo", generate=5000):
         data = open_data()
