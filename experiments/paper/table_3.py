@@ -11,11 +11,11 @@ best rows by these runs' validation with the seeds 6 to 10 as well. Only these
 runs read the test split, once each.
 
 Each row is a file, `table_3/DATASET/ROW.json`, written after each trial and each
-final run. What it has is not trained again, on this data, of this space and number of
-drawn trials, so that a study goes on where it was stopped, on another machine too, and
-with a larger `--wider` where it ended; `--redo` starts the row again (runs whose folders
-are under `--runs_dir` are not run again). `make page` draws the table from the files
-that are there.
+final run. What it has is not trained again, on this data, of this space, `--epochs` and
+number of drawn trials, so that a study goes on where it was stopped, on another machine
+too, and with a larger `--wider` where it ended; `--redo` starts the row again (runs whose
+folders are under `--runs_dir` are not run again). `make page` draws the table from the
+files that are there.
 """
 
 import json
@@ -26,7 +26,7 @@ from typing import Any
 from absl import flags
 
 from experiments.common import studies
-from experiments.common.flags import DATASET, chosen_models
+from experiments.common.flags import DATASET, EPOCHS, chosen_models
 from experiments.common.markdown import spread
 from experiments.common.results import read_result, write_result
 from experiments.common.running import RunFailed, run_program
@@ -73,7 +73,7 @@ def main(_):
         except RunFailed as error:
             failures.append(f"{name}: {error}")
             print(f"{failures[-1]}; the study goes on")
-    for name in leaders(every):
+    for name in leaders(every, data):
         add_seeds(read_row(name), MORE_SEEDS.value)
     if failures:
         raise ValueError("; ".join(failures))
@@ -120,7 +120,10 @@ def is_done(name: str, data: PreparedDataset) -> bool:
 
 
 def asked_of(name: str, data: PreparedDataset) -> Record:
-    """Returns what a row's file answers; if that changes, the file is out of date."""
+    """Returns what a row's file answers; if that changes, the file is out of date.
+
+    Epochs are in it if they are limited, so that earlier files without a limit are not.
+    """
     space = search_space(dataset_name(), name)
     asked = {
         "data": {"set": data.name, "statistics": data.statistics},
@@ -133,6 +136,8 @@ def asked_of(name: str, data: PreparedDataset) -> Record:
             for model in space.get("model", (name,))
         ],
     }
+    if EPOCHS.value and studies.has_epochs(name):
+        asked["epochs"] = EPOCHS.value
     return json.loads(json.dumps(asked))  # as it is read again, where a tuple is a list
 
 
@@ -224,9 +229,18 @@ def add_seeds(record: Record, seeds: Sequence[int]) -> None:
         write_row(record)
 
 
-def leaders(names: Sequence[str]) -> list[str]:
-    """Returns the rows that get more seeds: InterHAt, and the first places by validation."""
-    rows = {name: record["row"] for name in names if (record := read_row(name)) and "row" in record}
+def leaders(names: Sequence[str], data: PreparedDataset) -> list[str]:
+    """Returns the rows that get more seeds: InterHAt, and the first places by validation.
+
+    A row that was asked for something else is left as it is: its further runs would not be like
+    its first ones.
+    """
+    records = {name: record for name in names if (record := read_row(name))}
+    rows = {
+        name: record["row"]
+        for name, record in records.items()
+        if "row" in record and record.get("asked") == asked_of(name, data)
+    }
 
     def mean_score(name):
         runs = rows[name]["runs"]

@@ -10,7 +10,7 @@ from experiments.common.search_spaces import search_space
 from experiments.common.table_3_files import read_table_3
 from experiments.paper import table_3
 from experiments.report import tables
-from interhat_tf.utils.files import read_json
+from interhat_tf.utils.files import read_json, write_json
 from tests.commands.train_test import write_raw
 from tests.experiments.conftest import report_of
 
@@ -74,7 +74,7 @@ def test_the_final_runs_have_the_chosen_setting(rows, fake_runs):
 def test_a_space_of_one_setting_is_not_searched(rows, fake_runs):
     found = rows(models=["released"])["released"]
     assert found["trials"] == [] and found["row"]["seeds"] == [1, 2, 3]
-    assert {run["model"] for run in fake_runs.asked} == {"interhat"}
+    assert not {"lr", "fm"} & {run["model"] for run in fake_runs.asked}
     assert {run["preset"] for run in fake_runs.asked} == {"released"}
 
 
@@ -191,6 +191,20 @@ def test_a_row_of_another_search_is_searched_again(rows, fake_runs, monkeypatch)
     assert len(trials_asked(fake_runs, "fm")) == 5
 
 
+def test_a_row_of_other_epochs_is_searched_again(rows, fake_runs):
+    """Trees have no such epochs, and their row is the same."""
+    models = ["fm", "lightgbm"]
+    first = rows(models=models)
+    assert all("epochs" not in first[name]["asked"] for name in models)
+    fake_runs.asked.clear()
+    short = rows(models=models, epochs=1)
+    assert short["fm"]["asked"]["epochs"] == 1 and short["lightgbm"] == first["lightgbm"]
+    assert len(trials_asked(fake_runs, "fm")) == 4 and seeds_asked(fake_runs, "fm") == [1, 2, 3]
+    assert all(run["max_epochs"] == 1 for run in fake_runs.asked)
+    fake_runs.asked.clear()
+    assert rows(models=models, epochs=1) == short and not fake_runs.asked
+
+
 def test_more_wider_trials_are_added_to_those_of_the_file(rows, monkeypatch):
     """The final runs stay where the choice does, also if the study is stopped on its way."""
     asked = []
@@ -265,6 +279,17 @@ def test_interhat_and_the_first_places_by_validation_get_more_seeds(rows, monkey
     found = {name: row["seeds"] for name, row in read_table_3("frappe")["models"].items()}
     few, many = [1, 2, 3], [1, 2, 3, 6, 7]
     assert found == {"lr": few, "fm": many, "dnn": few, "interhat": many}
+
+
+def test_a_row_that_was_asked_for_something_else_gets_no_more_seeds(rows, fake_runs, study_flags):
+    rows(models=["lr", "fm"])
+    earlier = study_flags / "results/table_3/frappe/lr.json"  # does not say what it was asked
+    write_json(earlier, {k: v for k, v in read_json(earlier).items() if k != "asked"})
+    fake_runs.asked.clear()
+    found = rows(models=["interhat"], epochs=2, leaders=3, more_seeds=[6])
+    seeds = {name: found[name]["row"]["seeds"] for name in ("lr", "fm", "interhat")}
+    assert seeds == {"lr": [1, 2, 3], "fm": [1, 2, 3], "interhat": [1, 2, 3, 6]}
+    assert not {"lr", "fm"} & {run["model"] for run in fake_runs.asked}
 
 
 def test_leads_are_of_the_common_seeds(rows):
