@@ -61,10 +61,7 @@ def main(_):
     data = studies.open_data()
     every = contenders(dataset_name(), histories=bool(data.schema.sequences))
     names = chosen_models(every)
-    if read_row(MEMORISATION) is None:
-        record = studies.study_record(data)
-        memory = memorisation_baseline(data)
-        write_row({"name": MEMORISATION, **record, MEMORISATION: memory})
+    memorise(data)
     failures = []
     for number, name in enumerate(names, 1):
         try:
@@ -77,6 +74,15 @@ def main(_):
         add_seeds(read_row(name), MORE_SEEDS.value)
     if failures:
         raise ValueError("; ".join(failures))
+
+
+def memorise(data: PreparedDataset) -> None:
+    """Writes the memorisation baseline's row, unless it is there and of these data."""
+    known = None if REDO.value else read_row(MEMORISATION)
+    if known and about(data).items() <= known["data"].items():
+        return
+    record = studies.study_record(data)
+    write_row({"name": MEMORISATION, **record, MEMORISATION: memorisation_baseline(data)})
 
 
 def study(name: str, data: PreparedDataset) -> None:
@@ -119,6 +125,11 @@ def is_done(name: str, data: PreparedDataset) -> bool:
     return set(SEEDS.value) <= set(record.get("row", {"seeds": []})["seeds"])
 
 
+def about(data: PreparedDataset) -> Record:
+    """Returns which data a file is about, as it says it."""
+    return json.loads(json.dumps({"set": data.name, "statistics": data.statistics}))
+
+
 def asked_of(name: str, data: PreparedDataset) -> Record:
     """Returns what a row's file answers; if that changes, the file is out of date.
 
@@ -126,7 +137,7 @@ def asked_of(name: str, data: PreparedDataset) -> Record:
     """
     space = search_space(dataset_name(), name)
     asked = {
-        "data": {"set": data.name, "statistics": data.statistics},
+        "data": about(data),
         "space": space,
         "trials": TRIALS.value,
         "wider": WIDER.value,

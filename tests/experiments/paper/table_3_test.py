@@ -205,6 +205,17 @@ def test_a_row_of_other_epochs_is_searched_again(rows, fake_runs):
     assert rows(models=models, epochs=1) == short and not fake_runs.asked
 
 
+def test_the_memorisation_baseline_is_of_the_data_of_now(rows, fake_data, monkeypatch):
+    first = rows(models=["fm"])["memorisation"]
+    monkeypatch.setattr(table_3, "memorisation_baseline", lambda data: {"auc": 0.5})
+    assert rows(models=["fm"])["memorisation"] == first
+    assert rows(models=["fm"], redo=True)["memorisation"]["memorisation"] == {"auc": 0.5}
+    monkeypatch.setattr(table_3, "memorisation_baseline", lambda data: {"auc": 0.6})
+    monkeypatch.setattr(fake_data.__class__, "statistics", {"records": 7})
+    again = rows(models=["fm"])["memorisation"]
+    assert again["memorisation"] == {"auc": 0.6} and again["data"]["statistics"] == {"records": 7}
+
+
 def test_more_wider_trials_are_added_to_those_of_the_file(rows, monkeypatch):
     """The final runs stay where the choice does, also if the study is stopped on its way."""
     asked = []
