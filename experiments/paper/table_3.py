@@ -13,9 +13,9 @@ runs read the test split, once each.
 Each row is a file, `table_3/DATASET/ROW.json`, written after each trial and each
 final run. What it has is not trained again, on this data, of this space, `--epochs` and
 number of drawn trials, so that a study goes on where it was stopped, on another machine
-too, and with a larger `--wider` where it ended; `--redo` starts the row again (runs whose
-folders are under `--runs_dir` are not run again). `make page` draws the table from the
-files that are there.
+too, and with a larger `--wider` where it ended. Trials that failed are tried again at each
+start. `--redo` starts the row again (runs whose folders are under `--runs_dir` are not run
+again). `make page` draws the table from the files that are there.
 """
 
 import json
@@ -93,7 +93,7 @@ def study(name: str, data: PreparedDataset) -> None:
     """
     asked = asked_of(name, data)
     record = None if REDO.value else read_row(name)
-    if record is None or record.get("asked") != asked:
+    if record is None or record.get("asked") != asked or failed(record["trials"]):
         of_data = {**studies.study_record(data), **studies.best_possible(data)}
         record = {"name": name, "asked": asked, **of_data, **known_of(record, asked)}
     if "setting" not in record:
@@ -103,6 +103,11 @@ def study(name: str, data: PreparedDataset) -> None:
             record |= before
         write_row(record)
     add_seeds(record, SEEDS.value)
+
+
+def failed(trials: Sequence[Trial]) -> list[Trial]:
+    """Returns the trials that failed, which a study that is started again tries again."""
+    return [trial for trial in trials if "failed" in trial]
 
 
 def known_of(record: Record | None, asked: Record) -> Record:
@@ -120,7 +125,7 @@ def known_of(record: Record | None, asked: Record) -> Record:
 def is_done(name: str, data: PreparedDataset) -> bool:
     """Returns whether nothing but further seeds is left to do of a row."""
     record = read_row(name)
-    if record is None or record.get("asked") != asked_of(name, data):
+    if record is None or record.get("asked") != asked_of(name, data) or failed(record["trials"]):
         return False
     return set(SEEDS.value) <= set(record.get("row", {"seeds": []})["seeds"])
 
@@ -176,9 +181,10 @@ def search(record: Record) -> Record:
 def train(record: Record, settings: Sequence[Setting], why: str) -> list[Trial]:
     """Returns the trials of settings; the row's file is written after each that it lacks.
 
-    A trial that fails is recorded with its error.
+    A trial that fails is recorded with its error. It is lacking when the study is started again;
+    until then it is not tried again, since a search asks for each setting once.
     """
-    known = {key_of(trial["setting"]): trial for trial in record["trials"]}
+    known = {key_of(t["setting"]): t for t in record["trials"] if "failed" not in t}
     model = {"model": record["name"], "seed": TRIAL_SEED, "test": False}
     lacking = [setting for setting in settings if key_of(setting) not in known]
     runs = [run_flags(**{**model, **setting}) for setting in lacking]
@@ -187,7 +193,8 @@ def train(record: Record, settings: Sequence[Setting], why: str) -> list[Trial]:
         setting = setting_of[run["output_dir"]]
         found = report if "failed" in report else studies.describe(report)
         known[key_of(setting)] = trial = {"setting": setting, "why": why, **found}
-        record["trials"].append(trial)
+        others = [t for t in record["trials"] if key_of(t["setting"]) != key_of(setting)]
+        record["trials"] = [*others, trial]
         write_row(record)
     return [known[key_of(setting)] for setting in settings]
 

@@ -116,9 +116,10 @@ def failing(monkeypatch, fails):
 
     def train_runs(runs, workers, keep_failures=False):
         for run in runs:
-            if fails(run) and not keep_failures:
+            failed = fails(run)
+            if failed and not keep_failures:
                 raise RunFailed("no memory")
-            yield run, {"failed": "no memory"} if fails(run) else report_of(run)
+            yield run, {"failed": "no memory"} if failed else report_of(run)
 
     monkeypatch.setattr(studies, "train_runs", train_runs)
 
@@ -131,6 +132,40 @@ def test_a_trial_that_fails_is_recorded_and_not_chosen(rows, monkeypatch):
     assert all(trial["setting"]["embedding_dim"] == 64 for trial in failed)
     assert failed[0]["failed"] == "no memory"
     assert found["setting"]["embedding_dim"] != 64 and found["row"]["seeds"] == [1, 2, 3]
+
+
+def test_a_trial_that_failed_is_tried_again_at_the_next_start(rows, fake_runs, monkeypatch):
+    train_runs = studies.train_runs
+    failing(monkeypatch, lambda run: run["seed"] == 0 and run["embedding_dim"] == 64)
+    given = {"models": ["fm"], "trials": 12, "wider": 2}
+    first = rows(**given)["fm"]
+    lacking = [trial["setting"] for trial in first["trials"] if "failed" in trial]
+    monkeypatch.setattr(studies, "train_runs", train_runs)
+    fake_runs.asked.clear()
+    again = rows(**given)["fm"]
+    assert len(lacking) == 4
+    retried = trials_asked(fake_runs, "fm")[: len(lacking)]
+    assert all(s.items() <= run.items() for s, run in zip(lacking, retried, strict=True))
+    assert not any("failed" in trial for trial in again["trials"])
+    fake_runs.asked.clear()
+    assert rows(**given)["fm"] == again and not fake_runs.asked
+
+
+def test_a_trial_that_fails_stays_on_the_file_and_is_tried_once_a_start(rows, monkeypatch):
+    asked = []
+
+    def fails(run):
+        asked.append(run)
+        return run["seed"] == 0 and run["embedding_dim"] == 64
+
+    failing(monkeypatch, fails)
+    first = rows(models=["fm"], wider=2)["fm"]
+    known = [trial for trial in first["trials"] if "failed" in trial]
+    for _ in range(2):
+        asked.clear()
+        again = rows(models=["fm"], wider=2)["fm"]
+        assert len(asked) == len(known) > 0  # neither the others nor the final runs
+        assert again["trials"] == first["trials"] and again["row"] == first["row"]
 
 
 @pytest.mark.parametrize("seed", [0, 2])
