@@ -5,6 +5,7 @@ import functools
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from tqdm.auto import tqdm
 
 from interhat_tf.commands import define_debug_flag, parse_flags
 from interhat_tf.errors import InterhatError, ending_programs
+from interhat_tf.input_pipeline.catalog import prepared_dataset
 from interhat_tf.models.presets import hyperparameters
 from interhat_tf.utils.files import read_json, write_json
 from interhat_tf.utils.threads import available_cores
@@ -24,7 +26,7 @@ PROGRAMS = dict.fromkeys(("lightgbm", "ebm"), "experiments.trees.train")
 
 It takes the flags `dataset`, `data_dir`, `model`, `seed`, `output_dir`, `test` and `resume`, as
 `experiments.train` does, and those of its model's search space, and writes the same
-`report.json`.
+`report.json`; its `config` has the data's digests as `data`.
 """
 
 
@@ -71,7 +73,8 @@ def train_runs(
     """Trains several runs, each in its own process; one that is done is not run again.
 
     A run is done if its folder has a report and it was started with the same
-    flags and the same hyperparameters of its preset.
+    flags and the same hyperparameters of its preset. The folder of a run on other
+    data than the prepared set has now is removed, and the run starts again.
 
     Args:
         runs: For each run, the flags of `experiments.train` as a dictionary,
@@ -133,6 +136,9 @@ def _train(run, environment, errors):
     )
     # As JSON has it, where a tuple is a list.
     asked = json.loads(json.dumps({"flags": run, "hyperparameters": preset}))
+    if _is_of_other_data(run, folder):
+        print(f"{folder} is removed: its run is of other data than {run['dataset']} is now")
+        shutil.rmtree(folder)
     # Starting TensorFlow to find that nothing is to be done would take seconds.
     if report.exists() and known.exists() and read_json(known) == asked:
         return read_json(report)
@@ -145,3 +151,34 @@ def _train(run, environment, errors):
         raise RunFailed(f"{run['output_dir']}: {lines[-1]}")
     write_json(known, asked)
     return read_json(report)
+
+
+def _is_of_other_data(run, folder):
+    """Returns whether a folder's run was trained on other data than its set has now.
+
+    A set that is not there, and a run that does not say what it was trained on, say nothing.
+    """
+    trained_on = _config(folder).get("data")
+    if not trained_on or "data_dir" not in run:
+        return False
+    root = pathlib.Path(run["data_dir"])
+    written = [
+        path.stat().st_mtime_ns for path in root.glob(f"{run['dataset']}/**/dataset_info.json")
+    ]
+    return bool(written) and _digests(run["dataset"], str(root), max(written)) != trained_on
+
+
+def _config(folder):
+    """Returns what a folder's run is; trees say it in their report alone."""
+    for name in ("config.json", "report.json"):
+        if (folder / name).exists():
+            found = read_json(folder / name)
+            return found if name == "config.json" else found.get("config", {})
+    return {}
+
+
+@functools.lru_cache
+def _digests(dataset, data_dir, written):
+    """Returns what a prepared set holds; it is read again once it was written again."""
+    del written
+    return prepared_dataset(dataset, data_dir).digests

@@ -64,6 +64,7 @@ def main(values: flags.FlagValues) -> None:
         "model": values.model,
         "arguments": {**usual, **arguments},
         "training": {"seed": values.seed, "threads": number_of_threads()},
+        "data": data.digests,
     }
     report = {
         "config": config,

@@ -1,8 +1,10 @@
 import json
+import os
 import pathlib
 import subprocess
 import sys
 import time
+import types
 
 import pytest
 from absl import flags
@@ -166,3 +168,37 @@ def test_a_run_that_is_done_is_not_started_again(monkeypatch, tmp_path):
     monkeypatch.setattr(running, "hyperparameters", lambda *_: ({"order": 7}, {}))
     list(train_runs([{**run, "order": 2}], workers=1))
     assert len(commands) == 3
+
+
+@pytest.mark.parametrize("file", ["config.json", "report.json"])
+def test_a_run_on_other_data_is_run_again(monkeypatch, tmp_path, capsys, file):
+    """Trees say what they were trained on in their report alone."""
+    commands = fake_training(monkeypatch)
+    run = {"dataset": "own", "data_dir": f"{tmp_path}/sets", "output_dir": f"{tmp_path}/a"}
+    trained_on = {"records": "first"}
+    list(train_runs([run], workers=1))
+    config = {"data": trained_on}
+    written = config if file == "config.json" else {"of": "a", "config": config}
+    (tmp_path / "a" / file).write_text(json.dumps(written))
+    opened = []
+
+    def prepared_dataset(*of):
+        opened.append(of)
+        return types.SimpleNamespace(digests=dict(trained_on))
+
+    monkeypatch.setattr(running, "prepared_dataset", prepared_dataset)
+    list(train_runs([run], workers=1))
+    assert len(commands) == 1 and not opened  # the set is not there
+    info = tmp_path / "sets/own/1.0.0/dataset_info.json"
+    info.parent.mkdir(parents=True)
+    info.touch()
+    for _ in range(2):
+        list(train_runs([run], workers=1))
+    assert len(commands) == 1 and opened == [("own", f"{tmp_path}/sets")]
+    trained_on["records"] = "second"
+    os.utime(info, (0, 0))  # it was prepared again
+    assert not capsys.readouterr().out
+    list(train_runs([run], workers=1))
+    assert len(commands) == 2
+    removed = f"{tmp_path}/a is removed: its run is of other data than own is now\n"
+    assert capsys.readouterr().out == removed

@@ -4,6 +4,7 @@ import pytest
 
 from experiments.trees import train
 from interhat_tf.commands import run_command
+from interhat_tf.input_pipeline.catalog import prepared_dataset
 from interhat_tf.utils.files import read_json
 from tests.commands.train_test import write_raw
 
@@ -33,11 +34,13 @@ SMALL = {
 
 
 @pytest.mark.parametrize("model", SMALL)
-def test_a_report_has_what_a_study_reads(run, model, capsys):
+def test_a_report_has_what_a_study_reads(run, raw, model, capsys):
     report = run(model, "--seed=3", "--max_epochs=20", *SMALL[model])
     assert report["config"]["training"]["seed"] == 3
     assert report["config"]["arguments"]["max_epochs"] == 20
     assert report["config"]["arguments"]["learning_rate"] == 0.1
+    data = prepared_dataset("frappe", raw.parent / "prepared")
+    assert report["config"]["data"] == data.digests
     assert report["versions"][train.LIBRARIES[model]]
     assert report["parameters"] > 0
     assert report["best_epoch"] <= report["training"]["epochs"]
