@@ -1,7 +1,7 @@
 """A form of a model, and one change at a time: what each does to the figures on validation.
 
-The summary is written after each change, and keeps the rows that are there
-already: a study can be stopped, and gone on with, at any change. Several at a time
+The summary is written after each change, and keeps the rows of the same data that are
+there already: a study can be stopped, and gone on with, at any change. Several at a time
 are named as `"pair values + d 64"`.
 """
 
@@ -51,11 +51,18 @@ def try_changes(
         runs = studies.runs_of(**{**form, **changed, "test": False})
         reports = studies.train_all({name: runs})[name]
         row = {"flags": changed, **_row(reports, [look(run) for run in runs])}
-        rows = {**((read_result(path) or {}).get("changes", {})), name: row}
+        record = studies.study_record(data)
+        rows = {**_earlier_rows(path, record), name: row}
         in_order = {key: rows[key] for key in _in_order(rows, changes)}
-        summary = {**studies.study_record(data), **best, "form": form, "changes": in_order}
+        summary = {**record, **best, "form": form, "changes": in_order}
         write_result(path, summary)
         _print(name, row)
+
+
+def _earlier_rows(path: str, record: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the rows that a summary has, if they are of the same data and epochs."""
+    known = read_result(path)
+    return known["changes"] if known and studies.same_data(known, record) else {}
 
 
 def _parts(name: str) -> list[str]:

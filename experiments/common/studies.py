@@ -159,6 +159,17 @@ def study_record(data: PreparedDataset) -> dict[str, Any]:
     return {"data": about, **record()}
 
 
+def same_data(summary: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
+    """Returns whether a summary that was read is of the data, and the epochs, of a new record.
+
+    The note on the data may be another.
+    """
+    about = json.loads(json.dumps(record["data"]))  # as it is read again
+    return all(
+        summary["data"].get(key) == about.get(key) for key in ("set", "statistics", "epochs")
+    )
+
+
 def best_possible(data: PreparedDataset) -> dict[str, dict[str, dict[str, float]]]:
     """Returns `best`, the best possible AUC and logloss on each split of a generated log.
 

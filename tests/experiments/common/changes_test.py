@@ -38,6 +38,20 @@ def test_a_change_of_its_own_leaves_the_other_rows(study_flags, fake_runs, fake_
     assert [run["seed"] for run in rows(study_flags)["released"]["runs"]] == [5]
 
 
+def test_rows_of_other_data_or_epochs_are_not_kept(study_flags, fake_runs, fake_data, monkeypatch):
+    def after(name, **given):
+        with flagsaver.flagsaver(change=[name], **given):
+            try_changes("some", FORM, CHANGES)
+        return list(rows(study_flags))
+
+    after("released")
+    assert after("wider", note="another note") == ["released", "wider"]
+    assert after("wider", epochs=1) == ["wider"]
+    assert after("released") == ["released"]
+    monkeypatch.setattr(type(fake_data), "statistics", {"records": 7})
+    assert after("wider") == ["wider"]
+
+
 def test_several_changes_at_a_time_follow_single_ones(study_flags, fake_runs, fake_data):
     changes = {**CHANGES, "faster": {"learning_rate": 0.1}}
     for names in (["wider + faster", "released + wider"], ["faster"]):

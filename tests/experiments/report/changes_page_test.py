@@ -45,3 +45,35 @@ def test_dead_units_of_each_seed(page_of, summary):
     rows = {"released": row(0.75, 0.77, units=6, dead_units=2)}
     text = page_of(seeds={**summary, "changes": rows})
     assert "| 0, 1 | 0.7500, 0.7700 | 2 of 6, 2 of 6 |" in text
+
+
+def trained(flags, **settings):
+    """A row with recorded settings."""
+    arguments = {"embedding_l2": 0.1, "embedding_dim": 16}
+    training = {"patience": 5, "effect_weight": 0.0, "effect_donors": 8}
+    for name, value in {**flags, **settings}.items():
+        (arguments if name in arguments else training)[name] = value
+    return {**row(0.9), "flags": flags, "arguments": arguments, "training": training}
+
+
+MARKED = "differs from the first row by more than the change"
+
+
+@pytest.mark.parametrize(
+    ("other", "marked"),
+    [
+        (trained({"patience": 2}), False),
+        (trained({"patience": 2}, embedding_l2=0.3), True),
+        (trained({"embedding_l2": 0.3}, patience=10), True),
+        (trained({"patience": 2}, embedding_l2=0.1 + 1e-17), False),
+        # Nothing is aligned, and only one of the two says what its rate falls by.
+        (trained({"patience": 2}, effect_donors=0, learning_rate_factor=1.0), False),
+        (trained({"model": "lr"}, embedding_l2=0.3), False),
+        (row(0.9), False),
+    ],
+)
+def test_a_row_of_another_form_is_marked(page_of, summary, other, marked):
+    rows = {"preset": trained({}), "other": other, "an own one": trained({"patience": 3})}
+    text = page_of(tuned={**summary, "changes": rows})
+    assert ("| other † |" in text) == marked and (MARKED in text) == marked
+    assert "| preset | " in text and "| an own one | " in text
