@@ -104,7 +104,7 @@ def of_values(summary: Summary) -> Summary:
 
 def in_short(planted: Planted) -> list[Summary]:
     """Returns what the planted rules say in short, a sentence each."""
-    if not planted_tables.of_method(planted, "released", "attention"):
+    if not planted_tables.of_method(planted, "released", "fields", "attention"):
         return []
 
     def found(form, method, rules=None):

@@ -69,10 +69,10 @@ def averaged(values: Sequence[float], form: str = ".2f") -> str:
 def fields_at_a_glance(planted: Planted) -> Table | None:
     """Returns the table of methods and questions on single fields."""
     rows = [
-        {"form": form, "method": method, "found": found}
+        {"form": form, "method": method, **pooled}
         for method in METHODS
         for form in SUFFIX
-        if (found := of_method(planted, form, method)) and own(form, method)
+        if own(form, method) and (pooled := of_method(planted, form, "fields", method))
     ]
 
     def mean(key, form=".2f"):
@@ -80,6 +80,7 @@ def fields_at_a_glance(planted: Planted) -> Table | None:
 
     columns = {
         "method": lambda row: METHODS[row["method"]].title + SUFFIX[row["form"]],
+        "rules": "{rules}",
         "planted fields named": lambda row: counted([f["found"] for f in row["found"]]),
         "of single records": mean("share", ".0%"),
         "insertion − deletion": lambda row: averaged(
@@ -105,9 +106,16 @@ def own(form: str, method: str) -> bool:
     return form == "released" or method in ("attention", "contributions_average")
 
 
-def of_method(planted: Planted, form: str, method: str) -> list[Summary]:
-    """Returns what a method was found to say, of each model that has it."""
-    return [run["fields"][method] for run in runs_of(planted, form) if method in run["fields"]]
+def of_method(planted: Planted, form: str, kind: str, method: str) -> Summary:
+    """Returns what a method was `found` to say of each model that has it, and of how many `rules`.
+
+    Nothing, if no model has it. Forms were not asked of the same rules.
+    """
+    runs = [run for run in runs_of(planted, form) if method in run.get(kind, {})]
+    if not runs:
+        return {}
+    rules = len({run["rule"] for run in runs})
+    return {"found": [run[kind][method] for run in runs], "rules": rules}
 
 
 def seeds_agree(planted: Planted, form: str, method: str) -> str:
@@ -242,17 +250,15 @@ def pairs_at_a_glance(planted: Planted) -> Table | None:
     for method, form in itertools.product(PAIR_METHODS, SUFFIX):
         if not own_of_pairs(form, method):
             continue
-        found = [
-            run["pairs"][method] for run in runs_of(planted, form) if method in run.get("pairs", {})
-        ]
-        if found:
-            rows.append({"title": PAIR_METHODS[method].title + SUFFIX[form], "found": found})
+        if pooled := of_method(planted, form, "pairs", method):
+            rows.append({"title": PAIR_METHODS[method].title + SUFFIX[form], **pooled})
 
     def mean(key, form=".2f"):
         return lambda row: averaged([f[key] for f in row["found"] if key in f], form)
 
     columns = {
         "method": "{title}",
+        "rules": "{rules}",
         "planted pairs named": lambda row: counted([f["found"] for f in row["found"]]),
         "of single records": mean("precision", ".0%"),
         "rank of the planted": mean("rank", ".1f"),

@@ -6,7 +6,9 @@ from experiments.report.planted_tables import (
     alignment,
     averaged,
     counted,
+    fields_at_a_glance,
     orders,
+    pairs_at_a_glance,
     pairs_by_rule,
 )
 
@@ -105,6 +107,23 @@ def test_attention_is_compared_on_the_rules_that_both_forms_were_asked():
     ]
     (row,) = alignment(planted, "tuned").rows
     assert row[1:] == [counted([False]), counted([True]), "+0.0000", "1"]
+
+
+def test_a_row_says_how_many_rules_it_pools():
+    def of_runs(*kinds):
+        one = {kind: {"attention": {"found": True, "share": 1.0}} for kind in kinds}
+        return {"runs": {"1": {"fields": {}, **one}, "2": {"fields": {}, **one}}}
+
+    planted = {
+        ("rule_1", "released"): of_runs("fields"),
+        ("rule_2", "released"): of_runs("fields", "pairs"),
+        ("rule_3", "released"): of_runs("fields", "pairs"),  # hardly learnt by anything
+        ("rule_2", "aligned"): of_runs("fields"),
+        ("rule_1", "tuned"): of_runs(),
+    }
+    for glance, expected in ((fields_at_a_glance, ["2", "1"]), (pairs_at_a_glance, ["1"])):
+        table = glance(planted)
+        assert [row[table.header.index("rules")] for row in table.rows] == expected
 
 
 def test_rules_that_add_flags_are_named_with_them():
