@@ -7,7 +7,7 @@ rule, trains InterHAt on each, and writes to
 `figures_8_to_10/` under `--results_dir`: `summary.json`, a row a run, and a page
 with the heat maps of the first seed, the mean effects beneath. About 3 minutes on 2
 cores for a seed; the rows of other seeds stay as long as they come from the same
-configuration, and those of other rules with `--rule`.
+configuration, and those of other rules with `--rule`; none stays from other `--epochs`.
 """
 
 import pathlib
@@ -41,6 +41,8 @@ PRESET = flags.DEFINE_string("preset", "released", "form of the model, of rules 
 
 
 def main(_):
+    # A full run cannot go on in the folder of a short one.
+    short = f"-{EPOCHS.value}-epochs" if EPOCHS.value else ""
     runs = [
         {
             "dataset": f"synthetic_rules/{name}",
@@ -50,7 +52,7 @@ def main(_):
             "heatmap_where": condition(rule),
             "heatmap_splits": list(SPLITS),
             "data_dir": DATA_DIR.value,
-            "output_dir": f"{RUNS_DIR.value}/{name}-{PRESET.value}-{seed}",
+            "output_dir": f"{RUNS_DIR.value}/{name}-{PRESET.value}-{seed}{short}",
             **rule.training,
             **({"max_epochs": EPOCHS.value} if EPOCHS.value else {}),
         }
@@ -64,7 +66,8 @@ def main(_):
         attention = Attention.load(next(pathlib.Path(run["output_dir"]).glob("attention/*/f*.npz")))
         matching = on_matching_records(run, condition(RULES[name]))
         rows.append({**describe(name, run["seed"], attention, report), **matching})
-    summary = {**record(), "runs": with_earlier_rows(rows)}
+    epochs = {"epochs": EPOCHS.value} if EPOCHS.value else {}
+    summary = {**record(), **epochs, "runs": with_earlier_rows(rows)}
     write_result(SUMMARY, summary)
     write_rules_page(result_path("figures_8_to_10"), summary)
 
@@ -113,10 +116,16 @@ def describe(name: str, seed: int, attention: Attention, report: dict[str, Any])
 
 
 def with_earlier_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Adds the earlier rows of other rules, and of other seeds of the same configuration."""
+    """Adds the earlier rows of other rules, and of other seeds of the same configuration.
+
+    Rows of other epochs are all left out: those of other rules have no configuration to be
+    compared with.
+    """
     configs = {row["rule"]: row["config"] for row in rows}
     done = {(row["rule"], row["seed"]) for row in rows}
     earlier = read_result(SUMMARY) or {"runs": []}
+    if earlier.get("epochs") != EPOCHS.value:
+        earlier = {"runs": []}
     kept = [
         row
         for row in earlier["runs"]

@@ -139,8 +139,8 @@ def trained(study_flags, monkeypatch):
         lambda run, text: {"effects": [len(text)] * 10, "log_odds": 2.5},
     )
 
-    def run_program(*seeds, preset="released", rule=tuple(figures_8_to_10.RULES)):
-        with flagsaver.flagsaver(seeds=list(seeds), preset=preset, rule=list(rule)):
+    def run_program(*seeds, preset="released", rule=tuple(figures_8_to_10.RULES), epochs=None):
+        with flagsaver.flagsaver(seeds=list(seeds), preset=preset, rule=list(rule), epochs=epochs):
             figures_8_to_10.main(None)
         return asked, read_json(study_flags / "results/figures_8_to_10/summary.json")["runs"]
 
@@ -181,3 +181,18 @@ def test_rows_of_other_seeds_stay_if_they_were_trained_alike(trained, monkeypatc
     assert [(row["rule"], row["seed"]) for row in other] == [
         (rule, seed) for rule in rules for seed in seeds.get(rule, [1])
     ]
+
+
+def test_rows_of_other_epochs_do_not_stay(trained, study_flags, monkeypatch):
+    """Nor are they of a run in the same folder, which could not go on."""
+    monkeypatch.setattr(figures_8_to_10, "write_rules_page", lambda folder, summary: None)
+
+    def rows_of(found):
+        return [(row["rule"], row["seed"]) for row in found[1]]
+
+    trained(0)
+    assert rows_of(trained(1, rule=["rule_2"], epochs=1)) == [("rule_2", 1)]
+    assert rows_of(trained(1, rule=["rule_1"], epochs=1)) == [("rule_1", 1), ("rule_2", 1)]
+    asked, rows = trained(1, rule=["rule_1"])
+    assert [(row["rule"], row["seed"]) for row in rows] == [("rule_1", 1)]
+    assert asked[-1]["output_dir"] != asked[-2]["output_dir"]
