@@ -11,7 +11,7 @@ from typing import Any
 from absl import flags
 
 from experiments.common import studies
-from experiments.common.results import read_result, write_result
+from experiments.common.results import write_result
 from experiments.common.studies import Report, Run
 
 CHANGE = flags.DEFINE_multi_string(
@@ -52,17 +52,12 @@ def try_changes(
         reports = studies.train_all({name: runs})[name]
         row = {"flags": changed, **_row(reports, [look(run) for run in runs])}
         record = studies.study_record(data)
-        rows = {**_earlier_rows(path, record), name: row}
+        earlier = studies.known_summary(path, record) or {"changes": {}}
+        rows = {**earlier["changes"], name: row}
         in_order = {key: rows[key] for key in _in_order(rows, changes)}
         summary = {**record, **best, "form": form, "changes": in_order}
         write_result(path, summary)
         _print(name, row)
-
-
-def _earlier_rows(path: str, record: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the rows that a summary has, if they are of the same data and epochs."""
-    known = read_result(path)
-    return known["changes"] if known and studies.same_data(known, record) else {}
 
 
 def _parts(name: str) -> list[str]:

@@ -13,7 +13,7 @@ from absl import flags
 from experiments.common.flags import DATA_DIR, DATASET, EPOCHS, RAW_DIR, RUNS_DIR
 from experiments.common.markdown import spread
 from experiments.common.published import sample_note
-from experiments.common.results import record
+from experiments.common.results import read_result, record
 from experiments.common.running import PROGRAMS, train_runs
 from experiments.common.seed_flags import SEEDS, WORKERS
 from experiments.common.statistics import METRICS, mean_and_std
@@ -159,15 +159,21 @@ def study_record(data: PreparedDataset) -> dict[str, Any]:
     return {"data": about, **record()}
 
 
-def same_data(summary: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
-    """Returns whether a summary that was read is of the data, and the epochs, of a new record.
+def known_summary(name: str, new: Mapping[str, Any], **about: Any) -> dict[str, Any] | None:
+    """Returns a result that is there, if it is of the same data and says the same of itself.
 
-    The note on the data may be another.
+    Args:
+        name: Its name, as `read_result` takes it.
+        new: The `study_record` of now, with whose data and epochs those of the result are
+            compared; the note on the data may be another.
+        **about: What else the result has to say.
     """
-    about = json.loads(json.dumps(record["data"]))  # as it is read again
-    return all(
-        summary["data"].get(key) == about.get(key) for key in ("set", "statistics", "epochs")
-    )
+    known, now = read_result(name), json.loads(json.dumps({**new, **about}))  # as it is read
+    if known is None:
+        return None
+    data = [of.get("data", {}) for of in (known, now)]
+    same_data = all(data[0].get(key) == data[1].get(key) for key in ("set", "statistics", "epochs"))
+    return known if same_data and all(known.get(key) == now[key] for key in about) else None
 
 
 def best_possible(data: PreparedDataset) -> dict[str, dict[str, dict[str, float]]]:

@@ -8,8 +8,8 @@ first 3 and the first 5 of them, with the click counts of as many, and with as m
 drawn at random among the other pairs, others for each seed. The penalty is chosen on
 validation for each, with two other seeds, but for LightGBM, which has Table 3's setting;
 the runs of `--seeds` alone read the test split, once each. Writes `crosses/DATASET/MODEL.json`
-as each variant is done, for `make page`, and keeps those that it has. Runs that are done are
-not run again.
+as each variant is done, for `make page`, and keeps those that it has, of the same data, crosses,
+settings and seeds. Runs that are done are not run again.
 """
 
 import json
@@ -23,13 +23,14 @@ from absl import flags
 from experiments.common.flags import chosen_models
 from experiments.common.markdown import spread
 from experiments.common.published import PAIRS_ROW
-from experiments.common.results import read_result, write_result
+from experiments.common.results import write_result
 from experiments.common.running import run_program
 from experiments.common.seed_flags import SEEDS
 from experiments.common.studies import (
     METRICS,
     Run,
     dataset_name,
+    known_summary,
     open_data,
     run_flags,
     study_record,
@@ -89,6 +90,7 @@ def main(_):
         **study_record(data),
         "suggested": [vars(cross) for cross in suggested],
         "penalties": PENALTIES,
+        "settings": SETTINGS,
     }
     for model in chosen_models(SETTINGS):
         rows = known_rows(model, about)
@@ -104,13 +106,19 @@ def file_name(model: str) -> str:
 
 
 def known_rows(model: str, about: dict[str, Any]) -> dict[str, Any]:
-    """Returns the variants that a model's file has, if it is about the same crosses and data."""
-    known, now = read_result(file_name(model)), json.loads(json.dumps(about))
-    if known is None or any(known[key] != now[key] for key in ("data", "suggested")):
+    """Returns the variants that a model's file has, of the same data, crosses, settings and seeds.
+
+    An earlier file does not say its settings.
+    """
+    known = known_summary(file_name(model), about, suggested=about["suggested"])
+    if known is None:
         return {}
-    # Others' penalties may be others by now.
-    same = known["penalties"][model] == now["penalties"][model]
-    return known["rows"] if same else {}
+    # Others' penalties and settings may be others by now.
+    now = json.loads(json.dumps(about))
+    known = {"settings": now["settings"], **known}
+    if any(known[of][model] != now[of][model] for of in ("penalties", "settings")):
+        return {}
+    return {v: row for v, row in known["rows"].items() if row["seeds"] == sorted(SEEDS.value)}
 
 
 def chosen_variants() -> list[str]:

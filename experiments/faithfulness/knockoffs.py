@@ -11,7 +11,7 @@ well (Chen et al., 2024). A pair of the ten fields is named if its effect is too
 for the nulls of both, at a false discovery rate of 10% by Benjamini and Hochberg's
 rule. Sizes are means over the first test records, whichever they are. Writes
 `faithfulness/knockoffs/RULE/summary.json` after each model, for `make page`, and
-keeps the seeds that it has.
+keeps the seeds that it has, of the same data and epochs.
 """
 
 import itertools
@@ -23,10 +23,10 @@ from scipy import stats
 
 from experiments.common.flags import DATASET
 from experiments.common.planted_rules import PLANTED_RULES
-from experiments.common.results import read_result, write_result
+from experiments.common.results import write_result
 from experiments.common.running import run_program
 from experiments.common.seed_flags import SEEDS
-from experiments.common.studies import open_data, run_flags, study_record
+from experiments.common.studies import known_summary, open_data, run_flags, study_record
 from experiments.faithfulness.group_measures import planted_pairs
 from experiments.faithfulness.models import backgrounds_of, explained_runs, forget_models
 from interhat_tf.explanation.interactions import pair_effects
@@ -45,8 +45,7 @@ def main(_):
     rule, data = PLANTED_RULES[rule_name], open_data()
     name = f"faithfulness/knockoffs/{rule_name}/summary.json"
     about = {"rule": rule_name, "records": RECORDS, "level": LEVEL}
-    known = read_result(name) or {}
-    runs = known["runs"] if all(known.get(key) == about[key] for key in about) else {}
+    runs = (known_summary(name, study_record(data), **about) or {"runs": {}})["runs"]
     records, background = first_records(data, "test", RECORDS), backgrounds_of(data).own
     for seed in [seed for seed in SEEDS.value if str(seed) not in runs]:
         run = run_flags("interhat", seed=seed, order=rule.order, preset="released")

@@ -8,8 +8,8 @@ method has found the rule's fields if as many fields as are planted, those with
 the largest values, averaged over the records, are the planted ones. What else is
 asked stands in `field_measures.py` and `group_measures.py`. Writes
 `faithfulness/planted/RULE-FORM/summary.json` after each model, for `make page`, and
-keeps the seeds that it has: a study can be stopped, and gone on with, at any one.
-Delete the file to do them again.
+keeps the seeds that it has, of the same data and epochs: a study can be stopped, and
+gone on with, at any one. Delete the file to do them again.
 """
 
 from typing import Any
@@ -27,10 +27,10 @@ from experiments.common.planted_rules import (
     Rule,
     condition,
 )
-from experiments.common.results import read_result, write_result
+from experiments.common.results import write_result
 from experiments.common.running import run_program
 from experiments.common.seed_flags import SEEDS
-from experiments.common.studies import open_data, run_flags, study_record
+from experiments.common.studies import known_summary, open_data, run_flags, study_record
 from experiments.faithfulness import field_measures, group_measures
 from experiments.faithfulness.field_measures import Backgrounds
 from experiments.faithfulness.methods import Inputs, magnitudes
@@ -81,7 +81,7 @@ def main(_):
         about["last_phase"] = LAST_PHASE
     if takes_effects(rule):
         about["effect_steps"] = effect_fitting.least_steps(data.schema)
-    runs = known_runs(name, about)
+    runs = (known_summary(name, study_record(data), **about) or {"runs": {}})["runs"]
     missing = [seed for seed in SEEDS.value if str(seed) not in runs]
     records = first_records(
         data, "test", PLANTED_RECORDS.value, conditions.condition(data, condition(rule))
@@ -100,12 +100,6 @@ def main(_):
         write_result(name, summary)
         found = [m for m, row in runs[str(seed)]["fields"].items() if row["found"]]
         print(f"{rule_name}, {FORM.value}, seed {seed}: found by {', '.join(found)}", flush=True)
-
-
-def known_runs(name: str, about: dict[str, Any]) -> dict[str, Any]:
-    """Returns the seeds that a file has, if they were explained in the same way."""
-    known = read_result(name) or {}
-    return known["runs"] if all(known.get(key) == about[key] for key in about) else {}
 
 
 def trained(

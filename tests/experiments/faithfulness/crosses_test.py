@@ -4,7 +4,7 @@ from absl.testing import flagsaver
 from experiments.faithfulness import crosses
 from interhat_tf import Field, Schema
 from interhat_tf.explanation.suggested_crosses import SuggestedCross
-from interhat_tf.utils.files import read_json
+from interhat_tf.utils.files import read_json, write_json
 from tests.experiments.conftest import report_of
 
 NAMES = ["user", "item", "daytime", "weekday", "cost"]
@@ -88,3 +88,25 @@ def test_an_unknown_variant_is_an_error(study):
         pytest.raises(ValueError, match="--variant: suggested 2: not of none, suggested 1"),
     ):
         crosses.main(None)
+
+
+def test_variants_of_other_settings_seeds_or_epochs_do_not_stay(study, study_flags, monkeypatch):
+    file = study_flags / "results/crosses/frappe/lr.json"
+
+    def after(variant, **given):
+        with flagsaver.flagsaver(variant=[variant], models=["lr"], **given):
+            crosses.main(None)
+        return list(read_json(file)["rows"])
+
+    after("none")
+    earlier = {k: v for k, v in read_json(file).items() if k != "settings"}
+    write_json(file, earlier)  # before a file said its settings
+    assert after("random 1", note="another note") == ["none", "random 1"]
+    assert after("none", seeds=[1, 2]) == ["none"]
+    assert after("random 1") == ["random 1"]
+    assert after("none", epochs=1) == ["none"]
+    assert after("random 1") == ["random 1"]
+    monkeypatch.setitem(crosses.SETTINGS, "interhat", {"model": "interhat"})
+    assert after("none") == ["none", "random 1"]
+    monkeypatch.setitem(crosses.SETTINGS, "lr", {"model": "lr"})
+    assert after("none") == ["none"]

@@ -1,3 +1,5 @@
+import types
+
 import numpy as np
 import pytest
 from absl.testing import flagsaver
@@ -6,6 +8,9 @@ from scipy import stats
 from experiments.faithfulness import knockoffs
 from interhat_tf import Field, Schema
 from interhat_tf.models import FM
+from interhat_tf.utils.files import read_json
+
+FILE = "results/faithfulness/knockoffs/rule_2/summary.json"
 
 
 def test_discoveries_are_benjamini_and_hochbergs(rng):
@@ -46,6 +51,27 @@ def test_a_field_that_counts_is_not_taken_for_pairs(rng, monkeypatch):
     of_pairs = sizes[np.triu_indices(20, 1)]
     monkeypatch.setattr(knockoffs, "pair_effects", lambda *_: np.tile(of_pairs, (3, 1)))
     assert not knockoffs.named_pairs(None, {}, {})
+
+
+def test_seeds_of_other_data_or_epochs_are_not_kept(study_flags, fake_data, monkeypatch):
+    monkeypatch.setattr(knockoffs, "first_records", lambda *_: {})
+    monkeypatch.setattr(knockoffs, "backgrounds_of", lambda data: types.SimpleNamespace(own={}))
+    report = {"test": {"auc": 0.6}}
+    monkeypatch.setattr(knockoffs, "explained_runs", lambda runs: [(1, None, report)])
+    monkeypatch.setattr(knockoffs, "named_pairs", lambda *_: set())
+
+    def seeds_after(seed, **given):
+        name = "synthetic_rules/rule_2_knockoffs"
+        with flagsaver.flagsaver(dataset=name, seeds=[seed], **given):
+            knockoffs.main(None)
+        return list(read_json(study_flags / FILE)["runs"])
+
+    seeds_after(1)
+    assert seeds_after(2) == ["1", "2"]
+    assert seeds_after(3, epochs=1) == ["3"]
+    assert seeds_after(4) == ["4"]
+    monkeypatch.setattr(type(fake_data), "statistics", {"records": 7})
+    assert seeds_after(5) == ["5"]
 
 
 def test_a_rule_without_knockoffs_is_an_error(study_flags):
