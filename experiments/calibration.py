@@ -54,7 +54,8 @@ KEPT = flags.DEFINE_float(
 
 def main(_):
     data, of_data, records = open_data()
-    runs = [{**run, **of_data} for run in studies.runs_of("interhat", preset="tuned")]
+    # Of several shares each has its own folders, which are named after the data as well.
+    runs = studies.runs_of("interhat", preset="tuned", **of_data)
     found, drawn = {}, {}
     for seed, model, _ in explained_runs(runs):
         found[seed], curves = measure(*(predict_part(model) for predict_part in records))

@@ -1,6 +1,7 @@
 """What the page says of calibration: predicted beside observed clicks, before and after."""
 
 import dataclasses
+import re
 
 import numpy as np
 
@@ -23,8 +24,9 @@ def calibration(summary: Summary) -> Summary:
     kept, rates = summary["kept_negatives"], summary["rates"]
     seeds, epochs = len(summary["seeds"]), summary.get("epochs")
     limit = f", at most {epochs} epochs" if epochs else ""
+    ways = WAYS if kept is None else WAYS | {"chosen": "chosen on the first half"}
     columns = {
-        "probabilities": lambda row: WAYS[row["way"]],
+        "probabilities": lambda row: ways[row["way"]],
         "test logloss": lambda row: spread(row["logloss"], 4),
         "expected calibration error": lambda row: spread(row["expected_calibration_error"], 4),
         "predicted / observed clicks": lambda row: spread(row["ratio"], 3),
@@ -38,14 +40,25 @@ def calibration(summary: Summary) -> Summary:
     return {
         "title": f"{title_of(name.split('_negatives')[0])}{thinned}",
         "runs": ("1 seed" if seeds == 1 else f"{seeds} seeds") + limit,
-        "flags": f" --epochs={epochs}" if epochs else "",
+        "flags": flags_of(summary),
         "trained": f"{rates['train']:.1%}",
         "tested": f"{rates['test']:.1%}",
         "figures": table(columns, summary["rows"]),
-        "chosen_ways": ", ".join(WAYS[way] for way in summary["chosen"]),
+        "chosen_ways": ", ".join(ways[way] for way in summary["chosen"]),
         "curve": picture(
             plot_reliability(curves),
             f"calibration_{name}",
             f"{name}: observed share of clicks against predicted probability",
         ),
     }
+
+
+def flags_of(summary: Summary) -> str:
+    """Returns the flags that a summary was written with, but for its data set."""
+    rows = re.match(r"a generated log of ([\d,]+) rows", summary["data"]["note"])
+    given = {
+        "generate": rows and rows[1].replace(",", ""),
+        "kept_negatives": summary["kept_negatives"],
+        "epochs": summary.get("epochs"),
+    }
+    return "".join(f" --{flag}={value}" for flag, value in given.items() if value is not None)

@@ -24,6 +24,56 @@ def test_of_thinned_out_rows_all_clicks_and_some_others_are_left(tmp_path):
     assert 20 < len(first) - len(clicked) < 60
 
 
+def page_of(summary):
+    blocks = results_page(
+        {"calibration": [summary]}, verdict="", at_a_glance="", table_1="", sensitivity=[]
+    )
+    return " ".join(str(block) for block in blocks)
+
+
+@pytest.mark.parametrize("kept", [None, 0.3])
+def test_the_page_says_what_is_fitted_to_and_tested(rng, kept):
+    labels = rng.integers(2, size=400)
+    figures, curves = calibration.measure(*[(labels, labels + rng.normal(size=400))] * 2)
+    rows = [
+        {"way": way, **{of: {"mean": values[of], "std": 0.0} for of in calibration.FIGURES}}
+        for way, values in figures.items()
+        if way not in ("method", "auc")
+    ]
+    summary = {
+        **{"date": "2026-11-30", "versions": {"machine": "2 cores"}},
+        "data": {"set": "criteo_negatives/1.0.0", "note": "a generated log of 24,000 rows"},
+        **{"kept_negatives": kept, "seeds": [1], "auc": {"mean": 0.8, "std": 0.0}},
+        **{"chosen": ["platt"], "rates": {"train": 0.6, "test": 0.3}, "rows": rows},
+        "curves": {name: curve.to_dict() for name, curve in curves.items()},
+    }
+    text = page_of(summary)
+    assert ("fitted to the validation split" in text) == (kept is None)
+    assert ("fitted to the first half of the rest" in text) == (kept is not None)
+    assert ("chosen on the first half" in text) == (kept is not None)
+    given = " --kept_negatives=0.3" if kept else ""
+    assert f"experiments.calibration --dataset=NAME --generate=24000{given}`" in text
+
+
+def test_each_share_of_negatives_has_runs_of_its_own(study_flags, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        calibration, "open_data", lambda: (None, {"dataset": calibration.result_name()}, [])
+    )
+
+    def explained_runs(runs):
+        asked.extend(runs)
+        raise LookupError
+
+    monkeypatch.setattr(calibration, "explained_runs", explained_runs)
+    for kept in (0.1, 0.3):
+        given = {"dataset": "criteo", "generate": 90, "kept_negatives": kept, "seeds": [1]}
+        with flagsaver.flagsaver(**given), pytest.raises(LookupError):
+            calibration.main(None)
+    assert len({run["output_dir"] for run in asked}) == len(asked) == 2
+    assert [run["dataset"][-2:] for run in asked] == ["10", "30"]
+
+
 @pytest.mark.slow
 def test_too_many_predicted_clicks_are_mended(study_flags, runs_in_process, monkeypatch):
     # Aligned attention is calibrated like any other, and takes half of the time.
@@ -39,10 +89,8 @@ def test_too_many_predicted_clicks_are_mended(study_flags, runs_in_process, monk
     assert rows["none"]["ratio"]["mean"] > 1.5
     assert 0.8 < rows["chosen"]["ratio"]["mean"] < 1.25
     assert len(summary["chosen"]) == 1 and len(summary["curves"]) == 2
-    blocks = results_page(
-        {"calibration": [summary]}, verdict="", at_a_glance="", table_1="", sensitivity=[]
-    )
-    text = " ".join(str(block) for block in blocks)
+    text = page_of(summary)
     assert "Criteo, generated, 24,000 rows, 30% of the negatives trained on" in text
     assert "the model's own" in text and "`tuned`, 1 seed, at most 6 epochs; its" in text
-    assert "experiments.calibration --dataset=NAME --epochs=6`" in text
+    flags = "--dataset=NAME --generate=24000 --kept_negatives=0.3 --epochs=6"
+    assert f"experiments.calibration {flags}`" in text
