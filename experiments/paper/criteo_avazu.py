@@ -45,6 +45,7 @@ def main(_):
     summary = {
         **studies.study_record(data),
         "log": studies.raw_log().name,
+        **studies.best_possible(data),
         **summarise(reports, attentions),
         **beside(truth, attentions),
     }

@@ -54,7 +54,8 @@ def test_the_whole_path_on_a_generated_log(run, study_flags, dataset):
     summary = read_json(results / "summary.json")
     assert summary["data"]["statistics"]["records"] == 12_000
     assert summary["epochs"] == [1]
-    assert 0.5 < summary["test"]["auc"]["mean"] < summary["truth"]["best"]["auc"] + 0.02
+    best = summary["best"]["test"]["auc"]
+    assert 0.5 < summary["test"]["auc"]["mean"] < best + 0.01
     fields = {"criteo": 34, "avazu": 20}[dataset]
     assert len(summary["attention"]) == fields
     assert sum(summary["attention"].values()) == pytest.approx(1, abs=1e-3)
@@ -63,6 +64,7 @@ def test_the_whole_path_on_a_generated_log(run, study_flags, dataset):
         assert len(set(ranks)) == 6 and set(ranks) <= set(range(1, fields + 1))
     assert (results / "attention.png").stat().st_size > 10_000
     page = (results / "README.md").read_text()
+    assert f"| {best:.4f} |" in page and "of all rows" not in page
     assert f"make reproduce-{dataset} ROWS=40000 EPOCHS=1" in page
     # What is done is not done again.
     folders = (study_flags / "prepared", study_flags / "runs")

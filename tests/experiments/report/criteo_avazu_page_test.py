@@ -1,7 +1,7 @@
 import pytest
 
 from experiments.common.results import write_result
-from experiments.report.criteo_avazu_page import compared_models
+from experiments.report.criteo_avazu_page import compared_models, scores
 
 STATISTICS = {"records": 100}
 
@@ -27,3 +27,20 @@ def test_models_of_the_same_log_are_named(summary):
 def test_models_of_a_log_of_another_size_are_not(summary):
     write("criteo_generated_50/lr", {"records": 50})
     assert compared_models("criteo_generated_50", summary) == ""
+
+
+def test_test_figures_stand_beside_the_best_possible_of_the_test_split():
+    figures = {of: {"mean": 0.7, "std": 0.0} for of in ("auc", "logloss")}
+    summary = {"seeds": [0], "test": figures, "validation": figures}
+    summary["paper"] = {"auc": 0.75, "logloss": 0.4}
+    best = {split: {"auc": auc, "logloss": 0.3} for split, auc in (("test", 0.8), ("all", 0.9))}
+    truth = {"best": best.pop("all")}
+
+    def column(summary, truth):
+        table = scores("criteo", summary, truth)
+        return table.header[2], table.rows[0][2]
+
+    assert column(summary, None) == ("paper's InterHAt", "0.7500")
+    assert column({**summary, "best": best}, truth) == ("best possible", "0.8000")
+    # An earlier summary has no other, and says so.
+    assert column(summary, truth) == ("best possible, of all rows", "0.9000")
