@@ -14,6 +14,7 @@ from experiments.report.table_1_page import agreement, counts, read_statistics
 
 REPRODUCED, PARTLY = "✓ reproduced", "◐ in part"
 NOT, NOT_RUN = "✗ **not reproduced**", "– not run here"
+NOT_COMPARABLE = "– not comparable"
 
 # What Section 4.2.1 of the paper reads in the pictures: the fields in the row of the order.
 PAPER_SETS = {
@@ -46,12 +47,13 @@ def at_a_glance() -> Table:
 
 
 def verdict(table: Table) -> str:
-    """Returns in short how many of the table's rows are reproduced, of those that were run."""
+    """Returns in short how many of the table's rows are reproduced, of those that are decided."""
     found = [row[1] for row in table.rows]
-    run = sum(status != NOT_RUN for status in found)
-    whole, partly, not_so = (found.count(status) for status in (REPRODUCED, PARTLY, NOT))
-    left = f"; {len(found) - run} not run here" if run < len(found) else ""
-    return f"{whole} of {run} reproduced, {partly} in part, {not_so} not{left}"
+    whole, partly, not_so = decided = [found.count(s) for s in (REPRODUCED, PARTLY, NOT)]
+    undecided = [(found.count(s), s.removeprefix("– ")) for s in (NOT_RUN, NOT_COMPARABLE)]
+    left = ", ".join(f"{count} {status}" for count, status in undecided if count)
+    text = f"{whole} of {sum(decided)} reproduced, {partly} in part, {not_so} not"
+    return f"{text}; {left}" if left else text
 
 
 def how_to_run(name: str) -> str:
@@ -75,8 +77,9 @@ def of_table_1(name: str, found: Summary | None) -> list[str]:
 def of_table_3(name: str, summary: Summary | None) -> list[str] | None:
     """Returns whether InterHAt stands where Table 3 has it on a data set, and attention helps.
 
-    The paper's InterHAt is the authors' form, with penalties searched as all others' are. Without
-    a summary of its models: `None`.
+    The paper's InterHAt is the authors' form, with penalties searched as all others' are. That
+    attention helps is open unless both forms were searched alike. Without a summary of its
+    models: `None`.
     """
     if summary is None:
         return None
@@ -87,16 +90,28 @@ def of_table_3(name: str, summary: Summary | None) -> list[str] | None:
         return [title, NOT_RUN, f"without {', '.join(sorted(TITLES[m] for m in missing))}"]
     order = sorted(ours, key=ours.get, reverse=True)
     papers = sorted(order, key=lambda m: TABLE_3[name][m][0], reverse=True)
-    ablation = ours["interhat"] > ours["interhat_s"]
     why = (
         "InterHAt is `released`, searched; order by AUC: "
         f"{', '.join(TITLES[m] for m in order)}; the paper's: "
-        f"{', '.join(TITLES[m] for m in papers)}. Self-attention "
-        f"{'helps' if ablation else 'does not help'} (InterHAt against InterHAt-S)"
+        f"{', '.join(TITLES[m] for m in papers)}."
     )
+    if not searched_alike(summary["records"], "released_searched", "interhat_s"):
+        why += (
+            " Whether self-attention helps is open: InterHAt and InterHAt-S were not searched alike"
+        )
+        return [title, NOT_COMPARABLE, why]
+    ablation = ours["interhat"] > ours["interhat_s"]
+    helps = "helps" if ablation else "does not help"
     # First of eight on Frappe and Avazu, level with the fourth on Criteo.
     comes_back = order.index("interhat") <= papers.index("interhat")
-    return [title, REPRODUCED if comes_back and ablation else PARTLY if ablation else NOT, why]
+    status = REPRODUCED if comes_back and ablation else PARTLY if ablation else NOT
+    return [title, status, f"{why} Self-attention {helps} (InterHAt against InterHAt-S)"]
+
+
+def searched_alike(records: Summary, *names: str) -> bool:
+    """Returns whether rows say what they were asked, and drew the same number of trials."""
+    trials = [records.get(name, {}).get("asked", {}).get("trials") for name in names]
+    return trials[0] is not None and len(set(trials)) == 1
 
 
 def of_interhat(name: str, alone: Summary | None) -> list[str]:

@@ -5,6 +5,7 @@ import pytest
 from experiments.common.published import TABLE_3
 from experiments.report.at_a_glance import (
     NOT,
+    NOT_COMPARABLE,
     NOT_RUN,
     PAPER_SETS,
     PARTLY,
@@ -22,7 +23,7 @@ from experiments.report.blocks import Table
 
 def frappe_summary(**aucs):
     models = {name: {"test": {"auc": {"mean": auc}}} for name, auc in aucs.items()}
-    return {"models": models}
+    return {"models": models, "records": {name: {"asked": {"trials": 12}} for name in aucs}}
 
 
 @pytest.mark.parametrize(
@@ -39,6 +40,19 @@ def test_table_3_comes_back_if_interhat_leads_and_attention_helps(interhat, abla
     forms = {"interhat": 0.999, "released_searched": interhat, "interhat_s": ablation}
     summary = frappe_summary(**others | forms)
     assert of_table_3("frappe", summary)[1] == status
+
+
+@pytest.mark.parametrize("record", [{}, {"asked": {"trials": 4}}])
+def test_whether_attention_helps_is_open_between_other_searches(record):
+    """An earlier study's row does not say what it was asked."""
+    aucs = {name: 0.98 for name in TABLE_3["frappe"]}
+    summary = frappe_summary(**aucs, released_searched=0.99)
+    assert of_table_3("frappe", summary)[1] == REPRODUCED
+    for name in ("released_searched", "interhat_s"):
+        records = {**summary["records"], name: record}
+        title, status, why = of_table_3("frappe", {**summary, "records": records})
+        assert (title, status) == ("Table 3, Frappe", NOT_COMPARABLE)
+        assert "Whether self-attention helps is open" in why and "order by AUC: InterHAt," in why
 
 
 def test_on_criteo_the_paper_does_not_lead_either():
@@ -150,4 +164,6 @@ def test_the_verdict_counts_what_was_run():
     statuses = [REPRODUCED, PARTLY, PARTLY, NOT, NOT_RUN]
     table = Table(["paper", "here", "why"], [["", status, ""] for status in statuses])
     assert verdict(table) == "1 of 4 reproduced, 2 in part, 1 not; 1 not run here"
-    assert verdict(Table([], table.rows[:-1])) == "1 of 4 reproduced, 2 in part, 1 not"
+    table.rows.append(["", NOT_COMPARABLE, ""])
+    assert verdict(table).endswith("1 not; 1 not run here, 1 not comparable")
+    assert verdict(Table([], table.rows[:-2])) == "1 of 4 reproduced, 2 in part, 1 not"
