@@ -8,6 +8,8 @@ from interhat_tf.errors import DataError
 from interhat_tf.preprocessing.fields import Column
 from interhat_tf.preprocessing.rows import FileChunk
 
+FINITE = "a number must be finite, leave it empty where it is missing"
+
 
 def check_values(
     right: Column | np.ndarray, column: Column, chunk: FileChunk, field: str, rule: str

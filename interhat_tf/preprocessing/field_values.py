@@ -4,11 +4,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from interhat_tf.preprocessing.checks import check_values
+from interhat_tf.preprocessing.checks import FINITE, check_values
 from interhat_tf.preprocessing.column_forms import RULES, Reading, read_source
 from interhat_tf.preprocessing.rows import FileChunk
-
-FINITE = "a number must be finite, leave it empty where it is missing"
 
 
 def read_fields(table: pa.Table, reading: Reading, chunk: FileChunk) -> pa.Table:

@@ -42,9 +42,8 @@ def as_table(data: Any) -> pa.Table:
         )
     of_pandas = type(data).__module__.startswith("pandas")
     try:
-        if of_pandas:
-            return pa.Table.from_pandas(data, preserve_index=False).replace_schema_metadata()
-        return plain_text(pa.table(data).replace_schema_metadata())
+        table = pa.Table.from_pandas(data, preserve_index=False) if of_pandas else pa.table(data)
+        return plain_text(table.replace_schema_metadata())
     except (pa.ArrowException, TypeError) as error:
         where = _first_misfit(data) if of_pandas else None
         raise DataError(

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from etils import epath
 
 from interhat_tf.errors import DataError
+from interhat_tf.preprocessing.checks import FINITE
 from interhat_tf.preprocessing.fields import (
     Bucketed,
     Categorical,
@@ -323,6 +324,5 @@ def _check_finite(numbers, rows, field):
     if wrong.any():
         row = int(wrong.argmax())
         raise DataError(
-            f"{rows.source}:{rows.first_line + row}: {field.name} is {numbers[row]}; "
-            f"a number must be finite, leave it empty where it is missing"
+            f"{rows.source}:{rows.first_line + row}: {field.name} is {numbers[row]}; {FINITE}"
         )
