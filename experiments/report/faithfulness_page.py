@@ -107,26 +107,22 @@ def in_short(planted: Planted) -> list[Summary]:
     if not planted_tables.of_method(planted, "released", "fields", "attention"):
         return []
 
-    def found(form, method, rules=None):
-        return [
-            run["fields"][method]["found"]
-            for run in planted_tables.runs_of(planted, form, rules)
-            if method in run["fields"]
-        ]
+    def found(method):
+        runs = planted_tables.runs_of(planted, "released")
+        return [run["fields"][method]["found"] for run in runs if method in run["fields"]]
 
-    def count(*asked):
-        return f"{sum(found(*asked))} of {len(found(*asked))}"
+    def count(named):
+        return f"{sum(named)} of {len(named)}"
 
     said = [
         "The attention of `released` names the planted fields, and no others, in "
-        f"{count('released', 'attention')} models"
+        f"{count(found('attention'))} models"
     ]
     for form, how in ALIGNED_HOW.items():
-        if rules := planted_tables.rules_aligned(planted, form):
-            plain = count(planted_tables.PLAIN_FORM[form], "attention", rules)
-            aligned = count(form, "attention", rules)
+        if pairs := planted_tables.all_paired(planted, form):
+            aligned, plain = map(count, planted_tables.attention_names(pairs))
             said.append(f"{how} in {aligned}, in {plain} where it is not aligned")
-    named_by = {m: found("released", m) for m in METHODS}
+    named_by = {m: found(m) for m in METHODS}
     right = [
         f"{METHODS[method].title} ({sum(f)} of {len(f)})"
         for method, f in named_by.items()

@@ -36,13 +36,17 @@ Planted = dict[tuple[str, str], Summary]
 
 def runs_of(planted: Planted, form: str, rules: Iterable[str] | None = None) -> list[Summary]:
     """Returns a form's models on all rules that can be learnt, or on some, with their `rule`."""
-    of_rules = [rule for rule in rules or PLANTED_RULES if PLANTED_RULES[rule].best_auc > LEARNABLE]
     return [
         {**run, "rule": rule, "seed": seed}
-        for rule in of_rules
+        for rule in learnable(rules)
         if (rule, form) in planted
         for seed, run in planted[rule, form]["runs"].items()
     ]
+
+
+def learnable(rules: Iterable[str] | None = None) -> list[str]:
+    """Returns those of some rules, or of all, that can be learnt."""
+    return [rule for rule in rules or PLANTED_RULES if PLANTED_RULES[rule].best_auc > LEARNABLE]
 
 
 def counted(found: Sequence[bool]) -> str:
@@ -203,45 +207,45 @@ def runs_of_all(planted: Planted, form: str, rules: Iterable[str]) -> list[Summa
 def alignment(planted: Planted, form: str) -> Table | None:
     """Returns the table of what a form's alignment does to attention, and to AUC, rule by rule."""
     rows = []
-    for rule in rules_aligned(planted, form):
-        plain, aligned = (planted[rule, f]["runs"] for f in (PLAIN_FORM[form], form))
-        rows.append(
-            {
-                "title": PLANTED_RULES[rule].title,
-                "plain": [run["fields"]["attention"]["found"] for run in plain.values()],
-                "aligned": [run["fields"]["attention"]["found"] for run in aligned.values()],
-                "auc": paired_auc(planted, rule, form),
-                "seeds": str(len(paired_aucs(planted, rule, form)[0])),
-            }
-        )
+    for rule in PLANTED_RULES:
+        if pairs := paired(planted, rule, form):
+            aligned, plain = attention_names(pairs)
+            auc = paired_auc(planted, rule, form)
+            title = PLANTED_RULES[rule].title
+            rows.append({"title": title, "plain": plain, "aligned": aligned, "auc": auc})
     columns = {
         "rule": "{title}",
         "attention names its fields": lambda row: counted(row["plain"]),
         "aligned": lambda row: counted(row["aligned"]),
         "test AUC, aligned − plain": "{auc}",
-        "paired seeds": "{seeds}",
     }
     return table(columns, rows) if rows else None
 
 
-def rules_aligned(planted: Planted, form: str) -> list[str]:
-    """Returns the rules that an aligned form was asked, and the same without alignment."""
-    pair = {form, PLAIN_FORM[form]}
-    return [rule for rule in PLANTED_RULES if all((rule, f) in planted for f in pair)]
-
-
-def paired_aucs(planted: Planted, rule: str, form: str) -> tuple[list[float], list[float]]:
-    """Returns the test AUC of a form and of the plain one, of the seeds that both have."""
+def paired(planted: Planted, rule: str, form: str) -> list[tuple[Summary, Summary]]:
+    """Returns a form's models on a rule with the plain ones, of the seeds that both have."""
     forms = form, PLAIN_FORM.get(form, "released")
     own, plain = (planted.get((rule, f), {"runs": {}})["runs"] for f in forms)
-    common = [seed for seed in own if "test" in plain.get(seed, {})]
-    return [own[seed]["test"] for seed in common], [plain[seed]["test"] for seed in common]
+    return [(own[seed], plain[seed]) for seed in own if "test" in plain.get(seed, {})]
+
+
+def all_paired(planted: Planted, form: str) -> list[tuple[Summary, Summary]]:
+    """Returns what `paired` does, of all rules that can be learnt."""
+    return [pair for rule in learnable() for pair in paired(planted, rule, form)]
+
+
+def attention_names(pairs: list[tuple[Summary, Summary]]) -> tuple[list[bool], list[bool]]:
+    """Returns whether attention names the planted fields, of aligned models and of plain ones."""
+    aligned, plain = zip(*pairs, strict=True)
+    named = ([run["fields"]["attention"]["found"] for run in runs] for runs in (aligned, plain))
+    return tuple(named)
 
 
 def paired_auc(planted: Planted, rule: str, form: str) -> str:
     """Returns a cell: what a form's test AUC is above the plain one's, seed by seed."""
-    own, plain = paired_aucs(planted, rule, form)
-    return interval(paired_difference(own, plain)) if own else "–"
+    pairs = paired(planted, rule, form)
+    aucs = ([run["test"] for run in runs] for runs in zip(*pairs, strict=True))
+    return interval(paired_difference(*aucs)) if pairs else "–"
 
 
 def pairs_at_a_glance(planted: Planted) -> Table | None:

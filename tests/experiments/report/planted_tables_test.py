@@ -91,7 +91,7 @@ def test_attention_is_compared_on_the_rules_that_both_forms_were_asked():
         ("rule_3", "released"): of_runs(False),  # hardly learnt by anything
         ("rule_3", "aligned"): of_runs(False),
         ("rule_1", "tuned"): of_runs(True),
-        ("rule_2", "tuned"): of_runs(True),
+        ("rule_2", "tuned"): of_runs(True, False),  # a seed that the plain form has not
         ("rule_2", "tuned_plain"): of_runs(False),
     }
     assert [row["sentence"] for row in in_short(planted)][:3] == [
@@ -106,7 +106,7 @@ def test_attention_is_compared_on_the_rules_that_both_forms_were_asked():
         "Rule 3, Figure 10",
     ]
     (row,) = alignment(planted, "tuned").rows
-    assert row[1:] == [counted([False]), counted([True]), "+0.0000", "1"]
+    assert row[1:] == [counted([False]), counted([True]), "+0.0000"]
 
 
 def test_a_row_says_how_many_rules_it_pools():
