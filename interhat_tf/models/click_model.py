@@ -166,10 +166,11 @@ class ClickModel(CheckedInputs, EffectsModel):
     def drop_fits(self) -> None:
         """Gives up what was found of the weights, as is due when they change.
 
-        These are the diagnosis, the effects that the model estimates and its calibration.
+        These are what its attention is worth, the effects that it estimates and its calibration.
         """
         self.drop_effects()
-        self.diagnosis, self.calibration = {}, None
+        self.diagnosis = {k: found for k, found in self.diagnosis.items() if k != "attention"}
+        self.calibration = None
 
     def fit(self, *args: Any, **kwargs: Any) -> Any:
         """Trains as `keras.Model.fit`; drops what was found of other weights, as `train` does."""
