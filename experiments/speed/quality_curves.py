@@ -23,7 +23,7 @@ from interhat_tf.models.presets import hyperparameters
 from interhat_tf.training import metrics
 from interhat_tf.training.evaluation import compile_prediction
 from interhat_tf.training.record_weights import RecordWeights, start_logits
-from interhat_tf.training.records import adapt_numbers
+from interhat_tf.training.records import adapt_untrained
 from interhat_tf.training.settings import TrainingSettings
 from interhat_tf.training.step import compile_steps
 
@@ -102,7 +102,7 @@ def neural_curve(
     model = MODELS[name](data.schema, **{**of_preset[0], **penalty, **arguments})
     settings = TrainingSettings(**{**of_preset[1], **shared}, seed=seed)
     settings = settings.complete(model, data)
-    adapt_numbers(model, data)
+    adapt_untrained(model, data)
     start_logits(model, data)
     averaged, optimizer = settings.make_average(model), settings.make_optimizer(model)
     assert averaged is not None and settings.unknown_share is not None

@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from interhat_tf.layers.batch_normalization import BatchNormalization
@@ -29,7 +30,8 @@ class AttentionalAggregation(ConfigFromSignature):
 
     With `batch_norm`, the scores are of BN(x_j) in place of x_j, where each number
     of each x_j has its own mean and variance. Vectors that a penalty keeps small
-    could not move the weights otherwise.
+    could not move the weights otherwise. Where an x_j is nearly always the same, all other
+    values of it are many standard deviations away: see `scale_scores`.
 
     Args:
         attention_size: Width s of the attention space.
@@ -138,6 +140,21 @@ class AttentionalAggregation(ConfigFromSignature):
         if self.gated:
             projected = projected * self.gate(inputs)  # (B, m, s)
         return ops.squeeze(ops.matmul(projected, self.context), -1)  # (B, m)
+
+    def scale_scores(self, scales: np.ndarray) -> None:
+        """Lets the normalised vectors be of other sizes than 1, from which training goes on.
+
+        The scale of batch normalisation, gamma, is 1 otherwise. Layers without it, those
+        that are frozen and those of which gamma is not 1 any more stay as they are.
+
+        Args:
+            scales: The scale of each vector, (m,).
+        """
+        if not self.batch_norm or not self.normalization.trainable:
+            return
+        gamma = self.normalization.gamma  # (m * d,)
+        if (ops.convert_to_numpy(gamma) == 1).all():
+            gamma.assign(np.repeat(scales, gamma.shape[0] // len(scales)))
 
     def compute_output_shape(self, inputs_shape: Shape) -> Shape:
         """Returns the shapes of the aggregation and of its weights."""

@@ -151,6 +151,9 @@ class ClickModel(CheckedInputs, EffectsModel):
         for layer in binned:
             layer.adapt(numbers)
 
+    def adapt_scores(self, batches: Iterable[Any]) -> None:
+        """Takes in how much fields vary, before a training; most models need nothing of it."""
+
     def adapt(self, batches: Iterable[Any]) -> None:
         """Takes in what explanations need of training records; most models need nothing."""
 

@@ -26,7 +26,7 @@ from interhat_tf.training.early_stopping import CRITERIA, overfits
 from interhat_tf.training.evaluation import compile_prediction, evaluate
 from interhat_tf.training.mean_predictions import correct_means
 from interhat_tf.training.record_weights import RecordWeights, start_logits
-from interhat_tf.training.records import adapt_and_diagnose, adapt_numbers, check_training
+from interhat_tf.training.records import adapt_and_diagnose, adapt_untrained, check_training
 from interhat_tf.training.run_folder import (
     alone_in,
     architecture,
@@ -149,7 +149,7 @@ def train(
 
     model.drop_fits()
     if not earlier:
-        adapt_numbers(model, data)
+        adapt_untrained(model, data)
         start_logits(model, data)
     loop = _Loop(model, data, settings, folder)
     if earlier:

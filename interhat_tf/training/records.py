@@ -91,9 +91,11 @@ def _check_groups(data: PreparedDataset, split: str, field: str) -> None:
     )
 
 
-def adapt_numbers(model: keras.Model, data: PreparedDataset) -> None:
-    """Lets a model that is to be trained take in the distribution of the records' numbers."""
-    model.adapt_numbers(_records(data, "train", ADAPT_BATCHES))
+def adapt_untrained(model: keras.Model, data: PreparedDataset) -> None:
+    """Lets a model that is to be trained take in numbers' distributions, and how fields vary."""
+    records = _records(data, "train", ADAPT_BATCHES)
+    model.adapt_numbers(records)
+    model.adapt_scores(records)
 
 
 def _check_click_counts(model: keras.Model, data: PreparedDataset) -> None:
