@@ -54,8 +54,9 @@ def write_faithfulness_page(folder: pathlib.Path) -> None:
     of_orders = list(read_results("faithfulness/order_agreement/*/*.json").values())
     knockoffs = list(read_results("faithfulness/knockoffs/*/summary.json").values())
     values = list(read_results("faithfulness/planted_values/*.json").values())
+    rare = list(read_results("faithfulness/rare_values/*.json").values())
     additivity = list(read_results("faithfulness/additivity/*/summary.json").values())
-    if not (planted or curves or agreement or of_orders or values or additivity):
+    if not (planted or curves or agreement or of_orders or values or rare or additivity):
         return
     page = fill(
         "faithfulness.md",
@@ -75,6 +76,8 @@ def write_faithfulness_page(folder: pathlib.Path) -> None:
         orders_agreed=agreement_tables.orders_agreed(of_orders),
         values=values,
         of_values=[of_values(summary) for summary in values],
+        rare=rare,
+        of_rare=of_rare(rare),
         forms=forms(planted),
         curves=[of_data(name, summary) for name, summary in curves.items()],
         coalitions=coalitions,
@@ -100,6 +103,26 @@ def of_values(summary: Summary) -> Summary:
         "first in a record": lambda row: interval(row["first"], 2).replace("+", ""),
     }
     return {**summary, "methods": table(columns, named(summary["methods"]))}
+
+
+def of_rare(summaries: list[Summary]) -> Table:
+    """Returns what a rare system does to attention and predictions: a line for a log and form."""
+    columns = {
+        "records with the rare one": "{share:.2%}",
+        "scores": "{form}",
+        "new records have": "{name}",
+        "models in which it takes an order": "{taken} of {of}",
+        "its highest weight": "{weight:.2f}",
+        "logloss": "{logloss:.3f}",
+        "highest": "{worst:.3f}",
+    }
+    rows = [
+        {"share": summary["share"], "form": form, "of": len(found["runs"]), "name": name, **row}
+        for summary in summaries
+        for form, found in summary["forms"].items()
+        for name, row in found["systems"].items()
+    ]
+    return table(columns, rows)
 
 
 def in_short(planted: Planted) -> list[Summary]:
