@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
 from interhat_tf.errors import SettingError
@@ -22,7 +21,7 @@ from interhat_tf.models.click_model import l2
 from interhat_tf.models.explaining_model import Forward
 from interhat_tf.models.output_mlp import make_hidden_layers
 from interhat_tf.models.preset_model import PresetModel
-from interhat_tf.models.score_scales import varying_shares
+from interhat_tf.models.score_scales import score_scales
 from interhat_tf.ops import Tensor, weighted_sum
 from interhat_tf.schema import Schema
 from interhat_tf.utils.config import Initializer
@@ -246,15 +245,12 @@ class InterHAt(PresetModel):
         return [*hidden_layers, self._make_logit(dense_l2, use_bias or batch_norm, name)]
 
     def adapt_scores(self, batches: Iterable[Any]) -> None:
-        """Lets batch-normalised scores begin with scales that fit how much fields vary.
+        """Lets batch-normalised scores begin with scales that fit how far values are from another.
 
-            gamma_i[j] = sqrt(share_i[j])
-
-        The share is that of `varying_shares`. A value that one record in a thousand has is 30
-        standard deviations from what its field mostly is. With scales of 1 its scores would be
-        so large that the softmax has no gradient: an order would attend to that field alone
-        where it has this value, or an unknown one, and learn nothing else. With these, no
-        value begins much further away than another.
+        They are those of `score_scales`, in place of 1. A value that one record in a thousand
+        has is 30 standard deviations from what its field mostly is. With scales of 1 its scores
+        would be so large that the softmax has no gradient: an order would attend to that field
+        alone where it has this value, or an unknown one, and learn nothing else.
 
         `training.train` calls it before the first step; before Keras' `fit` it is yours to
         call. It changes an untrained model alone, and nothing without `score_batch_norm`.
@@ -264,9 +260,10 @@ class InterHAt(PresetModel):
         """
         if not self.aggregations[0].batch_norm:
             return
-        shares = varying_shares(self, batches)  # (k, m)
-        for aggregation, of_order in zip(self.aggregations, shares, strict=True):
-            aggregation.scale_scores(np.sqrt(of_order))
+        for aggregation, of_order in zip(
+            self.aggregations, score_scales(self, batches), strict=True
+        ):
+            aggregation.scale_scores(of_order)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the model."""

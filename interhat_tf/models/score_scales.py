@@ -1,4 +1,4 @@
-"""How large a part the differences of a field's features have in scores, at first."""
+"""The scales that batch-normalised scores begin with."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -6,34 +6,67 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+NORMAL = 3.0
+"""The kurtosis of a normal distribution."""
 
-def varying_shares(model: Any, batches: Iterable[Any]) -> np.ndarray:
-    """Returns how much of the features' power differs from record to record.
 
-        share_i[j] = sum_d Var(x_i[j, d]) / sum_d E(x_i[j, d]^2)
+def score_scales(model: Any, batches: Iterable[Any]) -> np.ndarray:
+    """Returns by what normalised features are multiplied, so that none is very far from the rest.
 
-    At first, vectors of values are random and of one length. The share of a field of n values
-    that are equally frequent is then about 1 - 1 / n; of one that is nearly always the same,
-    the frequency of the others, twice.
+        scale_i[j] = min(1, sqrt(3 / kurtosis_i[j])),
+        kurtosis_i[j] = mean_d E(x_i[j, d] - E x_i[j, d])^4 / Var(x_i[j, d])^2
+
+    Of a value that a share p of the records has, in a field that is otherwise always the same,
+    normalised features are about 1 / sqrt(p) and the kurtosis is 1 / p: times the scale, these
+    features are sqrt(3). A number with a heavy tail is treated alike.
 
     Args:
         model: An `ExplainingModel`.
         batches: Batches of training records, with labels or without.
 
     Returns:
-        Shares within [0, 1], (k, m); 0 where all features are 0.
+        The scales, (k, m). Where all records are the same the kurtosis counts as their number,
+        the highest that it can be.
     """
-    total: Any = 0.0
-    power: Any = 0.0
-    records = 0
+    moments: list[_Moments] = []
     for batch in batches:
         inputs = batch[0] if isinstance(batch, (tuple, list)) else batch
         found = model.forward(model.embedding(inputs)).features
-        features = ops.convert_to_numpy(ops.stack(found)).astype("float64")  # (k, B, m, d)
-        total = total + features.sum(axis=1)  # (k, m, d)
-        power = power + (features**2).sum(axis=1)  # (k, m, d)
-        records += features.shape[1]
-    mean_power = power.sum(axis=-1) / records  # (k, m)
-    constant = ((total / records) ** 2).sum(axis=-1)  # (k, m)
-    varying = np.maximum(mean_power - constant, 0.0)
-    return np.divide(varying, mean_power, out=np.zeros_like(varying), where=mean_power > 0)
+        features = [ops.convert_to_numpy(of_order).astype("float64") for of_order in found]
+        if not moments:
+            moments = [_Moments(of_order[0]) for of_order in features]  # (m, d)
+        for of_order, values in zip(moments, features, strict=True):
+            of_order.add(values)
+    kurtosis = [of_order.kurtosis().mean(axis=-1) for of_order in moments]  # (m,) each
+    return np.minimum(1.0, np.sqrt(NORMAL / np.stack(kurtosis)))
+
+
+class _Moments:
+    """The first four moments of numbers about those of one record, which is exact for constants.
+
+    Args:
+        origin: The record's numbers, (m, d).
+    """
+
+    def __init__(self, origin: np.ndarray):
+        self.origin = origin
+        self.sums = np.zeros((4, *origin.shape))
+        self.records = 0
+
+    def add(self, values: np.ndarray) -> None:
+        """Takes in the numbers of more records, (B, m, d)."""
+        distance = values - self.origin
+        power = np.ones_like(distance)
+        for total in self.sums:
+            power *= distance
+            total += power.sum(axis=0)  # (m, d)
+        self.records += len(values)
+
+    def kurtosis(self) -> np.ndarray:
+        """Returns the kurtosis, (m, d); of constants the number of records."""
+        first, second, third, fourth = self.sums / self.records
+        variance = second - first**2
+        about_mean = fourth - 4 * first * third + 6 * first**2 * second - 3 * first**4
+        found = np.full_like(variance, self.records)
+        np.divide(about_mean, variance**2, out=found, where=variance > 0)
+        return found

@@ -26,10 +26,15 @@ def test_figures_are_of_all_models():
     assert found == pytest.approx({"taken": 1, "weight": 0.9, "logloss": 0.65, "worst": 0.8})
 
 
-def test_scales_of_one_stay(rule_data):
-    model = ScalesOfOne.from_preset("tuned", rule_data.schema, rows=3_200)
-    model.adapt_scores(rule_data.evaluation_batches("train", 1000))
-    assert all((np.asarray(a.normalization.gamma) == 1).all() for a in model.aggregations)
+@pytest.mark.parametrize("kind", [ScalesOfOne, InterHAt])
+def test_scales_of_one_stay(schema, kind):
+    model = kind.from_preset("tuned", schema, rows=1000)
+    fields = np.ones((1000, len(schema.categorical)), "int32")
+    fields[0] = 2
+    batch = {"categorical": fields, "numerical": np.ones((1000, len(schema.numerical)))}
+    model.adapt_scores([batch])
+    ones = [(np.asarray(a.normalization.gamma) == 1).all() for a in model.aggregations]
+    assert all(ones) == (kind is ScalesOfOne)
 
 
 @pytest.mark.slow
