@@ -106,23 +106,27 @@ def of_values(summary: Summary) -> Summary:
 
 
 def of_rare(summaries: list[Summary]) -> Table:
-    """Returns what a rare system does to attention and predictions: a line for a log and form."""
+    """Returns what a rare system does to attention and predictions: a line for a log and model."""
     columns = {
-        "records with the rare one": "{share:.2%}",
-        "scores": "{form}",
+        "log": lambda row: row["log"].replace("_", " "),
+        "model": "{form}",
         "new records have": "{name}",
-        "models in which it takes an order": "{taken} of {of}",
-        "its highest weight": "{weight:.2f}",
+        "models in which it takes an order": lambda row: _of_attention(row, "{taken} of {of}"),
+        "its highest weight": lambda row: _of_attention(row, "{weight:.2f}"),
         "logloss": "{logloss:.3f}",
         "highest": "{worst:.3f}",
     }
     rows = [
-        {"share": summary["share"], "form": form, "of": len(found["runs"]), "name": name, **row}
+        {"log": summary["log"], "form": form, "of": len(found["runs"]), "name": name, **row}
         for summary in summaries
         for form, found in summary["forms"].items()
         for name, row in found["systems"].items()
     ]
     return table(columns, rows)
+
+
+def _of_attention(row: Summary, cell: str) -> str:
+    return cell.format(**row) if "weight" in row else "–"
 
 
 def in_short(planted: Planted) -> list[Summary]:

@@ -4,7 +4,7 @@ from absl.testing import flagsaver
 
 from experiments.common.results import read_result
 from experiments.faithfulness import rare_values
-from experiments.faithfulness.rare_values import InterHAt, ScalesOfOne, draw, figures
+from experiments.faithfulness.rare_values import DNN, LOGS, InterHAt, ScalesOfOne, draw, figures
 from experiments.report.faithfulness_page import of_rare
 
 
@@ -24,6 +24,8 @@ def test_figures_are_of_all_models():
     runs = [{"rare": {"weight": w, "logloss": x}} for w, x in ((0.1, 0.5), (0.9, 0.8))]
     found = figures(runs, "rare")
     assert found == pytest.approx({"taken": 1, "weight": 0.9, "logloss": 0.65, "worst": 0.8})
+    of_dnn = [{"rare": {"logloss": 0.5}}, {"rare": {"logloss": 0.7}}]
+    assert figures(of_dnn, "rare") == pytest.approx({"logloss": 0.6, "worst": 0.7})
 
 
 @pytest.mark.parametrize("kind", [ScalesOfOne, InterHAt])
@@ -39,13 +41,15 @@ def test_scales_of_one_stay(schema, kind):
 
 @pytest.mark.slow
 def test_a_rare_system_takes_no_order(study_flags, monkeypatch):
-    found = rare_values.run(InterHAt, 0.0015, seed=6)
-    monkeypatch.setattr(rare_values, "run", lambda kind, share, seed: found)
+    found = rare_values.run(InterHAt, LOGS["names"], seed=6)
+    of_dnn = {name: {"logloss": row["logloss"]} for name, row in found.items()}
+    monkeypatch.setattr(rare_values, "run", lambda kind, *_: of_dnn if kind is DNN else found)
     with flagsaver.flagsaver(seeds=[6]):
         rare_values.main(None)
-    written = read_result("faithfulness/rare_values/0.0015.json")
+    written = read_result("faithfulness/rare_values/names.json")
     systems = written["forms"]["as it comes"]["systems"]
     assert not any(row["taken"] for row in systems.values())
     table = of_rare([written])
-    assert table.rows[1][:4] == ["0.15%", "scales of 1", "rare", "0 of 1"]
-    assert len(table.rows) == 6
+    assert table.rows[1][:4] == ["names", "scales of 1", "rare", "0 of 1"]
+    assert table.rows[-1][1:5] == ["DNN", "unknown", "–", "–"]
+    assert len(table.rows) == 9
