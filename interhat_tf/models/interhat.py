@@ -253,16 +253,19 @@ class InterHAt(PresetModel):
         alone where it has this value, or an unknown one, and learn nothing else.
 
         `training.train` calls it before the first step; before Keras' `fit` it is yours to
-        call. It changes an untrained model alone, and nothing without `score_batch_norm`.
+        call, after `adapt_numbers`. It changes an untrained model alone, and nothing without
+        `score_batch_norm`.
 
         Args:
             batches: Batches of training records, with labels or without.
+
+        Raises:
+            ValueError: If there is no record, or features are not finite.
         """
         if not self.aggregations[0].batch_norm:
             return
-        for aggregation, of_order in zip(
-            self.aggregations, score_scales(self, batches), strict=True
-        ):
+        scales = score_scales(self, batches)  # (k, m)
+        for aggregation, of_order in zip(self.aggregations, scales, strict=True):
             aggregation.scale_scores(of_order)
 
     def get_config(self) -> dict[str, Any]:

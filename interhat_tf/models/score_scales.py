@@ -6,8 +6,13 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from interhat_tf.errors import DataError
+
 NORMAL = 3.0
 """The kurtosis of a normal distribution."""
+
+ROWS_AT_ONCE = 256
+"""Records whose powers are at hand at the same time: those of a batch would fill the memory."""
 
 
 def score_scales(model: Any, batches: Iterable[Any]) -> np.ndarray:
@@ -27,18 +32,25 @@ def score_scales(model: Any, batches: Iterable[Any]) -> np.ndarray:
     Returns:
         The scales, (k, m). Where all records are the same the kurtosis counts as their number,
         the highest that it can be.
+
+    Raises:
+        ValueError: If there is no record, or features are not finite.
     """
     moments: list[_Moments] = []
     for batch in batches:
         inputs = batch[0] if isinstance(batch, (tuple, list)) else batch
         found = model.forward(model.embedding(inputs)).features
-        features = [ops.convert_to_numpy(of_order).astype("float64") for of_order in found]
+        features = [ops.convert_to_numpy(of_order) for of_order in found]
         if not moments:
             moments = [_Moments(of_order[0]) for of_order in features]  # (m, d)
         for of_order, values in zip(moments, features, strict=True):
             of_order.add(values)
-    kurtosis = [of_order.kurtosis().mean(axis=-1) for of_order in moments]  # (m,) each
-    return np.minimum(1.0, np.sqrt(NORMAL / np.stack(kurtosis)))
+    if not moments:
+        raise DataError("adapt_scores needs at least one training record, got none")
+    kurtosis = np.stack([of_order.kurtosis().mean(axis=-1) for of_order in moments])  # (k, m)
+    if not np.isfinite(kurtosis).all():
+        raise DataError("features are not finite: call adapt_numbers(batches) before adapt_scores")
+    return np.minimum(1.0, np.sqrt(NORMAL / kurtosis))
 
 
 class _Moments:
@@ -49,17 +61,18 @@ class _Moments:
     """
 
     def __init__(self, origin: np.ndarray):
-        self.origin = origin
+        self.origin = origin.astype("float64")
         self.sums = np.zeros((4, *origin.shape))
         self.records = 0
 
     def add(self, values: np.ndarray) -> None:
         """Takes in the numbers of more records, (B, m, d)."""
-        distance = values - self.origin
-        power = np.ones_like(distance)
-        for total in self.sums:
-            power *= distance
-            total += power.sum(axis=0)  # (m, d)
+        for start in range(0, len(values), ROWS_AT_ONCE):
+            distance = values[start : start + ROWS_AT_ONCE] - self.origin
+            power = np.ones_like(distance)
+            for total in self.sums:
+                power *= distance
+                total += power.sum(axis=0)  # (m, d)
         self.records += len(values)
 
     def kurtosis(self) -> np.ndarray:
@@ -68,5 +81,6 @@ class _Moments:
         variance = second - first**2
         about_mean = fourth - 4 * first * third + 6 * first**2 * second - 3 * first**4
         found = np.full_like(variance, self.records)
-        np.divide(about_mean, variance**2, out=found, where=variance > 0)
+        varies = ~(variance <= 0)  # or is not a number
+        np.divide(about_mean, variance**2, out=found, where=varies)
         return found

@@ -110,6 +110,13 @@ def test_what_was_trained_or_frozen_keeps_its_scales(batches):
         assert (second[1] < 0.2).all()
 
 
+def test_records_that_say_nothing_are_refused(batches):
+    with pytest.raises(ValueError, match="at least one training record"):
+        make().adapt_scores([])
+    with pytest.raises(ValueError, match=r"adapt_numbers\(batches\) before"):
+        make(numerical_embedding="buckets").adapt_scores(batches)
+
+
 def test_models_without_normalised_scores_need_no_records():
     def refuse():
         raise AssertionError("read")
