@@ -17,6 +17,9 @@ SAMPLE_ROWS = 1 << 14
 
 SAMPLE_SEED = 1
 
+FARTHEST = 5.0
+"""The largest number that a `SignedLog` scale gives, of either sign."""
+
 KNOTS = 101
 """Quantiles between which a `Quantiles` scale is straight."""
 
@@ -106,7 +109,10 @@ class SignedLog:
 
         (sign(x) log(1 + |x| / unit) - mean) / deviation
 
-    Numbers are first clipped to the training rows' range.
+    Numbers are first clipped to the training rows' range. Of a number that is nearly always
+    the same, a count that is mostly 0, the few others would be dozens of standard deviations
+    away, and models would learn these rows by heart: the deviation is at least a fifth of the
+    farthest number's distance from the mean.
 
     Args:
         low: The training rows' minimum.
@@ -114,7 +120,8 @@ class SignedLog:
         unit: The median of their |numbers| that are not 0: below it the scale is
             nearly straight.
         mean: The mean of their logarithms.
-        deviation: The standard deviation of these, 1 if they are all the same.
+        deviation: The standard deviation of these, or what brings the farthest of the training
+            rows to `FARTHEST`, if that is more; 1 if they are all the same.
 
     Example:
 
@@ -139,7 +146,10 @@ class SignedLog:
         sizes = np.abs(numbers[numbers != 0])
         unit = float(np.median(sizes)) if len(sizes) else 1.0
         logs = signed_log(numbers, unit)
-        mean, deviation = (float(logs.mean()), float(logs.std())) if len(logs) else (0.0, 1.0)
+        if not len(logs):
+            return cls(low, high, unit, 0.0, 1.0)
+        mean, ends = float(logs.mean()), signed_log(np.array([low, high]), unit)
+        deviation = max(float(logs.std()), float(np.abs(ends - mean).max()) / FARTHEST)
         return cls(low, high, unit, mean, deviation or 1.0)
 
     def apply(self, numbers: np.ndarray) -> np.ndarray:

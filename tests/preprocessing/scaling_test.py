@@ -7,6 +7,7 @@ import pytest
 
 from interhat_tf.preprocessing import scaling
 from interhat_tf.preprocessing.scaling import (
+    FARTHEST,
     SCALES,
     NumberSample,
     Quantiles,
@@ -120,3 +121,24 @@ def test_a_sample_does_not_depend_on_the_chunks(rng, monkeypatch):
 
 def test_a_constant_has_a_deviation_of_one():
     assert fit("log", np.full(5, 3.0)) == SignedLog(3.0, 3.0, 3.0, np.log(2), 1.0)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_few_others_of_a_number_that_is_nearly_always_the_same_are_not_far_away(sign):
+    numbers = np.zeros(1000)
+    numbers[7] = sign * 3.0
+    scale = fit("log", numbers)
+    assert scale.apply(np.array([sign * 3.0, sign * 99.0])) == pytest.approx(sign * FARTHEST)
+    assert abs(scale.apply(np.zeros(1))[0]) < 0.01
+    np.testing.assert_allclose(scale.invert(scale.apply(numbers)), numbers, atol=1e-9)
+
+
+def test_what_the_sample_lacks_counts_for_how_far_numbers_are(rng):
+    sample = rng.normal(size=1000)
+    scale = SignedLog.fit(sample.min(), 1e9, sample)
+    assert scale.apply(np.array([1e9])) == pytest.approx(FARTHEST)
+
+
+def test_numbers_without_a_tail_have_a_standard_deviation_of_one(rng):
+    numbers = rng.normal(size=10_000)
+    assert fit("log", numbers).apply(numbers).std() == pytest.approx(1)
