@@ -79,8 +79,10 @@ def main(_):
         for form, kind in FORMS.items():
             runs = [run(kind, log, seed) for seed in SEEDS.value]
             forms[form] = {"runs": runs, "systems": {of: figures(runs, of) for of in log.systems}}
-            of_form = forms[form]["systems"].items()
-            rows += [[name, form, of, row.get("taken", "–"), row["worst"]] for of, row in of_form]
+            rows += [
+                [name, form, system, row.get("taken", "–"), f"{row['worst']:.3f}"]
+                for system, row in forms[form]["systems"].items()
+            ]
         about = record(log=name, share=log.share, records=RECORDS, seeds=list(SEEDS.value))
         write_result(f"faithfulness/rare_values/{name}.json", {**about, "forms": forms})
     print(markdown_table(["log", "model", "system", "takes an order", "highest logloss"], rows))
