@@ -71,7 +71,7 @@ def test_a_field_without_vectors_counts_as_constant(batches):
     np.testing.assert_allclose(score_scales(model, batches)[0, :3], np.sqrt(3 / ROWS))
 
 
-def test_training_begins_with_these_scales(batches):
+def test_adapting_gives_each_field_its_scale_in_all_dimensions(batches):
     model = make()
     scales = score_scales(model, batches)
     model.adapt_scores(batches)
