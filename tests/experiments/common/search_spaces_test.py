@@ -69,7 +69,7 @@ def test_the_command_line_takes_what_is_drawn(name):
 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_searches_are_alike(dataset):
-    """All rows but FM and InterHAt's printed forms share the choices of the data set."""
+    """All searched rows but FM share the choices of the data set."""
     spaces = [search_space(dataset, name) for name in contenders(dataset) if name != "fm"]
     wide = [space for space in spaces if size(space) > 1 and "embedding_dim" in space]
     assert len({tuple(space["embedding_dim"]) for space in wide}) == 1
