@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import keras
 import numpy as np
 
 from interhat_tf.errors import DataError, SettingError
@@ -46,7 +47,7 @@ def _selected(
     """Yields what `select_records` does, and the records' labels, `None` if batches have none."""
     first_row = 0
     for batch in batches:
-        inputs, labels, *_ = (*batch, None) if isinstance(batch, (tuple, list)) else (batch, None)
+        inputs, labels, _ = keras.utils.unpack_x_y_sample_weight(batch)
         inputs = {name: np.asarray(value) for name, value in inputs.items()}
         schema.check(inputs, first_row=first_row)
         rows = len(next(iter(inputs.values())))

@@ -146,8 +146,8 @@ class ClickModel(CheckedInputs, EffectsModel):
         binned = [x for x in layers if isinstance(x, FieldEmbedding) and x.needs_numbers]
         if not binned:
             return
-        inputs = (batch[0] if isinstance(batch, (tuple, list)) else batch for batch in batches)
-        numbers = np.concatenate([np.asarray(batch[NUMERICAL]) for batch in inputs])
+        inputs = (keras.utils.unpack_x_y_sample_weight(batch)[0] for batch in batches)
+        numbers = np.concatenate([np.asarray(values[NUMERICAL]) for values in inputs])
         for layer in binned:
             layer.adapt(numbers)
 

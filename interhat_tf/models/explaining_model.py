@@ -164,10 +164,10 @@ class ExplainingModel(ClickModel):
         totals: list[Any] = [0.0, 0.0]
         weight = 0.0
         for batch in batches:
-            inputs, *others = batch if isinstance(batch, (tuple, list)) else [batch]
+            inputs, _, weights = keras.utils.unpack_x_y_sample_weight(batch)
             terms = self._terms(self.forward(self.embedding(inputs)))
             arrays = [ops.convert_to_numpy(t) for t in terms if t is not None]  # of B each
-            given = others[1] if len(others) > 1 else np.ones(len(arrays[0]))
+            given = np.ones(len(arrays[0])) if weights is None else weights
             of_records = np.asarray(given, "float64")  # (B,)
             weight += of_records.sum()
             for i, array in enumerate(arrays):

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -38,7 +39,7 @@ def score_scales(model: Any, batches: Iterable[Any]) -> np.ndarray:
     """
     moments: list[_Moments] = []
     for batch in batches:
-        inputs = batch[0] if isinstance(batch, (tuple, list)) else batch
+        inputs, _, _ = keras.utils.unpack_x_y_sample_weight(batch)
         found = model.forward(model.embedding(inputs)).features
         features = [ops.convert_to_numpy(of_order) for of_order in found]
         if not moments:
