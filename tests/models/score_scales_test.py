@@ -123,3 +123,9 @@ def test_models_without_normalised_scores_need_no_records():
         yield
 
     InterHAt(SCHEMA).adapt_scores(refuse())
+
+
+def test_fields_of_a_planted_rule_keep_scales_of_1(rule_data):
+    model = InterHAt.from_preset("tuned", rule_data.schema, rows=rule_data.num_rows("train"))
+    scales = score_scales(model, rule_data.evaluation_batches("train", 1024))
+    np.testing.assert_array_equal(scales, np.ones((2, 4)))
