@@ -2,13 +2,13 @@
 
     python -m experiments.faithfulness.curves --dataset=frappe/nfm --raw_dir=FOLDER
 
-Explains test records by every method of `methods.py` with the models of Table
-3's `released` runs, seeds 1 to 5. *Deletion* removes the fields one by one, the
-one that supports the prediction most first, and *insertion* adds them in the
-same order to a record without any: a field that is removed takes the values of
-background records, over which the probability is averaged. The sooner the
-probability falls, or rises, the truer is the explanation. What else is asked
-stands in `field_measures.py`. Writes `faithfulness/NAME/summary.json`, for `make page`.
+Explains test records by every method of `methods.py` with the models of each of
+`--explained_presets`, Table 3's as they come, seeds 1 to 5. *Deletion* removes the fields
+one by one, the one that supports the prediction most first, and *insertion* adds them in
+the same order to a record without any: a field that is removed takes the values of
+background records, over which the probability is averaged. The sooner the probability
+falls, or rises, the truer is the explanation. What else is asked stands in
+`field_measures.py`. Writes `faithfulness/curves/NAME/PRESET.json`, for `make page`.
 """
 
 from collections.abc import Sequence
@@ -21,12 +21,19 @@ from experiments.common.results import write_result
 from experiments.common.running import run_program
 from experiments.common.seed_flags import SEEDS
 from experiments.common.statistics import mean_and_std, paired_difference
-from experiments.common.studies import open_data, runs_of, study_record, summary_of
-from experiments.faithfulness.field_measures import Explained, agreement, explain, measures
+from experiments.common.studies import open_data, result_name, study_record
+from experiments.faithfulness.field_measures import (
+    Backgrounds,
+    Explained,
+    agreement,
+    explain,
+    measures,
+)
 from experiments.faithfulness.methods import METHODS, magnitudes
-from experiments.faithfulness.models import backgrounds_of, explained_runs, with_effects
-from experiments.paper.sensitivity import PRESET
+from experiments.faithfulness.models import PRESETS, backgrounds_of, models_with_effects
 from interhat_tf.explanation.selection import first_records
+from interhat_tf.input_pipeline.dataset import PreparedDataset
+from interhat_tf.schema import Batch
 
 RECORDS = flags.DEFINE_integer("explained", 300, "test records that are explained")
 
@@ -34,28 +41,36 @@ RECORDS = flags.DEFINE_integer("explained", 300, "test records that are explaine
 def main(_):
     data = open_data()
     records, backgrounds = first_records(data, "test", RECORDS.value), backgrounds_of(data)
-    runs = runs_of("interhat", preset=PRESET)
-    folders = {run["seed"]: run["output_dir"] for run in runs}
+    for preset in PRESETS.value:
+        methods, test = of_preset(preset, data, records, backgrounds)
+        summary = {
+            **study_record(data),
+            "preset": preset,
+            "test": test,
+            "seeds": SEEDS.value,
+            "records": len(next(iter(records.values()))),
+            "background": len(next(iter(backgrounds.own.values()))),
+            "methods": methods,
+        }
+        write_result(f"faithfulness/curves/{result_name()}/{preset}.json", summary)
+        print(preset)
+        for name, row in methods.items():
+            areas = f"{row['deletion']['area']['mean']:.3f} {row['insertion']['area']['mean']:.3f}"
+            print(f"{name:22} {areas} {row['agreement']['correlation']:.2f}", flush=True)
+
+
+def of_preset(
+    preset: str, data: PreparedDataset, records: Batch, backgrounds: Backgrounds
+) -> tuple[dict[str, Any], dict[str, float]]:
+    """Returns what is measured of each method on a preset's models, and these models' test AUC."""
     found, aucs = {}, {}
-    for seed, model, report in explained_runs(runs):
-        model = with_effects(model, data, folders[seed])
+    for seed, model, report in models_with_effects(preset, data):
         found[seed] = explain(model, records, backgrounds, seed)
         aucs[seed] = report["test"]["auc"]
     # Runs finish in any order.
     of_seeds = [found[seed] for seed in SEEDS.value]
     methods = {name: of_method(name, of_seeds) for name in METHODS if name in of_seeds[0].values}
-    summary = {
-        **study_record(data),
-        "test": mean_and_std([aucs[seed] for seed in SEEDS.value]),
-        "seeds": SEEDS.value,
-        "records": len(next(iter(records.values()))),
-        "background": len(next(iter(backgrounds.own.values()))),
-        "methods": methods,
-    }
-    write_result(summary_of("faithfulness"), summary)
-    for name, row in methods.items():
-        areas = f"{row['deletion']['area']['mean']:.3f} {row['insertion']['area']['mean']:.3f}"
-        print(f"{name:22} {areas} {row['agreement']['correlation']:.2f}")
+    return methods, mean_and_std([aucs[seed] for seed in SEEDS.value])
 
 
 def of_method(name: str, of_seeds: Sequence[Explained]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from absl import flags
 
 from experiments.common.running import train_runs
 from experiments.common.seed_flags import WORKERS
-from experiments.common.studies import digest
+from experiments.common.studies import digest, runs_of
 from experiments.faithfulness.field_measures import Backgrounds
 from interhat_tf.explanation import effect_fitting
 from interhat_tf.explanation.selection import first_records
@@ -34,6 +34,16 @@ def explained_runs(
     for run, report in train_runs(runs, WORKERS.value):
         yield run["seed"], keras.saving.load_model(f"{run['output_dir']}/model.keras"), report
         forget_models()
+
+
+def models_with_effects(
+    preset: str, data: PreparedDataset
+) -> Iterator[tuple[int, keras.Model, dict[str, Any]]]:
+    """Yields seed, model and report of a preset's runs, each model with an effect head."""
+    runs = runs_of("interhat", preset=preset)
+    folders = {run["seed"]: run["output_dir"] for run in runs}
+    for seed, model, report in explained_runs(runs):
+        yield seed, with_effects(model, data, folders[seed]), report
 
 
 def with_effects(model: keras.Model, data: PreparedDataset, folder: str) -> keras.Model:

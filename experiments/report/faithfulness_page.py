@@ -46,11 +46,11 @@ def write_faithfulness_page(folder: pathlib.Path) -> None:
     """Writes the page of what stands under `faithfulness` in `--results_dir`, if anything does."""
     found = read_results("faithfulness/planted/*/*.json").values()
     planted = {(s["rule"], s["form"]): s for s in found}
-    curves = read_results("faithfulness/*/summary.json")
+    curves = read_results("faithfulness/curves/*/*.json")
     agreement = sorted(
         read_results("faithfulness/agreement/*/*.json").values(), key=agreement_tables.of_models
     )
-    coalitions = list(read_results("faithfulness/coalitions/*/summary.json").values())
+    coalitions = list(read_results("faithfulness/coalitions/*/*.json").values())
     of_orders = list(read_results("faithfulness/order_agreement/*/*.json").values())
     knockoffs = list(read_results("faithfulness/knockoffs/*/summary.json").values())
     values = list(read_results("faithfulness/planted_values/*.json").values())
@@ -223,8 +223,13 @@ def forms(planted: Planted) -> Table | None:
 
 
 def of_data(name: str, summary: Summary) -> Summary:
-    """Returns a data set's curves: how far insertion and deletion are apart, picture and table."""
-    title = title_of(name)
+    """Returns a preset's curves: how far insertion and deletion are apart, picture and table.
+
+    Args:
+        name: The data set's name, a slash, and the preset's.
+        summary: What `curves.py` found of them.
+    """
+    title = f"{title_of(name.partition('/')[0])}, `{summary['preset']}`"
     gaps = {
         method: row["insertion"]["area"]["mean"] - row["deletion"]["area"]["mean"]
         for method, row in summary["methods"].items()
@@ -239,7 +244,7 @@ def of_data(name: str, summary: Summary) -> Summary:
         "command": command_of(summary["data"]),
         "gaps": "; ".join(f"{METHODS[method].title} {gaps[method]:.2f}" for method in order),
         "random_gap": random,
-        "picture": picture(curves_figure(summary), f"curves_{name}", alt),
+        "picture": picture(curves_figure(summary), f"curves_{name.replace('/', '_')}", alt),
         "areas": areas(summary),
     }
 

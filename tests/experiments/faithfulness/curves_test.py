@@ -20,13 +20,13 @@ def test_from_raw_files_to_the_page(study_flags, runs_in_process, monkeypatch):
     monkeypatch.setattr(effect_fitting, "BATCH_SIZE", 64)  # there are few records
     raw = write_raw(study_flags / "raw")
     given = {"raw_dir": str(raw), "epochs": 1, "seeds": [1, 2]}
-    with flagsaver.flagsaver(**given, explained=8, background=4):
+    with flagsaver.flagsaver(**given, explained=8, background=4, explained_presets=["released"]):
         curves.main(None)
         additivity.main(None)
-        flags.FLAGS.seeds = [1]
+        flags.FLAGS.seeds, flags.FLAGS.explained_presets = [1], ["tuned"]
         coalitions.main(None)
     folder = study_flags / "results/faithfulness"
-    summary = read_json(folder / "frappe/summary.json")
+    summary = read_json(folder / "curves/frappe/released.json")
     assert summary["records"] == 8 and summary["seeds"] == [1, 2]
     assert list(summary["methods"]) == PLAIN
     for name in PLAIN:
@@ -37,7 +37,7 @@ def test_from_raw_files_to_the_page(study_flags, runs_in_process, monkeypatch):
         assert len(deletion) == 11
         assert deletion[0] == pytest.approx(1) and deletion[-1] == pytest.approx(0, abs=1e-5)
         assert insertion[0] == pytest.approx(0, abs=1e-5) and insertion[-1] == pytest.approx(1)
-    pairs = read_json(folder / "coalitions/frappe/summary.json")["methods"]
+    pairs = read_json(folder / "coalitions/frappe/tuned.json")["methods"]
     assert list(pairs) == ["attention", "contributions", "pair_effects", "one_pass", "random"]
     assert pairs["pair_effects"]["tau"]["mean"] > pairs["random"]["tau"]["mean"]
     added = read_json(folder / "additivity/frappe/summary.json")
@@ -46,5 +46,5 @@ def test_from_raw_files_to_the_page(study_flags, runs_in_process, monkeypatch):
     tables.main(None)
     text = (folder / "README.md").read_text()
     assert "## Contributions add up" in text and "| one-pass pair effects |" in text
-    assert "## Frappe: deletion and insertion" in text
-    assert (folder / "curves_frappe.png").read_bytes().startswith(b"\x89PNG")
+    assert "## Frappe, `released`: deletion and insertion" in text
+    assert (folder / "curves_frappe_released.png").read_bytes().startswith(b"\x89PNG")
