@@ -87,6 +87,7 @@ def run(build: Build, log: Log, scaling: str, seed: int) -> dict[str, float]:
     batches, validation = rows.shuffle(train, seed=seed).batch(512), validation.batch(8192)
     model = build(schema, train)
     model.compile(Adam(2e-3), keras.losses.BinaryCrossentropy(from_logits=True))
+    model.adapt_scores(batches)  # as `train` does
     stopping = EarlyStopping(validation, criterion="logloss")
     model.fit(batches, epochs=EPOCHS, callbacks=[stopping], verbose=0)
     return evaluate_batches(validation, model.predict_on_batch)
