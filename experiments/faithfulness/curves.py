@@ -7,13 +7,15 @@ Explains test records by every method of `methods.py` with the models of each of
 one by one, the one that supports the prediction most first, and *insertion* adds them in
 the same order to a record without any: a field that is removed takes the values of
 background records, over which the probability is averaged. The sooner the probability
-falls, or rises, the truer is the explanation. What else is asked stands in
-`field_measures.py`. Writes `faithfulness/curves/NAME/PRESET.json`, for `make page`.
+falls, or rises, the truer is the explanation. Beside the methods stands the same order
+for all records. What else is asked stands in `field_measures.py`. Writes
+`faithfulness/curves/NAME/PRESET.json`, for `make page`.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 import numpy as np
 from absl import flags
 
@@ -29,7 +31,7 @@ from experiments.faithfulness.field_measures import (
     explain,
     measures,
 )
-from experiments.faithfulness.methods import METHODS, magnitudes
+from experiments.faithfulness.methods import METHODS, Inputs, Values, attributions, magnitudes
 from experiments.faithfulness.models import PRESETS, backgrounds_of, models_with_effects
 from interhat_tf.explanation.selection import first_records
 from interhat_tf.input_pipeline.dataset import PreparedDataset
@@ -65,12 +67,19 @@ def of_preset(
     """Returns what is measured of each method on a preset's models, and these models' test AUC."""
     found, aucs = {}, {}
     for seed, model, report in models_with_effects(preset, data):
-        found[seed] = explain(model, records, backgrounds, seed)
+        found[seed] = explain(model, records, backgrounds, seed, with_constant)
         aucs[seed] = report["test"]["auc"]
     # Runs finish in any order.
     of_seeds = [found[seed] for seed in SEEDS.value]
     methods = {name: of_method(name, of_seeds) for name in METHODS if name in of_seeds[0].values}
     return methods, mean_and_std([aucs[seed] for seed in SEEDS.value])
+
+
+def with_constant(model: keras.Model, inputs: Inputs, background: Inputs, seed: int) -> Values:
+    """Returns the values of all methods, and of a ranking that knows no record."""
+    values = attributions(model, inputs, background, seed)
+    sizes = np.abs(values["occlusion"])  # (B, m)
+    return {**values, "constant": np.broadcast_to(sizes.mean(axis=0), sizes.shape)}
 
 
 def of_method(name: str, of_seeds: Sequence[Explained]) -> dict[str, Any]:

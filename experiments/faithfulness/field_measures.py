@@ -2,7 +2,7 @@
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -60,19 +60,31 @@ class Explained:
 
 
 def explain(
-    model: keras.Model | TreeModel, inputs: Inputs, backgrounds: Backgrounds, seed: int
+    model: keras.Model | TreeModel,
+    inputs: Inputs,
+    backgrounds: Backgrounds,
+    seed: int,
+    attribute: Callable[..., Values] = attributions,
 ) -> Explained:
-    """Explains records by all methods that a model has."""
+    """Explains records by all methods that a model has.
+
+    Args:
+        model: The model.
+        inputs: The records.
+        backgrounds: What explanations and exact effects are against.
+        seed: Seed of what is random.
+        attribute: Called as `attribute(model, inputs, background, seed)`.
+    """
     # Other seeds for other explanations, so that what is random is so.
-    values = attributions(model, inputs, backgrounds.own, seed)
+    values = attribute(model, inputs, backgrounds.own, seed)
     of_untrained = {}
     if not isinstance(model, TreeModel):
         keras.utils.set_random_seed(seed)
-        of_untrained = attributions(untrained(model), inputs, backgrounds.own, seed + 2000)
+        of_untrained = attribute(untrained(model), inputs, backgrounds.own, seed + 2000)
     start = predict(model, backgrounds.exact).mean()
     return Explained(
         values=values,
-        other=attributions(model, inputs, backgrounds.other, seed + 1000),
+        other=attribute(model, inputs, backgrounds.other, seed + 1000),
         untrained=of_untrained,
         curves=curves_of(model, inputs, backgrounds.own, values),
         effects=occlusion(model, inputs, backgrounds.exact),

@@ -28,6 +28,7 @@ STYLES = {
     "shap": ("#e69f00", "X"),
     "contributions_average": ("#8c510a", "h"),
     "effects": ("#01665e", "*"),
+    "constant": ("#b15928", "<"),
     "random": ("#999999", "."),
 }
 METHOD_ROWS = named({name: dataclasses.asdict(method) for name, method in METHODS.items()})
