@@ -57,7 +57,8 @@ def main(_):
     # Of several shares each has its own folders, which are named after the data as well.
     runs = studies.runs_of("interhat", preset="tuned", **of_data)
     found, drawn = {}, {}
-    for seed, model, _ in explained_runs(runs):
+    for run, model, _ in explained_runs(runs):
+        seed = run["seed"]
         found[seed], curves = measure(*(predict_part(model) for predict_part in records))
         drawn = curves if seed == SEEDS.value[0] else drawn
     of_seeds = [found[seed] for seed in SEEDS.value]  # runs finish in any order

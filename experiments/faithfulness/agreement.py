@@ -87,13 +87,9 @@ def main(_):
 
 def models_of(preset: str, form: str, data: PreparedDataset) -> Iterator[tuple[int, keras.Model]]:
     """Yields each seed and its model, which holds an effect head, of pairs as well."""
-    runs = runs_of("interhat", preset=preset, **OF_RUNS[form])
-    folders = {run["seed"]: run["output_dir"] for run in runs}
-    for seed, model, _ in explained_runs(runs):
-        if form == CONTINUED:
-            yield seed, continued(model, data, folders[seed])
-        else:
-            yield seed, with_effects(model, data, folders[seed])
+    change = continued if form == CONTINUED else with_effects
+    for run, model, _ in explained_runs(runs_of("interhat", preset=preset, **OF_RUNS[form])):
+        yield run["seed"], change(model, data, run["output_dir"])
 
 
 def continued(model: keras.Model, data: PreparedDataset, folder: str) -> keras.Model:

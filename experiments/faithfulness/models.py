@@ -29,10 +29,10 @@ BACKGROUND = flags.DEFINE_integer("background", 32, "records that other values a
 
 def explained_runs(
     runs: list[dict[str, Any]],
-) -> Iterator[tuple[int, keras.Model, dict[str, Any]]]:
-    """Trains runs that are not trained yet; yields each one's seed, model and report."""
+) -> Iterator[tuple[dict[str, Any], keras.Model, dict[str, Any]]]:
+    """Trains runs that are not trained yet; yields each one, its model and its report."""
     for run, report in train_runs(runs, WORKERS.value):
-        yield run["seed"], keras.saving.load_model(f"{run['output_dir']}/model.keras"), report
+        yield run, keras.saving.load_model(f"{run['output_dir']}/model.keras"), report
         forget_models()
 
 
@@ -40,10 +40,8 @@ def models_with_effects(
     preset: str, data: PreparedDataset
 ) -> Iterator[tuple[int, keras.Model, dict[str, Any]]]:
     """Yields seed, model and report of a preset's runs, each model with an effect head."""
-    runs = runs_of("interhat", preset=preset)
-    folders = {run["seed"]: run["output_dir"] for run in runs}
-    for seed, model, report in explained_runs(runs):
-        yield seed, with_effects(model, data, folders[seed]), report
+    for run, model, report in explained_runs(runs_of("interhat", preset=preset)):
+        yield run["seed"], with_effects(model, data, run["output_dir"]), report
 
 
 def with_effects(model: keras.Model, data: PreparedDataset, folder: str) -> keras.Model:

@@ -49,11 +49,11 @@ def main(_):
     for preset in PRESETS.value:
         found: dict[str, dict[int, dict[str, Any]]] = {PLAIN: {}, CONTINUED: {}}
         runs = runs_of("interhat", preset=preset, **NOT_ALIGNED)
-        folders = {run["seed"]: run["output_dir"] for run in runs}
-        for seed, model, report in explained_runs(runs):
+        for run, model, report in explained_runs(runs):
+            seed = run["seed"]
             plain = {metric: report["test"][metric] for metric in ("auc", "logloss")}
             found[PLAIN][seed] = {**plain, **order_agreement(model, records, *halves)}
-            model = continued(model, data, folders[seed], preset)
+            model = continued(model, data, run["output_dir"], preset)
             changed = evaluate(model, data, "test")
             found[CONTINUED][seed] = {**changed, **order_agreement(model, records, *halves)}
         forms = {  # runs finish in any order
