@@ -48,7 +48,7 @@ METHODS = {
     "shap": Method("SHAP, random orders", True, "m · b"),
     "tree_shap": Method("TreeSHAP of LightGBM", True, "0"),
     "ebm": Method("EBM's terms", True, "0"),
-    "constant": Method("the same order for all records, by mean occlusion", False, "0"),
+    "constant": Method("the same order for all records, by mean occlusion", False, "m · b"),
     "random": Method("random", False, "0"),
 }
 
