@@ -75,9 +75,11 @@ def latency(summary: Summary) -> Summary:
         "records": "{records:,}",
         "p50, ms": lambda row: f"{row['p50'] * 1e3:,.2f}",
         "p99, ms": lambda row: f"{row['p99'] * 1e3:,.2f}",
+        "first, ms": lambda row: f"{row['first'] * 1e3:,.2f}",
     }
     return {
         "title": summary["size"].capitalize(),
+        "rounds": summary["rounds"],
         "asked": ", ".join(f"{calls} of {int(n):,}" for n, calls in summary["calls"].items()),
         "times": table(columns, summary["rows"]),
     }

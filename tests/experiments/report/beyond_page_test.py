@@ -11,12 +11,12 @@ def test_operations_of_a_step(measured, page_of):
 
 
 def test_latency(measured, page_of):
-    row = {"preset": "tuned", "export": "ONNX", "records": 10_000, "p50": 1.5, "p99": 2.5}
-    summary = {**measured, "size": "criteo", "calls": {"10000": 20}, "rows": [row]}
+    row = {"preset": "tuned", "export": "ONNX", "records": 10_000}
+    row |= {"p50": 1.5, "p99": 2.5, "first": 2.0}
+    summary = {**measured, "size": "criteo", "rounds": 30, "calls": {"10000": 2}, "rows": [row]}
     text = page_of(latency=summary)
-    assert (
-        "| tuned | ONNX | 10,000 | 1,500.00 | 2,500.00 |" in text and "20 of 10,000 records" in text
-    )
+    assert "| tuned | ONNX | 10,000 | 1,500.00 | 2,500.00 | 2,000.00 |" in text
+    assert "30 rounds of calls" in text and "2 of 10,000" in text
 
 
 def test_forms_of_an_onnx_file(measured, page_of):
