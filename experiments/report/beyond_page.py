@@ -80,7 +80,7 @@ def latency(summary: Summary) -> Summary:
     return {
         "title": summary["size"].capitalize(),
         "rounds": summary["rounds"],
-        "asked": ", ".join(f"{calls} of {int(n):,}" for n, calls in summary["calls"].items()),
+        "asked": ", ".join(f"{calls} calls of {int(n):,}" for n, calls in summary["calls"].items()),
         "times": table(columns, summary["rows"]),
     }
 

@@ -95,8 +95,9 @@ def latencies(model: InterHAt, exports: dict[str, Ask], records: int) -> list[di
                 seconds[name][-1].append(time.perf_counter() - start)
                 if (error := np.abs(probability - expected).max()) > 1e-5:
                     raise ValueError(f"{name}: off by {error:.1e}")
+    # The first round warms up.
     return [
-        {"export": name, "records": records, **quantiles(np.array(rounds[1:]))}  # the first warms up
+        {"export": name, "records": records, **quantiles(np.array(rounds[1:]))}
         for name, rounds in seconds.items()
     ]
 

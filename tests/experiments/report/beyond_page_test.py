@@ -16,7 +16,7 @@ def test_latency(measured, page_of):
     summary = {**measured, "size": "criteo", "rounds": 30, "calls": {"10000": 2}, "rows": [row]}
     text = page_of(latency=summary)
     assert "| tuned | ONNX | 10,000 | 1,500.00 | 2,500.00 | 2,000.00 |" in text
-    assert "30 rounds of calls" in text and "2 of 10,000" in text
+    assert "in 30 rounds: 2 calls of 10,000 records" in text
 
 
 def test_forms_of_an_onnx_file(measured, page_of):
