@@ -12,6 +12,7 @@ from interhat_tf.errors import SettingError
 from interhat_tf.layers.crossed_fields import CrossedFields
 from interhat_tf.layers.frozen_vectors import FrozenVectors
 from interhat_tf.layers.numerical import NUMBER_EMBEDDINGS, PRODUCT
+from interhat_tf.layers.numerical.exact_numbers import ExactNumbers
 from interhat_tf.layers.numerical.number_embedding import BinnedEmbedding
 from interhat_tf.layers.sequences.activation_unit import ActivationUnit
 from interhat_tf.layers.value_pooling import TARGET, ValuePooling
@@ -24,7 +25,7 @@ TARGET_UNITS = 16
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
-class FieldEmbedding(ConfigFromSignature):
+class FieldEmbedding(ConfigFromSignature, ExactNumbers):
     """Embeds every field of a record as a d-dimensional vector (Section 3.1).
 
     A categorical field's value v has its own trained vector; all fields
@@ -269,7 +270,7 @@ class FieldEmbedding(ConfigFromSignature):
         return values
 
     def _embed_numbers(self, numbers: Tensor) -> Tensor:
-        numbers = ops.cast(numbers, self.compute_dtype)  # (B, N)
+        numbers = ops.cast(numbers, self.variable_dtype)  # (B, N)
         if not self.missing_numbers:
             return self._embed_known(numbers)  # (B, N, d)
         missing = ops.isnan(numbers)
@@ -283,7 +284,8 @@ class FieldEmbedding(ConfigFromSignature):
         for name, columns in self.columns_by_name.items():
             of_name = numbers if len(self.columns_by_name) == 1 else ops.take(numbers, columns, 1)
             if name == PRODUCT:
-                parts.append(ops.expand_dims(of_name, -1) * self.numerical_table)
+                factors = ops.expand_dims(ops.cast(of_name, self.compute_dtype), -1)
+                parts.append(factors * self.numerical_table)  # (B, fields, d)
             else:
                 parts.append(self.number_layers[name](of_name))  # (B, fields, d)
         if len(parts) == 1:

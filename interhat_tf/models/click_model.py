@@ -12,6 +12,7 @@ from keras import ops
 from interhat_tf.calibration import Calibration
 from interhat_tf.errors import SettingError
 from interhat_tf.layers import MLP, CrossedFields, FieldEmbedding, Linear
+from interhat_tf.layers.numerical.exact_numbers import ExactNumbers
 from interhat_tf.layers.value_pooling import MEAN, SUM
 from interhat_tf.models.effects_model import EffectsModel
 from interhat_tf.models.input_checks import CheckedInputs
@@ -29,7 +30,7 @@ _ASSETS = ("training_settings", "diagnosis", "trained_on")
 _CALIBRATION = "calibration.json"
 
 
-class ClickModel(CheckedInputs, EffectsModel):
+class ClickModel(CheckedInputs, EffectsModel, ExactNumbers):
     """A model that maps the fields of a record to a logit; all models derive from it.
 
     It holds the schema and makes the parts that most models are built of. A

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras import ops
 
 from interhat_tf import Field, InterHAt, Schema
 from interhat_tf.layers import NUMBER_EMBEDDINGS
@@ -51,6 +52,21 @@ def test_every_model_takes_them_and_is_saved_with_them(name, missing, tmp_path, 
     weights = {weight.path.split("/", 1)[1] for weight in model.weights}
     assert any(path.endswith("piecewise/edges") for path in weights)
     assert not any(path.endswith("numerical_table") for path in weights)
+
+
+@pytest.mark.parametrize("linear", [False, True])
+@pytest.mark.parametrize("chosen", [name for name in NUMBER_EMBEDDINGS if name != "autodis"])
+def test_numbers_that_bfloat16_does_not_tell_apart_are_told_apart(chosen, linear, rng):
+    schema = Schema([Field("app", "categorical", 3), Field("visits", "numerical")])
+    numbers = np.arange(1000, 1064, dtype="float32")[:, None]
+    assert len(np.unique(ops.cast(numbers, "bfloat16"))) < 20
+    batch = {"categorical": rng.integers(0, 3, (64, 1)), "numerical": numbers}
+    kind, arguments = (LR, {}) if linear else (InterHAt, {"embedding_dim": 4})
+    exact = make(kind, schema, batch, chosen, **arguments)
+    half = make(kind, schema, batch, chosen, dtype="mixed_bfloat16", **arguments)
+    half.set_weights(exact.get_weights())
+    logits, expected = half(batch), exact(batch)
+    np.testing.assert_allclose(logits, expected, atol=0.03 * np.abs(expected).max() + 0.05)
 
 
 @pytest.mark.parametrize("chosen", CHOICES, ids=str)

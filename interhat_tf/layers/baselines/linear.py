@@ -8,13 +8,14 @@ from keras import ops
 
 from interhat_tf.layers.crossed_fields import CrossedFields
 from interhat_tf.layers.field_embedding import FieldEmbedding
+from interhat_tf.layers.numerical.exact_numbers import ExactNumbers
 from interhat_tf.ops import Shape, Tensor
 from interhat_tf.schema import Batch
 from interhat_tf.utils.config import ConfigFromSignature, Initializer, Regularizer
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
-class Linear(ConfigFromSignature):
+class Linear(ConfigFromSignature, ExactNumbers):
     """Adds up one weight for each value of a record (Rendle 2010, Equation 1, first two terms).
 
         y = w_0 + sum_i w_i x_i

@@ -67,6 +67,7 @@ class AutoDis(NumberEmbedding):
 
     def call(self, numbers: Tensor) -> Tensor:
         """Returns y, (B, n, d)."""
+        numbers = ops.cast(numbers, self.compute_dtype)
         hidden = ops.leaky_relu(ops.expand_dims(numbers, -1) * self.first)  # (B, n, H)
         scores = ops.einsum("bnh,nhk->bnk", hidden, self.second) + self.skip * hidden
         weights = ops.softmax(scores / self.temperature, axis=-1)  # (B, n, H)

@@ -6,11 +6,12 @@ import keras
 import numpy as np
 from keras import ops
 
+from interhat_tf.layers.numerical.exact_numbers import ExactNumbers
 from interhat_tf.ops import Shape, Tensor
 from interhat_tf.utils.config import ConfigFromSignature, Initializer, Regularizer
 
 
-class NumberEmbedding(ConfigFromSignature):
+class NumberEmbedding(ConfigFromSignature, ExactNumbers):
     """A layer that embeds each of some numerical fields, whose weights are its own.
 
     Args:

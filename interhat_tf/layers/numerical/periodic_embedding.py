@@ -57,6 +57,7 @@ class PeriodicEmbedding(NumberEmbedding):
             name="rates",
             shape=(self.num_fields, self.frequencies),
             initializer=keras.initializers.RandomNormal(stddev=self.frequency_scale),
+            autocast=False,
         )
         self.vectors = self._add_vectors("vectors", 2 * self.frequencies)
         self.constant = self._add_vectors("constant", 1)
@@ -66,5 +67,6 @@ class PeriodicEmbedding(NumberEmbedding):
         """Returns y, (B, n, d)."""
         angles = 2 * np.pi * ops.expand_dims(numbers, -1) * self.rates  # (B, n, K)
         waves = ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)  # (B, n, 2K)
+        waves = ops.cast(waves, self.compute_dtype)
         found = ops.einsum("bnk,nkd->bnd", waves, self.vectors) + ops.squeeze(self.constant, 1)
         return ops.relu(found) if self.embedding_dim > 1 else found
