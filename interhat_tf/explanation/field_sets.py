@@ -8,14 +8,16 @@ import numpy as np
 
 from interhat_tf.errors import SettingError
 from interhat_tf.explanation.batches import ROWS, predict
-from interhat_tf.schema import Batch, Schema
+from interhat_tf.schema import KINDS, Batch, Schema
 
 FieldSet = tuple[int, ...]
 """Positions of fields in `schema.record_fields`, or in a choice of them, in rising order."""
 
 
 def checked(schema: Schema, records: Batch) -> dict[str, np.ndarray]:
-    """Returns records as arrays.
+    """Returns records as arrays, of a prepared set's types; numbers in double precision stay so.
+
+    Other records' values take the places of these, in the type that these have.
 
     Args:
         schema: The records' `Schema`.
@@ -25,12 +27,16 @@ def checked(schema: Schema, records: Batch) -> dict[str, np.ndarray]:
         ValueError: If the records do not follow the schema, or there is none.
     """
     schema.check(records)
-    arrays = {kind: np.asarray(records[kind]) for kind in schema.columns}
+    arrays = {kind: _typed(kind, np.asarray(records[kind])) for kind in schema.columns}
     if not all(map(len, arrays.values())):
         raise SettingError(
             "there is no record; give at least one to explain and one to compare with"
         )
     return arrays
+
+
+def _typed(kind: str, values: np.ndarray) -> np.ndarray:
+    return values if values.dtype == "float64" else values.astype(KINDS[kind], copy=False)
 
 
 def subsets(sets: Iterable[FieldSet]) -> list[FieldSet]:

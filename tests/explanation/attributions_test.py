@@ -8,6 +8,7 @@ from interhat_tf.explanation import attributions as attribution
 from interhat_tf.explanation import batches, field_sets
 from interhat_tf.explanation.batches import predict
 from interhat_tf.models import FM, LR
+from tests.numpy_reference import randomise
 
 SCHEMA = Schema(
     [Field(f"f{i}", "categorical", 6) for i in range(1, 4)] + [Field("price", "numerical")]
@@ -34,6 +35,20 @@ def records(rng, rows):
         "categorical": rng.integers(0, 6, (rows, 3)),
         "numerical": rng.normal(size=(rows, 1)).astype("float32"),
     }
+
+
+@pytest.mark.parametrize(
+    "types", [{"categorical": "uint8"}, {"numerical": "int32"}, {"numerical": "float64"}], ids=str
+)
+def test_effects_do_not_depend_on_the_types_of_arrays(types, rng):
+    schema = Schema([Field("user", "categorical", 400), Field("price", "numerical")])
+    model = randomise(FM(schema, embedding_dim=3))
+    wide = rng.integers(256, 400, (8, 1)), rng.random((8, 1)).astype("float32")
+    background = dict(zip(("categorical", "numerical"), wide, strict=True))
+    inputs = {"categorical": np.array([[3], [7]]), "numerical": np.array([[2.0], [5.0]], "float32")}
+    narrow = {kind: values.astype(types.get(kind, values.dtype)) for kind, values in inputs.items()}
+    found, expected = (attribution.occlusion(model, x, background) for x in (narrow, inputs))
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_attention_by_hand(inputs):
