@@ -353,6 +353,7 @@ class Schema:
                 padding, or a number is infinite, or missing of a field that may not be.
                 For values, the message names the field and the row.
         """
+        self.check_kinds(inputs, where=where)
         arrays = {kind: np.asarray(values) for kind, values in inputs.items()}
         self.check_form(arrays, where=where)
         where = f"{where}: " if where else ""
@@ -363,16 +364,16 @@ class Schema:
                 row, column = np.argwhere(wrong)[0]
                 field, value = fields[column], values[row, column]
                 problem = (
-                    f"the number is {value}; it must be finite"
+                    wrong_number(value)
                     if kind == NUMERICAL
-                    else f"id {value} is outside the vocabulary [0, {field.vocabulary_size})"
+                    else wrong_id(value, field.vocabulary_size)
                 )
                 raise DataError(f"{where}field {field.name!r}, row {first_row + row}: {problem}")
             if kind == MULTIVALUED and (behind := _behind_padding(values, places)).any():
                 row, column = np.argwhere(behind)[0]
+                problem = id_behind_padding(values[row, column])
                 raise DataError(
-                    f"{where}field {fields[column].name!r}, row {first_row + row}: id "
-                    f"{values[row, column]} stands behind {PADDING}, which ends the values"
+                    f"{where}field {fields[column].name!r}, row {first_row + row}: {problem}"
                 )
 
     def check_form(self, inputs: Batch, *, where: str = "") -> None:
@@ -386,13 +387,12 @@ class Schema:
             ValueError: If an entry is missing or of the wrong width, ids are not
                 integers.
         """
+        self.check_kinds(inputs, where=where)
         where = f"{where}: " if where else ""
         for kind, places in self.columns.items():
-            if kind not in inputs:
-                first = self.record_fields[places[0]]
-                raise DataError(
-                    f"{where}inputs have no {kind!r} entry; the schema has {first.kind} fields"
-                )
+            if not hasattr(inputs[kind], "dtype"):
+                given = type(inputs[kind]).__name__
+                raise DataError(f"{where}{kind!r} must be an array or a tensor, got {given}")
             dtype, shape = inputs[kind].dtype, tuple(inputs[kind].shape)
             dtype = getattr(dtype, "name", str(dtype))
             if kind != NUMERICAL and not re.search(r"\bu?int\d+\b", dtype):
@@ -400,6 +400,29 @@ class Schema:
             if len(shape) != 2 or shape[1] not in (None, len(places)):
                 raise DataError(
                     f"{where}{kind!r} must have shape (rows, {len(places)}), got {shape}"
+                )
+
+    def check_kinds(self, inputs: Any, *, where: str = "") -> None:
+        """Raises an error if records are no dictionary with the schema's kinds of fields.
+
+        Args:
+            inputs: The batch.
+            where: As for `check`.
+
+        Raises:
+            ValueError: If it is none, or an entry is missing.
+        """
+        where = f"{where}: " if where else ""
+        if not isinstance(inputs, Mapping):
+            entries = " and ".join(map(repr, self.columns))
+            raise DataError(
+                f"{where}inputs must be a dictionary with {entries}, got {type(inputs).__name__}"
+            )
+        for kind, places in self.columns.items():
+            if kind not in inputs:
+                first = self.record_fields[places[0]]
+                raise DataError(
+                    f"{where}inputs have no {kind!r} entry; the schema has {first.kind} fields"
                 )
 
     def _check_shares(self) -> None:
@@ -455,6 +478,21 @@ class Schema:
 
 def _key(cross: CrossedField) -> tuple[frozenset[str], bool]:
     return frozenset(cross.fields), cross.counts is not None
+
+
+def wrong_id(value: Any, size: Any) -> str:
+    """Says what is wrong with an id that a vocabulary of a size does not have."""
+    return f"id {value} is outside the vocabulary [0, {size})"
+
+
+def id_behind_padding(value: Any) -> str:
+    """Says what is wrong with an id behind the end of a field's values."""
+    return f"id {value} stands behind {PADDING}, which ends the values"
+
+
+def wrong_number(value: Any) -> str:
+    """Says what is wrong with a number that is infinite, or missing where none may be."""
+    return f"the number is {value}; it must be finite"
 
 
 def _not_finite(numbers: np.ndarray, fields: Sequence[Field]) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -10,7 +10,18 @@ import numpy as np
 
 from interhat_tf.errors import DataError
 from interhat_tf.ops import cpu_kernels
-from interhat_tf.schema import KINDS, MULTIVALUED, NUMERICAL, PADDING, Batch, Schema
+from interhat_tf.schema import (
+    KINDS,
+    MULTIVALUED,
+    NUMERICAL,
+    PADDING,
+    Batch,
+    Field,
+    Schema,
+    id_behind_padding,
+    wrong_id,
+    wrong_number,
+)
 
 _MARK = "interhat_tf found a wrong record"
 
@@ -36,6 +47,7 @@ class CheckedInputs(keras.Model):
         Raises:
             ValueError: As `Schema.check` does.
         """
+        self.schema.check_kinds(inputs)
         present = {kind: inputs[kind] for kind in KINDS if kind in inputs}
         if all(map(_has_values, present.values())):
             self.schema.check(inputs)
@@ -92,7 +104,7 @@ class CheckedInputs(keras.Model):
             return super().test_step(*args[:-1], self._checked(args[-1]))
 
     def _checked(self, batch: Any) -> Any:
-        """Returns a step's batch, which waits in the graph for a check of its ids and labels."""
+        """Returns a step's batch, which waits in the graph for its records' and labels' check."""
         if not self._steps_check:
             return batch
         import tensorflow as tf
@@ -125,7 +137,7 @@ class CheckedInputs(keras.Model):
 
 
 def _has_values(array: Any) -> bool:
-    if isinstance(array, (np.ndarray, list)):
+    if isinstance(array, np.ndarray):
         return True
     if keras.backend.backend() != "tensorflow":
         return False
@@ -135,32 +147,45 @@ def _has_values(array: Any) -> bool:
 
 
 def _checks(schema: Schema, batch: Any) -> list[Any]:
-    """Returns operations of TensorFlow that fail where ids or labels are wrong."""
+    """Returns operations of TensorFlow that fail where records or labels are wrong."""
     import tensorflow as tf
 
     inputs, labels, _ = keras.utils.unpack_x_y_sample_weight(batch)
     schema.check_form(inputs)
     checks = []
     for kind, places in schema.columns.items():
-        if kind == NUMERICAL:
-            continue
+        values = inputs[kind]  # (B, C), (B, N) or (B, L)
         fields = [schema.record_fields[place] for place in places]  # of each column
-        ids = tf.cast(inputs[kind], tf.int64)  # (B, C) or (B, L)
-        sizes = [field.vocabulary_size for field in fields]
+        if kind == NUMERICAL:
+            values = tf.cast(values, tf.float32)
+            may_be_missing = tf.constant([field.may_be_missing for field in fields])
+            right = tf.math.is_finite(values) | (tf.math.is_nan(values) & may_be_missing)
+            checks.append(_check(right, fields, "numbers", values))
+            continue
+        values = tf.cast(values, tf.int64)
+        sizes = tf.constant([field.vocabulary_size for field in fields], tf.int64)
         lowest = PADDING if kind == MULTIVALUED else 0
-        wrong = (ids < lowest) | (ids >= tf.constant(sizes, tf.int64))  # (B, C) or (B, L)
-        column = tf.argmax(tf.reduce_any(wrong, axis=0))
-        name = tf.constant([field.name for field in fields])[column]
-        found = tf.where(wrong, ids, 0)[:, column]  # (B,)
-        least, most = tf.reduce_min(found), tf.reduce_max(found)
-        told = [name, "ids", least, most, tf.constant(sizes)[column]]
-        checks.append(tf.debugging.Assert(tf.logical_not(tf.reduce_any(wrong)), [_MARK, *told]))
+        checks.append(_check((values >= lowest) & (values < sizes), fields, "ids", values))
+        if kind == MULTIVALUED:
+            same = tf.constant(np.equal(places[1:], places[:-1]))  # as the column before
+            behind = same & (values[:, 1:] != PADDING) & (values[:, :-1] == PADDING)
+            checks.append(_check(~behind, fields[1:], "padded", values[:, 1:]))
     if labels is not None:
-        labels = tf.cast(labels, tf.float32)
-        right = tf.reduce_all((labels >= 0) & (labels <= 1))
-        told = ["", "labels", tf.reduce_min(labels), tf.reduce_max(labels), 1]
-        checks.append(tf.debugging.Assert(right, [_MARK, *told]))
+        labels = tf.reshape(tf.cast(labels, tf.float32), (-1, 1))  # (B, 1)
+        checks.append(_check((labels >= 0) & (labels <= 1), None, "labels", labels))
     return checks
+
+
+def _check(right: Any, fields: Sequence[Field] | None, what: str, values: Any) -> Any:
+    """Returns an operation that fails with the first value that is not right, and its field."""
+    import tensorflow as tf
+
+    first = tf.where(~right)[:1]  # (1, 2), (0, 2) where all are right
+    names = tf.constant([field.name for field in fields] if fields else [""])
+    sizes = tf.constant([field.vocabulary_size for field in fields] if fields else [0])
+    column = first[:, 1]
+    told = [tf.gather(names, column), what, tf.gather_nd(values, first), tf.gather(sizes, column)]
+    return tf.debugging.Assert(tf.reduce_all(right), [_MARK, *told])
 
 
 def _check_values(schema: Schema, batch: Any) -> None:
@@ -176,15 +201,17 @@ def _check_values(schema: Schema, batch: Any) -> None:
 
 def _problem(message: str) -> str:
     """Returns what TensorFlow's error about a failed check says, or `""` if it is another."""
-    told = rf"\[{_MARK}\] \[(.*)\] \[(ids|labels)\] \[(.*)\] \[(.*)\] \[(.*)\]"
+    told = rf"\[{_MARK}\] \[(.*)\] \[(ids|padded|numbers|labels)\] \[(.*)\] \[(.*)\]"
     found = re.search(told, message)
     if found is None:
         return ""
-    name, what, least, most, size = found.groups()
-    value = least if least.startswith("-") else most
-    if what == "labels":
-        return _wrong_label(value)
-    return f"field {name!r}: id {value} is outside the vocabulary [0, {size})"
+    name, what, value, size = found.groups()
+    return {
+        "ids": f"field {name!r}: {wrong_id(value, size)}",
+        "padded": f"field {name!r}: {id_behind_padding(value)}",
+        "numbers": f"field {name!r}: {wrong_number(value)}",
+        "labels": _wrong_label(value),
+    }[what]
 
 
 def _wrong_label(value: str) -> str:

@@ -69,10 +69,11 @@ def test_steps_that_are_not_compiled_or_by_xla(model, how, as_dataset, wrong):
         model.predict_on_batch(inputs)
 
 
-@pytest.mark.parametrize("wrong", [name for name in WRONG if name != "no number"])
+@pytest.mark.parametrize("wrong", WRONG)
 @pytest.mark.parametrize("as_dataset", [False, True])
 def test_compiled_steps(model, wrong, as_dataset):
     *given, message = WRONG[wrong]
+    message = message.replace("row 0: the", "field 'age': the")
     message = message.replace("row 0: ", "").replace("row 1: ", "").replace("', id", "': id")
     inputs = records(*given)
     labels = np.ones(len(inputs["categorical"]), "float32")
@@ -100,6 +101,39 @@ def test_labels_that_are_none(model, label, how):
     inputs, labels = records("categorical", [[1, 2]] * 3), np.array([0, label, 1], "float32")
     with pytest.raises(ValueError, match=f"a label is {label:g}; labels are 0 or 1, or between"):
         model.fit(inputs, labels, verbose=0)
+
+
+def test_compiled_steps_see_what_stands_behind_padding_and_what_may_be_missing():
+    fields = [
+        Field("tags", "multivalued", 5, max_length=3),
+        Field("words", "multivalued", 5, max_length=2),
+    ]
+    fields += [Field("price", "numerical", may_be_missing=True), Field("age", "numerical")]
+    model = InterHAt(Schema(fields), embedding_dim=4, order=2, num_heads=2)
+    right = {
+        "multivalued": np.array([[1, -1, -1, 2, -1]] * 3),
+        "numerical": np.array([[np.nan, 0.5]] * 3, "float32"),
+    }
+    assert np.isfinite(model.predict(right, verbose=0)).all()
+    behind = {**right, "multivalued": np.array([[1, -1, 4, 2, -1]] * 3)}
+    with pytest.raises(errors.DataError, match="field 'tags': id 4 stands behind -1"):
+        model.predict(behind, verbose=0)
+    missing = {
+        **right,
+        "numerical": np.array([[0.5, 0.5], [0.5, np.nan]], "float32").repeat(2, 0)[:3],
+    }
+    with pytest.raises(errors.DataError, match="field 'age': the number is nan"):
+        model.predict(missing, verbose=0)
+
+
+def test_records_that_are_no_dictionary_of_arrays(model):
+    ids = np.ones((3, 2), "int32")
+    for call in (model, model.predict):
+        with pytest.raises(errors.DataError, match="a dictionary with 'categorical' and 'numer"):
+            call(ids)
+    for call in (model, getattr(model, "explain", model)):
+        with pytest.raises(errors.DataError, match=r"'categorical' must be an array .*, got list"):
+            call({"categorical": [[1, 1]], "numerical": [[0.5, 0.5]]})
 
 
 def test_soft_labels_are_labels(model):
