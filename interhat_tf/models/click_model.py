@@ -186,6 +186,16 @@ class ClickModel(CheckedInputs, EffectsModel, ExactNumbers):
         self.drop_fits()
         return super().train_on_batch(*args, **kwargs)
 
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Takes in weights as `keras.Model.set_weights`, and drops what `fit` does."""
+        self.drop_fits()
+        super().set_weights(weights)
+
+    def load_weights(self, filepath: Any, *args: Any, **kwargs: Any) -> Any:
+        """Loads weights as `keras.Model.load_weights`, and drops what `fit` does."""
+        self.drop_fits()
+        return super().load_weights(filepath, *args, **kwargs)
+
     def export(self, filepath: str, *args: Any, **kwargs: Any) -> Any:
         """Exports as `keras.Model.export`; `serving.export_saved_model` takes a log's values."""
         specs = {

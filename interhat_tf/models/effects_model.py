@@ -85,10 +85,10 @@ class EffectsModel(ConfigFromSignature, keras.Model):
         """Returns a new head for this model, built.
 
         Args:
-            config: Arguments of `EffectHead`.
+            config: Arguments of `EffectHead`. Its type is that of the logits by default.
         """
-        head = EffectHead.from_config({**config})
         described = self.describe(self.symbolic_inputs())
+        head = EffectHead.from_config({"dtype": described.logits.dtype, **config})
         head.build(described.fields.shape, described.summary.shape)
         return head
 

@@ -124,15 +124,29 @@ def test_training_drops_the_head(rule_data, tmp_path):
     assert model.effect_head is None and model.diagnosis == {}
 
 
-@pytest.mark.parametrize("how", ["fit", "train_on_batch"])
-def test_kerass_training_drops_what_was_found_of_other_weights(model, batch, how):
+def test_the_head_has_the_type_of_the_logits(schema):
+    head = FM(schema, embedding_dim=3, dtype="float64").make_effect_head({})
+    assert head.compute_dtype == "float64"
+    assert (
+        FM(schema, embedding_dim=3, dtype="mixed_bfloat16").make_effect_head({}).dtype == "float32"
+    )
+
+
+@pytest.mark.parametrize("how", ["fit", "train_on_batch", "set_weights", "load_weights"])
+def test_other_weights_drop_what_was_found_of_those_before(model, batch, how, tmp_path):
+    path = tmp_path / "plain.weights.h5"
+    type(model).from_config(model.get_config()).save_weights(path)
     model.calibration = Calibration("platt", 100, 2.0, 1.0)
     model.diagnosis = {**model.diagnosis, "attention": {}, "vectors": {"user": {}}}
     model.compile(Adam(1e-3), keras.losses.BinaryCrossentropy(from_logits=True))
     labels = np.arange(16) % 2
     if how == "fit":
         model.fit(batch, labels, verbose=0)
-    else:
+    elif how == "train_on_batch":
         model.train_on_batch(batch, labels)
+    elif how == "set_weights":
+        model.set_weights(model.get_weights())
+    else:
+        model.load_weights(path)
     assert model.effect_head is model.calibration is None
     assert model.diagnosis == {"vectors": {"user": {}}}
