@@ -53,6 +53,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def move_towards(self, mean: Tensor, variance: Tensor) -> None:
         """Moves the moving statistics towards a batch's mean and variance, (n,) each."""
         for moving, of_batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            of_batch = ops.cast(of_batch, moving.dtype)
             moving.assign(self.momentum * moving + (1 - self.momentum) * of_batch)
 
     def _moments(self, inputs: Tensor, mask: Any) -> tuple[Tensor, Tensor]:

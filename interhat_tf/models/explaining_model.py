@@ -224,7 +224,7 @@ class ExplainingModel(ClickModel):
     def _contributions(self, found: Forward) -> tuple[Tensor, Tensor]:
         """Returns what each field adds in each order, (B, k, m), and the base's logit."""
         terms = self._terms(found)
-        base = ops.zeros_like(found.output[:1], self.logit_dtype)  # (1, d')
+        base = ops.zeros((1, found.output.shape[-1]), self.logit_dtype)  # (1, d')
         if self.average_terms is not None:
             averages = [self.average_terms, self.average_pairs]
             average = Terms(*(a if a is None else ops.expand_dims(a.value, 0) for a in averages))

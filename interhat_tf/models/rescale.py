@@ -37,12 +37,17 @@ def multipliers(
     here, there = inputs, base  # (B, d), (1, d)
     for layer in layers:
         if isinstance(layer, keras.layers.Dense):
-            bias = layer.bias if layer.use_bias else 0.0
-            here, there = (ops.matmul(x, layer.kernel) + bias for x in (here, there))  # (B, units)
-            steps.append(partial(ops.matmul, x2=ops.transpose(layer.kernel)))
+            kernel = ops.cast(layer.kernel, inputs.dtype)
+            bias = ops.cast(layer.bias, inputs.dtype) if layer.use_bias else 0.0
+            here, there = (ops.matmul(x, kernel) + bias for x in (here, there))  # (B, units)
+            steps.append(partial(ops.matmul, x2=ops.transpose(kernel)))
         elif isinstance(layer, keras.layers.BatchNormalization):
-            scale = layer.gamma * ops.rsqrt(layer.moving_variance + layer.epsilon)  # (units,)
-            here, there = ((x - layer.moving_mean) * scale + layer.beta for x in (here, there))
+            mean, variance, gamma, beta = (
+                ops.cast(weight, inputs.dtype)
+                for weight in (layer.moving_mean, layer.moving_variance, layer.gamma, layer.beta)
+            )
+            scale = gamma * ops.rsqrt(variance + layer.epsilon)  # (units,)
+            here, there = ((x - mean) * scale + beta for x in (here, there))  # (B, units)
             steps.append(partial(ops.multiply, scale))
         activation = getattr(layer, "activation", None)
         if activation is not None:

@@ -487,6 +487,23 @@ def test_contributions_and_bias_add_up_to_the_logit(schema, rng, preset, mlp_uni
     assert np.min(explanation["contributions"]) < 0 < np.max(explanation["contributions"])
 
 
+@every_form
+def test_contributions_of_narrow_weights_add_up_as_well(schema, rng, preset, arguments):
+    records = random_batch(schema, rng, rows=50)
+    explanation = make(schema, preset, dtype="bfloat16", **arguments).explain(records)
+    total = np.sum(explanation["contributions"], axis=(1, 2)) + explanation["bias"]
+    np.testing.assert_allclose(total, explanation["logits"], rtol=1e-5, atol=1e-5)
+
+
+@every_form
+def test_no_record_has_no_explanation(schema, batch, preset, arguments):
+    model = make(schema, preset, **arguments)
+    explained = model.explain({kind: values[:0] for kind, values in batch.items()})
+    expected = {name: np.shape(values)[1:] for name, values in model.explain(batch).items()}
+    assert {name: np.shape(values)[1:] for name, values in explained.items()} == expected
+    assert len(explained["contributions"]) == 0
+
+
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
 @every_form
 def test_contributions_in_half_precision_add_up_as_well(schema, rng, preset, arguments, dtype):
