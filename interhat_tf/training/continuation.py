@@ -81,7 +81,9 @@ class Trained:
 
 def _of_state(settings: TrainingSettings, name: str) -> Any:
     """Returns a setting as far as a state depends on it: not on what begins after its epoch."""
-    return 0 if name in ALIGNING and settings.alignment_epochs else getattr(settings, name)
+    later = name in ALIGNING and settings.alignment_epochs
+    unused = name == "effect_donors" and not settings.effect_weight
+    return 0 if later or unused else getattr(settings, name)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,6 +8,7 @@ import tensorflow as tf
 from interhat_tf import Adam, CrossedField, Field, InterHAt, Schema
 from interhat_tf.training import TrainingSettings
 from interhat_tf.training.alignment import aligned_forward
+from interhat_tf.training.continuation import EarlierRun
 from interhat_tf.training.effect_alignment import EffectAlignment, combined_weights
 from interhat_tf.training.exact_effect_alignment import ExactEffectAlignment
 from interhat_tf.training.step import compile_steps
@@ -178,3 +179,15 @@ def test_settings_choose_what_says_the_effects(schema):
         (alignment,) = settings.make_alignments(model)
         assert type(alignment) is kind
     assert TrainingSettings(effect_donors=8).make_alignments(model) == []
+
+
+def test_donors_of_no_alignment_do_not_keep_a_run_from_going_on(rule_data, tmp_path):
+    aligned = {"effect_weight": 0.05, "effect_donors": 8, "alignment_epochs": 1}
+    model = make_model(rule_data.schema)
+    run(rule_data, tmp_path / "first", model, max_epochs=1, test=False, **aligned)
+    run(rule_data, tmp_path / "second", model, start_from=tmp_path / "first", max_epochs=1,
+        test=False, effect_donors=8)  # fmt: skip
+    with pytest.raises(ValueError, match=r"effect_weight was 0\.0 in .* and is 0\.05"):
+        EarlierRun(tmp_path / "second").check(
+            model, rule_data, TrainingSettings(effect_weight=0.05, effect_donors=8)
+        )
