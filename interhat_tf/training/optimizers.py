@@ -200,7 +200,7 @@ class Adam(keras.optimizers.Adam):
 
             if isinstance(gradient, tf.IndexedSlices):
                 gradient = tf.convert_to_tensor(gradient)
-        strength = self._strength(variable)
+        strength = self._strength(variable) * (self.loss_scale_factor or 1.0)
         return gradient + 2 * strength * variable if strength else gradient
 
     def _strength(self, variable):
@@ -215,7 +215,13 @@ class _Along:
     moved: set[str]
 
 
-_OF_WHOLE_GRADIENTS = ("clipnorm", "clipvalue", "global_clipnorm", "gradient_accumulation_steps")
+_OF_WHOLE_GRADIENTS = (
+    "clipnorm",
+    "clipvalue",
+    "global_clipnorm",
+    "gradient_accumulation_steps",
+    "loss_scale_factor",
+)
 
 
 @keras.saving.register_keras_serializable("interhat_tf")

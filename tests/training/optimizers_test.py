@@ -118,7 +118,7 @@ def test_configuration_round_trip():
     assert Adam().epsilon == 1e-8
 
 
-@pytest.mark.parametrize("options", [{}, {"global_clipnorm": 0.1}])
+@pytest.mark.parametrize("options", [{}, {"global_clipnorm": 0.1}, {"loss_scale_factor": 8.0}])
 def test_a_penalty_of_a_table_is_that_of_its_gradient(options):
     def tables(look_up, strength, **arguments):
         """Yields the table after each step, with a penalty in the gradient where it has one."""
@@ -130,6 +130,7 @@ def test_a_penalty_of_a_table_is_that_of_its_gradient(options):
                 loss = tf.reduce_sum(coefficients(ids) * look_up(table.value, ids))
                 if strength:
                     loss += strength * tf.reduce_sum(table.value**2)
+                loss = optimizer.scale_loss(loss)
             optimizer.apply([tape.gradient(loss, table.value)], [table])
             yield table.numpy()
 
