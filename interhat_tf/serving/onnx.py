@@ -91,6 +91,7 @@ def export_onnx(
     serve, specs = (_of_arrays if data is None else _of_columns)(model, inputs, answer)
     function = tf.function(serve, input_signature=specs, autograph=False)
     graph, _ = tf2onnx.convert.from_function(function, input_signature=specs, opset=OPSET)
+    _take_logarithms_in_double(graph.graph)
     if data is not None:
         graph = _with_columns(graph, inputs)
     for key, value in description(model, inputs).items():
@@ -148,6 +149,29 @@ def _of_columns(model: Any, inputs: Inputs, answer: Serve) -> tuple[Serve, list[
         return outputs
 
     return serve, specs
+
+
+def _take_logarithms_in_double(graph: Any) -> None:
+    """Takes logarithms of float64 in float64, which tf2onnx rounds to float32 before and after.
+
+    Where a number varies little, as seconds since 1970 do, all that it varies is lost so.
+    """
+    import onnx
+
+    def casts(node, type_):
+        return node.op_type == "Cast" and node.attribute[0].i == type_
+
+    made_by = {output: node for node in graph.node for output in node.output}
+    for log in [node for node in graph.node if node.op_type == "Log"]:
+        before = made_by.get(log.input[0])
+        after = [node for node in graph.node if log.output[0] in node.input]
+        if before is None or not casts(before, onnx.TensorProto.FLOAT):
+            continue
+        if after and all(casts(node, onnx.TensorProto.DOUBLE) for node in after):
+            log.input[0] = before.input[0]
+            for node in after:
+                node.op_type = "Identity"
+                del node.attribute[:]
 
 
 def _with_columns(graph: Any, inputs: Inputs) -> Any:
