@@ -148,9 +148,11 @@ class SignedLog:
         logs = signed_log(numbers, unit)
         if not len(logs):
             return cls(low, high, unit, 0.0, 1.0)
+        if high <= low:  # their mean may be rounded away from them
+            return cls(low, high, unit, float(logs[0]), 1.0)
         mean, ends = float(logs.mean()), signed_log(np.array([low, high]), unit)
         deviation = max(float(logs.std()), float(np.abs(ends - mean).max()) / FARTHEST)
-        return cls(low, high, unit, mean, deviation or 1.0)
+        return cls(low, high, unit, mean, deviation)
 
     def apply(self, numbers: np.ndarray) -> np.ndarray:
         """Returns scaled numbers; those beyond the training rows' are clipped."""

@@ -119,8 +119,11 @@ def test_a_sample_does_not_depend_on_the_chunks(rng, monkeypatch):
     assert ramp.numbers.mean() == pytest.approx(50_000, rel=0.3)
 
 
-def test_a_constant_has_a_deviation_of_one():
-    assert fit("log", np.full(5, 3.0)) == SignedLog(3.0, 3.0, 3.0, np.log(2), 1.0)
+@pytest.mark.parametrize(("number", "rows"), [(3.0, 5), (1.5, 800), (2.0**63, 30)])
+def test_a_constant_has_a_deviation_of_one(number, rows):
+    scale = fit("log", np.full(rows, number))
+    assert scale == SignedLog(number, number, number, np.log(2), 1.0)
+    assert scale.apply(np.array([number])) == 0
 
 
 @pytest.mark.parametrize("sign", [1, -1])
