@@ -10,6 +10,7 @@ from interhat_tf.calibration import model_probability
 from interhat_tf.explanation.importance import BACKGROUND, Importance, feature_importance
 from interhat_tf.explanation.json_data import rounded
 from interhat_tf.training import metrics
+from interhat_tf.training.calibrating import calibration_figures
 from interhat_tf.training.evaluation import predict_weighted
 from interhat_tf.training.observed_rates import Reliability, wilson_interval
 
@@ -101,14 +102,17 @@ def model_overview(
     """
     labels, logits, weights = predict_weighted(model, data, split, records=RECORDS)
     of = f"the first {len(labels):,} of " if len(labels) < data.num_rows(split) else ""
-    clicked = np.unique(labels)
+    clicked, probabilities = np.unique(labels), model_probability(model, logits)
+    loss = metrics.logloss(labels, logits, weights)
+    if model.calibration:  # as the page's other figures, of the calibrated probabilities
+        loss = calibration_figures(labels, probabilities, weights)["logloss"]
     return Overview(
         f"{of}{data.num_rows(split):,} records of {data.name}, {split}",
         {
             **({"auc": metrics.auc(labels, logits, weights)} if len(clicked) == 2 else {}),
-            "logloss": metrics.logloss(labels, logits, weights),
+            "logloss": loss,
         },
-        Reliability.of(labels, model_probability(model, logits), sample_weight=weights),
+        Reliability.of(labels, probabilities, sample_weight=weights),
         _importance(model, data, split, background),
     )
 

@@ -5,9 +5,11 @@ import json
 import numpy as np
 import pytest
 
+from interhat_tf.calibration import Calibration
 from interhat_tf.explanation import model_overview, overview
 from interhat_tf.models import FM
-from interhat_tf.training import evaluate, reliability
+from interhat_tf.training import evaluate, metrics, reliability
+from interhat_tf.training.evaluation import predict_weighted
 from tests.models.held_effects import with_effects
 from tests.numpy_reference import randomise
 
@@ -24,6 +26,15 @@ def test_figures_are_those_of_the_split(model, rule_data):
     np.testing.assert_allclose(found.reliability.observed, expected.observed)
     assert found.about == f"{rule_data.num_rows('test'):,} records of {rule_data.name}, test"
     assert found.importance.about == "Effects are exact, against 3 training records."
+
+
+def test_the_logloss_is_of_the_probabilities_that_the_page_shows(model, rule_data):
+    plain = model_overview(model, rule_data, background=3).figures
+    model.calibration = Calibration("platt", 100, 0.5, -1.0)
+    found = model_overview(model, rule_data, background=3).figures
+    labels, logits, _ = predict_weighted(model, rule_data, "test")
+    expected = metrics.logloss(labels, 0.5 * logits - 1.0)
+    assert found == {**plain, "logloss": pytest.approx(expected)} and found != plain
 
 
 def test_of_a_large_split_the_first_records_stand_for_all(model, rule_data, monkeypatch):
