@@ -21,7 +21,15 @@ from interhat_tf.input_pipeline.raw_values import (
     warn_of_unknown,
 )
 from interhat_tf.input_pipeline.set_files import METADATA, naming_damaged_json
-from interhat_tf.preprocessing.column_forms import Reading
+from interhat_tf.preprocessing.column_forms import (
+    BOOLEAN,
+    TEXT,
+    WHOLE,
+    WHOLE_SEQUENCE,
+    WHOLES,
+    Reading,
+    read_form,
+)
 from interhat_tf.preprocessing.encoding import Encoding
 from interhat_tf.preprocessing.fields import Categorical, as_categories
 from interhat_tf.schema import MISSING, Schema
@@ -218,6 +226,8 @@ class PreparedRecords:
     def id_of(self, field: str, value: str) -> int:
         """Returns the id of a raw value of a categorical field, or of one of several values.
 
+        It may be spelt as in the log, where `17.0` is 17 and `True` true.
+
         Raises:
             ValueError: If there is no such field, or its vocabulary does not
                 hold the value, nor the name that a hash gives it.
@@ -227,10 +237,19 @@ class PreparedRecords:
                 f"{self.name} has no categorical field {field!r}; "
                 f"it has {', '.join(self.vocabularies)}"
             )
-        name = self._name_of(field, value)
-        if name not in self.vocabularies[field]:
-            raise SettingError(f"field {field!r} of {self.name} never is {value!r} in training")
-        return self.vocabularies[field].index(name) + 1
+        for spelt in (value, self._as_read(field, value)):
+            if (name := self._name_of(field, spelt)) in self.vocabularies[field]:
+                return self.vocabularies[field].index(name) + 1
+        raise SettingError(f"field {field!r} of {self.name} never is {value!r} in training")
+
+    def _as_read(self, field: str, value: str) -> str:
+        """Returns a value as its column is read: `17.0` as 17, `True` as true."""
+        source = self.reading.sources.get(field)
+        form = WHOLE if source and source.form in (WHOLE, WHOLES, WHOLE_SEQUENCE) else TEXT
+        if source and source.form == BOOLEAN:
+            form = BOOLEAN
+        (read,), (right,) = read_form(pa.chunked_array([[value]]), form)
+        return read.as_py() if right else value
 
     def _name_of(self, field: str, value: str) -> str:
         """Returns what the vocabulary has of a raw value: itself, or the name of its hash."""

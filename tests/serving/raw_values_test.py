@@ -12,7 +12,9 @@ import pyarrow as pa
 import pytest
 import tensorflow as tf
 
-from interhat_tf.calibration import Calibration
+from interhat_tf import prepare_click_log
+from interhat_tf.calibration import Calibration, probability
+from interhat_tf.models import FM
 from interhat_tf.preprocessing.column_forms import Reading
 from interhat_tf.preprocessing.encoding import Encoding, encode_values
 from interhat_tf.preprocessing.fields import Bucketed, Numerical
@@ -91,6 +93,25 @@ def test_files_and_python_agree_on_raw_values(exported, model, data, rows):
     assert_near(alone, {"probability": python["probability"]})
 
 
+@pytest.mark.parametrize("scaling", ["log", "quantiles"])
+def test_a_number_that_varies_little_keeps_its_digits(tmp_path, scaling):
+    amounts = 1.7e9 + 18.0 * np.random.default_rng(0).permutation(200)  # within an hour, in seconds
+    lines = [f"{row % 2},{'ab'[row % 3 % 2]},{amount:.0f}" for row, amount in enumerate(amounts)]
+    (tmp_path / "clicks.csv").write_text("\n".join(["click,app,amount", *lines]) + "\n")
+    data = prepare_click_log(
+        tmp_path / "clicks.csv", name="narrow", data_dir=tmp_path, numerical="amount",
+        categorical="app", scaling=scaling,
+    )  # fmt: skip
+    model = randomise(FM(data.schema, embedding_dim=3))
+    export_onnx(model, tmp_path / "model.onnx", data, explain=False)
+    records = {"app": ["a"] * 200, "amount": amounts.tolist()}
+    python = probability(np.asarray(model(data.encode(records)))[:, 0])
+    assert python.std() > 0.02
+    columns = {"app": np.array(records["app"], object), "amount": amounts}
+    found = by_onnx(tmp_path / "model.onnx", columns)
+    np.testing.assert_allclose(found["probability"], python, rtol=0, atol=1e-5)
+
+
 def test_what_does_not_fit_into_a_file_is_refused_before_it_is_made(
     model, data, tmp_path, monkeypatch
 ):
@@ -114,6 +135,13 @@ def test_files_know_their_inputs_by_name_and_kind(exported):
     fields = ["app", "M.ID", "member", "depth", "seen at_hour", "seen at_weekday"]
     assert set(json.loads(said["fields"])) == {*fields, "price", "age", "hits"}
     assert said["calibration"] == "calibrated by Platt scaling on 500 validation records"
+
+
+def test_a_value_has_its_id_however_it_is_spelt(data):
+    for field, spellings in (("member", ("true", "True", "YES")), ("M.ID", ("7", "7.0", " 7.0"))):
+        assert len({data.id_of(field, spelt) for spelt in spellings}) == 1
+    with pytest.raises(ValueError, match=r"'member' of .* never is 'perhaps' in training"):
+        data.id_of("member", "perhaps")
 
 
 def test_an_infinite_number_is_refused(exported, data):
