@@ -285,7 +285,7 @@ def prepare_click_log(
     builder = OwnLogBuilder(name, log, plan, data_dir, parent)
     if not builder.data_path.exists():
         print(plan_markdown(plan), file=sys.stderr)
-        warn_of_columns_left_out(plan)
+        warn_of_columns_left_out(plan, growing=parent is not None)
     data = prepare(builder, **download_config)
     builder.check_origin()
     return data.with_crosses(crosses)

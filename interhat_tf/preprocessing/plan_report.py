@@ -56,8 +56,19 @@ def write_plan(plan: LogPlan, folder: epath.Path) -> None:
     (folder / "columns.json").write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n")
 
 
-def warn_of_columns_left_out(plan: LogPlan) -> None:
-    """Warns of the columns that nobody asked to leave out."""
+def warn_of_columns_left_out(plan: LogPlan, *, growing: bool) -> None:
+    """Warns of the columns that nobody asked to leave out.
+
+    Args:
+        plan: The plan.
+        growing: Whether the set grows from another one, which has decided on the fields.
+    """
+    advice = (
+        "a set that grows has the fields of the one before it"
+        if growing
+        else "to keep one, name it and all other fields in categorical= and numerical=; to leave "
+        "it out silently, name it in exclude="
+    )
     left_out = [
         f"{column.column!r} ({column.note})"
         for column in plan.columns
@@ -65,8 +76,7 @@ def warn_of_columns_left_out(plan: LogPlan) -> None:
     ]
     if left_out:
         warnings.warn(
-            f"left out: {', '.join(left_out)}; to keep one, name it and all other fields in "
-            f"categorical= and numerical=; to leave it out silently, name it in exclude=",
+            f"left out: {', '.join(left_out)}; {advice}",
             stacklevel=3,
         )
 

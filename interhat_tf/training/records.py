@@ -104,7 +104,8 @@ def _check_click_counts(model: keras.Model, data: PreparedDataset) -> None:
         if cross.counts is not None and cross.name not in there:
             raise SettingError(
                 f"the model has a field {cross.name!r}, which must not count a training record's "
-                f"own click: open {data.name} with the same crosses"
+                f"own click: open {data.name} with the same crosses; in a command, give "
+                f"--crosses and --click_counts as before"
             )
 
 

@@ -48,7 +48,9 @@ def test_the_files(tmp_path):
 
 def test_warns_of_what_nobody_asked_to_leave_out():
     with pytest.warns(UserWarning, match=r"^left out: 'id' \(one value a row\); to keep one, name"):
-        warn_of_columns_left_out(plan_log(TABLE, "log", "click"))
+        warn_of_columns_left_out(plan_log(TABLE, "log", "click"), growing=False)
+    with pytest.warns(UserWarning, match=r"a row\); a set that grows has the fields of the one"):
+        warn_of_columns_left_out(plan_log(TABLE, "log", "click"), growing=True)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        warn_of_columns_left_out(plan_log(TABLE, "log", "click", exclude=["id"]))
+        warn_of_columns_left_out(plan_log(TABLE, "log", "click", exclude=["id"]), growing=False)
