@@ -205,7 +205,8 @@ class WeightAveraging(keras.callbacks.Callback):
 
     Validation, the callbacks after this one at the end of an epoch, and the model
     when `fit` is over have the average of the weights (`AveragedWeights`); the
-    training itself goes on from the last ones.
+    training itself goes on from the last ones. Those are not in what Keras'
+    `BackupAndRestore` keeps: `train(…, resume=True)` resumes exactly.
 
     Args:
         momentum: The average's momentum, between 0 and 1. Defaults to 0.995.
