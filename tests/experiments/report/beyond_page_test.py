@@ -110,7 +110,10 @@ def test_days(measured, page_of):
 def test_disturbed_commands(measured, page_of):
     trainings = {**measured, "runs": 20, "kills": 26, "half_made": 0, "equal": 20}
     text = page_of(killed_trainings=trainings)
-    assert "20 trainings of a small InterHAt with dropout were killed 26 times" in text
+    assert (
+        "20 trainings of a small InterHAt with dropout and averaged weights were killed 26 times"
+        in text
+    )
     assert "0 left a file half written; resumed, 20 of 20 ended" in text
     preparations = {**measured, "kills": 20, "half_made": 1, "equal": 19}
     assert "1 left a set half made; started again, 19 of 20" in page_of(
