@@ -148,9 +148,10 @@ class SignedLog:
         logs = signed_log(numbers, unit)
         if not len(logs):
             return cls(low, high, unit, 0.0, 1.0)
-        if high <= low:  # their mean may be rounded away from them
-            return cls(low, high, unit, float(logs[0]), 1.0)
-        mean, ends = float(logs.mean()), signed_log(np.array([low, high]), unit)
+        ends = signed_log(np.array([low, high]), unit)
+        if ends[1] - ends[0] <= 1e-12 * np.abs(ends).max():  # they differ by rounding alone
+            return cls(low, high, unit, float(ends.mean()), 1.0)
+        mean = float(logs.mean())
         deviation = max(float(logs.std()), float(np.abs(ends - mean).max()) / FARTHEST)
         return cls(low, high, unit, mean, deviation)
 

@@ -126,6 +126,12 @@ def test_a_constant_has_a_deviation_of_one(number, rows):
     assert scale.apply(np.array([number])) == 0
 
 
+def test_numbers_whose_logarithms_are_the_same_are_a_constant():
+    scale = fit("log", np.array([1e16, 1e16 + 2, 1e16 + 4]))
+    assert scale.deviation == 1
+    np.testing.assert_allclose(scale.apply(np.array([1e16, 1e16 + 4])), 0, atol=1e-12)
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 def test_the_few_others_of_a_number_that_is_nearly_always_the_same_are_not_far_away(sign):
     numbers = np.zeros(1000)
