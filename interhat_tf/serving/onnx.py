@@ -90,8 +90,12 @@ def export_onnx(
     answer = explained if explain else predicted
     serve, specs = (_of_arrays if data is None else _of_columns)(model, inputs, answer)
     function = tf.function(serve, input_signature=specs, autograph=False)
-    graph, _ = tf2onnx.convert.from_function(function, input_signature=specs, opset=OPSET)
-    _take_logarithms_in_double(graph.graph)
+    graph, _ = tf2onnx.convert.from_function(
+        function,
+        input_signature=specs,
+        opset=OPSET,
+        custom_op_handlers={"Log": (_as_it_is, [])},
+    )
     if data is not None:
         graph = _with_columns(graph, inputs)
     for key, value in description(model, inputs).items():
@@ -151,27 +155,13 @@ def _of_columns(model: Any, inputs: Inputs, answer: Serve) -> tuple[Serve, list[
     return serve, specs
 
 
-def _take_logarithms_in_double(graph: Any) -> None:
-    """Takes logarithms of float64 in float64, which tf2onnx rounds to float32 before and after.
+def _as_it_is(context: Any, node: Any, name: str, arguments: list[Any]) -> Any:
+    """Lets tf2onnx keep an operation as it is.
 
-    Where a number varies little, as seconds since 1970 do, all that it varies is lost so.
+    tf2onnx casts a logarithm's float64 to float32. Where a number varies little, as seconds
+    since 1970 do, all that it varies is lost so; ONNX Runtime takes logarithms of float64.
     """
-    import onnx
-
-    def casts(node, type_):
-        return node.op_type == "Cast" and node.attribute[0].i == type_
-
-    made_by = {output: node for node in graph.node for output in node.output}
-    for log in [node for node in graph.node if node.op_type == "Log"]:
-        before = made_by.get(log.input[0])
-        after = [node for node in graph.node if log.output[0] in node.input]
-        if before is None or not casts(before, onnx.TensorProto.FLOAT):
-            continue
-        if after and all(casts(node, onnx.TensorProto.DOUBLE) for node in after):
-            log.input[0] = before.input[0]
-            for node in after:
-                node.op_type = "Identity"
-                del node.attribute[:]
+    return node
 
 
 def _with_columns(graph: Any, inputs: Inputs) -> Any:
