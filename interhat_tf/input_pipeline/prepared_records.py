@@ -21,15 +21,7 @@ from interhat_tf.input_pipeline.raw_values import (
     warn_of_unknown,
 )
 from interhat_tf.input_pipeline.set_files import METADATA, naming_damaged_json
-from interhat_tf.preprocessing.column_forms import (
-    BOOLEAN,
-    TEXT,
-    WHOLE,
-    WHOLE_SEQUENCE,
-    WHOLES,
-    Reading,
-    read_form,
-)
+from interhat_tf.preprocessing.column_forms import BOOLEAN, ELEMENTS, WHOLE, Reading, read_form
 from interhat_tf.preprocessing.encoding import Encoding
 from interhat_tf.preprocessing.fields import Categorical, as_categories
 from interhat_tf.schema import MISSING, Schema
@@ -244,10 +236,10 @@ class PreparedRecords:
 
     def _as_read(self, field: str, value: str) -> str:
         """Returns a value as its column is read: `17.0` as 17, `True` as true."""
-        source = self.reading.sources.get(field)
-        form = WHOLE if source and source.form in (WHOLE, WHOLES, WHOLE_SEQUENCE) else TEXT
-        if source and source.form == BOOLEAN:
-            form = BOOLEAN
+        form = self.reading.sources[field].form
+        form = ELEMENTS.get(form, form)  # of one of several values
+        if form not in (WHOLE, BOOLEAN):
+            return value
         (read,), (right,) = read_form(pa.chunked_array([[value]]), form)
         return read.as_py() if right else value
 
