@@ -96,7 +96,7 @@ class HeadAlignment(Alignment):
         self.seed = seed
         self.num_sizes = 1
         self.normalise = needs_whole_batches(model)
-        config = {"num_pairs": num_sets, "dtype": model.logit_dtype, "name": "effect_head"}
+        config = {"num_pairs": num_sets, "name": "effect_head"}
         with model.distribute_strategy.scope():
             self.head = model.make_effect_head(config)
             self.head_weights = self.head.trainable_variables
