@@ -103,9 +103,10 @@ def model_overview(
     labels, logits, weights = predict_weighted(model, data, split, records=RECORDS)
     of = f"the first {len(labels):,} of " if len(labels) < data.num_rows(split) else ""
     clicked, probabilities = np.unique(labels), model_probability(model, logits)
-    loss = metrics.logloss(labels, logits, weights)
-    if model.calibration:  # as the page's other figures, of the calibrated probabilities
+    if model.calibration:
         loss = calibration_figures(labels, probabilities, weights)["logloss"]
+    else:
+        loss = metrics.logloss(labels, logits, weights)
     return Overview(
         f"{of}{data.num_rows(split):,} records of {data.name}, {split}",
         {
