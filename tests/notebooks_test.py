@@ -109,12 +109,12 @@ def test_the_answer_beside_lightgbm_is_what_was_measured():
     assert low < 0 < high
     scores, said = map(rows_of, found["html"])
     best, ours, theirs = (scores[name] for name in ("the true log-odds", "InterHAt", "LightGBM"))
-    assert best[0] > max(ours[0], theirs[0]) and ours[2] > 3 * theirs[2]
+    assert best[0] > max(ours[0], theirs[0]) and 12 < ours[2] / theirs[2] < 20
     effects, tree_shap = said["InterHAt's effects"], said["LightGBM's TreeSHAP"]
     assert abs(effects[0] - 80) < 4 and abs(tree_shap[0] - 80) < 4
     assert said["InterHAt's attention"][0] < min(effects[0], tree_shap[0]) - 5
     assert effects[1] < 1 < 3 < tree_shap[1]
-    assert tree_shap[2] - 0.1 < effects[2] < tree_shap[2]
+    assert tree_shap[2] < effects[2] < tree_shap[2] + 0.1
     assert effects[3] > 3 * tree_shap[3]
 
 
