@@ -41,9 +41,3 @@ def test_the_example_of_a_click_log_runs(tmp_path, monkeypatch):
     assert explanation.values.tolist()[0][:2] == ["u17", "maps"]
     assert "<script" in pathlib.Path("explanations.html").read_text()
     assert 0 < names["report"]["test"]["auc"] < 1
-
-
-def test_the_files_it_links_to_are_there():
-    text = README.read_text()
-    for target in re.findall(r"\]\(([^):#]+)\)", text) + re.findall(r'src="([^"]+)"', text):
-        assert (README.parent / target).exists(), target

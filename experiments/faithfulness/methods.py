@@ -16,7 +16,7 @@ Values = dict[str, np.ndarray]
 
 # How attention is trained: with the model alone, aligned from the first epoch on, or afterwards.
 HOW_TRAINED = PLAIN, ALIGNED, CONTINUED = "plain", "aligned", "continued"
-# On real logs, as `TrainingSettings` has it: chosen on validation, see REPRODUCTION.md.
+# On real logs, as `TrainingSettings` has it: chosen on validation, see TRIALS.md.
 ALIGNMENT = {"effect_weight": 0.05, "effect_donors": 8}
 # Which arguments a run has: `tuned` itself aligns attention after its training.
 NOT_ALIGNED = {"effect_weight": 0.0}

@@ -185,7 +185,7 @@ PRESETS = {
     # comes to follow the effects too.
     # On Frappe without the pairs that training knows, the penalty is too weak by far: where
     # records are learnt by heart, it grows.
-    # `experiments/tuning/tuned.py` is how all this was chosen; REPRODUCTION.md has figures.
+    # `experiments/tuning/tuned.py` is how all this was chosen; TRIALS.md has figures.
     "tuned": Preset(
         arguments={
             "embedding_dim": 64,
@@ -378,7 +378,7 @@ def average_momentum(rows: int, batch_size: int) -> float:
 
         m = 1 - 1 / min(max(|D| / batch_size, SHORTEST_AVERAGE), LONGEST_AVERAGE)
 
-    REPRODUCTION.md compares it with others on data sets of 160 and of 1,600 steps.
+    TRIALS.md compares it with others where an epoch has 200 steps and where it has 1,600.
 
     Args:
         rows: The number |D| of training records.
