@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from interhat_tf.errors import SettingError
+from interhat_tf.layers.batch_normalization import BatchNormalization
 from interhat_tf.layers.dropout import Dropout
 from interhat_tf.ops import Shape, Tensor
 from interhat_tf.utils.config import ConfigFromSignature, Regularizer
@@ -67,9 +68,7 @@ class ExponentialCrossNetwork(ConfigFromSignature):
         self.layer_norm = layer_norm
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.normalizations = [
-            keras.layers.BatchNormalization(
-                momentum=0.9, epsilon=1e-5, dtype=self.dtype_policy, name=f"normalization_{i}"
-            )
+            BatchNormalization(dtype=self.dtype_policy, name=f"normalization_{i}")
             for i in range(1, batch_norm * self.num_layers + 1)
         ]
         self.dropout_layer = Dropout(dropout, dtype=self.dtype_policy)

@@ -62,6 +62,12 @@ def test_batch_norm_shares_one_mean_and_variance():
     assert not np.allclose(layer(FLAT), before, atol=1e-2)
 
 
+def test_no_record_leaves_the_moving_statistics():
+    layer = ExponentialCrossNetwork(1, batch_norm=True)
+    layer(FLAT[:0], training=True)
+    assert layer.normalizations[0].moving_mean.numpy() == [0]
+
+
 def test_dropout_acts_in_training_only():
     layer = ExponentialCrossNetwork(2, dropout=0.5)
     np.testing.assert_array_equal(layer(FLAT), layer(FLAT))
