@@ -16,7 +16,7 @@ from interhat_tf.explanation.interactions import Group, field_groups, pair_effec
 from interhat_tf.explanation.selection import Condition, first_records
 from interhat_tf.explanation.sentences import effects_note
 from interhat_tf.schema import Batch
-from interhat_tf.utils.files import atomic_write
+from interhat_tf.utils.files import save_png
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,8 +97,7 @@ class Importance:
             axes.spines[["top", "right"]].set_visible(False)
         panels[-1].set_xlabel(f"mean |effect| on the logit; dot: mean effect ({self.records:,})")
         if path is not None:
-            with atomic_write(path) as file:
-                figure.savefig(file, format="png", dpi=150)
+            save_png(figure, path)
         return figure
 
 

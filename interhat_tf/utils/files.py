@@ -6,9 +6,12 @@ import os
 import pathlib
 import tempfile
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from interhat_tf.errors import DamagedFileError, FullDiskError, InterhatError, is_full_disk
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LONGEST = 200
 """Characters of another library's message that are shown."""
@@ -71,6 +74,17 @@ def naming_errors(path: str | os.PathLike) -> Iterator[None]:
         if is_full_disk(error):
             raise FullDiskError(error.errno, error.strerror, error.filename) from error
         raise
+
+
+def save_png(figure: "Figure", path: str | os.PathLike) -> None:
+    """Writes a Matplotlib figure to a PNG file that is either complete or not there.
+
+    Args:
+        figure: The figure.
+        path: The file; its folder is made if need be.
+    """
+    with atomic_write(path) as file:
+        figure.savefig(file, format="png", dpi=150)
 
 
 def write_json(path: str | os.PathLike, data: Any) -> None:
