@@ -14,8 +14,8 @@ from interhat_tf.errors import DataError, SettingError
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.input_pipeline.raw_values import names_of_ids
 from interhat_tf.schema import CATEGORICAL
-from interhat_tf.training.evaluation import EVALUATION_BATCH_SIZE, predict_weighted
-from interhat_tf.utils.files import atomic_write
+from interhat_tf.training.evaluation import predict_weighted
+from interhat_tf.utils.files import save_png
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,6 +79,9 @@ class Reliability:
         if not ((p >= 0) & (p <= 1)).all():
             raise DataError("a probability must be in [0, 1]")
         w = np.ones_like(y) if sample_weight is None else np.asarray(sample_weight, "float64")
+        if w.size != len(y):
+            raise DataError(f"needs a weight for each label, got {w.size} and {len(y)}")
+        w = w.ravel()
         y, p, w = y[w > 0], p[w > 0], w[w > 0]
         parts = np.array_split(np.argsort(p, kind="stable"), min(bins, len(p)))
         weights = np.array([w[part].sum() for part in parts])
@@ -159,8 +162,7 @@ def plot_reliability(
     axes.set(xlabel="predicted probability", ylabel="observed share of clicks", title=title)
     axes.legend(frameon=False, loc="upper left")
     if path is not None:
-        with atomic_write(path) as file:
-            figure.savefig(file, format="png", dpi=150)
+        save_png(figure, path)
     return figure
 
 
@@ -239,7 +241,7 @@ def reliability_by_value(
             raise SettingError(f"{data.name} has no categorical field {name!r}")
     chosen = [places[name] for name in fields or places]
     sums = {place: np.zeros((5, data.schema.vocabulary_sizes[place])) for place in chosen}
-    for inputs, labels, *weights in data.evaluation_batches(split, EVALUATION_BATCH_SIZE):
+    for inputs, labels, *weights in data.evaluation_batches(split):
         p = model_probability(model, np.asarray(model.predict_on_batch(inputs))[:, 0])
         w = np.asarray(weights[0], "float64") if weights else np.ones_like(p)
         of_record = [np.ones_like(p), w, w * p, w * np.asarray(labels), w**2 * p * (1 - p)]

@@ -55,6 +55,10 @@ def test_a_weight_is_a_number_of_equal_records(rng):
         np.testing.assert_allclose(getattr(found, name), getattr(repeated, name))
     assert found.ratio == pytest.approx(repeated.ratio)
     assert found.records[0] == pytest.approx(times.sum() ** 2 / (times**2).sum())
+    column = Reliability.of(labels, p, bins=1, sample_weight=times[:, np.newaxis])
+    assert column.ratio == found.ratio
+    with pytest.raises(ValueError, match="needs a weight for each label, got 299 and 300"):
+        Reliability.of(labels, p, sample_weight=times[1:])
 
 
 def test_no_click_has_no_ratio():
