@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from interhat_tf.layers.batch_normalization import BatchNormalization
+from interhat_tf.layers.dense import built_dense
 from interhat_tf.ops import Shape, Tensor
 from interhat_tf.utils.config import Activation, ConfigFromSignature, Regularizer
 
@@ -89,9 +90,14 @@ class AttentionalAggregation(ConfigFromSignature):
         if self.batch_norm:
             self.normalization = BatchNormalization(dtype=self.dtype_policy, name="normalization")
             self.normalization.build((None, count * dim))
-        self.projection = self._projection("projection", self.activation, inputs_shape)
+        size, use_bias = self.attention_size, self.use_bias
+        self.projection = built_dense(
+            self, "projection", size, inputs_shape, activation=self.activation, use_bias=use_bias
+        )
         if self.gated:
-            self.gate = self._projection("gate", "sigmoid", inputs_shape)
+            self.gate = built_dense(
+                self, "gate", size, inputs_shape, activation="sigmoid", use_bias=use_bias
+            )
         self.context = self.add_weight(
             name="context",
             shape=(self.attention_size, 1),
@@ -99,21 +105,6 @@ class AttentionalAggregation(ConfigFromSignature):
             regularizer=self.context_regularizer,
         )
         self.built = True
-
-    def _projection(
-        self, name: str, activation: Activation, input_shape: Shape
-    ) -> keras.layers.Dense:
-        projection = keras.layers.Dense(
-            self.attention_size,
-            activation=activation,
-            use_bias=self.use_bias,
-            kernel_regularizer=self.kernel_regularizer,
-            bias_regularizer=self.kernel_regularizer,
-            dtype=self.dtype_policy,
-            name=name,
-        )
-        projection.build(input_shape)
-        return projection
 
     def call(
         self,
@@ -123,7 +114,7 @@ class AttentionalAggregation(ConfigFromSignature):
         training: bool = False,
     ) -> tuple[Tensor, Tensor]:
         """Returns the aggregation and its weights."""
-        if inputs.shape[1] == 1 and present is None:  # an order of 1: nothing to choose from
+        if inputs.shape[1] == 1 and present is None:  # a single vector: nothing to choose from
             return ops.squeeze(inputs, 1), ops.ones_like(inputs[:, :, 0])  # (B, d), (B, 1)
         if weights is None:
             weights = softmax_of_present(self._scores(inputs, training), present)  # (B, m)

@@ -4,8 +4,9 @@ from typing import Any
 
 import keras
 
+from interhat_tf.layers.dense import built_dense
 from interhat_tf.ops import Shape, Tensor
-from interhat_tf.utils.config import Activation, ConfigFromSignature, Regularizer
+from interhat_tf.utils.config import ConfigFromSignature, Regularizer
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
@@ -50,29 +51,20 @@ class FeedForward(ConfigFromSignature):
         """Creates the projections for inputs of shape (B, m, d)."""
         dim = input_shape[-1]
         if self.hidden_dim is None:
-            self.output_projection = self._projection("output", dim, "relu", dim)
+            self.output_projection = built_dense(
+                self, "output", dim, input_shape, activation="relu"
+            )
         else:
-            self.hidden_projection = self._projection("hidden", self.hidden_dim, "relu", dim)
-            self.output_projection = self._projection("output", dim, None, self.hidden_dim)
+            self.hidden_projection = built_dense(
+                self, "hidden", self.hidden_dim, input_shape, activation="relu"
+            )
+            hidden_shape = (*input_shape[:-1], self.hidden_dim)
+            self.output_projection = built_dense(self, "output", dim, hidden_shape)
             self.normalization = keras.layers.LayerNormalization(
                 epsilon=1e-8, dtype=self.dtype_policy, name="normalization"
             )
             self.normalization.build((None, None, dim))
         self.built = True
-
-    def _projection(
-        self, name: str, units: int, activation: Activation, input_dim: int
-    ) -> keras.layers.Dense:
-        projection = keras.layers.Dense(
-            units,
-            activation=activation,
-            kernel_regularizer=self.kernel_regularizer,
-            bias_regularizer=self.kernel_regularizer,
-            dtype=self.dtype_policy,
-            name=name,
-        )
-        projection.build((None, None, input_dim))
-        return projection
 
     def call(self, inputs: Tensor) -> Tensor:
         """Returns the transformed fields, (B, m, d)."""

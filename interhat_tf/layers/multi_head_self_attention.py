@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from interhat_tf.errors import SettingError
+from interhat_tf.layers.dense import built_dense
 from interhat_tf.layers.dropout import Dropout
 from interhat_tf.ops import Shape, Tensor, multi_head_self_attention
 from interhat_tf.utils.config import Activation, ConfigFromSignature, Regularizer
@@ -90,10 +91,13 @@ class MultiHeadSelfAttention(ConfigFromSignature):
         """Creates the projections for inputs of shape (B, m, d)."""
         dim = input_shape[-1]
         width = self.num_heads * self.key_dim
-        self.query = self._projection("query", width, (None, dim))
-        self.key = self._projection("key", width, (None, dim))
-        self.value = self._projection("value", width, (None, dim))
-        self.output_projection = self._projection("output", dim, (None, width))
+        form = {"activation": self.activation, "use_bias": self.use_bias}
+        self.query, self.key, self.value = (
+            built_dense(self, name, width, input_shape, **form)
+            for name in ("query", "key", "value")
+        )
+        attended_shape = (*input_shape[:-1], width)
+        self.output_projection = built_dense(self, "output", dim, attended_shape, **form)
         if self.layer_norm:
             self.normalization = keras.layers.LayerNormalization(
                 epsilon=1e-8, dtype=self.dtype_policy, name="normalization"
@@ -102,25 +106,16 @@ class MultiHeadSelfAttention(ConfigFromSignature):
         self.attention_dropout = Dropout(self.dropout, dtype=self.dtype_policy)
         self.built = True
 
-    def _projection(self, name: str, units: int, input_shape: Shape) -> keras.layers.Dense:
-        projection = keras.layers.Dense(
-            units,
-            activation=self.activation,
-            use_bias=self.use_bias,
-            kernel_regularizer=self.kernel_regularizer,
-            bias_regularizer=self.kernel_regularizer,
-            dtype=self.dtype_policy,
-            name=name,
-        )
-        projection.build(input_shape)
-        return projection
-
     def call(
         self, inputs: Tensor, training: bool = False, return_attention: bool = False
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Returns the attended fields, and the attention weights on request."""
         outputs, attention = multi_head_self_attention(
-            *(inputs, self.query, self.key, self.value, self.output_projection),
+            inputs,
+            self.query,
+            self.key,
+            self.value,
+            self.output_projection,
             num_heads=self.num_heads,
             temperature=math.sqrt(self.key_dim),
             dropout=self.attention_dropout,

@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from interhat_tf.layers.dense import built_dense
 from interhat_tf.ops import Shape, Tensor
 from interhat_tf.utils.config import ConfigFromSignature, Regularizer
 
@@ -42,22 +43,9 @@ class FeatureGate(ConfigFromSignature):
 
     def build(self, inputs_shape: Shape, context_shape: Shape) -> None:
         """Creates the kernels and biases for inputs (B, n) and contexts (B, k)."""
-        self.hidden, self.gate = (
-            keras.layers.Dense(
-                width,
-                activation=activation,
-                kernel_regularizer=self.kernel_regularizer,
-                bias_regularizer=self.kernel_regularizer,
-                dtype=self.dtype_policy,
-                name=name,
-            )
-            for name, width, activation in (
-                ("hidden", self.units, "relu"),
-                ("gate", inputs_shape[-1], "sigmoid"),
-            )
-        )
-        self.hidden.build(context_shape)
-        self.gate.build((None, self.units))
+        width = inputs_shape[-1]
+        self.hidden = built_dense(self, "hidden", self.units, context_shape, activation="relu")
+        self.gate = built_dense(self, "gate", width, (None, self.units), activation="sigmoid")
         self.built = True
 
     def call(self, inputs: Tensor, context: Tensor) -> Tensor:

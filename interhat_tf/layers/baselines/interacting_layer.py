@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from interhat_tf.layers.dense import built_dense
 from interhat_tf.layers.dropout import Dropout
 from interhat_tf.ops import Shape, Tensor, multi_head_self_attention
 from interhat_tf.utils.config import ConfigFromSignature, Regularizer
@@ -59,25 +60,21 @@ class InteractingLayer(ConfigFromSignature):
 
     def build(self, input_shape: Shape) -> None:
         """Creates the matrices for inputs of shape (B, m, d)."""
+        width = self.num_heads * self.key_dim
         self.query, self.key, self.value, self.residual = (
-            keras.layers.Dense(
-                self.num_heads * self.key_dim,
-                use_bias=False,
-                kernel_regularizer=self.kernel_regularizer,
-                dtype=self.dtype_policy,
-                name=name,
-            )
+            built_dense(self, name, width, input_shape, use_bias=False)
             for name in ("query", "key", "value", "residual")
         )
-        for projection in (self.query, self.key, self.value, self.residual):
-            projection.build(input_shape)
         self.attention_dropout = Dropout(self.dropout, dtype=self.dtype_policy)
         self.built = True
 
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         """Returns the fields after the interaction, (B, m, H * d')."""
         heads, _ = multi_head_self_attention(
-            *(inputs, self.query, self.key, self.value),
+            inputs,
+            self.query,
+            self.key,
+            self.value,
             num_heads=self.num_heads,
             temperature=1.0,
             dropout=self.attention_dropout,

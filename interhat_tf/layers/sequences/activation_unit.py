@@ -8,6 +8,7 @@ from keras import ops
 
 from interhat_tf.errors import SettingError
 from interhat_tf.layers.attentional_aggregation import softmax_of_present
+from interhat_tf.layers.dense import built_dense
 from interhat_tf.layers.sequences.dice import DICE, Dice, activate, activation_of
 from interhat_tf.ops import Shape, Tensor
 from interhat_tf.utils.config import Activation, ConfigFromSignature, Regularizer
@@ -90,15 +91,7 @@ class ActivationUnit(ConfigFromSignature):
         names = [f"hidden_{i}" for i in range(1, len(self.units) + 1)]
         self.layers = []
         for name, units in zip([*names, "score"], [*self.units, 1], strict=True):
-            dense = keras.layers.Dense(
-                units,
-                kernel_regularizer=self.kernel_regularizer,
-                bias_regularizer=self.kernel_regularizer,
-                dtype=self.dtype_policy,
-                name=name,
-            )
-            dense.build((None, length, width))
-            self.layers.append(dense)
+            self.layers.append(built_dense(self, name, units, (None, length, width)))
             width = units
         for activation, units in zip(self.activations, self.units, strict=True):
             if isinstance(activation, Dice):
