@@ -9,9 +9,10 @@ import numpy as np
 from keras import ops
 from numpy.typing import ArrayLike
 
-from interhat_tf.errors import DataError, SettingError
+from interhat_tf.errors import DataError
 from interhat_tf.ops import Tensor
 from interhat_tf.utils.interpolation import interpolate
+from interhat_tf.utils.limits import check_choice
 
 METHODS = ("platt", "isotonic")
 
@@ -87,8 +88,7 @@ class Calibration:
         >>> f"{fitted.slope:.1f}, {fitted.intercept:.1f}"
         '2.0, -1.0'
         """
-        if method not in METHODS:
-            raise SettingError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+        check_choice("method", method, METHODS)
         y, z = np.asarray(labels, "float64").ravel(), np.asarray(logits, "float64").ravel()
         w = None
         if sample_weight is not None:

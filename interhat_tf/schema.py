@@ -11,6 +11,7 @@ import numpy as np
 
 from interhat_tf.crosses import CrossedField
 from interhat_tf.errors import DataError, SettingError
+from interhat_tf.utils.limits import check_choice
 
 CATEGORICAL = "categorical"
 NUMERICAL = "numerical"
@@ -76,11 +77,7 @@ class Field:
     shares: str | None = None
 
     def __post_init__(self) -> None:
-        if self.entry not in KINDS:
-            kinds = ", ".join(map(repr, (*KINDS, SEQUENCE)))
-            raise SettingError(
-                f"field {self.name!r}: kind must be one of {kinds}; got {self.kind!r}"
-            )
+        check_choice(f"field {self.name!r}: kind", self.kind, (*KINDS, SEQUENCE))
         if not isinstance(self.vocabulary_size, numbers.Integral):
             raise SettingError(
                 f"field {self.name!r}: vocabulary_size must be a whole number, "
@@ -277,29 +274,11 @@ class Schema:
         for name, field in mine.items():
             if name not in others:
                 return f"the other has no field {name!r}"
-            if field.kind != others[name].kind:
-                return f"field {name!r} is {field.kind}, the other's {others[name].kind}"
-            if field.may_be_missing != others[name].may_be_missing:
-                may, other_may = ("may", "may not")[:: 1 if field.may_be_missing else -1]
-                return f"field {name!r} {may} be missing, the other's {other_may}"
-            hashes = [
-                f"hashed into {size:,}" if size else "not hashed"
-                for size in (field.hash_size, others[name].hash_size)
-            ]
-            if hashes[0] != hashes[1]:
-                return f"field {name!r} is {hashes[0]}, the other's {hashes[1]}"
-            lengths = field.max_length, others[name].max_length
-            if lengths[0] != lengths[1]:
-                return f"field {name!r} has {lengths[0]} values at most, the other's {lengths[1]}"
-            owners = [
-                f"that of {shares!r}" if shares else "its own"
-                for shares in (field.shares, others[name].shares)
-            ]
-            if owners[0] != owners[1]:
-                return f"field {name!r}: its vocabulary is {owners[0]}, the other's {owners[1]}"
-            if field != others[name]:
-                sizes = field.vocabulary_size, others[name].vocabulary_size
-                return f"field {name!r} has {sizes[0]:,} ids, the other's {sizes[1]:,}"
+            for (said, fact), (_, of_other) in zip(
+                _facts(field), _facts(others[name]), strict=True
+            ):
+                if fact != of_other:
+                    return f"field {name!r} {said.format(fact)}, the other's {of_other}"
         if more := others.keys() - mine.keys():
             return f"the other has a field {min(more)!r} more"
         if list(mine) != list(others):
@@ -356,7 +335,7 @@ class Schema:
         self.check_kinds(inputs, where=where)
         arrays = {kind: np.asarray(values) for kind, values in inputs.items()}
         self.check_form(arrays, where=where)
-        where = f"{where}: " if where else ""
+        where = _prefix(where)
         for kind, places in self.columns.items():
             fields, values = [self.record_fields[place] for place in places], arrays[kind]
             wrong = (_not_finite if kind == NUMERICAL else _out_of_range)(values, fields)
@@ -388,7 +367,7 @@ class Schema:
                 integers.
         """
         self.check_kinds(inputs, where=where)
-        where = f"{where}: " if where else ""
+        where = _prefix(where)
         for kind, places in self.columns.items():
             if not hasattr(inputs[kind], "dtype"):
                 given = type(inputs[kind]).__name__
@@ -412,7 +391,7 @@ class Schema:
         Raises:
             ValueError: If it is none, or an entry is missing.
         """
-        where = f"{where}: " if where else ""
+        where = _prefix(where)
         if not isinstance(inputs, Mapping):
             entries = " and ".join(map(repr, self.columns))
             raise DataError(
@@ -500,6 +479,22 @@ def _not_finite(numbers: np.ndarray, fields: Sequence[Field]) -> np.ndarray:
     with np.errstate(over="ignore"):  # models take numbers as float32: 1e300 is none
         finite = np.isfinite(numbers.astype("float32"))
     return ~finite & ~(np.isnan(numbers) & may_be_missing)
+
+
+def _facts(field: Field) -> tuple[tuple[str, str], ...]:
+    """Returns what tells fields of one name apart, in words and in the order of their weight."""
+    return (
+        ("is {}", field.kind),
+        ("{} be missing", "may" if field.may_be_missing else "may not"),
+        ("is {}", f"hashed into {field.hash_size:,}" if field.hash_size else "not hashed"),
+        ("has {} values at most", str(field.max_length)),
+        ("has {}", f"the vocabulary of {field.shares!r}" if field.shares else "its own vocabulary"),
+        ("has {} ids", f"{field.vocabulary_size:,}"),
+    )
+
+
+def _prefix(where: str) -> str:
+    return f"{where}: " if where else ""
 
 
 def _out_of_range(ids: np.ndarray, fields: Sequence[Field]) -> np.ndarray:

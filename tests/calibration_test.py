@@ -64,7 +64,7 @@ def test_a_model_without_calibration_has_a_sigmoid():
 @pytest.mark.parametrize(
     ("labels", "method", "message"),
     [
-        ([0, 1], "beta", "method must be one of platt, isotonic, got 'beta'"),
+        ([0, 1], "beta", "method must be one of platt, isotonic; got 'beta'"),
         ([1, 1], "platt", "all labels are the same"),
         ([1, 0], "platt", "train the model first"),
         ([1, 0], "isotonic", "train the model first"),

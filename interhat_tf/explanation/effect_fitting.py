@@ -14,6 +14,7 @@ from interhat_tf.explanation.interactions import field_groups
 from interhat_tf.layers import EffectHead
 from interhat_tf.ops import cpu_kernels
 from interhat_tf.schema import Batch, Schema
+from interhat_tf.utils.limits import check_choice
 
 if TYPE_CHECKING:
     from interhat_tf.input_pipeline.dataset import PreparedDataset
@@ -134,8 +135,7 @@ def _compile_step(
 
 
 def _check(model: "ClickModel", data: "PreparedDataset", kind: str, pairs: bool) -> None:
-    if kind not in KINDS:
-        raise SettingError(f"kind must be {' or '.join(map(repr, KINDS))}, got {kind!r}")
+    check_choice("kind", kind, KINDS)
     if pairs and kind == "shapley":
         raise SettingError("effects of pairs are second differences: pairs=True needs 'occlusion'")
     if pairs and not field_groups(model.schema, 2):

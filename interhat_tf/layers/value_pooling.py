@@ -6,10 +6,10 @@ from typing import Any
 import keras
 from keras import ops
 
-from interhat_tf.errors import SettingError
 from interhat_tf.layers.attentional_aggregation import AttentionalAggregation
 from interhat_tf.ops import Shape, Tensor
 from interhat_tf.utils.config import ConfigFromSignature
+from interhat_tf.utils.limits import check_choice
 
 MEAN, SUM, MAX, ATTENTION = "mean", "sum", "max", "attention"
 POOLINGS = (MEAN, SUM, MAX, ATTENTION)
@@ -59,8 +59,7 @@ class ValuePooling(ConfigFromSignature):
 
     def __init__(self, pooling: str, *, attention_size: int = 16, **kwargs: Any):
         super().__init__(**kwargs)
-        if pooling not in POOLINGS:
-            raise SettingError(f"pooling must be one of {', '.join(POOLINGS)}, got {pooling!r}")
+        check_choice("pooling", pooling, POOLINGS)
         self.pooling = pooling
         self.attention_size = int(attention_size)
 

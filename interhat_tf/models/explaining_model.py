@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from interhat_tf.errors import DataError, SettingError
+from interhat_tf.errors import DataError
 from interhat_tf.layers import FieldAwareValues, FieldEmbedding, PairValues
 from interhat_tf.layers.value_pooling import ATTENTION
 from interhat_tf.models.attention_worth import Evaluate, attention_worth
@@ -17,6 +17,7 @@ from interhat_tf.models.effects_model import Description
 from interhat_tf.models.rescale import multipliers
 from interhat_tf.ops import Shape, Tensor
 from interhat_tf.schema import Batch
+from interhat_tf.utils.limits import check_choice
 
 
 class Forward(NamedTuple):
@@ -51,7 +52,7 @@ class ExplainingModel(ClickModel):
 
     Args:
         schema: The record's `Schema`, or what its `to_dict` returned.
-        **kwargs: Arguments of `keras.Model`.
+        **kwargs: Arguments of `ClickModel`, such as `pooling` and `numerical_embedding`.
     """
 
     embedding: FieldEmbedding
@@ -77,18 +78,18 @@ class ExplainingModel(ClickModel):
         aggregations' own in all records.
         """
 
-    def call(self, inputs: Batch, training: bool = False) -> keras.KerasTensor:
+    def call(self, inputs: Batch, training: bool = False) -> Tensor:
         """Returns logits, (B, 1)."""
         return self.forward(self.embedding(inputs), training).logits
 
-    def predict_embedded(self, fields: keras.KerasTensor) -> keras.KerasTensor:
+    def predict_embedded(self, fields: Tensor) -> Tensor:
         """Returns the logits, (B, 1), of records whose fields are embedded already, (B, m, d).
 
         For attributions that take gradients; `self.embedding(inputs)` embeds.
         """
         return self.forward(fields).logits
 
-    def explain(self, inputs: Batch, return_heads: bool = False) -> dict[str, keras.KerasTensor]:
+    def explain(self, inputs: Batch, return_heads: bool = False) -> dict[str, Tensor]:
         """Returns the prediction and the attentions that made it, from one forward pass.
 
         The contributions say which way each field of each order moves the
@@ -198,10 +199,7 @@ class ExplainingModel(ClickModel):
 
     def _make_base(self, contribution_base: str, order: int, embedding_dim: int) -> None:
         """Creates the weight that `adapt` fills, if contributions are against an average."""
-        if contribution_base not in ("average", "zero"):
-            raise SettingError(
-                f"contribution_base must be 'average' or 'zero', got {contribution_base!r}"
-            )
+        check_choice("contribution_base", contribution_base, ("average", "zero"))
         if contribution_base == "zero":
             return
         self.average_terms = self._make_average(

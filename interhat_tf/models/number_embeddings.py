@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from interhat_tf.errors import SettingError
 from interhat_tf.layers import NUMBER_EMBEDDINGS, PRODUCT
 from interhat_tf.schema import Schema
+from interhat_tf.utils.limits import check_choice
 
 
 def number_embeddings(schema: Schema, chosen: str | Mapping[str, str] | None) -> tuple[str, ...]:
@@ -36,10 +37,6 @@ def number_embeddings(schema: Schema, chosen: str | Mapping[str, str] | None) ->
                 f"numerical_embedding: there is no numerical field {field!r}; there are: "
                 f"{', '.join(fields) or 'none'}"
             )
-        if name not in names:
-            raise SettingError(
-                f"numerical_embedding: there is no embedding {name!r}; there are: "
-                f"{', '.join(names)}"
-            )
+        check_choice("numerical_embedding", name, names)
     found = tuple(chosen.get(field, PRODUCT) for field in fields)
     return found if set(found) - {PRODUCT} else ()

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from interhat_tf.errors import SettingError
 from interhat_tf.layers.value_pooling import POOLINGS, TARGET
 from interhat_tf.schema import Schema
+from interhat_tf.utils.limits import check_choice
 
 
 def poolings(schema: Schema, chosen: str | Mapping[str, str] | None, default: str) -> list[str]:
@@ -35,9 +36,7 @@ def poolings(schema: Schema, chosen: str | Mapping[str, str] | None, default: st
             )
     given = [chosen] if isinstance(chosen, str) else by_name.values()
     for pooling in given:
-        if pooling not in (*POOLINGS, TARGET):
-            allowed = ", ".join((*POOLINGS, TARGET))
-            raise SettingError(f"pooling must be one of {allowed}, got {pooling!r}")
+        check_choice("pooling", pooling, (*POOLINGS, TARGET))
     targets = targets_of(schema)
     for name, pooling in by_name.items():
         if pooling == TARGET and name not in targets:

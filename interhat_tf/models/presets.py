@@ -8,8 +8,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from interhat_tf.errors import SettingError
 from interhat_tf.schema import Schema
+from interhat_tf.utils.limits import check_choice, check_limits
 
 
 @dataclasses.dataclass(frozen=True)
@@ -350,10 +350,8 @@ def hyperparameters(
     >>> model["embedding_l2"]
     2e-08
     """
-    if preset not in PRESETS:
-        raise SettingError(f"unknown preset {preset!r}; there are: {', '.join(PRESETS)}")
-    if rows is not None and rows < 1:
-        raise SettingError(f"rows, the number of training records, must be >= 1, got {rows}")
+    check_choice("preset", preset, PRESETS)
+    check_limits({"rows": rows}, {"rows": int})
     row, form = DATASETS.get((dataset or "").split("/")[0], OTHER_DATASET), PRESETS[preset]
     if model not in INTERHAT:
         arguments, training, fits_batches = {}, dict(row.training), row.fits_batches

@@ -8,12 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from interhat_tf.errors import SettingError
 from interhat_tf.growth import Growth
 from interhat_tf.preprocessing.encoding import Encoding
 from interhat_tf.preprocessing.fields import Categorical, is_counted
 from interhat_tf.preprocessing.vocabulary import ValueCounts
 from interhat_tf.utils.digests import content_digest
+from interhat_tf.utils.limits import check_limits
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,10 +45,8 @@ class Ancestor:
     drop_below: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("drop_after", "drop_below"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise SettingError(f"{name} must be at least 1, got {value}")
+        limits = {"drop_after": self.drop_after, "drop_below": self.drop_below}
+        check_limits(limits, dict.fromkeys(limits, int))
 
     @property
     def identity(self) -> dict[str, Any]:

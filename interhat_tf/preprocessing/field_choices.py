@@ -13,6 +13,7 @@ from interhat_tf.preprocessing.fields import (
     owner_of,
 )
 from interhat_tf.preprocessing.scaling import SCALES
+from interhat_tf.utils.limits import check_limits
 
 BUCKETS = "buckets"
 SCALINGS = (*SCALES, BUCKETS)
@@ -93,14 +94,16 @@ def check_hash_sizes(hash_size: Mapping[str, int], names: Collection[str]) -> No
 
     >>> check_hash_sizes({"u": 0}, ["u"])
     Traceback (most recent call last):
-    interhat_tf.errors.SettingError: hash_size of 'u' is 0; it must be a whole number of at least 1
+    interhat_tf.errors.SettingError: hash_size of 'u' must be at least 1, got 0
     """
     check_names("hash_size", hash_size, names, "field of text or whole numbers")
-    for name, size in hash_size.items():
-        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-            raise SettingError(
-                f"hash_size of {name!r} is {size!r}; it must be a whole number of at least 1"
-            )
+    _check_counts("hash_size", hash_size)
+
+
+def _check_counts(what: str, counts: Mapping[str, int]) -> None:
+    """Raises an error if an argument's number for a field is not a whole one of at least 1."""
+    given = {f"{what} of {name!r}": count for name, count in counts.items()}
+    check_limits(given, dict.fromkeys(given, int))
 
 
 def check_separators(what: str, separators: Mapping[str, str | None]) -> None:
@@ -164,11 +167,7 @@ def lengths_of(max_values: MaxValues, names: Collection[str]) -> dict[str, int]:
     if not isinstance(max_values, Mapping):
         return dict.fromkeys(names, max_values)
     check_names("max_values", max_values, names, "field of several values")
-    for name, number in max_values.items():
-        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-            raise SettingError(
-                f"max_values of {name!r} is {number!r}; it must be a whole number of at least 1"
-            )
+    _check_counts("max_values", max_values)
     return {**dict.fromkeys(names, MAX_VALUES), **max_values}
 
 

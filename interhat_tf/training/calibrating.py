@@ -6,10 +6,11 @@ import keras
 import numpy as np
 
 from interhat_tf.calibration import METHODS, Calibration, probability
-from interhat_tf.errors import DataError, SettingError
+from interhat_tf.errors import DataError
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.training.evaluation import predict_weighted
 from interhat_tf.training.observed_rates import Reliability
+from interhat_tf.utils.limits import check_choice
 
 FOLDS = 5
 NONE = "none"
@@ -77,8 +78,8 @@ def fit_calibration(
     Raises:
         ValueError: As for `calibrate`.
     """
-    if method not in (None, NONE, *METHODS):
-        raise SettingError(f"method must be one of {', '.join((NONE, *METHODS))}, got {method!r}")
+    if method is not None:
+        check_choice("method", method, (NONE, *METHODS))
     found: dict[str, dict[str, float] | None] = {}
     problem = None
     for name in (NONE, *METHODS):

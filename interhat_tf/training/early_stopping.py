@@ -9,6 +9,7 @@ import numpy as np
 
 from interhat_tf.errors import SettingError
 from interhat_tf.training.evaluation import evaluate_batches
+from interhat_tf.utils.limits import check_choice
 
 CRITERIA: dict[str, Callable[[Any, Any], Any]] = {
     "auc - logloss": lambda auc, logloss: auc - logloss,
@@ -88,16 +89,6 @@ class BestEpoch:
         return gain
 
 
-def check_criterion(criterion: str) -> None:
-    """Checks that there is a criterion of this name.
-
-    Raises:
-        ValueError: If there is none.
-    """
-    if criterion not in CRITERIA:
-        raise SettingError(f"criterion {criterion!r}: not of {', '.join(CRITERIA)}")
-
-
 class EarlyStopping(keras.callbacks.Callback):
     """Stops `fit` as `interhat_tf.train` stops, with exact AUC and logloss.
 
@@ -141,7 +132,7 @@ class EarlyStopping(keras.callbacks.Callback):
         criterion: str = "auc - logloss",
     ):
         super().__init__()
-        check_criterion(criterion)
+        check_choice("criterion", criterion, CRITERIA)
         if iter(validation) is validation:
             raise SettingError(
                 "validation can be read once only; give batches that can be read after each "

@@ -6,17 +6,16 @@ from typing import Any, Self
 import keras
 import tensorflow as tf
 
-from interhat_tf.errors import SettingError
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.training.alignment import Alignment
 from interhat_tf.training.averaged_weights import AveragedWeights
-from interhat_tf.training.early_stopping import check_criterion
+from interhat_tf.training.early_stopping import CRITERIA
 from interhat_tf.training.effect_alignment import EffectAlignment
 from interhat_tf.training.exact_effect_alignment import ExactEffectAlignment
 from interhat_tf.training.microbatch import check_microbatches
 from interhat_tf.training.optimizers import Adam, LazyAdam, table_penalties
 from interhat_tf.training.order_alignment import OrderAlignment, asked_of
-from interhat_tf.utils.limits import check_limits
+from interhat_tf.utils.limits import check_choice, check_limits
 
 OPTIMIZERS = {"adam": Adam, "lazy_adam": LazyAdam}
 LARGEST_RATE = 1e-3
@@ -132,9 +131,8 @@ class TrainingSettings:
     checkpoint_minutes: float = 5.0
 
     def __post_init__(self) -> None:
-        if self.optimizer not in OPTIMIZERS:
-            raise SettingError(f"optimizer {self.optimizer!r}: not of {', '.join(OPTIMIZERS)}")
-        check_criterion(self.criterion)
+        check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        check_choice("criterion", self.criterion, CRITERIA)
         fields = dataclasses.fields(self)
         check_limits(
             {field.name: getattr(self, field.name) for field in fields},

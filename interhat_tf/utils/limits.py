@@ -1,4 +1,4 @@
-"""What numbers the arguments of models and settings may be: one table for all of them."""
+"""What arguments of models and settings may be: numbers by one table, or one of some choices."""
 
 import dataclasses
 import math
@@ -108,6 +108,27 @@ def check_limits(arguments: Mapping[str, Any], types: Mapping[str, Any]) -> None
                 raise SettingError(f"{name} must be a number, got {number!r}")
             if limits and number not in limits:
                 raise SettingError(f"{name} must be {limits}, got {number!r}")
+
+
+def check_choice(name: str, value: Any, choices: Iterable[Any]) -> None:
+    """Checks that an argument's value is one of its choices.
+
+    Args:
+        name: The argument.
+        value: Its value.
+        choices: What it may be.
+
+    Raises:
+        SettingError: If it is none of them.
+
+    Example:
+
+    >>> check_choice("pooling", "last", ["mean", "sum"])
+    Traceback (most recent call last):
+    interhat_tf.errors.SettingError: pooling must be one of mean, sum; got 'last'
+    """
+    if value not in (known := list(choices)):
+        raise SettingError(f"{name} must be one of {', '.join(map(str, known))}; got {value!r}")
 
 
 def _is_number(value: Any, kind: type) -> bool:

@@ -126,7 +126,7 @@ def test_few_records_are_read_more_often(rule_data, monkeypatch, smallest, a_fie
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"kind": "lime"}, r"kind must be 'occlusion' or 'shapley', got 'lime'"),
+        ({"kind": "lime"}, r"kind must be one of occlusion, shapley; got 'lime'"),
         ({"kind": "shapley", "pairs": True}, r"pairs=True needs 'occlusion'"),
     ],
 )

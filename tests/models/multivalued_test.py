@@ -174,10 +174,10 @@ def test_explaining_models_attend_to_values_and_others_take_the_mean():
 @pytest.mark.parametrize(
     ("pooling", "message"),
     [
-        ("last", "pooling must be one of mean, sum, max, attention, target, got 'last'"),
+        ("last", "pooling must be one of mean, sum, max, attention, target; got 'last'"),
         (
             {"genres": "last"},
-            "pooling must be one of mean, sum, max, attention, target, got 'last'",
+            "pooling must be one of mean, sum, max, attention, target; got 'last'",
         ),
         (
             {"user": "mean"},

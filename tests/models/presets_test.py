@@ -48,7 +48,7 @@ def test_the_model_built_by_the_library_alone_carries_the_printed_penalty(schema
 
 
 def test_rows_below_1_are_a_one_line_error(schema):
-    with pytest.raises(ValueError, match="rows, the number of training records, must be >= 1"):
+    with pytest.raises(ValueError, match="rows must be at least 1"):
         InterHAt.from_preset("paper", schema, rows=0)
 
 
@@ -207,7 +207,7 @@ def test_a_model_of_batch_normalisation_leaves_the_threads_alone(schema, monkeyp
 
 
 def test_unknown_preset_is_a_one_line_error(schema):
-    with pytest.raises(ValueError, match="unknown preset 'papre'; there are: paper") as error:
+    with pytest.raises(ValueError, match=r"one of paper, .*; got 'papre'") as error:
         InterHAt.from_preset("papre", schema)
     assert "\n" not in str(error.value)
 

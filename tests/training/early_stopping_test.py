@@ -73,9 +73,9 @@ def test_noise_among_records_that_are_alike_fools_auc_alone(rng):
 
 
 def test_an_unknown_criterion():
-    with pytest.raises(ValueError, match="criterion 'f1': not of auc - logloss, logloss, auc"):
+    with pytest.raises(ValueError, match="one of auc - logloss, logloss, auc; got 'f1'"):
         TrainingSettings(criterion="f1")
-    with pytest.raises(ValueError, match="criterion 'f1': not of auc - logloss, logloss, auc"):
+    with pytest.raises(ValueError, match="one of auc - logloss, logloss, auc; got 'f1'"):
         EarlyStopping([], criterion="f1")
 
 

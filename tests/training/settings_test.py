@@ -16,7 +16,7 @@ def with_preset(model):
 
 
 def test_an_unknown_optimizer():
-    with pytest.raises(ValueError, match="optimizer 'sgd': not of adam, lazy_adam"):
+    with pytest.raises(ValueError, match="optimizer must be one of adam, lazy_adam; got 'sgd'"):
         TrainingSettings(optimizer="sgd")
 
 

@@ -7,10 +7,10 @@ import keras
 from keras import ops
 from keras_rs.layers import FeatureCross
 
-from interhat_tf.errors import SettingError
 from interhat_tf.models.baselines.deep_model import DeepModel
 from interhat_tf.ops import Tensor
 from interhat_tf.schema import Batch, Schema
+from interhat_tf.utils.limits import check_choice
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
@@ -51,8 +51,7 @@ class DCNv2(DeepModel):
         **kwargs: Any,
     ):
         super().__init__(schema, **kwargs)
-        if structure not in ("parallel", "stacked"):
-            raise SettingError(f"structure must be 'parallel' or 'stacked', got {structure!r}")
+        check_choice("structure", structure, ("parallel", "stacked"))
         self.structure = structure
         self.crosses = [
             FeatureCross(

@@ -6,11 +6,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from interhat_tf.errors import SettingError
 from interhat_tf.layers import InnerProduct, OuterProduct
 from interhat_tf.models.baselines.deep_model import DeepModel
 from interhat_tf.ops import Tensor
 from interhat_tf.schema import Batch, Schema
+from interhat_tf.utils.limits import check_choice
 
 _PRODUCTS: dict[str, tuple[type[keras.layers.Layer], ...]] = {
     "inner": (InnerProduct,),
@@ -57,8 +57,7 @@ class PNN(DeepModel):
         **kwargs: Any,
     ):
         super().__init__(schema, **kwargs)
-        if product not in _PRODUCTS:
-            raise SettingError(f"product must be one of {', '.join(_PRODUCTS)}, got {product!r}")
+        check_choice("product", product, _PRODUCTS)
         self.products = [
             layer(dtype=self.dtype_policy, name=layer.__name__) for layer in _PRODUCTS[product]
         ]

@@ -34,5 +34,5 @@ class TestStackedDCNv2(DeepContract):
 
 
 def test_rejects_a_structure_that_it_does_not_know(schema):
-    with pytest.raises(ValueError, match="'parallel' or 'stacked', got 'both'"):
+    with pytest.raises(ValueError, match="structure must be one of parallel, stacked; got 'both'"):
         DCNv2(schema, structure="both")
