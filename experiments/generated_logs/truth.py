@@ -10,8 +10,6 @@ from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.schema import CATEGORICAL
 from interhat_tf.training.metrics import auc, logloss
 
-BATCH_SIZE = 8192
-
 
 def best_of_split(data: PreparedDataset, truth: Mapping[str, Any], split: str) -> dict[str, float]:
     """Returns `auc` and `logloss` of the true probabilities on the clicks of a split.
@@ -30,7 +28,7 @@ def best_of_split(data: PreparedDataset, truth: Mapping[str, Any], split: str) -
         for name, of_values in term["levels"].items()
     }
     labels, logits = [], []
-    for inputs, clicks in data.evaluation_batches(split, BATCH_SIZE):
+    for inputs, clicks in data.evaluation_batches(split):
         ids = np.asarray(inputs[CATEGORICAL])  # (B, C)
         logit = np.full(len(ids), truth["intercept"])
         for term in truth["terms"]:

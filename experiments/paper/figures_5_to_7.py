@@ -80,7 +80,7 @@ def main(_):
 def rated_records(data: PreparedDataset) -> Inputs:
     """Returns the inputs of the test split's ratings, its positive records."""
     parts = []
-    for inputs, labels in data.evaluation_batches("test", 8192).as_numpy_iterator():
+    for inputs, labels in data.evaluation_batches("test").as_numpy_iterator():
         parts.append({kind: values[labels == 1] for kind, values in inputs.items()})
     return {kind: np.concatenate([part[kind] for part in parts]) for kind in parts[0]}
 

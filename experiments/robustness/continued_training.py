@@ -27,8 +27,7 @@ from experiments.common.seed_flags import SEEDS
 from experiments.common.statistics import mean_and_std, paired_difference
 from experiments.generated_logs.days import Days
 from interhat_tf import InterHAt, TrainingSettings, grow_model, prepare_click_log, train
-from interhat_tf.input_pipeline.dataset import PreparedDataset
-from interhat_tf.training.evaluation import EVALUATION_BATCH_SIZE
+from interhat_tf.input_pipeline.dataset import EVALUATION_BATCH_SIZE, PreparedDataset
 from interhat_tf.training.metrics import auc, logloss
 
 MODEL = {"embedding_dim": 8, "num_heads": 2, "attention_size": 8, "order": 2, "embedding_l2": 1e-3}

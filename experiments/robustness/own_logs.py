@@ -33,7 +33,6 @@ from interhat_tf.preprocessing.rows import SPLITS
 AVAZU_LOG = flags.DEFINE_string("avazu_log", None, "file of rows of Avazu, train.csv or its head")
 ROWS = flags.DEFINE_integer("rating_rows", None, "rows of MovieLens; default: all")
 
-BATCH_ROWS = 8192
 TOLERANCE = 1e-5
 """Of a number, as a share of the training rows' range: numbers are float32."""
 
@@ -269,7 +268,7 @@ def differences(
 
 
 def _decoded(data: PreparedDataset, split: str) -> Iterator[np.ndarray]:
-    for inputs, labels in data.evaluation_batches(split, BATCH_ROWS).as_numpy_iterator():
+    for inputs, labels in data.evaluation_batches(split).as_numpy_iterator():
         yield np.column_stack([data.decode(inputs), labels.astype(object)])
 
 

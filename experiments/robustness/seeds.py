@@ -21,7 +21,6 @@ from experiments.common.running import run_program
 from experiments.common.studies import Run
 from interhat_tf.models import InterHAt
 from interhat_tf.schema import Batch
-from interhat_tf.training.evaluation import EVALUATION_BATCH_SIZE
 
 # Runs with one head take a third of the time; Figure 3's spread as much with one as with twelve.
 FORM = {"model": "interhat", "preset": "released", "num_heads": 1}
@@ -47,7 +46,7 @@ def main(_):
 def head_of(run: Run) -> dict[str, Any]:
     """Returns a run's hidden units, how many are dead, and how often none is active."""
     model = keras.saving.load_model(pathlib.Path(run["output_dir"]) / "model.keras", compile=False)
-    batches = studies.open_data().evaluation_batches("validation", EVALUATION_BATCH_SIZE)
+    batches = studies.open_data().evaluation_batches("validation")
     active = np.concatenate([active_units(model, inputs) for inputs, _ in batches])  # (rows, units)
     return {
         "units": active.shape[1],

@@ -21,9 +21,9 @@ from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.models import MODELS
 from interhat_tf.models.presets import hyperparameters
 from interhat_tf.training import metrics
+from interhat_tf.training.adapting import adapt_untrained
 from interhat_tf.training.evaluation import compile_prediction
 from interhat_tf.training.record_weights import RecordWeights, start_logits
-from interhat_tf.training.records import adapt_untrained
 from interhat_tf.training.settings import TrainingSettings
 from interhat_tf.training.step import compile_steps
 

@@ -37,7 +37,6 @@ from interhat_tf.preprocessing.rows import SPLITS
 from interhat_tf.schema import Schema
 from interhat_tf.training.continuation import EarlierRun
 from interhat_tf.training.distribution import STRATEGIES
-from interhat_tf.training.evaluation import EVALUATION_BATCH_SIZE
 from interhat_tf.training.loop import train
 from interhat_tf.training.observed_rates import reliability
 from interhat_tf.training.settings import TrainingSettings
@@ -81,29 +80,39 @@ def define_flags() -> flags.FlagValues:
 
 def _define_heatmap_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_multi_string(
-        *("heatmap_where", [], "draw the mean attention where FIELD=VALUE,FIELD=VALUE,... holds"),
+        "heatmap_where",
+        [],
+        "draw the mean attention where FIELD=VALUE,FIELD=VALUE,... holds",
         flag_values=values,
     )
     flags.DEFINE_multi_enum(
-        *("heatmap_splits", ["validation"], SPLITS, "splits that the heat maps are about"),
+        "heatmap_splits",
+        ["validation"],
+        SPLITS,
+        "splits that the heat maps are about",
         flag_values=values,
     )
     flags.DEFINE_multi_integer(
-        *("heatmap_epochs", None, "epochs, from 0, after which they are drawn; default: the end"),
+        "heatmap_epochs",
+        None,
+        "epochs, from 0, after which they are drawn; default: the end",
         flag_values=values,
     )
 
 
 def _define_device_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_bool(
-        *("deterministic", False),
+        "deterministic",
+        False,
         "the same weights on any number of threads of a CPU, and again on a GPU; no XLA there",
         values,
     )
     types = ["float32", "mixed_bfloat16", "float64"]
     flags.DEFINE_enum("dtype", "float32", types, "type that the model computes in", values)
     flags.DEFINE_enum(
-        *("strategy", "one", list(STRATEGIES)),
+        "strategy",
+        "one",
+        list(STRATEGIES),
         "one device, all GPUs here, or all workers of TF_CONFIG",
         flag_values=values,
     )
@@ -276,9 +285,9 @@ def by_field(names: str) -> str | dict[str, str]:
 
 def heatmaps(data: PreparedDataset, values: flags.FlagValues) -> AttentionHeatmaps:
     """Returns the callback that draws the mean attention of all records and of the conditions'."""
-    batches = data.evaluation_batches(values.heatmap_splits[0], EVALUATION_BATCH_SIZE)
+    batches = data.evaluation_batches(values.heatmap_splits[0])
     for split in values.heatmap_splits[1:]:
-        batches = batches.concatenate(data.evaluation_batches(split, EVALUATION_BATCH_SIZE))
+        batches = batches.concatenate(data.evaluation_batches(split))
     conditions = {text: condition(data, text) for text in values.heatmap_where}
     return AttentionHeatmaps(
         f"{values.output_dir}/attention",

@@ -155,7 +155,7 @@ def first_labelled(
     """
     found, rows = [], 0
     with data.naming_damage(split):
-        for batch in _selected(data.schema, data.evaluation_batches(split, 8192), condition):
+        for batch in _selected(data.schema, data.evaluation_batches(split), condition):
             found.append(batch)
             rows += len(batch[1])
             if rows >= number:

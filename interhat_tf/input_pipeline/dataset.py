@@ -30,8 +30,12 @@ from interhat_tf.input_pipeline.shuffled_batches import (
 )
 from interhat_tf.input_pipeline.unknown_values import UnknownValues
 from interhat_tf.preprocessing.fields import Categorical
+from interhat_tf.preprocessing.shuffle import BLOCK_ROWS
 from interhat_tf.schema import MULTIVALUED
 from interhat_tf.utils.limits import check_limits
+
+EVALUATION_BATCH_SIZE = BLOCK_ROWS
+"""Rows of a batch where nothing but memory and speed depends on it: those of a stored block."""
 
 
 class PreparedDataset(PreparedRecords):
@@ -158,12 +162,14 @@ class PreparedDataset(PreparedRecords):
         """Returns the number of batches of an epoch of `training_batches`."""
         return num_batches(self._shards(shards), batch_size)
 
-    def evaluation_batches(self, split: str, batch_size: int) -> tf.data.Dataset:
+    def evaluation_batches(
+        self, split: str, batch_size: int = EVALUATION_BATCH_SIZE
+    ) -> tf.data.Dataset:
         """Returns the rows of a split once, in the order in which they are stored.
 
         Args:
             split: `"train"`, `"validation"` or `"test"`.
-            batch_size: Rows of a batch; the last one may have fewer.
+            batch_size: Rows of a batch; the last one may have fewer. Defaults to 8192.
 
         Returns:
             A `tf.data.Dataset` of batches.
@@ -226,7 +232,7 @@ class PreparedDataset(PreparedRecords):
         Example:
 
         >>> with data.naming_damage("test"):  # doctest: +SKIP
-        ...     clicks = sum(labels.sum() for _, labels in data.evaluation_batches("test", 8192))
+        ...     clicks = sum(labels.sum() for _, labels in data.evaluation_batches("test"))
         """
         return naming_damaged_records(self.files(split))
 

@@ -20,8 +20,6 @@ from interhat_tf.preprocessing.splits import Split
 from interhat_tf.preprocessing.table_log import TableLog
 from interhat_tf.schema import CATEGORICAL, PADDING
 
-COUNTED_ROWS = 8192
-
 
 def check_growing(data: PreparedDataset, chosen: Mapping[str, Any]) -> None:
     """Checks that a log can be read as a set's was.
@@ -105,7 +103,7 @@ def _count_values(data):
     """Returns the training rows of each value, in the order of the ids, by field."""
     fields = (*data.schema.categorical, *data.schema.multivalued)
     counts = [np.zeros(field.vocabulary_size, np.int64) for field in fields]
-    for inputs, *_ in data.evaluation_batches("train", COUNTED_ROWS).as_numpy_iterator():
+    for inputs, *_ in data.evaluation_batches("train").as_numpy_iterator():
         columns = [*inputs.get(CATEGORICAL, np.empty((0, 0))).T, *lists_of(inputs, data.schema)]
         for total, ids in zip(counts, columns, strict=True):
             total += np.bincount(ids[ids != PADDING], minlength=len(total))

@@ -13,7 +13,9 @@ import tensorflow as tf
 
 from interhat_tf.errors import SettingError
 from interhat_tf.input_pipeline.dataset import PreparedDataset
+from interhat_tf.training.adapting import adapt_and_diagnose
 from interhat_tf.training.averaged_weights import AveragedWeights
+from interhat_tf.training.checks import check_training
 from interhat_tf.training.distribution import distribute_batches
 from interhat_tf.training.early_stopping import CRITERIA
 from interhat_tf.training.evaluation import (
@@ -25,7 +27,6 @@ from interhat_tf.training.evaluation import (
 from interhat_tf.training.mean_predictions import correct_means
 from interhat_tf.training.metrics import influences
 from interhat_tf.training.record_weights import RecordWeights
-from interhat_tf.training.records import adapt_and_diagnose, check_training
 from interhat_tf.training.settings import TrainingSettings
 from interhat_tf.training.step import compile_steps
 from interhat_tf.training.teacher import Teacher

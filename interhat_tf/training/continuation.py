@@ -131,8 +131,8 @@ class EarlierRun:
             self.settings = TrainingSettings(**self.config["training"])
             self._architecture = self.config["architecture"]
             self.schema = Schema.from_dict(self._architecture["schema"])
-            digests = self.config["data"]
-            self.trained_on = {**digests, "vocabulary": digests["vocabulary"]}
+            self.trained_on = dict(self.config["data"])
+            self.trained_on["vocabulary"]  # a damaged file may lack it
         with naming_damage(self.path, ADVICE), np.load(self.path) as file:
             self._arrays = dict(file)
             self.trained_on["name"] = str(self._arrays["set"])

@@ -8,14 +8,12 @@ import numpy as np
 import tensorflow as tf
 
 from interhat_tf.errors import SettingError
-from interhat_tf.input_pipeline.dataset import PreparedDataset
+from interhat_tf.input_pipeline.dataset import EVALUATION_BATCH_SIZE, PreparedDataset
 from interhat_tf.input_pipeline.raw_values import warn_of_unknown
 from interhat_tf.ops import cpu_kernels
 from interhat_tf.schema import CATEGORICAL, OUT_OF_VOCABULARY, Schema
 from interhat_tf.training import metrics
 from interhat_tf.training.microbatch import predict_microbatches
-
-EVALUATION_BATCH_SIZE = 8192
 
 Predict = Callable[[Mapping[str, Any]], Any]
 """A function from a batch's inputs to its logits, (B, 1)."""
@@ -50,7 +48,7 @@ def evaluate(
     data.check_model(model)
     warn_of_unknown(data.unknown_shares_of(split), where=f"{data.name}, {split}: ")
     column = categorical_column(data.schema, auc_by) if auc_by else None
-    batches = data.evaluation_batches(split, EVALUATION_BATCH_SIZE)
+    batches = data.evaluation_batches(split)
     with data.naming_damage(split):
         return evaluate_batches(batches, predict or model.predict_on_batch, column)
 
@@ -69,7 +67,7 @@ def categorical_column(schema: Schema, field: str) -> tuple[str, int]:
 
 
 def evaluate_batches(
-    batches: Iterable[tuple[Any, ...]], predict: Predict, auc_by: tuple[str, int] | None = None
+    batches: Iterable[tuple[Any, ...]], predict: Predict, grouping: tuple[str, int] | None = None
 ) -> dict[str, float]:
     """Returns the exact `auc` and `logloss` of predictions for batches.
 
@@ -77,7 +75,7 @@ def evaluate_batches(
         batches: Batches of inputs and labels, or of inputs, labels and weights: then both
             metrics are weighted.
         predict: A function from a batch's inputs to its logits.
-        auc_by: A categorical field and its column, which add `auc_by_FIELD`, as for
+        grouping: A categorical field and its column, which add `auc_by_FIELD`, as for
             `evaluate`. Defaults to `None`: none.
     """
     ids: list[np.ndarray] = []
@@ -87,18 +85,20 @@ def evaluate_batches(
             ids.append(np.asarray(batch[0][CATEGORICAL])[:, column])
             yield batch
 
-    found = _predict_batches(noting_ids(auc_by[1]) if auc_by else batches, predict)
+    found = _predict_batches(noting_ids(grouping[1]) if grouping else batches, predict)
     scores = {"auc": metrics.auc(*found), "logloss": metrics.logloss(*found)}
-    if auc_by:
+    if grouping:
         groups = np.concatenate(ids)  # (n,)
         known = groups != OUT_OF_VOCABULARY
         labels, logits, *weights = (values[known] for values in found)
-        scores[f"auc_by_{auc_by[0]}"] = metrics.grouped_auc(labels, logits, groups[known], *weights)
+        scores[f"auc_by_{grouping[0]}"] = metrics.grouped_auc(
+            labels, logits, groups[known], *weights
+        )
     return scores
 
 
 def predict_logits(
-    model: keras.Model, data: PreparedDataset, split: str, predict: Predict | None = None
+    model: keras.Model, data: PreparedDataset, split: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the labels and the logits of a split's records, (n,) each, in stored order.
 
@@ -106,9 +106,8 @@ def predict_logits(
         model: A model that gives logits, (B, 1).
         data: The `PreparedDataset`.
         split: The split.
-        predict: As for `evaluate`.
     """
-    labels, logits, _ = predict_weighted(model, data, split, predict)
+    labels, logits, _ = predict_weighted(model, data, split)
     return labels, logits
 
 

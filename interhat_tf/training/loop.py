@@ -14,8 +14,10 @@ import tensorflow as tf
 from tqdm.auto import tqdm
 
 from interhat_tf.input_pipeline.dataset import PreparedDataset
+from interhat_tf.training.adapting import adapt_and_diagnose, adapt_untrained
 from interhat_tf.training.align import align_after_training
 from interhat_tf.training.checkpoint import Checkpoint, TrainingState
+from interhat_tf.training.checks import check_training
 from interhat_tf.training.continuation import EarlierRun, Trained
 from interhat_tf.training.distribution import (
     check_agreement,
@@ -26,7 +28,6 @@ from interhat_tf.training.early_stopping import CRITERIA, overfits
 from interhat_tf.training.evaluation import compile_prediction, evaluate
 from interhat_tf.training.mean_predictions import correct_means
 from interhat_tf.training.record_weights import RecordWeights, start_logits
-from interhat_tf.training.records import adapt_and_diagnose, adapt_untrained, check_training
 from interhat_tf.training.run_folder import (
     alone_in,
     architecture,

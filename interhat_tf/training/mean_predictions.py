@@ -12,7 +12,7 @@ from interhat_tf.calibration import probability
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.layers import FieldEmbedding
 from interhat_tf.schema import CATEGORICAL, OUT_OF_VOCABULARY, Batch
-from interhat_tf.training.evaluation import EVALUATION_BATCH_SIZE, compile_prediction
+from interhat_tf.training.evaluation import compile_prediction
 from interhat_tf.training.record_weights import RecordWeights, logit_bias
 from interhat_tf.training.settings import TrainingSettings
 
@@ -61,7 +61,7 @@ def correct_means(model: keras.Model, data: PreparedDataset, settings: TrainingS
         data: The data set that it was trained on.
         settings: What it was trained with.
     """
-    batches = list(data.evaluation_batches("train", EVALUATION_BATCH_SIZE).take(BATCHES))
+    batches = list(data.evaluation_batches("train").take(BATCHES))
     inputs, *others = zip(*batches, strict=True)
     labels, *weights = (np.concatenate(of_rows).astype("float64") for of_rows in others)
     of_loss = RecordWeights.of_training(data, settings.positive_weight) or RecordWeights(1.0)

@@ -29,6 +29,7 @@ from interhat_tf.utils.files import (
     what_is_wrong,
 )
 from interhat_tf.utils.formats import FORMAT_ASSET, check_format
+from interhat_tf.utils.short_text import shortened
 
 
 @contextlib.contextmanager
@@ -179,10 +180,8 @@ def differences(earlier: Any, now: Any, prefix: str = "") -> str:
         keys = sorted(earlier.keys() | {key for key in now if now[key] or key in earlier})
         parts = [differences(earlier.get(key), now.get(key), f"{prefix}{key}.") for key in keys]
         return "; ".join(part for part in parts if part)
-    return "" if earlier == now else f"{prefix[:-1]} was {_shown(earlier)}, is {_shown(now)}"
-
-
-def _shown(value):
-    """Returns a value as a message shows it: a cross may have a million combinations."""
-    text = repr(value)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+    if earlier == now:
+        return ""
+    # A cross may have a million combinations.
+    was, is_now = (shortened(repr(value), LONGEST) for value in (earlier, now))
+    return f"{prefix[:-1]} was {was}, is {is_now}"

@@ -82,8 +82,14 @@ def compile_steps(
     table_l2 = getattr(optimizer, "table_l2", {})
     optimizer.penalty_scale = penalty_scale
     objective = Objective(
-        *(model, table_l2, microbatch_size, self_distillation, alignments, record_weights),
-        *(teacher, penalty_scale),
+        model,
+        table_l2=table_l2,
+        microbatch_size=microbatch_size,
+        self_distillation=self_distillation,
+        alignments=alignments,
+        record_weights=record_weights,
+        teacher=teacher,
+        penalty_scale=penalty_scale,
     )
     gradients_of, weights = objective.gradients, model.trainable_variables
     moved: set[str] = set()  # paths of tables whose averages the optimizer moves
@@ -157,6 +163,7 @@ class Objective:
     def __init__(
         self,
         model: keras.Model,
+        *,
         table_l2: dict[str, float],
         microbatch_size: int | None,
         self_distillation: float,

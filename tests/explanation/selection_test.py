@@ -61,7 +61,7 @@ class Data:
 
     schema = Schema([Field("ad", "categorical", 5)])
 
-    def evaluation_batches(self, split, batch_size):
+    def evaluation_batches(self, split):
         ads = np.array([[1], [2], [3], [1], [2], [3], [1]], "int32")  # (7, 1)
         clicks = ads[:, 0] > 1  # (7,)
         return [({"categorical": ads[i : i + 2]}, clicks[i : i + 2]) for i in range(0, 7, 2)]

@@ -28,7 +28,7 @@ class Movies:
     statistics: dict = {}  # noqa: RUF012
     schema = Schema([Field("user", "categorical", 99), Field("movie", "categorical", 9)])
 
-    def evaluation_batches(self, split, batch_size):
+    def evaluation_batches(self, split):
         assert split == "test"
         movies = np.array([1, 2, 3, 1, 2, 3, 1, 5, 2], "int32")
         labels = np.array([1, 1, 1, 0, 1, 0, 1, 1, 1], "float32")

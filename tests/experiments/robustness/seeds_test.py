@@ -17,7 +17,7 @@ def run(tmp_path, monkeypatch):
     """A run whose model's u_f is positive: a unit lives if its weights are."""
 
     class Data:
-        def evaluation_batches(self, split, batch_size):
+        def evaluation_batches(self, split):
             assert split == "validation"
             halves = np.split(RECORDS["categorical"], 2)
             return [({"categorical": half}, np.zeros(len(half))) for half in halves]

@@ -1,31 +1,19 @@
-"""What a training asks of a data set's records before it begins, and after its last step."""
+"""What is checked before a training begins."""
 
 from collections.abc import Iterable
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from interhat_tf.errors import DataError, SettingError
 from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.schema import CATEGORICAL, OUT_OF_VOCABULARY
 from interhat_tf.training.alignment import check_alignment
-from interhat_tf.training.evaluation import (
-    EVALUATION_BATCH_SIZE,
-    categorical_column,
-    evaluate_batches,
-)
+from interhat_tf.training.evaluation import categorical_column
 from interhat_tf.training.microbatch import check_microbatches
 from interhat_tf.training.order_alignment import check_order_alignment
 from interhat_tf.training.self_distillation import check_self_distillation
 from interhat_tf.training.settings import TrainingSettings
-
-ADAPT_BATCHES = 8
-"""Batches of 8,192 training records that a model takes averages of: those err by sd / 256.
-
-Quantiles of numbers are of as many; their ranks err by 0.2% at most, as a rule."""
-DIAGNOSE_BATCHES = 32
-"""Batches of 8,192 validation records that a model is diagnosed on, which reads them four times."""
 
 
 def check_training(
@@ -76,7 +64,7 @@ def _check_groups(data: PreparedDataset, split: str, field: str) -> None:
     """Raises an error if none of a field's known values has records of both labels."""
     _, column = categorical_column(data.schema, field)
     with_label: tuple[set[int], set[int]] = (set(), set())
-    for inputs, labels, *weights in data.evaluation_batches(split, EVALUATION_BATCH_SIZE):
+    for inputs, labels, *weights in data.evaluation_batches(split):
         ids = np.asarray(inputs[CATEGORICAL])[:, column]
         counts = ids != OUT_OF_VOCABULARY
         if weights:
@@ -91,13 +79,6 @@ def _check_groups(data: PreparedDataset, split: str, field: str) -> None:
     )
 
 
-def adapt_untrained(model: keras.Model, data: PreparedDataset) -> None:
-    """Lets a model that is to be trained take in numbers' distributions, and how fields vary."""
-    records = _records(data, "train", ADAPT_BATCHES)
-    model.adapt_numbers(records)
-    model.adapt_scores(records)
-
-
 def _check_click_counts(model: keras.Model, data: PreparedDataset) -> None:
     there = {cross.name for cross in data.schema.crosses}
     for cross in model.schema.crosses:
@@ -107,13 +88,3 @@ def _check_click_counts(model: keras.Model, data: PreparedDataset) -> None:
                 f"own click: open {data.name} with the same crosses; in a command, give "
                 f"--crosses and --click_counts as before"
             )
-
-
-def adapt_and_diagnose(model: keras.Model, data: PreparedDataset) -> None:
-    """Lets a model that is trained take in averages of records, and say what it is worth."""
-    model.adapt(_records(data, "train", ADAPT_BATCHES))
-    model.diagnose(_records(data, "validation", DIAGNOSE_BATCHES), evaluate_batches)
-
-
-def _records(data: PreparedDataset, split: str, batches: int) -> tf.data.Dataset:
-    return data.evaluation_batches(split, EVALUATION_BATCH_SIZE).take(batches)
