@@ -247,12 +247,24 @@ def prepare_click_log(
     weights = _row_weights(weight, negative_sampling_rate)
     way = parse_split(split)
     if grow is not None:
-        decided = {"label": label, "positive": positive, "categorical": categorical}
-        decided |= {"weight": weight, "negative_sampling_rate": negative_sampling_rate != 1}
-        decided |= {"numerical": numerical, "exclude": exclude, "min_count": min_count > 1}
-        decided |= {"scaling": scaling, "hash_size": hash_size, "multivalued": multivalued}
-        decided |= {"sequence": sequence, "shares": shares, "max_values": max_values != MAX_VALUES}
-        check_growing(grow, {**decided, "null_values": null_values != NULL_VALUES})
+        decided = {
+            "label": label,
+            "positive": positive,
+            "categorical": categorical,
+            "numerical": numerical,
+            "exclude": exclude,
+            "multivalued": multivalued,
+            "sequence": sequence,
+            "shares": shares,
+            "scaling": scaling,
+            "hash_size": hash_size,
+            "weight": weight,
+            "negative_sampling_rate": negative_sampling_rate != 1,
+            "min_count": min_count > 1,
+            "max_values": max_values != MAX_VALUES,
+            "null_values": null_values != NULL_VALUES,
+        }
+        check_growing(grow, decided)
         log = new_log(log, grow, delimiter, encoding)
         plan = plan_new_log(log, grow, way)
     elif drop_after is not None or drop_below is not None:

@@ -1,5 +1,6 @@
 """Raw records to a model's inputs, and back to values that a reader understands."""
 
+import bisect
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
@@ -31,6 +32,7 @@ from interhat_tf.schema import (
     PADDING,
     SEQUENCE,
     Schema,
+    wrong_number,
 )
 from interhat_tf.utils.value_texts import ValueTexts
 
@@ -228,7 +230,7 @@ def _read_field(values: Any, source: Source, null_values: Sequence[str]) -> Colu
         row = int(finite.argmin())
         value = column[row].as_py()
         problem = (
-            f"the number is {value}; it must be finite"
+            wrong_number(value)
             if right[row]
             else f"{value!r} is not a number; a missing one is None"
             if source.form == NUMBER
@@ -241,12 +243,14 @@ def _read_field(values: Any, source: Source, null_values: Sequence[str]) -> Colu
 def _first_wrong_list(values: Any, source: Source) -> tuple[int, Any]:
     """Returns the first row that cannot be read as a list, or not with those before, and it."""
     rows = values.to_pylist() if isinstance(values, pa.ChunkedArray) else list(values)
-    readable, wrong = 0, len(rows)  # numbers of first rows
-    while wrong - readable > 1:
-        middle = (readable + wrong) // 2
+
+    def fails(number: int) -> bool:
         try:
-            read_form(pa.array(rows[:middle]), source.form, (), source.separator)
-            readable = middle
+            read_form(pa.array(rows[:number]), source.form, (), source.separator)
         except (pa.ArrowException, TypeError, OverflowError):
-            wrong = middle
-    return wrong - 1, rows[wrong - 1]
+            return True
+        return False
+
+    # The fewest first rows that fail, by bisection.
+    row = bisect.bisect_left(range(len(rows)), True, lo=1, key=fails) - 1
+    return row, rows[row]

@@ -86,7 +86,7 @@ TIMES = {HOUR: hours_of, WEEKDAY: weekdays_of, DAYS: days_of}
 
 MAX_WHOLE_FLOAT = 2.0**53
 
-WHOLE_FLOAT = r"^\s*([+-]?\d+)\.0+\s*$", r"\1"
+WHOLE_FLOAT_REPLACEMENT = r"^\s*([+-]?\d+)\.0+\s*$", r"\1"
 """A whole number that is written as a float, and what it is replaced by."""
 
 
@@ -255,7 +255,7 @@ def _whole_numbers(column):
         return as_text(pc.coalesce(texts.cast(pa.string()), numbers.cast(pa.string()))), right
     text = as_text(column)
     if pc.any(pc.match_substring(text, ".")).as_py():
-        text = pc.replace_substring_regex(text, *WHOLE_FLOAT)
+        text = pc.replace_substring_regex(text, *WHOLE_FLOAT_REPLACEMENT)
     return text, np.ones(len(text), bool)
 
 

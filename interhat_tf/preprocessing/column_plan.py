@@ -22,8 +22,8 @@ from interhat_tf.preprocessing.column_forms import (
     read_source,
     value_type,
 )
-from interhat_tf.preprocessing.fields import NUMBER as NUMBER_TEXT
 from interhat_tf.preprocessing.fields import (
+    NUMBER_PATTERN,
     Categorical,
     Column,
     Multivalued,
@@ -33,7 +33,7 @@ from interhat_tf.preprocessing.fields import (
     parse_numbers,
 )
 from interhat_tf.preprocessing.kinds import TIME_PARTS, form_of, is_text
-from interhat_tf.preprocessing.times import TIME as WRITTEN_TIME
+from interhat_tf.preprocessing.times import TIME_PATTERN
 from interhat_tf.preprocessing.value_lists import is_list, separator_of
 from interhat_tf.schema import CATEGORICAL, MULTIVALUED, NUMERICAL, SEQUENCE
 
@@ -194,7 +194,9 @@ def _holds_dates(column, form):
     if not is_text(value_type(column)):
         return False
     text = pc.utf8_trim_whitespace(as_text(column))
-    dates, numbers = (pc.match_substring_regex(text, what) for what in (WRITTEN_TIME, NUMBER_TEXT))
+    dates, numbers = (
+        pc.match_substring_regex(text, what) for what in (TIME_PATTERN, NUMBER_PATTERN)
+    )
     return pc.sum(dates).as_py() > pc.sum(numbers).as_py()
 
 
@@ -232,7 +234,7 @@ def _note(column, form, null_values):
     if form != TEXT:
         words = values.filter(pc.is_in(values, pa.array(null_values, pa.string())))
         return f"missing: {_shown(words)}" if len(words) else ""
-    numbers = pc.match_substring_regex(values, NUMBER_TEXT)
+    numbers = pc.match_substring_regex(values, NUMBER_PATTERN)
     if separator := separator_of(values):
         return f"several values with {separator!r} between them? Then multivalued= splits them"
     others = values.filter(pc.invert(pc.or_(numbers, pc.equal(values, ""))))

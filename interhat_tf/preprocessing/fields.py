@@ -11,11 +11,12 @@ import pyarrow.compute as pc
 import tensorflow as tf
 
 from interhat_tf.errors import SettingError
+from interhat_tf.preprocessing.scaling import MinMax
 from interhat_tf.utils.hashing import hash_names
 
 MISSING_BUCKET = -1
 
-NUMBER = r"(?i)^\s*[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|inf|infinity)\s*$"
+NUMBER_PATTERN = r"(?i)^\s*[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|inf|infinity)\s*$"
 """What pyarrow reads as a number."""
 
 NEW_ARGUMENTS = ("scaling", "may_be_missing", "hash_size")
@@ -268,14 +269,9 @@ def parse_numbers(column: Column) -> tuple[Column, np.ndarray]:
             len(text), bool
         )
     text = pc.utf8_trim_whitespace(text)
-    number = pc.match_substring_regex(text, NUMBER)
+    number = pc.match_substring_regex(text, NUMBER_PATTERN)
     numbers = pc.if_else(number, text, pa.scalar(None, pa.string())).cast(pa.float64())
     return numbers, np.asarray(pc.or_(number, pc.equal(text, "")))
-
-
-def scale(numbers: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Scales numbers from [low, high] to [0, 1] and clips the others; 0 if low is high."""
-    return np.clip((numbers - low) / (high - low), 0, 1) if high > low else 0.0 * numbers
 
 
 def bucket_of(column: Column, field: Bucketed, low: float, high: float) -> np.ndarray:
@@ -296,5 +292,5 @@ def bucket_of(column: Column, field: Bucketed, low: float, high: float) -> np.nd
     array([ 0,  5, -1, 10])
     """
     numbers, missing = as_numbers(column)
-    buckets = (scale(numbers, low, high) * field.buckets).astype(np.int64)
+    buckets = (MinMax(low, high).apply(numbers) * field.buckets).astype(np.int64)
     return np.where(missing, MISSING_BUCKET, buckets)

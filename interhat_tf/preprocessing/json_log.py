@@ -5,14 +5,13 @@ import functools
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import pyarrow as pa
 from pyarrow import json as arrow_json
 
 from interhat_tf.errors import DataError
 from interhat_tf.preprocessing.column_forms import NUMBER, Reading
-from interhat_tf.preprocessing.log_files import file_sizes
+from interhat_tf.preprocessing.file_log import FileLog
 from interhat_tf.preprocessing.text_chunks import (
     MAX_LINE_BYTES,
     TextChunk,
@@ -28,19 +27,12 @@ ONE_RECORD = 'a line holds one, as {"click": 1, "app": "maps"}'
 
 
 @dataclasses.dataclass(frozen=True)
-class JsonLog:
+class JsonLog(FileLog):
     """A log of JSON lines. Names that are in none of the first lines are no columns.
 
     Args:
         paths: The files, in order.
     """
-
-    paths: list[str]
-
-    @property
-    def identity(self) -> list[list[Any]]:
-        """Each file's path and size."""
-        return file_sizes(self.paths)
 
     @property
     def columns(self) -> list[str]:
@@ -51,11 +43,6 @@ class JsonLog:
     def chunks(self) -> Iterable[TextChunk]:
         """The log's chunks."""
         return log_chunks(self.paths)
-
-    @functools.cached_property
-    def rows(self) -> int:
-        """Number of rows."""
-        return sum(chunk.rows for chunk in self.chunks)
 
     def sample(self) -> pa.Table:
         """Returns the first rows; times are text, as they are written."""

@@ -18,16 +18,15 @@ from interhat_tf.preprocessing.column_forms import (
     WHOLES,
     value_type,
 )
-from interhat_tf.preprocessing.fields import NUMBER as NUMBER_TEXT
-from interhat_tf.preprocessing.fields import Column, as_text, parse_numbers
-from interhat_tf.preprocessing.times import TIME, is_epoch
+from interhat_tf.preprocessing.fields import NUMBER_PATTERN, Column, as_text, parse_numbers
+from interhat_tf.preprocessing.times import TIME_PATTERN, is_epoch
 from interhat_tf.preprocessing.value_lists import is_list
 
 TIME_PARTS = "time"
 """Dates and times, of which the parts become fields."""
 
-WHOLE_NUMBER = r"^\s*[+-]?\d+\s*$"
-WHOLE_FLOAT = r"^\s*[+-]?\d+(\.0+)?\s*$"
+WHOLE_NUMBER_PATTERN = r"^\s*[+-]?\d+\s*$"
+WHOLE_FLOAT_PATTERN = r"^\s*[+-]?\d+(\.0+)?\s*$"
 
 DATE = r"(\d{4}[-/]\d\d?[-/]\d\d?|\d\d?[-/.]\d\d?[-/.]\d{4})"
 CLOCK = r"\d\d?:\d\d(:\d\d.*)?"
@@ -121,17 +120,19 @@ def _form_of_texts(values, name, null_values):
     values = values.filter(pc.invert(pc.is_in(values, missing)))
     if not len(values):
         return TEXT
-    if _all_match(values, WHOLE_NUMBER):
+    if _all_match(values, WHOLE_NUMBER_PATTERN):
         return _form_of_whole_numbers(parse_numbers(values)[0], name)
-    if _all_match(values, WHOLE_FLOAT):
+    if _all_match(values, WHOLE_FLOAT_PATTERN):
         # Where some are written as whole numbers, so are the others meant.
-        has_gap = some_missing or pc.any(pc.match_substring_regex(values, WHOLE_NUMBER)).as_py()
+        has_gap = (
+            some_missing or pc.any(pc.match_substring_regex(values, WHOLE_NUMBER_PATTERN)).as_py()
+        )
         return _form_of_floats(parse_numbers(values)[0], name, has_gap)
-    if _all_match(values, NUMBER_TEXT):
+    if _all_match(values, NUMBER_PATTERN):
         return _form_of_floats(parse_numbers(values)[0], name, has_gap=False)
     if len(values) < MAX_SPELLINGS and _are_booleans(values):
         return BOOLEAN
-    if _all_match(values, TIME):
+    if _all_match(values, TIME_PATTERN):
         return TIME_PARTS
     return OTHER_TIMES if _all_match(values, OTHER_TIME) else TEXT
 

@@ -95,10 +95,10 @@ def have_changed(paths: Sequence[str], parts: Sequence[Mapping[str, Any]]) -> bo
     ...     have_changed([str(log)], known)
     True
     """
-    known = [part["digest"] for part in parts]
-    if not known or None in known:
+    known = [Part(**part) for part in parts]
+    if not known or any(part.digest is None for part in known):
         return False
-    return len(paths) != len(known) or any(map(_differs, paths, parts))
+    return len(paths) != len(known) or any(map(_differs, paths, known))
 
 
 def new_parts(paths: Sequence[str], known: Iterable[Mapping[str, Any]], name: str) -> list[str]:
@@ -145,7 +145,7 @@ def _check_unchanged(part: Part, name: str) -> None:
     if size == part.size:
         if part.digest is None or _modified(part.path) == part.modified:
             return
-        if not _differs(part.path, dataclasses.asdict(part)):
+        if not _differs(part.path, part):
             return
     raise DataError(
         f"{part.path} has changed since {name} was prepared from it ({part.size:,} bytes then, "
@@ -163,8 +163,8 @@ def _modified(path: str) -> int:
     return int(epath.Path(path).stat().mtime) if "://" in path else os.stat(path).st_mtime_ns
 
 
-def _differs(path: str, part: Mapping[str, Any]) -> bool:
-    return _size(path) != part["size"] or _digest(path) != part["digest"]
+def _differs(path: str, part: Part) -> bool:
+    return _size(path) != part.size or _digest(path) != part.digest
 
 
 def _digest(path: str) -> str | None:

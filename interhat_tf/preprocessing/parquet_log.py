@@ -12,8 +12,8 @@ from etils import epath
 
 from interhat_tf.errors import DataError
 from interhat_tf.preprocessing.column_forms import Reading
+from interhat_tf.preprocessing.file_log import FileLog
 from interhat_tf.preprocessing.kinds import is_text, plain_text
-from interhat_tf.preprocessing.log_files import file_sizes
 
 CHUNK_ROWS = 1 << 17
 """Rows of a file that are read at once, at most."""
@@ -47,19 +47,12 @@ class RowGroupChunk:
 
 
 @dataclasses.dataclass(frozen=True)
-class ParquetLog:
+class ParquetLog(FileLog):
     """A log of Parquet files.
 
     Args:
         paths: The files, in order.
     """
-
-    paths: list[str]
-
-    @property
-    def identity(self) -> list[list[Any]]:
-        """Each file's path and size."""
-        return file_sizes(self.paths)
 
     @functools.cached_property
     def columns(self) -> list[str]:
@@ -84,11 +77,6 @@ class ParquetLog:
                     found.append(RowGroupChunk(path, first_line, first_row, rows, group, offset))
                     first_line, first_row = first_line + rows, first_row + rows
         return found
-
-    @functools.cached_property
-    def rows(self) -> int:
-        """Number of rows."""
-        return sum(chunk.rows for chunk in self.chunks)
 
     def sample(self) -> pa.Table:
         """Returns the first and the last rows.

@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow as pa
 
 from interhat_tf.preprocessing.column_forms import NUMBER, Reading
-from interhat_tf.preprocessing.log_files import file_sizes, is_compressed
+from interhat_tf.preprocessing.file_log import FileLog
+from interhat_tf.preprocessing.log_files import is_compressed
 from interhat_tf.preprocessing.text_chunks import (
     TextChunk,
     last_rows,
@@ -24,7 +25,7 @@ SAMPLE_BYTES = 4 << 20
 
 
 @dataclasses.dataclass(frozen=True)
-class TextLog:
+class TextLog(FileLog):
     """A log of text files; a value may be in double quotes.
 
     Args:
@@ -33,14 +34,8 @@ class TextLog:
         encoding: The files' encoding. Defaults to `None`: UTF-8.
     """
 
-    paths: list[str]
     delimiter: str
     encoding: str | None = None
-
-    @property
-    def identity(self) -> list[list[Any]]:
-        """Each file's path and size."""
-        return file_sizes(self.paths)
 
     @functools.cached_property
     def columns(self) -> list[str]:
@@ -51,11 +46,6 @@ class TextLog:
     def chunks(self) -> Iterable[TextChunk]:
         """The log's chunks."""
         return log_chunks(self.paths, **self._options)
-
-    @functools.cached_property
-    def rows(self) -> int:
-        """Number of rows."""
-        return sum(chunk.rows for chunk in self.chunks)
 
     def sample(self) -> pa.Table:
         """Returns the first rows and, of plain files, the last ones, as texts."""

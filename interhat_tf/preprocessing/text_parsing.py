@@ -1,5 +1,6 @@
 """Parsing a chunk of a text file to a table, with errors that name the line and the column."""
 
+import bisect
 import codecs
 import itertools
 import re
@@ -113,15 +114,15 @@ def first_wrong_row(data: bytes, ends: np.ndarray, read: Callable[[bytes, int], 
     Returns:
         The line's number, from 0.
     """
-    right, wrong = 0, len(ends)
-    while wrong - right > 1:
-        middle = (right + wrong) // 2
+
+    def fails(row: int) -> bool:
         try:
-            read(data[: ends[middle - 1]], middle)
-            right = middle
+            read(data[: ends[row]], row + 1)
         except pa.ArrowInvalid:
-            wrong = middle
-    return right
+            return True
+        return False
+
+    return bisect.bisect_left(range(len(ends) - 1), True, key=fails)
 
 
 def _read_in(encoding, chunk):

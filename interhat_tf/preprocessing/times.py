@@ -15,7 +15,9 @@ from interhat_tf.preprocessing.fields import Column, as_numbers, as_text, parse_
 
 WEEKDAYS = pa.array(["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"])
 
-TIME = r"^\d{4}[-/]\d\d[-/]\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?\s*(Z|UTC|[+-]\d\d:?\d\d)?)?$"
+TIME_PATTERN = (
+    r"^\d{4}[-/]\d\d[-/]\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?\s*(Z|UTC|[+-]\d\d:?\d\d)?)?$"
+)
 """A date as it is read, with or without a time."""
 
 PARTS = (
@@ -163,7 +165,7 @@ def _from_epochs(numbers):
 
 
 def _from_texts(text):
-    right = pc.match_substring_regex(text, TIME)
+    right = pc.match_substring_regex(text, TIME_PATTERN)
     text = pc.if_else(right, text, pa.scalar(None, pa.string()))
     date = pc.replace_substring(pc.utf8_slice_codeunits(text, 0, 10), "/", "-")
     clock = pc.utf8_slice_codeunits(text, 11, 16)

@@ -20,7 +20,7 @@ from interhat_tf.preprocessing.column_forms import (
     TIMES,
     WEEKDAY,
     WHOLE,
-    WHOLE_FLOAT,
+    WHOLE_FLOAT_REPLACEMENT,
     read_form,
 )
 from interhat_tf.preprocessing.fields import (
@@ -113,7 +113,7 @@ class RawInputs:
         if form == WHOLE:
             for word in self._nulls:
                 texts = tf.where(texts == word, "", texts)
-            texts = tf.strings.regex_replace(texts, *WHOLE_FLOAT)
+            texts = tf.strings.regex_replace(texts, *WHOLE_FLOAT_REPLACEMENT)
         return hash_names(texts, size)
 
     def encode(self, values: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:

@@ -13,7 +13,6 @@ from interhat_tf.preprocessing.fields import (
     as_text,
     bucket_of,
     parse_numbers,
-    scale,
 )
 
 
@@ -48,11 +47,6 @@ def test_text_that_is_not_a_number():
     np.testing.assert_array_equal(right, [True, False, False, False, True])
     assert numbers[1].as_py() is numbers[2].as_py() is numbers[3].as_py() is None
     assert np.isnan(numbers[4].as_py())
-
-
-def test_scale_clips_and_a_constant_is_zero():
-    np.testing.assert_array_equal(scale(np.array([0.0, 5, 10, -1, 11]), 0, 10), [0, 0.5, 1, 0, 1])
-    np.testing.assert_array_equal(scale(np.array([7.0, 8.0]), 7, 7), [0, 0])
 
 
 def test_the_maximum_is_alone_in_the_last_bucket():

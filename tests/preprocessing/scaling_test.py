@@ -9,6 +9,7 @@ from interhat_tf.preprocessing import scaling
 from interhat_tf.preprocessing.scaling import (
     FARTHEST,
     SCALES,
+    MinMax,
     NumberSample,
     Quantiles,
     SignedLog,
@@ -124,6 +125,11 @@ def test_a_constant_has_a_deviation_of_one(number, rows):
     scale = fit("log", np.full(rows, number))
     assert scale == SignedLog(number, number, number, np.log(2), 1.0)
     assert scale.apply(np.array([number])) == 0
+
+
+def test_min_max_clips_and_a_constant_is_zero():
+    assert MinMax(0, 10).apply(np.array([0.0, 5, 10, -1, 11])).tolist() == [0, 0.5, 1, 0, 1]
+    assert MinMax(7, 7).apply(np.array([7.0, 8.0])).tolist() == [0, 0]
 
 
 def test_numbers_whose_logarithms_are_the_same_are_a_constant():
