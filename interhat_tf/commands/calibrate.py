@@ -10,12 +10,10 @@ each, and the field values whose clicks are predicted worst; draws
 `reliability.png` in the run's folder, of the test split.
 """
 
-import pathlib
-
 from absl import flags
 
 from interhat_tf.calibration import METHODS
-from interhat_tf.commands.data_flags import define_data_flags, open_data, open_model
+from interhat_tf.commands.data_flags import define_run_flags, open_run
 from interhat_tf.training.calibrating import NONE, calibrate
 from interhat_tf.training.observed_rates import plot_reliability, reliability, reliability_by_value
 from interhat_tf.training.run_folder import save_model
@@ -27,20 +25,18 @@ VALUES = 10
 def define_flags() -> flags.FlagValues:
     """Returns the command's flags."""
     values = flags.FlagValues()
-    define_data_flags(values)
-    flags.DEFINE_string("run", None, "folder of the run, with its model.keras", values)
+    define_run_flags(values)
     flags.DEFINE_enum("method", None, [NONE, *METHODS], "default: the best on validation", values)
     return values
 
 
 def main(values: flags.FlagValues) -> None:
     """Calibrates the model, saves it and prints what changed."""
-    data, run = open_data(values), pathlib.Path(values.run)
-    model = open_model(run / "model.keras", data)
+    data, model, path = open_run(values)
     model.calibration = None
     before = reliability(model, data, "test")
     found = calibrate(model, data, values.method)
-    save_model(model, run)
+    save_model(model, path.parent)
     print(f"validation, {found['records']:,} records, each by a fit to others")
     for name in (NONE, *METHODS):
         figures = found[name]
@@ -55,7 +51,7 @@ def main(values: flags.FlagValues) -> None:
     after = {"before": before}
     if model.calibration is not None:
         after["after"] = reliability(model, data, "test")
-    plot_reliability(after, run / "reliability.png", f"{data.name}, test")
+    plot_reliability(after, path.with_name("reliability.png"), f"{data.name}, test")
     print("test, predicted over observed clicks")
     for name, one in after.items():
         print(
@@ -66,4 +62,4 @@ def main(values: flags.FlagValues) -> None:
     if len(worst):
         print("values of at least 100 test records that are predicted worst")
         print(worst.to_string(index=False))
-    print(f"{run / 'model.keras'}: {model.calibration or 'not calibrated'}")
+    print(f"{path}: {model.calibration or 'not calibrated'}")

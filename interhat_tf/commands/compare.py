@@ -12,6 +12,7 @@ from absl import flags
 
 from interhat_tf.training.run_comparison import compare_runs
 from interhat_tf.utils.markdown import aligned_table
+from interhat_tf.utils.short_text import shortened
 
 REQUIRED = ("run",)
 POSITIONAL = "run"
@@ -21,7 +22,7 @@ FORMATS |= {f"{split}_auc": "{:.5f}" for split in ("validation", "test")}
 FORMATS |= {f"{split}_logloss": "{:.5f}" for split in ("validation", "test")}
 FORMATS["seconds"] = "{:,.1f}"
 
-LONGEST = 30
+LONGEST = 29
 
 
 def define_flags() -> flags.FlagValues:
@@ -46,7 +47,7 @@ def _cell(name: str, value: Any) -> str:
     if name in FORMATS:
         return FORMATS[name].format(value)
     text = f"{value:g}" if isinstance(value, float) else str(value)
-    return text if name == "run" or len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    return text if name == "run" else shortened(text, LONGEST)
 
 
 def _numeric(names: list[str], runs: list[dict[str, Any]]) -> list[str]:

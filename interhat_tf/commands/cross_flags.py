@@ -19,11 +19,15 @@ def define_cross_flags(values: flags.FlagValues) -> None:
         values,
     )
     flags.DEFINE_integer(
-        *("cross_min_count", None, "training rows that a combination needs to have an id"),
+        "cross_min_count",
+        None,
+        "training rows that a combination needs to have an id",
         flag_values=values,
     )
     flags.DEFINE_integer(
-        *("cross_hash_size", None, "ids that the combinations of a cross share by a hash"),
+        "cross_hash_size",
+        None,
+        "ids that the combinations of a cross share by a hash",
         flag_values=values,
     )
 

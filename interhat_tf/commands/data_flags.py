@@ -21,23 +21,26 @@ def define_data_flags(values: flags.FlagValues) -> tuple[flags.FlagHolder, ...]:
     return dataset, data_dir, flags.DEFINE_string("raw_dir", None, about, values)
 
 
+def define_run_flags(values: flags.FlagValues) -> None:
+    """Defines the flags of `define_data_flags`, and `--run`."""
+    define_data_flags(values)
+    flags.DEFINE_string("run", None, "folder of the run, with its model.keras", values)
+
+
 def open_data(values: flags.FlagValues, **config: Any) -> PreparedDataset:
     """Opens the data set that the flags name, and prepares it first if need be."""
     return prepared_dataset(values.dataset, values.data_dir, values.raw_dir, **config)
 
 
-def open_model(path: pathlib.Path, data: PreparedDataset) -> keras.Model:
-    """Returns the model of a run.
-
-    Args:
-        path: The run's `model.keras`.
-        data: The `PreparedDataset` whose records it reads.
+def open_run(values: flags.FlagValues) -> tuple[PreparedDataset, keras.Model, pathlib.Path]:
+    """Returns the data set and the model that the flags name, and the model's file.
 
     Raises:
         FileNotFoundError: If there is no such model.
         ValueError: If it reads other fields, or was trained on a set whose ids stand
             for other values.
     """
+    data, path = open_data(values), pathlib.Path(values.run) / "model.keras"
     if not path.exists():
         raise FileNotFoundError(f"{path} is missing: train a model first, by interhat train")
     model = load_saved(path)
@@ -45,4 +48,4 @@ def open_model(path: pathlib.Path, data: PreparedDataset) -> keras.Model:
         data.check_model(model)
     except ValueError as error:
         raise SettingError(f"{path}: {error}") from error
-    return model
+    return data, model, path

@@ -11,12 +11,10 @@ the effects of each field's own value against those of `--compared_with` trainin
 records, what two of them do together, contributions and heat maps.
 """
 
-import pathlib
-
 from absl import flags
 
 from interhat_tf.commands.conditions import condition
-from interhat_tf.commands.data_flags import define_data_flags, open_data, open_model
+from interhat_tf.commands.data_flags import define_run_flags, open_run
 from interhat_tf.errors import SettingError
 from interhat_tf.explanation.explanation import explain_records
 from interhat_tf.explanation.overview import model_overview
@@ -32,18 +30,15 @@ PAIRED_FIELDS = 4
 def define_flags() -> flags.FlagValues:
     """Returns the command's flags."""
     values = flags.FlagValues()
-    define_data_flags(values)
-    flags.DEFINE_string("run", None, "folder of the run, with its model.keras", values)
+    define_run_flags(values)
     flags.DEFINE_enum("split", "test", SPLITS, "split whose records are explained", values)
     flags.DEFINE_string("where", None, "only records with FIELD=VALUE,FIELD=VALUE,…", values)
     flags.DEFINE_integer("records", 100, "number of records at most", 1, flag_values=values)
     flags.DEFINE_integer(
-        *(
-            "compared_with",
-            32,
-            "training records that effects are against; 0: a model's own",
-            0,
-        ),
+        "compared_with",
+        32,
+        "training records that effects are against; 0: a model's own",
+        0,
         flag_values=values,
     )
     flags.DEFINE_string("output", "explanations.html", "the page to write", values)
@@ -53,9 +48,7 @@ def define_flags() -> flags.FlagValues:
 
 def main(values: flags.FlagValues) -> None:
     """Writes the page."""
-    data = open_data(values)
-    path = pathlib.Path(values.run) / "model.keras"
-    model = open_model(path, data)
+    data, model, path = open_run(values)
     if not hasattr(model, "explain"):
         raise SettingError(f"{path} is a {type(model).__name__}, which does not explain itself")
     wanted = condition(data, values.where) if values.where else None

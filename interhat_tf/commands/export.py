@@ -12,7 +12,7 @@ import pathlib
 
 from absl import flags
 
-from interhat_tf.commands.data_flags import define_data_flags, open_data, open_model
+from interhat_tf.commands.data_flags import define_run_flags, open_run
 from interhat_tf.errors import SettingError
 from interhat_tf.serving import export_onnx, export_saved_model
 
@@ -22,16 +22,15 @@ REQUIRED = ("dataset", "run", "output")
 def define_flags() -> flags.FlagValues:
     """Returns the command's flags."""
     values = flags.FlagValues()
-    define_data_flags(values)
-    flags.DEFINE_string("run", None, "folder of the run, with its model.keras", values)
+    define_run_flags(values)
     flags.DEFINE_string("output", None, "file to write, .onnx, or folder of a SavedModel", values)
     return values
 
 
 def main(values: flags.FlagValues) -> None:
     """Exports the model and says what it takes."""
-    data, output = open_data(values), pathlib.Path(values.output)
-    model = open_model(pathlib.Path(values.run) / "model.keras", data)
+    data, model, _ = open_run(values)
+    output = pathlib.Path(values.output)
     export = export_onnx if output.suffix == ".onnx" else export_saved_model
     try:
         export(model, output, data)

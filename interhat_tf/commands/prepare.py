@@ -73,12 +73,17 @@ def _define_log_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_list("scaling", None, about, values)
     flags.DEFINE_string("weight", None, "its column of weights; default: none", values)
     flags.DEFINE_float(
-        *("negative_sampling_rate", None, "share of the rows without a click that it holds"),
+        "negative_sampling_rate",
+        None,
+        "share of the rows without a click that it holds",
         flag_values=values,
     )
     flags.DEFINE_bool("dry_run", None, "only print what becomes of the log's columns", values)
     flags.DEFINE_integer(
-        *("min_count", None, "training rows that a value needs, or it is out of vocabulary", 1),
+        "min_count",
+        None,
+        "training rows that a value needs, or it is out of vocabulary",
+        1,
         flag_values=values,
     )
     flags.DEFINE_list(
@@ -87,7 +92,9 @@ def _define_log_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_string("delimiter", None, "character between two values of a text log", values)
     flags.DEFINE_string("encoding", None, "encoding of a text log; default: UTF-8", values)
     flags.DEFINE_string(
-        *("split", None, "random, position, time:COLUMN, column:COLUMN or group:COLUMN"),
+        "split",
+        None,
+        "random, position, time:COLUMN, column:COLUMN or group:COLUMN",
         flag_values=values,
     )
 
@@ -97,11 +104,17 @@ def _define_growth_flags(values: flags.FlagValues) -> None:
         "grow", None, "prepared set that the log is read like; its vocabularies grow", values
     )
     flags.DEFINE_integer(
-        *("drop_after", None, "with --grow: sets in a row without a value that drop it", 1),
+        "drop_after",
+        None,
+        "with --grow: sets in a row without a value that drop it",
+        1,
         flag_values=values,
     )
     flags.DEFINE_integer(
-        *("drop_below", None, "with --grow: rows of all sets that an old value needs to stay", 1),
+        "drop_below",
+        None,
+        "with --grow: rows of all sets that an old value needs to stay",
+        1,
         flag_values=values,
     )
 

@@ -10,11 +10,9 @@ fields that move the logit most, and by how much. A call that was killed goes on
 where it was when it is given again.
 """
 
-import pathlib
-
 from absl import flags
 
-from interhat_tf.commands.data_flags import define_data_flags, open_data, open_model
+from interhat_tf.commands.data_flags import define_run_flags, open_run
 from interhat_tf.scoring.log_scoring import score
 
 REQUIRED = ("dataset", "run", "log", "output")
@@ -23,13 +21,15 @@ REQUIRED = ("dataset", "run", "log", "output")
 def define_flags() -> flags.FlagValues:
     """Returns the command's flags."""
     values = flags.FlagValues()
-    define_data_flags(values)
-    flags.DEFINE_string("run", None, "folder of the run, with its model.keras", values)
+    define_run_flags(values)
     flags.DEFINE_multi_string("log", None, "file or folder of the log to score", values)
     flags.DEFINE_string("output", None, "file to write, .parquet or .csv", values)
     flags.DEFINE_integer("reasons", 3, "reasons of each row", 0, flag_values=values)
     flags.DEFINE_integer(
-        *("compared_with", None, "training records that effects are against; 0: a model's own", 0),
+        "compared_with",
+        None,
+        "training records that effects are against; 0: a model's own",
+        0,
         flag_values=values,
     )
     flags.DEFINE_string("delimiter", None, "character between two values of a text log", values)
@@ -39,9 +39,9 @@ def define_flags() -> flags.FlagValues:
 
 def main(values: flags.FlagValues) -> None:
     """Scores the log and says what came of it."""
-    data = open_data(values)
+    data, model, _ = open_run(values)
     found = score(
-        open_model(pathlib.Path(values.run) / "model.keras", data),
+        model,
         data,
         values.log,
         values.output,
