@@ -49,9 +49,8 @@ class AttentionHeatmaps(keras.callbacks.Callback):
         ValueError: If there is nothing to export, `epochs` is another string,
             names and values are not one for each record, two names make the
             same file, or `batches` can be read only once. When training begins:
-            if the inputs or values do not fit the model's schema or no record
-            satisfies a condition.
-        TypeError: When training begins, if the model does not explain itself.
+            if the model does not explain itself, the inputs or values do not
+            fit its schema, or no record satisfies a condition.
 
     Example:
 
@@ -106,7 +105,7 @@ class AttentionHeatmaps(keras.callbacks.Callback):
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Finds what would otherwise fail only when the training is over."""
         if not hasattr(self.model, "explain") or not hasattr(self.model, "schema"):
-            raise TypeError(
+            raise SettingError(
                 "AttentionHeatmaps needs a model with `explain` and `schema`, such as InterHAt; "
                 f"got {type(self.model).__name__}"
             )

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from matplotlib.textpath import TextPath
 
+from interhat_tf.utils.short_text import shortened
+
 FONT_SIZE = 9
-LONGEST_VALUE = 24
+LONGEST_VALUE = 23
 
 # Lengths in inches: pictures of different data sets have the same cells, text and margins.
 CELL_HEIGHT = 0.38
@@ -81,7 +83,9 @@ def layout_of(
     fields_width = len(field_names) * cell_width
     width = max(fields_left + fields_width + RIGHT_MARGIN, NARROWEST_PICTURE)
     name_labels = _labels([plain(name) for name in field_names], cell_width)
-    value_labels = _labels([plain(_shortened(value)) for value in values], cell_width)
+    value_labels = _labels(
+        [plain(shortened(str(value), LONGEST_VALUE)) for value in values], cell_width
+    )
     characters = int((width - LEFT_MARGIN) * 72 / (0.65 * FONT_SIZE))
     title = textwrap.fill(plain(title), characters) if title else ""
     title_height = (title.count("\n") + 1) * TITLE_LINE + LABEL_GAP if title else 0
@@ -119,11 +123,6 @@ def _labels(texts: list[str], cell_width: float) -> Labels:
     )
     rotation, height = (90, widest) if widest > 0.9 * cell_width else (0, FLAT_LABEL)
     return Labels(texts, rotation, height + LABEL_GAP)
-
-
-def _shortened(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
 
 
 def plain(text: str) -> str:

@@ -9,13 +9,13 @@ import numpy as np
 from interhat_tf.calibration import model_probability
 from interhat_tf.explanation.importance import BACKGROUND, Importance, feature_importance
 from interhat_tf.explanation.json_data import rounded
+from interhat_tf.input_pipeline.dataset import PreparedDataset
 from interhat_tf.training import metrics
 from interhat_tf.training.calibrating import calibration_figures
 from interhat_tf.training.evaluation import predict_weighted
 from interhat_tf.training.observed_rates import Reliability, wilson_interval
 
 if TYPE_CHECKING:
-    from interhat_tf.input_pipeline.dataset import PreparedDataset
     from interhat_tf.models import ClickModel
 
 RECORDS = 100_000

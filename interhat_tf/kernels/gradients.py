@@ -210,8 +210,14 @@ def _register_normalized_hierarchy(by_kernel: Callable) -> None:
         pooled, weights, means, variances, *_ = operation.outputs
         of_pooled, of_weights, _, _, *of_terms = gradients
         found = by_kernel(
-            *(*operation.inputs[:count], means, variances, pooled, weights),
-            *(of_pooled, of_weights, of_terms),
+            *operation.inputs[:count],
+            means,
+            variances,
+            pooled,
+            weights,
+            of_pooled,
+            of_weights,
+            of_terms,
             **_of(operation, attributes),
         )
         return [*found, None, None]

@@ -18,6 +18,7 @@ from interhat_tf.models.effects_model import EffectsModel
 from interhat_tf.models.input_checks import CheckedInputs
 from interhat_tf.models.number_embeddings import number_embeddings
 from interhat_tf.models.poolings import poolings
+from interhat_tf.ops import Tensor
 from interhat_tf.schema import KINDS, NUMERICAL, Schema
 from interhat_tf.utils.config import Activation, Initializer
 from interhat_tf.utils.files import read_json, write_json
@@ -247,7 +248,10 @@ class ClickModel(CheckedInputs, EffectsModel, ExactNumbers):
         return {**super().get_config(), "schema": self.schema.to_dict()}
 
     def save_assets(self, dir_path: str) -> None:
-        """Writes training settings, diagnosis and calibration, for Keras' `save`."""
+        """Writes what a model has beside configuration and weights, for Keras' `save`.
+
+        That is the file's format, training settings, diagnosis, data set and calibration.
+        """
         super().save_assets(dir_path)
         write_json(pathlib.Path(dir_path) / FORMAT_ASSET, {"format": FORMAT})
         for name in _ASSETS:
@@ -257,7 +261,7 @@ class ClickModel(CheckedInputs, EffectsModel, ExactNumbers):
             write_json(pathlib.Path(dir_path) / _CALIBRATION, self.calibration.to_dict())
 
     def load_assets(self, dir_path: str | None) -> None:
-        """Reads training settings, diagnosis and calibration, for Keras' `load_model`."""
+        """Reads what `save_assets` wrote, for Keras' `load_model`."""
         super().load_assets(dir_path)
         for name in _ASSETS:
             if dir_path and (path := pathlib.Path(dir_path) / f"{name}.json").exists():
@@ -340,7 +344,7 @@ class ClickModel(CheckedInputs, EffectsModel, ExactNumbers):
             name=name,
         )
 
-    def _flatten(self, fields: keras.KerasTensor) -> keras.KerasTensor:
+    def _flatten(self, fields: Tensor) -> Tensor:
         return ops.reshape(fields, (-1, self.num_fields * fields.shape[-1]))  # (B, m * d)
 
 

@@ -1,6 +1,6 @@
 """InterHAt: hierarchical attention over feature interactions of rising order."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -24,9 +24,7 @@ from interhat_tf.models.preset_model import PresetModel
 from interhat_tf.models.score_scales import score_scales
 from interhat_tf.ops import Tensor, weighted_sum
 from interhat_tf.schema import Schema
-from interhat_tf.utils.config import Initializer
-
-Activation = str | Callable | None
+from interhat_tf.utils.config import Activation, Initializer
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
@@ -104,13 +102,13 @@ class InterHAt(PresetModel):
             k. Defaults to 0.
         dense_l2: L2 penalty of all other weights but the normalisations'.
             Defaults to 0.
-        **kwargs: Arguments of `keras.Model`.
+        **kwargs: Arguments of `ClickModel`, such as `pooling` and `numerical_embedding`.
 
     It is called as every `ClickModel`.
 
     Raises:
-        ValueError: If a size is less than 1, there is no such base, there are no values to
-            share, or pairs have values without `value_dim` or a second order.
+        ValueError: If a size is less than 1, there is no such base, or `shared_values`
+            or `pair_values` is set without `value_dim`.
 
     Example:
 
@@ -159,10 +157,9 @@ class InterHAt(PresetModel):
         super().__init__(schema, **kwargs)
         self.order = int(order)
         self.self_attention = self_attention
-        if shared_values and not value_dim:
-            raise SettingError("shared_values needs value_dim, the size of the values")
-        if pair_values and not value_dim:
-            raise SettingError("pair_values needs value_dim, the size of the values")
+        for name, chosen in (("shared_values", shared_values), ("pair_values", pair_values)):
+            if chosen and not value_dim:
+                raise SettingError(f"{name} needs value_dim, the size of the values")
         self.shared_values = shared_values
         default_units = (value_dim or max(embedding_dim // 2, 1),)
         self.mlp_units = default_units if mlp_units is None else tuple(mlp_units)

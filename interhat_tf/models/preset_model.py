@@ -14,7 +14,7 @@ class PresetModel(ExplainingModel):
 
     Args:
         schema: The record's `Schema`, or what its `to_dict` returned.
-        **kwargs: Arguments of `keras.Model`.
+        **kwargs: Arguments of `ClickModel`, such as `pooling` and `numerical_embedding`.
     """
 
     @classmethod

@@ -11,7 +11,7 @@ from interhat_tf.ops.dice import dice
 from interhat_tf.ops.dispatch import Shape, Tensor, cpu_kernels, kernel_serves
 from interhat_tf.ops.dropout import dropout
 from interhat_tf.ops.hierarchy import hierarchy, normalized_hierarchy
-from interhat_tf.ops.inner_products import inner_products, of_pairs
+from interhat_tf.ops.inner_products import inner_products, of_pairs, pair_columns
 from interhat_tf.ops.moments import moments_of_present
 from interhat_tf.ops.recurrence import augru
 from interhat_tf.ops.rows import take_rows
@@ -33,6 +33,7 @@ __all__ = [
     "multi_head_self_attention",
     "normalized_hierarchy",
     "of_pairs",
+    "pair_columns",
     "take_rows",
     "weighted_sum",
 ]

@@ -29,7 +29,7 @@ def inner_products(fields: Tensor, weights: Tensor | None = None, training: bool
     products = of_pairs(ops.matmul(fields, ops.transpose(fields, (0, 2, 1))))
     if weights is None:
         return products
-    first, second = (i.astype("int32") for i in np.triu_indices(fields.shape[1], k=1))
+    first, second = pair_columns(fields.shape[1])
     both = ops.take(weights, first, axis=1) + ops.take(weights, second, axis=1)
     return both * products
 
@@ -38,5 +38,15 @@ def of_pairs(matrices: Tensor) -> Tensor:
     """Returns what matrices, (B, m, m), have above their diagonal, (B, m (m - 1) / 2)."""
     count = matrices.shape[1]
     flat = ops.reshape(matrices, (-1, count * count))  # (B, m * m)
+    first, second = pair_columns(count)
+    return ops.take(flat, first * count + second, axis=1)
+
+
+def pair_columns(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the first and the second column of each pair of `count`, (count (count - 1) / 2,).
+
+    >>> [columns.tolist() for columns in pair_columns(3)]
+    [[0, 0, 1], [1, 2, 2]]
+    """
     first, second = np.triu_indices(count, k=1)
-    return ops.take(flat, (first * count + second).astype("int32"), axis=1)
+    return first.astype("int32"), second.astype("int32")

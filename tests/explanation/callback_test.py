@@ -159,7 +159,7 @@ def test_what_does_not_fit_fails_before_training(model, tmp_path):
 def test_a_model_that_does_not_explain_is_an_error(tmp_path):
     model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
-    with pytest.raises(TypeError, match=r"needs a model with `explain`.*got Sequential"):
+    with pytest.raises(ValueError, match=r"needs a model with `explain`.*got Sequential"):
         model.fit(
             INPUTS["categorical"],
             LABELS,

@@ -1,10 +1,9 @@
 """The pair-wise interaction layer of AFM."""
 
 import keras
-import numpy as np
 from keras import ops
 
-from interhat_tf.ops import Shape, Tensor
+from interhat_tf.ops import Shape, Tensor, pair_columns
 
 
 @keras.saving.register_keras_serializable("interhat_tf")
@@ -29,7 +28,7 @@ class ElementwiseProduct(keras.layers.Layer):
 
     def call(self, inputs: Tensor) -> Tensor:
         """Returns p, (B, m (m - 1) / 2, d)."""
-        first, second = (index.astype("int32") for index in np.triu_indices(inputs.shape[1], k=1))
+        first, second = pair_columns(inputs.shape[1])
         return ops.take(inputs, first, axis=1) * ops.take(inputs, second, axis=1)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from interhat_tf.layers import MLP
 from interhat_tf.models.baselines.embedding_model import EmbeddingModel
 from interhat_tf.models.click_model import l2
 from interhat_tf.schema import Schema
@@ -41,10 +42,14 @@ class DeepModel(EmbeddingModel):
     ):
         super().__init__(schema, **kwargs)
         self.dense_l2, self.penalty = dense_l2, l2(dense_l2)
-        self._mlp_arguments = (mlp_units, dropout, batch_norm, dense_l2)
+        self._mlp_units, self._dropout, self._batch_norm = mlp_units, dropout, batch_norm
+
+    def _make_own_mlp(self, units: Sequence[int], **options: Any) -> MLP:
+        """Returns an MLP with the model's dropout, batch normalisation and penalty."""
+        return self._make_mlp(units, self._dropout, self._batch_norm, self.dense_l2, **options)
 
     def _finish(self) -> None:
         """Makes the MLP and the logit, which come last, and all weights."""
-        self.mlp = self._make_mlp(*self._mlp_arguments)
+        self.mlp = self._make_own_mlp(self._mlp_units)
         self.logit = self._make_logit(self.dense_l2)
         self.build()

@@ -27,7 +27,7 @@ class EmbeddingModel(ClickModel):
             `"glorot_uniform"`.
         embedding_l2: L2 penalty l of the embeddings and the first-order weights,
             `l * sum(w**2)`. Defaults to 0.
-        **kwargs: Arguments of `keras.Model`.
+        **kwargs: Arguments of `ClickModel`, such as `pooling` and `numerical_embedding`.
     """
 
     first_order: ClassVar[bool] = False

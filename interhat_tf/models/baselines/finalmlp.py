@@ -78,9 +78,7 @@ class FinalMLP(DeepModel):
             )
             for stream in self.gate_columns
         }
-        self.second_mlp = self._make_mlp(
-            second_mlp_units, *self._mlp_arguments[1:], name="second_mlp"
-        )
+        self.second_mlp = self._make_own_mlp(second_mlp_units, name="second_mlp")
         self.fusion = BilinearFusion(
             num_heads, kernel_regularizer=self.penalty, dtype=self.logit_dtype, name="fusion"
         )
@@ -117,7 +115,7 @@ class FinalMLP(DeepModel):
         linear = self.logit(ops.concatenate([first, second], axis=-1))  # (B, 1)
         return linear + self.fusion(first, second)  # (B, 1)
 
-    def _gated(self, stream: str, flat: keras.KerasTensor, inputs: Batch) -> keras.KerasTensor:
+    def _gated(self, stream: str, flat: Tensor, inputs: Batch) -> Tensor:
         if stream not in self.gates:
             return flat
         column = self.gate_columns[stream]

@@ -58,9 +58,7 @@ class FinalNet(DeepModel):
             )
         self.second_mlp = None
         if second_mlp_units:
-            self.second_mlp = self._make_mlp(
-                second_mlp_units, *self._mlp_arguments[1:], name="second_mlp"
-            )
+            self.second_mlp = self._make_own_mlp(second_mlp_units, name="second_mlp")
             self.second_logit = self._make_logit(self.dense_l2, name="second_logit")
         self._finish()
 
@@ -73,7 +71,7 @@ class FinalNet(DeepModel):
         """Returns logits, (B, 1), of embedded fields, (B, m, d)."""
         return ops.mean(self._block_logits(fields, training), axis=1, keepdims=True)  # (B, 1)
 
-    def block_logits(self, inputs: Batch, training: bool = False) -> keras.KerasTensor:
+    def block_logits(self, inputs: Batch, training: bool = False) -> Tensor:
         """Returns each block's own logits, (B, number of blocks); the model's are their mean."""
         return self._block_logits(self.embedding(inputs), training)
 

@@ -46,7 +46,7 @@ class HistoryModel(DeepModel):
         **kwargs: Any,
     ):
         super().__init__(schema, mlp_units=mlp_units, **kwargs)
-        self.mlp = self._make_mlp(*self._mlp_arguments, activation=mlp_activation)
+        self.mlp = self._make_own_mlp(self._mlp_units, activation=mlp_activation)
         self.logit = self._make_logit(self.dense_l2)
         self.build()
 

@@ -22,7 +22,7 @@ class LR(ClickModel):
         schema: The record's `Schema`, or what its `to_dict` returned.
         embedding_l2: L2 penalty l of the weights but w_0, `l * sum(w**2)`.
             Defaults to 0.
-        **kwargs: Arguments of `keras.Model`.
+        **kwargs: Arguments of `ClickModel`, such as `pooling` and `numerical_embedding`.
 
     Example:
 
@@ -43,7 +43,7 @@ class LR(ClickModel):
         self.linear = self._make_linear(embedding_l2, use_bias=True)
         self.build()
 
-    def call(self, inputs: Batch) -> keras.KerasTensor:
+    def call(self, inputs: Batch) -> Tensor:
         """Returns logits, (B, 1)."""
         return self.linear(inputs)  # (B, 1)
 
