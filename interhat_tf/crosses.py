@@ -197,7 +197,7 @@ class CrossedField:
         order = np.lexsort(array.T[::-1])
         array = array[order].astype("int32")
         if (array[1:] == array[:-1]).all(axis=1).any():
-            raise SettingError(f"cross {self.name!r}: a combination is there twice")
+            raise SettingError(f"cross {self.name!r}: a combination occurs twice")
         object.__setattr__(self, "combinations", array)
         if self.counts is not None:
             counts, shape = np.asarray(self.counts), (len(array), FOLDS + 1, 2)

@@ -98,18 +98,18 @@ class Field:
             )
         if self.shares is not None and not several:
             raise SettingError(
-                f"field {self.name!r}: shares is of multivalued fields and sequences, got "
-                f"{self.shares!r} for a {self.kind} field"
+                f"field {self.name!r}: only a multivalued field or a sequence can have shares; "
+                f"got {self.shares!r} for a {self.kind} field"
             )
         if self.may_be_missing and self.kind != NUMERICAL:
             raise SettingError(
-                f"field {self.name!r}: may_be_missing is of numerical fields; a missing "
+                f"field {self.name!r}: only a numerical field can have may_be_missing; a missing "
                 f"category is a value like any other"
             )
         if self.hash_size is not None and (self.kind == NUMERICAL or self.hash_size < 1):
             raise SettingError(
-                f"field {self.name!r}: hash_size is of categorical fields and at least 1, "
-                f"got {self.hash_size} for a {self.kind} field"
+                f"field {self.name!r}: only a field of categories can have a hash_size, of at "
+                f"least 1; got {self.hash_size} for a {self.kind} field"
             )
 
     @property
@@ -216,7 +216,9 @@ class Schema:
                 return slice(start, start + field.max_length)
             start += field.max_length
         names = ", ".join(field.name for field in self.multivalued)
-        raise SettingError(f"{name!r} is no field of several values; there are: {names or 'none'}")
+        raise SettingError(
+            f"{name!r} is not a multivalued field or a sequence; there are: {names or 'none'}"
+        )
 
     @property
     def field_names(self) -> tuple[str, ...]:
@@ -382,14 +384,14 @@ class Schema:
                 )
 
     def check_kinds(self, inputs: Any, *, where: str = "") -> None:
-        """Raises an error if records are no dictionary with the schema's kinds of fields.
+        """Raises an error unless records are a dictionary with the schema's kinds of fields.
 
         Args:
             inputs: The batch.
             where: As for `check`.
 
         Raises:
-            ValueError: If it is none, or an entry is missing.
+            ValueError: If they are not, or an entry is missing.
         """
         where = _prefix(where)
         if not isinstance(inputs, Mapping):
@@ -436,7 +438,7 @@ class Schema:
             for i, cross in enumerate(self.crosses)
             if _key(cross) in map(_key, self.crosses[:i])
         ]:
-            raise SettingError(f"a cross is there twice: {repeated[0]}")
+            raise SettingError(f"a cross is given twice: {repeated[0]}")
         for cross in self.crosses:
             for name in cross.fields:
                 if name in categorical:
@@ -465,8 +467,8 @@ def wrong_id(value: Any, size: Any) -> str:
 
 
 def id_behind_padding(value: Any) -> str:
-    """Says what is wrong with an id behind the end of a field's values."""
-    return f"id {value} stands behind {PADDING}, which ends the values"
+    """Says what is wrong with an id after the end of a field's values."""
+    return f"id {value} comes after {PADDING}, which ends the values"
 
 
 def wrong_number(value: Any) -> str:

@@ -119,7 +119,7 @@ def test_crosses_that_differ_are_not_equal():
         ({"combinations": COMBINATIONS, "hash_size": 3}, "either combinations or hash_size"),
         ({"hash_size": 0}, "hash_size must be at least 1"),
         ({"combinations": [[1, 0]]}, "an id less than 1"),
-        ({"combinations": [[1, 2], [1, 2]]}, "there twice"),
+        ({"combinations": [[1, 2], [1, 2]]}, "occurs twice"),
         ({"combinations": [[1, 2, 3]]}, r"shape \(n, 2\), got \(1, 3\)"),
         ({"combinations": [[1, 2]], "counts": COUNTS}, r"counts must be .* shape \(1, 6, 2\)"),
         ({"combinations": COMBINATIONS, "counts": -COUNTS}, "counts must be at least 0"),

@@ -69,7 +69,7 @@ def test_a_number_may_be_missing(schema, batch):
     batch["numerical"][3] = 0, np.nan
     with pytest.raises(ValueError, match="field 'age', row 3: the number is nan"):
         missing.check(batch)
-    with pytest.raises(ValueError, match="'app': may_be_missing is of numerical fields"):
+    with pytest.raises(ValueError, match="'app': only a numerical field can have may_be_missing"):
         Field("app", "categorical", 3, may_be_missing=True)
 
 
@@ -139,7 +139,7 @@ def test_check_is_of_the_fields_that_a_record_holds(schema, batch):
     ("crosses", "message"),
     [
         ([APP_X_SITE, APP_X_SITE], "repeated: app x site"),
-        ([APP_X_SITE, CrossedField(("site", "app"), hash_size=3)], "there twice: site x app"),
+        ([APP_X_SITE, CrossedField(("site", "app"), hash_size=3)], "given twice: site x app"),
         ([CrossedField(("app", "shop"), hash_size=3)], "there is no field 'shop'"),
         ([CrossedField(("app", "age"), hash_size=3)], "'age' is numerical"),
     ],
@@ -185,8 +185,8 @@ def test_multivalued_fields_come_last_and_have_columns_of_their_own():
     [
         ([[19, -2, -1, 3, 3]], "field 'genres', row 0: id -2 is outside the vocabulary [0, 20)"),
         ([[-1, -1, -1, 4, 3]], "field 'tags', row 0: id 4 is outside the vocabulary [0, 4)"),
-        ([[1, -1, 2, 3, 3]], "field 'genres', row 0: id 2 stands behind -1, which ends the values"),
-        ([[1, 2, -1, -1, 3]], "field 'tags', row 0: id 3 stands behind -1, which ends the values"),
+        ([[1, -1, 2, 3, 3]], "field 'genres', row 0: id 2 comes after -1, which ends the values"),
+        ([[1, 2, -1, -1, 3]], "field 'tags', row 0: id 3 comes after -1, which ends the values"),
         ([[1, 2, 3, 3]], "'multivalued' must have shape (rows, 5), got (1, 4)"),
         ([[0.0] * 5], "'multivalued' must hold integer ids, got float64"),
         ([[[1, 2, -1, 3, 3]]], "'multivalued' must have shape (rows, 5), got (1, 1, 5)"),
@@ -210,7 +210,7 @@ def test_lists_that_are_wrong_are_refused(lists, message):
         (("categorical", 3, False, None, 2), "got 2 for a categorical field"),
         (("multivalued", 3, False, None, -1), "got -1 for a multivalued field"),
         (("multivalued", 0, False, None, 2), "at least 1"),
-        (("multivalued", 3, True, None, 2), "may_be_missing is of numerical fields"),
+        (("multivalued", 3, True, None, 2), "only a numerical field can have may_be_missing"),
     ],
 )
 def test_a_multivalued_field_has_a_length(arguments, message):
@@ -249,7 +249,7 @@ def test_sequences_stand_behind_the_fields_without_order():
     places = [SEEN.value_columns(name) for name in ("genres", "history", "places")]
     assert places == [slice(0, 2), slice(2, 5), slice(5, 7)]
     with pytest.raises(
-        ValueError, match="'movie' is no field of several values; there are: genres"
+        ValueError, match="'movie' is not a multivalued field or a sequence; there are: genres"
     ):
         SEEN.value_columns("movie")
 
@@ -304,7 +304,7 @@ def test_a_field_shares_what_is_another_fields_own(fields, message):
 
 @pytest.mark.parametrize("arguments", [("categorical", 9), ("numerical",)])
 def test_fields_with_one_value_share_nothing(arguments):
-    with pytest.raises(ValueError, match="shares is of multivalued fields and sequences"):
+    with pytest.raises(ValueError, match="only a multivalued field or a sequence can have shares"):
         Field("f", *arguments, shares="movie")
 
 
@@ -313,7 +313,7 @@ def test_fields_with_one_value_share_nothing(arguments):
     [
         ({4: 9}, "field 'history', row 7: id 9 is outside the vocabulary [0, 9)"),
         ({5: -2}, "field 'places', row 7: id -2 is outside the vocabulary [0, 4)"),
-        ({3: -1}, "field 'history', row 7: id 8 stands behind -1, which ends the values"),
+        ({3: -1}, "field 'history', row 7: id 8 comes after -1, which ends the values"),
     ],
 )
 def test_sequences_that_are_wrong_are_refused(columns, message):

@@ -121,7 +121,7 @@ def test_compressed_files_give_the_same(raw, tmp_path):
         ("users", "99::X::1::10::0", r"users\.dat:3: gender is 'X'; it can be F, M"),
         ("users", "99::F::2::10::0", r"users\.dat:3: age is '2'; it can be 1, 18"),
         ("users", "99::F::1::21::0", r"users\.dat:3: occupation is '21'; it can be 0 to 20"),
-        ("users", "1::F::1::1::0", r"users\.dat:3: user 1 is there twice; keep one line"),
+        ("users", "1::F::1::1::0", r"users\.dat:3: user 1 occurs twice; keep one line"),
         (
             "movies",
             "99::A Film::Drama",

@@ -174,7 +174,7 @@ def _table(path, names, rows):
     known = set()
     for number, (first, *_) in enumerate(rows, 1):  # a line has a row
         if first in known:
-            raise DataError(f"{path}:{number}: {names[0]} {first} is there twice; keep one line")
+            raise DataError(f"{path}:{number}: {names[0]} {first} occurs twice; keep one line")
         known.add(first)
     columns = zip(*rows, strict=True)
     return pa.table({name: pa.array(values) for name, values in zip(names, columns, strict=True)})

@@ -92,7 +92,7 @@ def read_ads(paths: Sequence[str]) -> pa.Table:
     """Returns the ads: their id, which is unique, and the other values of `AD`.
 
     Raises:
-        ValueError: If a line is not an ad, or an ad is there twice; the message names it.
+        ValueError: If a line is not an ad, or an ad occurs twice; the message names it.
     """
 
     def read(chunk: TextChunk) -> list[pa.Array]:
@@ -111,7 +111,7 @@ def read_profiles(paths: Sequence[str]) -> pa.Table:
     """Returns the users of whom there is a profile: their id, which is unique, and `PROFILE`.
 
     Raises:
-        ValueError: If a line is not a profile, or a user is there twice; the message names it.
+        ValueError: If a line is not a profile, or a user occurs twice; the message names it.
     """
 
     def read(chunk: TextChunk) -> list[pa.Array]:
@@ -216,6 +216,6 @@ def _read_unique(
         chunk = next(chunk for chunk in chunks if row < chunk.first_row + chunk.rows)
         raise DataError(
             f"{chunk.path}:{chunk.line_of(row - chunk.first_row)}: {next(iter(COLUMNS[name]))} "
-            f"{ids[row]} is there twice; keep one line"
+            f"{ids[row]} occurs twice; keep one line"
         )
     return table

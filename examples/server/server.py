@@ -55,8 +55,8 @@ class Model:
         said = self.session.get_modelmeta().custom_metadata_map
         if (form := said.get("format", FORMAT)) != FORMAT:
             raise ValueError(
-                f"{path} is of form {form}, of a later version of interhat_tf; this server reads "
-                f"{FORMAT}: take that version's"
+                f"{path} has format {form}, of a later version of interhat_tf; this server reads "
+                f"format {FORMAT}: use that version's server"
             )
         self.kinds: dict[str, str] = json.loads(said.get("inputs", "{}"))
         if list(self.kinds) != [given.name for given in self.session.get_inputs()]:

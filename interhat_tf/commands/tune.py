@@ -76,7 +76,7 @@ def main(values: flags.FlagValues) -> None:
     declared = search_space(values.model, {**arguments, **training}, momentum)
     space = {name: choices for name, choices in declared.items() if name not in fixed}
     if all(len(choices) == 1 for choices in space.values()):
-        raise SettingError(f"nothing is left to tune of {values.model}: all is held fixed")
+        raise SettingError(f"nothing of {values.model} is left to tune: everything is held fixed")
     asked = ("dataset", "model", "preset", "seed", *(n for n in CROSS_FLAGS if values[n].value))
     common = {name: values[name].value for name in asked} | fixed
     with alone_in(folder):

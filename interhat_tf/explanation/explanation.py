@@ -197,7 +197,7 @@ class Explanation:
             field: Name of the field.
 
         Raises:
-            ValueError: If it is no field of several values.
+            ValueError: If it is not a field of several values.
         """
         return self._of_values(self.value_weights, record, field)
 
@@ -209,7 +209,7 @@ class Explanation:
             field: Name of the field.
 
         Raises:
-            ValueError: If it is no field of several values, or the explanation has no background.
+            ValueError: If it is not such a field, or the explanation has no background.
         """
         return self._of_values(self.value_effects, record, field)
 
@@ -218,7 +218,9 @@ class Explanation:
     ) -> list[tuple[str, float]]:
         if field not in self.value_fields:
             names = ", ".join(dict.fromkeys(self.value_fields)) or "none"
-            raise SettingError(f"{field!r} is no field of several values; there are: {names}")
+            raise SettingError(
+                f"{field!r} is not a multivalued field or a sequence; there are: {names}"
+            )
         if numbers is None:
             raise SettingError("values have effects in explain_records(…, background=…) alone")
         texts = self.values[record, self.field_names.index(field)]

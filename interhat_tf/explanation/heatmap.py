@@ -110,7 +110,7 @@ def attention_heatmap(
         if given is not None and len(given) != m:
             raise SettingError(f"there are {m} fields but {len(given)} {what}")
     if unknown := sorted(set(highlight) - set(columns)):
-        raise SettingError(f"fields to highlight are not there: {', '.join(unknown)}")
+        raise SettingError(f"unknown fields to highlight: {', '.join(unknown)}")
 
     rows_below = (effects is not None) + (marks is not None)
     layout = layout_of(columns, [] if values is None else values, title, k, rows_below)

@@ -232,7 +232,9 @@ class PreparedRecords:
         for spelt in (value, self._as_read(field, value)):
             if (name := self._name_of(field, spelt)) in self.vocabularies[field]:
                 return self.vocabularies[field].index(name) + 1
-        raise SettingError(f"field {field!r} of {self.name} never is {value!r} in training")
+        raise SettingError(
+            f"the training rows of {self.name} have no value {value!r} in field {field!r}"
+        )
 
     def _as_read(self, field: str, value: str) -> str:
         """Returns a value as its column is read: `17.0` as 17, `True` as true."""

@@ -60,7 +60,7 @@ def encode_records(records: Records, encoding: Encoding, reading: Reading) -> di
     columns_of = _columns(records)
     missing = set(reading.columns) - set(columns_of)
     if missing:
-        raise DataError(f"the records have no {', '.join(sorted(missing))}")
+        raise DataError(f"the records lack these columns: {', '.join(sorted(missing))}")
     values = {
         field: _read_field(columns_of[source.column], source, reading.null_values)
         for field, source in reading.sources.items()

@@ -51,7 +51,7 @@ def naming_damaged_json(folder: str | os.PathLike, file: str = METADATA) -> Iter
 
 
 def _damaged_json(folder: epath.Path, file: str, error: Exception) -> tuple[epath.Path, str]:
-    """Returns the first file that holds no object of JSON, or else the given one; and why."""
+    """Returns the first file that does not hold a JSON object, or else the given one; and why."""
     for path in (folder / name for name in FILES):
         if not path.exists():
             return path, "it is missing"
@@ -60,7 +60,7 @@ def _damaged_json(folder: epath.Path, file: str, error: Exception) -> tuple[epat
         except ValueError as damage:
             return path, what_is_wrong(damage)
         if not isinstance(data, dict):
-            return path, f"it holds no object but {type(data).__name__}"
+            return path, f"it holds a {type(data).__name__}, not a JSON object"
     return folder / file, what_is_wrong(error)
 
 

@@ -169,7 +169,7 @@ class ClickModel(CheckedInputs, EffectsModel, ExactNumbers):
         return len(self.schema.fields)
 
     def drop_fits(self) -> None:
-        """Gives up what was found of the weights, as is due when they change.
+        """Drops what was fitted to the weights; called when they change.
 
         These are what its attention is worth, the effects that it estimates and its calibration.
         """
@@ -212,7 +212,7 @@ class ClickModel(CheckedInputs, EffectsModel, ExactNumbers):
             ValueError: Always.
         """
         raise SettingError(
-            "Keras' quantize does not know these layers; export_onnx, and quantise the file"
+            "Keras' quantize does not know these layers; use export_onnx and quantise the file"
         )
 
     @property

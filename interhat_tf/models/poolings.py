@@ -31,8 +31,8 @@ def poolings(schema: Schema, chosen: str | Mapping[str, str] | None, default: st
     for name in by_name:
         if name not in names:
             raise SettingError(
-                f"pooling names {name!r}, which is no field of several values; there are: "
-                f"{', '.join(names) or 'none'}"
+                f"pooling names {name!r}, which is not a multivalued field or a sequence; "
+                f"there are: {', '.join(names) or 'none'}"
             )
     given = [chosen] if isinstance(chosen, str) else by_name.values()
     for pooling in given:
@@ -41,8 +41,8 @@ def poolings(schema: Schema, chosen: str | Mapping[str, str] | None, default: st
     for name, pooling in by_name.items():
         if pooling == TARGET and name not in targets:
             raise SettingError(
-                f"pooling 'target' is of a field that shares a categorical field's vocabulary, "
-                f"the target; {name!r} shares none"
+                f"only a field that shares a categorical field's vocabulary, that of its target, "
+                f"can have pooling 'target'; {name!r} shares none"
             )
     return [by_name.get(name, default) for name in names]
 

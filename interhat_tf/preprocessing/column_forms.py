@@ -153,7 +153,7 @@ class Reading:
         """Returns the reading that `to_dict` wrote."""
         sources = {name: Source(**source) for name, source in config["sources"].items()}
         if wrong := {source.form for source in sources.values()} - FORMS.keys():
-            raise DataError(f"{wrong.pop()!r} is no form that a column is read in")
+            raise DataError(f"{wrong.pop()!r} is not a form in which columns are read")
         return cls(sources, tuple(config["null_values"]))
 
 

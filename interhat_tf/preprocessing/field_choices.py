@@ -84,7 +84,7 @@ def number_fields(scaling: Scalings, names: Collection[str]) -> dict[str, RawFie
 
 
 def check_hash_sizes(hash_size: Mapping[str, int], names: Collection[str]) -> None:
-    """Raises an error if hashes are of other fields than may have one, or their sizes are none.
+    """Raises an error if a field cannot be hashed, or a size is not a whole number of at least 1.
 
     Args:
         hash_size: The number of names by field.
@@ -107,7 +107,7 @@ def _check_counts(what: str, counts: Mapping[str, int]) -> None:
 
 
 def check_separators(what: str, separators: Mapping[str, str | None]) -> None:
-    """Raises an error if what is to stand between two values is no text.
+    """Raises an error if the separator of a column's values is empty or not text.
 
     Args:
         what: The argument, for the message.
@@ -129,7 +129,7 @@ values, as '|', or None if the column has lists
 
 
 def check_sharing(shares: Mapping[str, str], ordered: Collection[str], chosen: Mapping) -> None:
-    """Raises an error if a field that is no sequence shares, or a choice is for one that does.
+    """Raises an error if a field that is not a sequence shares, or a choice is for one that does.
 
     Args:
         shares: The field whose vocabulary a sequence has, by the sequence.
@@ -140,15 +140,15 @@ def check_sharing(shares: Mapping[str, str], ordered: Collection[str], chosen: M
 
     >>> check_sharing({"seen": "movie"}, ["seen"], {"hash_size": {"seen": 100}})
     Traceback (most recent call last):
-    interhat_tf.errors.SettingError: hash_size of 'seen': it has the vocabulary of 'movie'; say it \
-of that field
+    interhat_tf.errors.SettingError: hash_size of 'seen': it uses the vocabulary of 'movie'; set \
+hash_size on that field
     """
     check_names("shares", shares, ordered, "column of sequence=")
     for argument, names in chosen.items():
         if both := [name for name in shares if name in names]:
             raise SettingError(
-                f"{argument} of {both[0]!r}: it has the vocabulary of {shares[both[0]]!r}; say it "
-                f"of that field"
+                f"{argument} of {both[0]!r}: it uses the vocabulary of {shares[both[0]]!r}; set "
+                f"{argument} on that field"
             )
 
 

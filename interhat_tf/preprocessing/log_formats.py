@@ -111,8 +111,8 @@ def _check_encoding(encoding):
         plain = False
     if not plain:
         raise SettingError(
-            f"encoding is {encoding!r}; one is read that has ASCII in it, as latin-1, cp1252 or "
-            f"shift_jis; convert the file to UTF-8"
+            f"encoding is {encoding!r}; only encodings that contain ASCII can be read, such as "
+            f"latin-1, cp1252 or shift_jis; convert the file to UTF-8"
         )
 
 

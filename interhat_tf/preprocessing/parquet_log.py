@@ -59,7 +59,7 @@ class ParquetLog(FileLog):
         """The columns' names."""
         names = self._schema.names
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise DataError(f"{self.paths[0]}: column {twice[0]!r} is there twice; rename one")
+            raise DataError(f"{self.paths[0]}: column {twice[0]!r} occurs twice; rename one")
         return names
 
     @functools.cached_property

@@ -107,7 +107,9 @@ def log_chunks(paths: Sequence[str], *, share: float = 1.0, **options: Any) -> I
 
     def first_rows(total: int) -> int:
         if int(share * total) == 0:
-            raise DataError(f"{paths[0]}: {share:.0%} of the {total} rows are none; add rows")
+            raise DataError(
+                f"{paths[0]}: {share:.0%} of {total} rows is less than one row; add rows"
+            )
         return int(share * total)
 
     if not any(map(is_compressed, paths)):
@@ -240,7 +242,7 @@ def read_header(
         names = _column_names(path, _first_line(path, stream), delimiter, quoting, encoding)
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise DataError(f"{path}:1: column {twice[0]!r} is there twice; rename one")
+        raise DataError(f"{path}:1: column {twice[0]!r} occurs twice; rename one")
     return names
 
 

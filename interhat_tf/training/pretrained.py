@@ -62,12 +62,14 @@ def load_vectors(
     if field not in names:
         raise SettingError(f"there is no categorical field {field!r}; there are {', '.join(names)}")
     if not isinstance(getattr(model, "embedding", None), FieldEmbedding):
-        raise SettingError(f"{type(model).__name__} has no embeddings that vectors could be")
+        raise SettingError(
+            f"{type(model).__name__} has no embeddings that the vectors could replace"
+        )
     hash_size = model.schema.categorical[names.index(field)].hash_size
     if hash_size is not None:
         raise SettingError(
-            f"field {field!r} is hashed into {hash_size:,}: an id is of many values, and has no "
-            f"vector of one; prepare the set without its hash_size"
+            f"field {field!r} is hashed into {hash_size:,}: an id stands for many values and "
+            f"cannot have the vector of one; prepare the set without its hash_size"
         )
     column, width = names.index(field), model.embedding.embedding_dim
     ids, found = _vectors_of_ids(data, field, vectors)  # (n,), (n, e)

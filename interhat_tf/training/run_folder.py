@@ -124,7 +124,7 @@ def load_saved(path: pathlib.Path) -> keras.Model:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        DamagedFileError: If it is damaged, or no model. The message names it.
+        DamagedFileError: If it is damaged, or not a model. The message names it.
         SettingError: If a later version has written it.
     """
     if not path.is_file():
@@ -142,14 +142,14 @@ def _naming_no_model(path: pathlib.Path) -> Iterator[None]:
         yield
     except Exception as error:  # there are many ways to be damaged
         raise DamagedFileError(
-            f"{path} is no model, or damaged ({what_is_wrong(error)})"
+            f"{path} is not a model, or is damaged ({what_is_wrong(error)})"
         ) from error
 
 
 def _format_of(path: pathlib.Path) -> Any:
-    """Returns the number of a `.keras` file's form, if it has one."""
+    """Returns the format number of a `.keras` file, if it has one."""
     if not zipfile.is_zipfile(path):
-        raise DamagedFileError("it is no zip file, or cut off")
+        raise DamagedFileError("it is not a zip file, or is cut off")
     with zipfile.ZipFile(path) as file:
         name = f"assets/{FORMAT_ASSET}"
         return json.loads(file.read(name))["format"] if name in file.namelist() else None

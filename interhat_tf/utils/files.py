@@ -112,7 +112,7 @@ def read_json(path: str | os.PathLike) -> dict[str, Any]:
     with naming_damage(path):
         data = json.loads(content)
         if not isinstance(data, dict):
-            raise DamagedFileError(f"it holds no object but {type(data).__name__}")
+            raise DamagedFileError(f"it holds a {type(data).__name__}, not a JSON object")
     return data
 
 

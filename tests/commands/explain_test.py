@@ -104,7 +104,7 @@ def test_without_effects(run):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"where": "cost=gold"}, "field 'cost' of frappe/nfm/1.0.0 never is 'gold'"),
+        ({"where": "cost=gold"}, "of frappe/nfm/1.0.0 have no value 'gold' in field 'cost'"),
         ({"model": "none"}, "none/model.keras is missing: train a model first"),
         ({"model": "fm"}, "is a FM, which does not explain itself"),
     ],

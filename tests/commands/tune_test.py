@@ -85,7 +85,7 @@ def test_what_ends_a_training_is_told_with_the_folder_of_its_log(run, tmp_path, 
                 "--learning_rate=1",
                 "--learning_rate_factor=1",
             ],
-            "error: nothing is left to tune of fm: all is held fixed",
+            "error: nothing of fm is left to tune: everything is held fixed",
         ),
     ],
 )

@@ -230,7 +230,7 @@ def test_a_file_that_it_cannot_serve(model, data, tmp_path):
         "none.onnx": "is missing: write it by interhat export",
         "no.onnx": "is no ONNX model",
         "ids.onnx": "takes no raw values: write it by interhat export",
-        "later.onnx": "is of form 2, of a later version of interhat_tf; this server reads 1",
+        "later.onnx": "has format 2, of a later version of interhat_tf; this server reads format 1",
     }.items():
         process = start(f"--model={tmp_path / name}", "--port=0")
         _, said = process.communicate()

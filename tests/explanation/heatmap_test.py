@@ -169,7 +169,7 @@ def test_wrong_arguments_are_errors():
     attention = make_attention(2, 10)
     with pytest.raises(ValueError, match="10 fields but 3 values"):
         attention_heatmap(attention, values=["a", "b", "c"])
-    with pytest.raises(ValueError, match="not there: f11"):
+    with pytest.raises(ValueError, match="unknown fields to highlight: f11"):
         attention_heatmap(attention, highlight=["f1", "f11"])
     attention.field_weights = attention.field_weights[:1]
     with pytest.raises(ValueError, match=r"shape \(2, 10\), got \(1, 10\)"):

@@ -99,7 +99,7 @@ def test_records_have_their_values_as_text_and_one_by_one():
     assert explanation[[1]].value_shares(0, "tags") == [("a", 1.0)]
     assert not explanation.unknown.any()
     with pytest.raises(
-        ValueError, match="'user' is no field of several values; there are: genres, tags"
+        ValueError, match="'user' is not a multivalued field or a sequence; there are: genres, tags"
     ):
         explanation.value_shares(0, "user")
     with pytest.raises(ValueError, match="background"):

@@ -137,7 +137,7 @@ BROKEN_FILES = {
         "csv",
         csv_bytes("click,user,city,price,when,user"),
         {},
-        "LOG:1: column 'user' is there twice; rename one",
+        "LOG:1: column 'user' occurs twice; rename one",
     ),
     "a name that is not UTF-8": (
         "csv",

@@ -171,7 +171,7 @@ def test_misspelt_arguments(tmp_path, log):
             "LOG: there is no column but the label and those that are left out: 'x' (empty)",
         ),
         ("log.csv", "y,x\n0,a\n1,b\n", "log/1.0.0: the validation split has no rows"),
-        ("log.csv", "y,x,x\n0,a,a\n", "LOG:1: column 'x' is there twice; rename one"),
+        ("log.csv", "y,x,x\n0,a,a\n", "LOG:1: column 'x' occurs twice; rename one"),
         ("log.csv", "", "LOG: the file is empty"),
         ("log.xlsx", "{}", "LOG: a log is files of text (.csv, .tsv, .txt), of JSON lines"),
         ("log.parquet", "y,x\n0,a\n", "LOG: no Parquet file, or cut off or damaged"),
@@ -401,7 +401,7 @@ def test_other_encodings(tmp_path):
     with pytest.raises(ValueError, match=r"log.csv:1: the header is not in UTF-8; give encoding="):
         prepare_click_log(tmp_path / "log.csv", **options)
     for wrong in ("utf-16", "latin-one"):
-        with pytest.raises(ValueError, match=rf"^encoding is '{wrong}'; one is read that has ASCI"):
+        with pytest.raises(ValueError, match=rf"^encoding is '{wrong}'; only encodings that cont"):
             prepare_click_log(tmp_path / "log.csv", encoding=wrong, **options)
     data = prepare_click_log(tmp_path / "log.csv", encoding="latin-1", **options)
     assert data.vocabularies == {"città": ["Zürich", "Genève"]}

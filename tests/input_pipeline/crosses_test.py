@@ -73,7 +73,7 @@ def test_a_cross_and_its_click_counts_go_together(batches):
     names = ["user x app", "clicks of app x user", "clicks of app"]
     assert [cross.name for cross in crosses] == names
     again = Cross(("user", "app"), click_counts=True)
-    with pytest.raises(ValueError, match="there twice: clicks of user x app"):
+    with pytest.raises(ValueError, match="given twice: clicks of user x app"):
         fit_crosses(iter(()), SCHEMA, [*asked, again])
 
 
@@ -92,7 +92,7 @@ def test_rows_are_not_read_for_a_hash():
     [
         ([("user", "shop")], "no field 'shop'; the categorical ones are app, day, user"),
         ([("user", "price")], "'price' is numerical; make it categorical"),
-        ([("user", "app"), ("app", "user")], "there twice: app x user"),
+        ([("user", "app"), ("app", "user")], "given twice: app x user"),
         ([("user", "user")], "different fields"),
     ],
 )

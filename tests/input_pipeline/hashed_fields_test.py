@@ -152,7 +152,7 @@ def test_a_hashed_field_grows(data, log, tmp_path):
 
 
 def test_vectors_of_values_are_refused(data, model):
-    with pytest.raises(ValueError, match="field 'user' is hashed into 9: an id is of many"):
+    with pytest.raises(ValueError, match="field 'user' is hashed into 9: an id stands for many"):
         load_vectors(model, data, "user", {"u3": [0.0] * 4})
 
 

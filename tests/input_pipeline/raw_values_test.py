@@ -75,7 +75,7 @@ def test_wrong_raw_records(tmp_path, log, change, message):
         data.encode({**records, **change})
     assert str(error.value).startswith(message)
     del records["user"], records["price"]
-    with pytest.raises(ValueError, match=r"^the records have no price, user$"):
+    with pytest.raises(ValueError, match=r"^the records lack these columns: price, user$"):
         data.encode(records)
 
 
@@ -114,7 +114,7 @@ def test_buckets_are_readable(tmp_path):
 @pytest.mark.parametrize("records", [{"app": ["a"], "price": [1]}, pa.table({"app": ["a"]})])
 def test_records_without_a_field(dataset, records):
     missing = "city" if "price" in records else "city, price"
-    with pytest.raises(ValueError, match=rf"^the records have no {missing}$"):
+    with pytest.raises(ValueError, match=rf"^the records lack these columns: {missing}$"):
         dataset.encode(records)
 
 

@@ -116,7 +116,7 @@ def test_compiled_steps_see_what_stands_behind_padding_and_what_may_be_missing()
     }
     assert np.isfinite(model.predict(right, verbose=0)).all()
     behind = {**right, "multivalued": np.array([[1, -1, 4, 2, -1]] * 3)}
-    with pytest.raises(errors.DataError, match="field 'tags': id 4 stands behind -1"):
+    with pytest.raises(errors.DataError, match="field 'tags': id 4 comes after -1"):
         model.predict(behind, verbose=0)
     missing = {
         **right,

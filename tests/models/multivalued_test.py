@@ -181,11 +181,11 @@ def test_explaining_models_attend_to_values_and_others_take_the_mean():
         ),
         (
             {"user": "mean"},
-            "pooling names 'user', which is no field of several values; there are: genres",
+            "names 'user', which is not a multivalued field or a sequence; there are: genres",
         ),
         (
             {"genres": "target"},
-            "pooling 'target' is of a field that shares a .* the target; 'genres' shares none",
+            "only a field that shares .* can have pooling 'target'; 'genres' shares none",
         ),
     ],
 )

@@ -80,7 +80,7 @@ def test_a_pipe_is_no_log(tmp_path):
 def test_parquet_with_a_column_twice(tmp_path):
     table = pa.table([[0, 1], ["a", "b"], ["c", "d"]], names=["click", "app", "app"])
     pq.write_table(table, tmp_path / "log.parquet")
-    with pytest.raises(ValueError, match=r"log\.parquet: column 'app' is there twice; rename one"):
+    with pytest.raises(ValueError, match=r"log\.parquet: column 'app' occurs twice; rename one"):
         prepare(tmp_path / "log.parquet", tmp_path)
 
 

@@ -92,7 +92,7 @@ def test_log_chunks_can_be_read_again(tmp_path, suffix, share):
 @pytest.mark.parametrize("suffix", ["", ".gz"])
 def test_share_without_rows(tmp_path, suffix):
     path = write(tmp_path / f"log.txt{suffix}", "\n".join(log_lines(3)))
-    with pytest.raises(ValueError, match=r"log.txt\S*: 30% of the 3 rows are none"):
+    with pytest.raises(ValueError, match=r"log.txt\S*: 30% of 3 rows is less than one row"):
         log_chunks([path], share=0.3)
 
 
@@ -115,7 +115,7 @@ def test_header(tmp_path, name, chunk_bytes, mark, end):
 
 def test_column_that_is_there_twice(tmp_path):
     path = write(tmp_path / "log.csv", "name,count,name\n")
-    with pytest.raises(ValueError, match=r"log.csv:1: column 'name' is there twice; rename one"):
+    with pytest.raises(ValueError, match=r"log.csv:1: column 'name' occurs twice; rename one"):
         read_header(path, ",")
 
 

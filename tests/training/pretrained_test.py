@@ -144,7 +144,7 @@ def test_what_is_no_vector(days):
     refused("the vector of 'u.*' is not [23] finite numbers", uneven, trainable=False)
     refused("the vector of 'u1' is not 4 finite", {"u1": [np.nan] * 4})
     refused("the vector of 'u1' is not a list of numbers", {"u1": 3.0})
-    refused("LR has no embeddings that vectors", {"u1": [0.5]}, model=LR(data.schema))
+    refused("LR has no embeddings that the vectors", {"u1": [0.5]}, model=LR(data.schema))
     assert "lr" in MODELS
     other = InterHAt(days[1].schema)
     refused("the model's schema is not that of", {"u1": [0.5]}, model=other)
