@@ -1,4 +1,4 @@
-"""What may go wrong that is no fault of the code: a type of error a kind.
+"""Errors that a user can cause and mend, one type for each kind.
 
 Each is an `InterhatError`, and a built-in error as well, so that `except ValueError` finds it:
 

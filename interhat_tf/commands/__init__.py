@@ -2,8 +2,8 @@
 
 A command's docstring is its help, `define_flags()` returns its absl flags,
 `REQUIRED` names those that must be given, and `main(values)` does the work with
-their values. `POSITIONAL`, if it is there, names the flag that arguments without a name are
-values of. Nothing is defined globally, so that a program can run several.
+their values. `POSITIONAL`, if present, names the flag that takes arguments without a name.
+Nothing is defined globally, so that a program can run several.
 """
 
 import importlib

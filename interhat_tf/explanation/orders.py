@@ -1,4 +1,4 @@
-"""Of which order the interactions are that make a record's prediction."""
+"""The order of the interactions behind a record's prediction."""
 
 import itertools
 

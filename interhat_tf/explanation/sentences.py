@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from interhat_tf.explanation.explanation import Explanation
 
 FAINT = 0.05
-"""A move of the logit by less shows neither in one digit of it nor in two of the probability."""
-
+"""A smaller change of the logit shows neither in its first decimal nor in two decimals of the
+probability."""
 
 SAME_WEIGHT = 0.005
 """Weights that differ by less are the same in two digits."""

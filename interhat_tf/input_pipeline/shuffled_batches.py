@@ -83,7 +83,8 @@ def num_batches(shards: Sequence[Shard], batch_size: int) -> int:
     return max(-(-shard.rows // part_rows) for shard in shards)
 
 
-@tf.autograph.experimental.do_not_convert  # to convert the functions of maps takes their time
+# AutoGraph's conversion of the map functions takes time and changes nothing.
+@tf.autograph.experimental.do_not_convert
 def shuffled_batches(
     shards: Sequence[Shard],
     schema: Schema,

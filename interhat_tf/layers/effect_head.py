@@ -13,9 +13,10 @@ from interhat_tf.utils.config import ConfigFromSignature
 SMALLEST_VARIANCE = 1e-12
 """Far below that of embeddings under a strong penalty, which differ by thousandths."""
 LEAST_SHARE = 1e-3
-"""Of the fields' mean variance: what varies less counts for less, and not for as much.
+"""Share of the fields' mean variance below which an input is scaled down.
 
-A field that nearly always has one value would make hundreds of standard deviations of another."""
+If it counted as much as the others, another value of a field that nearly always has the same one
+would be hundreds of standard deviations away."""
 
 
 @keras.saving.register_keras_serializable("interhat_tf")

@@ -105,7 +105,7 @@ class EffectsModel(ConfigFromSignature, keras.Model):
         self.diagnosis = {**self.diagnosis, "effects": dict(fidelity)}
 
     def drop_effects(self) -> None:
-        """Gives up the head, as is due when the model's weights change."""
+        """Drops the head; called when the model's weights change."""
         object.__setattr__(self, "_effect_head", None)
         self.diagnosis = {k: found for k, found in self.diagnosis.items() if k != "effects"}
 

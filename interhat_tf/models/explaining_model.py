@@ -228,7 +228,7 @@ class ExplainingModel(ClickModel):
             average = Terms(*(a if a is None else ops.expand_dims(a.value, 0) for a in averages))
             terms, base = _minus(terms, average), self._sum(average)  # (1, d')
         narrow = self.compute_dtype != self.logit_dtype
-        # What a narrower type has rounded is no sum of its terms any more.
+        # Rounded to a narrower type, u_f is no longer exactly the sum of its terms.
         output = self._sum(terms) + base if narrow else found.output  # (B, d')
         shares, bias = multipliers(self.mlp, output, base)  # (B, d')
         contributions = self._shares_of(terms, shares)

@@ -252,7 +252,7 @@ def encode_values(values: pa.Table, encoding: Encoding) -> dict[str, np.ndarray]
 
 def _ids_of(column, field, encoding):
     ids = pc.index_in(as_categories(column, field), value_set=encoding.vocabularies[field.name])
-    # Absent values are null here, and id 0, out of vocabulary, there.
+    # `index_in` gives null outside the vocabulary; that is id 0.
     return np.asarray(pc.fill_null(ids, -1)) + np.int32(1)
 
 

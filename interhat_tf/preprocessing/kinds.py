@@ -123,7 +123,7 @@ def _form_of_texts(values, name, null_values):
     if _all_match(values, WHOLE_NUMBER_PATTERN):
         return _form_of_whole_numbers(parse_numbers(values)[0], name)
     if _all_match(values, WHOLE_FLOAT_PATTERN):
-        # Where some are written as whole numbers, so are the others meant.
+        # If some are written as whole numbers, the others are meant as whole numbers too.
         has_gap = (
             some_missing or pc.any(pc.match_substring_regex(values, WHOLE_NUMBER_PATTERN)).as_py()
         )

@@ -12,7 +12,7 @@ SEPARATORS = ("|", ";", ",", "^", "/")
 """What logs have between several values of a text."""
 
 ReadValues = Callable[[Column], tuple[Column, np.ndarray]]
-"""Reads values that are no lists as text, and says whether each is right."""
+"""Reads single values as text and says whether each is valid."""
 
 
 def is_list(dtype: pa.DataType) -> bool:

@@ -47,7 +47,7 @@ PARTS = 16
 """Parts into which the values of a field are split where they are too many."""
 
 LARGEST_NUMBER = 1e100
-"""Of larger ones, differences and squares are infinite."""
+"""Larger numbers are refused: their differences and squares overflow."""
 
 
 @dataclasses.dataclass

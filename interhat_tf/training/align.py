@@ -124,8 +124,8 @@ def align_after_training(
     The loss is that of `align_attention`. The training's optimizer and average begin
     again: a second pair would take as much memory once more.
 
-    A small validation split says little of what that costs. So what chance may have done,
-    the standard error of the difference for the same records, is not held against it.
+    A small validation split says little about what that costs. So a cost within the standard error
+    of the difference, measured on the same records, is accepted as chance.
 
     Args:
         model: The model.

@@ -32,7 +32,7 @@ Noise moves it by less: on generated logs of 40,000 and 60,000 rows by up to 0.0
 
 
 def overfits(history: Sequence[Mapping[str, Any]], best_epoch: int) -> bool:
-    """Returns whether what was learnt since the best epoch holds of the training records alone.
+    """Returns whether the model has overfitted since its best epoch.
 
     Since then their loss fell, and the logloss on validation rose by more than `OVERFIT` of
     itself. Under too strong a penalty both are higher.

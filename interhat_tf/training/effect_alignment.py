@@ -9,9 +9,9 @@ from interhat_tf.training.alignment import HeadAlignment, Term
 from interhat_tf.training.record_weights import weigh
 
 EVERY = 2
-"""One record in so many has another prediction made for it."""
+"""One record in so many gets a second prediction."""
 SHARE_OF_A_STEP = 0.05
-"""What a step counts for in a field's mean square difference."""
+"""Weight of the newest step in a field's running mean square difference."""
 SMALLEST_SCALE = 1e-3
 
 

@@ -14,13 +14,13 @@ from interhat_tf.training.effect_alignment import alignment_loss
 from interhat_tf.training.record_weights import weigh
 
 HIGHEST_ORDER = 3
-"""Of more fields than these, what they do together is not measured."""
+"""Largest number of fields whose joint effect is measured."""
 MOST_SETS = 10_000
-"""Of more sets of fields, a head would take more time than the model."""
+"""With more sets of fields a head would take longer than the model."""
 EVERY = 12
 """One record in so many is asked about its orders: each costs 2^3 predictions."""
 LEAST_ASKED = 32
-"""So many records of a batch are asked in any case: from fewer, a head learns too little."""
+"""At least this many records of a batch are asked; from fewer a head learns too little."""
 CANDIDATES = 8
 """Records of the batch among which one is sought that differs from a record in a field."""
 

@@ -1,4 +1,4 @@
-"""What several runs have not in common: the settings that differ, and their figures."""
+"""How several runs differ: settings and figures."""
 
 import os
 import pathlib
@@ -9,7 +9,7 @@ from interhat_tf.utils.files import read_json
 
 METRICS = ("auc", "logloss")
 LEFT_OUT = ("architecture.schema", "arguments", "data.numbers", "versions.kernels")
-"""What says nothing of its own: fields and arguments are in other entries as well."""
+"""Settings left out because other entries contain them."""
 
 VERSIONS = "versions."
 

@@ -1,4 +1,4 @@
-"""What two equal things have in common: digests."""
+"""Digests of content: equal content has equal digests."""
 
 import hashlib
 import json
