@@ -219,8 +219,8 @@ def _checked_names(fields: Sequence[str], click_counts: bool) -> tuple[str, ...]
     sizes = (1, *SIZES) if click_counts else SIZES
     if len(names) not in sizes or len(set(names)) < len(names):
         raise SettingError(
-            f"a cross is of two or three different fields, got {', '.join(names) or 'none'}"
-            + ("; click counts may be of one" if click_counts else "")
+            f"a cross takes two or three different fields, got {', '.join(names) or 'none'}"
+            + ("; click counts may take one" if click_counts else "")
         )
     return names
 

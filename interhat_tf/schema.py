@@ -415,12 +415,12 @@ class Schema:
             if owner is None or owner.kind == NUMERICAL or owner is field:
                 raise SettingError(
                     f"field {field.name!r} shares the vocabulary of {field.shares!r}, which is "
-                    f"no other field of categories of the schema"
+                    f"not another field of categories of the schema"
                 )
             if owner.shares is not None:
                 raise SettingError(
-                    f"field {field.name!r} shares the vocabulary of {owner.name!r}, which has "
-                    f"that of {owner.shares!r}: share {owner.shares!r} itself"
+                    f"field {field.name!r} shares the vocabulary of {owner.name!r}, which "
+                    f"shares that of {owner.shares!r}: share {owner.shares!r} directly"
                 )
             for what in ("vocabulary_size", "hash_size"):
                 mine, its = getattr(field, what), getattr(owner, what)
@@ -445,8 +445,8 @@ class Schema:
                     continue
                 if name in several:
                     raise SettingError(
-                        f"cross {cross.name!r}: the field {name!r} is {several[name]}; a cross is "
-                        f"of fields with one value"
+                        f"cross {cross.name!r}: the field {name!r} is {several[name]}; a cross "
+                        f"takes fields with one value"
                     )
                 raise SettingError(
                     f"cross {cross.name!r}: the field {name!r} is numerical; make it "

@@ -26,7 +26,7 @@ def test_a_cross_needs_two_rows_unless_something_else_is_asked_for():
         (("a", "b"), {"hash_size": 0}, "'a x b': hash_size must be at least 1, got 0"),
         (("a", "b"), {"hash_size": 9, "min_count": 2}, "do not go together"),
         (("a", "b"), {"hash_size": 9, "click_counts": True}, "click_counts and hash_size do not"),
-        (("a", "a"), {"click_counts": True}, "click counts may be of one"),
+        (("a", "a"), {"click_counts": True}, "click counts may take one"),
     ],
 )
 def test_cross_rejects_bad_arguments(fields, options, message):

@@ -283,9 +283,9 @@ def test_another_sequence_is_another_field(field, difference):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ([HISTORY], "shares the vocabulary of 'movie', which is no other field of categories"),
-        ([HISTORY, Field("movie", "numerical")], "which is no other field of categories"),
-        ([Field("h", "sequence", 9, max_length=3, shares="h")], "which is no other field"),
+        ([HISTORY], "shares the vocabulary of 'movie', which is not another field of categories"),
+        ([HISTORY, Field("movie", "numerical")], "which is not another field of categories"),
+        ([Field("h", "sequence", 9, max_length=3, shares="h")], "which is not another field"),
         ([HISTORY, Field("movie", "categorical", 8)], "its vocabulary_size must be 8, got 9"),
         (
             [HISTORY, Field("movie", "categorical", 9, hash_size=20)],
@@ -293,7 +293,7 @@ def test_another_sequence_is_another_field(field, difference):
         ),
         (
             [*SEEN.record_fields, Field("h", "sequence", 9, max_length=3, shares="history")],
-            "'history', which has that of 'movie': share 'movie' itself",
+            "'history', which shares that of 'movie': share 'movie' directly",
         ),
     ],
 )

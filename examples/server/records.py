@@ -76,7 +76,7 @@ def text_of(value: Any) -> Any:
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():
         if abs(value) >= MAX_WHOLE_FLOAT:
-            raise ValueError("a float keeps no more than 2^53 whole: give it as text")
+            raise ValueError("a float is exact only up to 2^53: give it as text")
         return str(int(value))
     if isinstance(value, str) and HALF_A_CHARACTER.search(value):
         raise ValueError("half a character is no text")

@@ -23,8 +23,8 @@ def check_base(logits: np.ndarray, bias: np.ndarray) -> None:
     """
     if np.isnan(bias).any() and not np.isnan(logits).any():
         raise SettingError(
-            "contributions are against the average training record, which this model has not met: "
-            "call model.adapt(batches of training records) first; training.train does"
+            "contributions are measured from the average training record, which this model does "
+            "not have yet: call model.adapt(batches of training records) first; training.train does"
         )
 
 

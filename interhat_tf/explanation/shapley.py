@@ -69,8 +69,8 @@ def shapley_interactions(
     names = [field.name for field in schema.record_fields]
     if len(names) > MOST_FIELDS:
         raise SettingError(
-            f"a record has {len(names)} fields, of which all coalitions are too many; "
-            f"{MOST_FIELDS} at most, or use pair_effects"
+            f"a record has {len(names)} fields, whose coalitions are too many; give records of at "
+            f"most {MOST_FIELDS} fields, or use pair_effects"
         )
     if not 1 <= order <= len(names):
         raise SettingError(f"order must be 1 to {len(names)}, the number of fields, got {order}")

@@ -38,7 +38,7 @@ def check_growing(data: PreparedDataset, chosen: Mapping[str, Any]) -> None:
         )
     if given := [name for name, value in chosen.items() if value]:
         raise SettingError(
-            f"{', '.join(given)}: with grow= this is as it was for {data.name}; leave it out"
+            f"{', '.join(given)}: with grow= this is taken from {data.name}; leave it out"
         )
 
 

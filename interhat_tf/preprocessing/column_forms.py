@@ -56,7 +56,7 @@ FORMS: dict[str, type[RawField]] = {
 TIME_RULE = "expected a date as 2024-01-31, with or without a time, or seconds since 1970"
 
 RULES = {
-    WHOLE: "a float keeps no more than 2^53 whole: read the column as text or as Int64 (dtype=)",
+    WHOLE: "a float is exact only up to 2^53: read the column as text or as Int64 (dtype=)",
     NUMBER: "expected a number, or nothing where it is missing",
     HOUR: TIME_RULE,
     WEEKDAY: TIME_RULE,

@@ -39,14 +39,15 @@ def check_names(what: str, names: Iterable[str], known: Collection[str], kind: s
 
     >>> check_names("scaling", ["pric"], ["price", "age"], "field")
     Traceback (most recent call last):
-    interhat_tf.errors.SettingError: scaling names 'pric', which is no field; did you mean 'price'?
+    interhat_tf.errors.SettingError: scaling names 'pric', which is not a field; did you \
+mean 'price'?
     """
     for name in names:
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
             others = f"there are {', '.join(known)}" if known else "there is none"
             advice = f"did you mean {near[0]!r}?" if near else others
-            raise SettingError(f"{what} names {name!r}, which is no {kind}; {advice}")
+            raise SettingError(f"{what} names {name!r}, which is not a {kind}; {advice}")
 
 
 def number_fields(scaling: Scalings, names: Collection[str]) -> dict[str, RawField]:
@@ -71,7 +72,7 @@ def number_fields(scaling: Scalings, names: Collection[str]) -> dict[str, RawFie
             near = difflib.get_close_matches(str(scale), SCALINGS, 1)
             advice = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(SCALINGS)}"
             of_field = f" of {name!r}" if name else ""
-            raise SettingError(f"scaling{of_field} is {scale!r}, which is no scale; {advice}")
+            raise SettingError(f"scaling{of_field} is {scale!r}, which is not a scale; {advice}")
     fields: dict[str, RawField] = {}
     for name in names:
         scale = chosen.get(name, DEFAULT_SCALING)

@@ -160,15 +160,15 @@ def check_shares(fields: Sequence[RawField]) -> None:
 
     >>> check_shares([Numerical("price"), Sequential("history", shares="price")])
     Traceback (most recent call last):
-    interhat_tf.errors.SettingError: field 'history' shares the vocabulary of 'price', which is no \
-other field of names with a vocabulary of its own
+    interhat_tf.errors.SettingError: field 'history' shares the vocabulary of 'price', which is \
+not another field of names with its own vocabulary
     """
     own = {f.name for f in fields if isinstance(f, Categorical) and owner_of(f) == f.name}
     for field in fields:
         if (owner := owner_of(field)) != field.name and owner not in own:
             raise SettingError(
-                f"field {field.name!r} shares the vocabulary of {owner!r}, which is no other "
-                f"field of names with a vocabulary of its own"
+                f"field {field.name!r} shares the vocabulary of {owner!r}, which is not "
+                f"another field of names with its own vocabulary"
             )
 
 

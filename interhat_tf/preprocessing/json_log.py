@@ -23,7 +23,7 @@ from interhat_tf.preprocessing.text_log import SAMPLE_BYTES
 from interhat_tf.preprocessing.text_parsing import first_wrong_row
 from interhat_tf.utils.short_text import shortened
 
-ONE_RECORD = 'a line holds one, as {"click": 1, "app": "maps"}'
+ONE_RECORD = 'each line holds one, such as {"click": 1, "app": "maps"}'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +70,7 @@ class JsonLog(FileLog):
         chunk = next(text_chunks(self.paths[:1], chunk_bytes=SAMPLE_BYTES))
         if chunk.read().lstrip()[:1] == b"[":
             raise DataError(
-                f"{chunk.path}: a JSON array; write a record a line, as pandas does with "
+                f"{chunk.path}: a JSON array; write one record per line, as pandas does with "
                 f"to_json(orient='records', lines=True)"
             )
         found = _parse(chunk, {}, unexpected="infer")
@@ -93,7 +93,7 @@ def _parse(
             ),
         )
         if len(table) != rows:
-            raise pa.ArrowInvalid("the line holds no record, or more than one")
+            raise pa.ArrowInvalid("the line does not hold exactly one record")
         return table
 
     data = chunk.read()
@@ -112,11 +112,11 @@ def _problem_of_line(line: bytes, problem: str) -> str:
     try:
         record = json.loads(line)
     except json.JSONDecodeError as error:
-        return f"no record ({error.msg}, character {error.pos + 1}); {ONE_RECORD}"
+        return f"not a record ({error.msg}, character {error.pos + 1}); {ONE_RECORD}"
     except UnicodeDecodeError:
         return "the line is not in UTF-8; convert the file"
     if not isinstance(record, dict):
-        return f"no record; {ONE_RECORD}"
+        return f"not a record; {ONE_RECORD}"
     changed = re.search(r"Column\(/([^/]+)((?:/\[\])?)\) changed from (\w+) to ", problem)
     if changed and changed[1] in record:
         value = shortened(json.dumps(record[changed[1]], ensure_ascii=False))

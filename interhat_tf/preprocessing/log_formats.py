@@ -98,9 +98,9 @@ def find_log(data: Any, delimiter: str | None = None, encoding: str | None = Non
         names[0],
     )
     raise SettingError(
-        f"{wrong}: a log is files of text ({', '.join(TEXT_SUFFIXES)}), of JSON lines "
+        f"{wrong}: a log is text files ({', '.join(TEXT_SUFFIXES)}), JSON lines files "
         f"({', '.join(JSON_SUFFIXES)}), each plain or compressed ({', '.join(COMPRESSIONS)}), "
-        f"or of Parquet (.parquet), of one kind alone; rename the file"
+        f"or Parquet files (.parquet), all of one kind; rename the file"
     )
 
 

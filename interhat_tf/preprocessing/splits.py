@@ -201,7 +201,7 @@ class ColumnSplit(Split):
         """See `Split.of_rows`."""
         column = table[self.column]
         splits = pc.index_in(as_text(column), value_set=pa.array(SPLITS))
-        rule = "a row's split is train, validation or test, written so"
+        rule = "a row's split must be exactly train, validation or test"
         check_values(splits.is_valid(), column, chunk, self.column, rule)
         return np.asarray(splits).astype(np.int8)
 

@@ -81,8 +81,8 @@ class Checkpoint:
         threads = threads_an_operation()
         if None not in (threads, state.threads) and state.threads != threads:
             raise SettingError(
-                f"{self.path} was made with {state.threads} threads an operation, and there are "
-                f"{threads} now, which would give other weights in their last bits; set "
+                f"{self.path} was made with {state.threads} threads per operation, and there are "
+                f"now {threads}, which would change the last bits of the weights; set "
                 f"TF_NUM_INTRAOP_THREADS={state.threads}"
             )
         for i, variable in enumerate(self.variables):

@@ -74,8 +74,8 @@ def _check_groups(data: PreparedDataset, split: str, field: str) -> None:
         if set.intersection(*with_label):
             return
     raise DataError(
-        f"{data.name}, {split}: no known value of {field!r} has records of both labels, of which "
-        f"auc_by takes the AUC; split otherwise, or leave auc_by out"
+        f"{data.name}, {split}: no known value of {field!r} has records of both labels, which "
+        f"auc_by needs; split another way, or leave auc_by out"
     )
 
 

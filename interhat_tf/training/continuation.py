@@ -167,7 +167,7 @@ class EarlierRun:
         changed = differences(earlier, now) or schema.difference(model.schema)
         if changed or schema != model.schema:
             raise SettingError(
-                f"{self.folder} is a run of another model: {changed or 'its crosses are others'}; "
+                f"{self.folder} is a run of another model: {changed or 'its crosses differ'}; "
                 f"load its model.keras, and if the set grew, grow_model(model, data)"
             )
         for name in SAME:
@@ -175,7 +175,7 @@ class EarlierRun:
             if (then != today) if name == "optimizer" else (bool(then) != bool(today)):
                 raise SettingError(
                     f"{name} was {then} in {self.folder} and is {today}: a run that starts from "
-                    f"another one has it alike"
+                    f"another one must keep it"
                 )
 
     def restore(self, trained: Trained, data: PreparedDataset) -> None:

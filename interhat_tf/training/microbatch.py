@@ -32,8 +32,8 @@ def check_microbatches(model: keras.Model, jit_compile: bool = False) -> None:
         raise SettingError("microbatch_size and jit_compile do not go together; choose one")
     if needs_whole_batches(model):
         raise SettingError(
-            "microbatch_size needs a model without dropout and batch normalisation, which is in "
-            "Dice, and without draws from the batch, as DIEN's auxiliary loss makes them"
+            "microbatch_size needs a model without dropout and batch normalisation (Dice has it), "
+            "and without draws from the batch (DIEN's auxiliary loss makes them)"
         )
 
 

@@ -269,7 +269,7 @@ class LazyAdam(keras.optimizers.Adam):
             raise SettingError("LazyAdam needs Keras' TensorFlow backend; use Adam")
         if refused := sorted(name for name in _OF_ALL_ROWS if kwargs.get(name)):
             raise SettingError(
-                f"LazyAdam cannot take {', '.join(refused)}, about all rows; use Adam"
+                f"LazyAdam cannot take {', '.join(refused)}, which concern all rows; use Adam"
             )
         super().__init__(learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, **kwargs)
 

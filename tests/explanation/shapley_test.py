@@ -131,5 +131,5 @@ def test_what_is_refused(rng):
             shapley_interactions(model, inputs, background, order)
     many = {"numerical": np.zeros((1, 13), "float32")}
     schema = Schema([Field(f"f{i}", "numerical") for i in range(13)])
-    with pytest.raises(ValueError, match=r"has 13 fields, .* 12 at most, or use pair_eff"):
+    with pytest.raises(ValueError, match=r"has 13 fields, .* at most 12 fields, or use pair_eff"):
         shapley_interactions(MadeModel(schema, lambda *columns: columns[0]), many, many)

@@ -86,8 +86,8 @@ BROKEN_LINES = {
     "no such hour": (values(when="2024-01-31 25:00"), {}, "when is '2024-01-31 25:00'; expected a"),
     "no time": (values(when=""), TIME, "when is ''; a split by time needs a date as 2024-01-31"),
     "no such time": (values(when="soon"), TIME, "when is 'soon'; a split by time needs a date"),
-    "no such split": (values(fold="valid"), FOLD, "fold is 'valid'; a row's split is train, val"),
-    "no split": (values(fold=""), FOLD, "fold is ''; a row's split is train, validation or test"),
+    "no such split": (values(fold="valid"), FOLD, "fold is 'valid'; a row's split must be ex"),
+    "no split": (values(fold=""), FOLD, "fold is ''; a row's split must be exactly train, val"),
     "another encoding": (values(city="Genève").encode("latin-1"), {}, "city is"),
     "too long": (values(city="x" * (3 << 20)), {}, "the line is longer than 1048576 bytes; lines"),
 }
@@ -185,8 +185,8 @@ BROKEN_FILES = {
         "LOG: the gzip file is cut off or damaged",
     ),
     "CSV called Parquet": ("parquet", csv_bytes(), {}, "LOG: no Parquet file, or cut off or dama"),
-    "a spreadsheet": ("xlsx", b"PK", {}, "LOG: a log is files of text (.csv, .tsv, .txt), of JSON"),
-    "a JSON array": ("json", b'[{"click": 1}]', {}, "LOG: a JSON array; write a record a line"),
+    "a spreadsheet": ("xlsx", b"PK", {}, "LOG: a log is text files (.csv, .tsv, .txt), JSON"),
+    "a JSON array": ("json", b'[{"click": 1}]', {}, "LOG: a JSON array; write one record per line"),
 }
 
 
@@ -228,11 +228,11 @@ def record(**changed):
 
 
 BROKEN_RECORDS = {
-    "cut off": (record()[:-9], {}, "no record ("),
-    "no record": ("click", {}, "no record (Expecting value, character 1); a line holds one, as {"),
-    "a list": ("[1, 2]", {}, "no record; a line holds one, as {"),
-    "two records": (record() + record(), {}, "no record (Extra data, character "),
-    "an empty line": ("", {}, "no record (Expecting value, character "),
+    "cut off": (record()[:-9], {}, "not a record ("),
+    "no record": ("click", {}, "not a record (Expecting value, character 1); each line holds"),
+    "a list": ("[1, 2]", {}, "not a record; each line holds one, such as {"),
+    "two records": (record() + record(), {}, "not a record (Extra data, character "),
+    "an empty line": ("", {}, "not a record (Expecting value, character "),
     "a text for a number": (record(price="abc"), {}, 'price is "abc"; its first values are of the'),
     "a number for a text": (record(user=5), {}, "user is 5; its first values are of the kind text"),
     "a record for a value": (record(city={"name": "Rome"}), {}, 'city is {"name": "Rome"}; its fi'),
@@ -242,7 +242,7 @@ BROKEN_RECORDS = {
     "too large": (
         record().replace("15.0", "1e999"),
         {},
-        "JSON parse error: Number too big to be stored in double; a line holds one",
+        "JSON parse error: Number too big to be stored in double; each line holds one",
     ),
     "no such day": (record(when="2024-02-30"), {}, "when is '2024-02-30'; expected a date as 2024"),
     "no time": (record(when=None), TIME, "when is None; a split by time needs a date as 2024"),
@@ -266,12 +266,12 @@ BROKEN_VALUES = {
     "infinity": ("price", float("inf"), {}, "price is inf; a number must be finite, leave it"),
     "no time": ("when", None, TIME, "when is None; a split by time needs a date as 2024"),
     "no such day": ("when", "2024-02-30", {}, "when is '2024-02-30'; expected a date as 2024"),
-    "no such split": ("fold", "dev", FOLD, "fold is 'dev'; a row's split is train, validation or"),
+    "no such split": ("fold", "dev", FOLD, "fold is 'dev'; a row's split must be exactly train"),
     "digits lost": (
         "price",
         2.0**60,
         {"categorical": ["price"], "numerical": [], "split": "group:price"},
-        "price is 1.152921504606847e+18; a float keeps no more than 2^53 whole",
+        "price is 1.152921504606847e+18; a float is exact only up to 2^53",
     ),
 }
 

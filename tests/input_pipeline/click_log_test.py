@@ -173,7 +173,7 @@ def test_misspelt_arguments(tmp_path, log):
         ("log.csv", "y,x\n0,a\n1,b\n", "log/1.0.0: the validation split has no rows"),
         ("log.csv", "y,x,x\n0,a,a\n", "LOG:1: column 'x' occurs twice; rename one"),
         ("log.csv", "", "LOG: the file is empty"),
-        ("log.xlsx", "{}", "LOG: a log is files of text (.csv, .tsv, .txt), of JSON lines"),
+        ("log.xlsx", "{}", "LOG: a log is text files (.csv, .tsv, .txt), JSON lines"),
         ("log.parquet", "y,x\n0,a\n", "LOG: no Parquet file, or cut off or damaged"),
     ],
 )
@@ -201,7 +201,7 @@ def test_files_that_do_not_go_together(tmp_path, log):
         prepare_click_log([log, other], name="log", data_dir=tmp_path)
     one, two = tmp_path / "1.parquet", tmp_path / "2.parquet"
     pq.write_table(pa.table({"y": [0, 1], "x": ["a", "b"]}), one)
-    with pytest.raises(ValueError, match=rf"^{one}: a log is files of text .* of one kind alone"):
+    with pytest.raises(ValueError, match=rf"^{one}: a log is text files .* all of one kind"):
         prepare_click_log([log, one], name="log", data_dir=tmp_path)
     pq.write_table(pa.table({"y": [0, 1]}), two)
     with pytest.raises(ValueError, match=rf"^{two}: the file has no column 'x'; all parts"):

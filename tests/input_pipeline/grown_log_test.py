@@ -124,7 +124,7 @@ def test_what_the_first_set_decided_cannot_be_chosen_again(days):
     folder, (first, _) = days
     path = write_day(folder / "more", 4)
     options = {"name": "other", "data_dir": folder / "prepared"}
-    with pytest.raises(ValueError, match="label, min_count: with grow= this is as it was for day1"):
+    with pytest.raises(ValueError, match="label, min_count: with grow= this is taken from day1"):
         prepare_click_log(path, grow=first, label="click", min_count=2, **options)
     with pytest.raises(ValueError, match="drop_after and drop_below need grow="):
         prepare_click_log(path, drop_after=1, **options)

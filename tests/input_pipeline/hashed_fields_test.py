@@ -146,7 +146,7 @@ def test_a_hashed_field_grows(data, log, tmp_path):
     assert grown.vocabularies["user"][: len(old)] == old
     assert grown.schema.categorical[0].hash_size == SIZE
     assert "hashed into 9" in (tmp_path / "day2/1.0.0/columns.md").read_text()
-    with pytest.raises(ValueError, match="hash_size: with grow= this is as it was for day1"):
+    with pytest.raises(ValueError, match="hash_size: with grow= this is taken from day1"):
         options = {"grow": data, "hash_size": {"user": SIZE}}
         prepare_click_log(second, name="day3", data_dir=tmp_path, **options)
 
@@ -168,12 +168,12 @@ def test_another_hash_is_another_set(data, log):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"hash_size": {"usr": 9}}, "hash_size names 'usr', which is no column that becomes a f"),
+        ({"hash_size": {"usr": 9}}, "hash_size names 'usr', which is not a column that becomes"),
         ({"hash_size": {"user": 0}}, "hash_size of 'user' is 0; it must be a whole number of at"),
         ({"hash_size": {"user": 2.5}}, "hash_size of 'user' is 2.5; it must be a whole number"),
         (
             {"hash_size": {"price": 9}, "numerical": "price", "categorical": "user"},
-            "hash_size names 'price', which is no field of text or whole numbers; there are user",
+            "names 'price', which is not a field of text or whole numbers; there are user",
         ),
         (
             {"hash_size": {"price": 9}, "scaling": {"price": "log"}},

@@ -197,7 +197,7 @@ def test_columns_are_named_or_seen(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"multivalued": {"genre": "|"}}, "'genre', which is no column that becomes a field; did"),
+        ({"multivalued": {"genre": "|"}}, "'genre', which is not a column that becomes a field;"),
         ({"multivalued": {"user": ""}}, "multivalued of 'user' is ''; give what stands between"),
         ({"multivalued": ["user"]}, "column 'user' has no lists of text or whole numbers"),
         ({"multivalued": {"genres": "|"}, "numerical": ["genres"]}, "'genres' is named twice"),

@@ -233,16 +233,16 @@ def test_columns_are_said_in_a_line_each(tmp_path, capsys):
     ("options", "message"),
     [
         ({"sequence": "histori", "shares": {}}, "sequence names 'histori', .* 'history'?"),
-        ({"shares": {"tags": "movie"}}, "shares names 'tags', which is no column of sequence=; "),
+        ({"shares": {"tags": "movie"}}, "shares names 'tags', which is not a column of sequence="),
         ({"shares": {"history": "movies"}}, "shares of 'history' names 'movies', .* 'movie'?"),
-        ({"shares": {"history": "history"}}, "names 'history', which is no field of text or"),
+        ({"shares": {"history": "history"}}, "names 'history', which is not a field of text or"),
         ({"sequence": {"history": ""}}, "sequence of 'history' is ''; give what stands between"),
         ({"sequence": ["history", "movie"]}, "'movie' has no lists .* in sequence={\"movie\": "),
         ({"multivalued": ["history"]}, "column 'history' is named twice; a field has one kind"),
-        ({"hash_size": {"history": 9}}, "hash_size of 'history': it has the vocabulary of 'movie'"),
-        ({"max_values": {"movie": 9}}, "max_values names 'movie', which is no field of several"),
+        ({"hash_size": {"history": 9}}, "hash_size of 'history': it uses the vocabulary of 'mov"),
+        ({"max_values": {"movie": 9}}, "max_values names 'movie', which is not a field of several"),
         ({"max_values": {"history": 0}}, "max_values of 'history' is 0; it must be a whole number"),
-        ({"scaling": {"movie": "buckets"}}, "shares of 'history' names 'movie', which is no field"),
+        ({"scaling": {"movie": "buckets"}}, "shares of 'history' names 'movie', which is not a"),
     ],
 )
 def test_wrong_choices_are_refused(tmp_path, options, message):

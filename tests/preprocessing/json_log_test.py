@@ -53,12 +53,12 @@ def test_what_the_first_lines_do_not_show(tmp_path, monkeypatch):
     [
         (
             '{"y": 1, "x": "a"',
-            "no record (Expecting ',' delimiter, character 19); a line holds one",
+            "not a record (Expecting ',' delimiter, character 19); each line holds one",
         ),
         ('{"y": 1, "x": 5}', "x is 5; its first values are of the kind text, write all so"),
-        ("", "no record (Expecting value, character 2); a line holds one, as {"),
-        ('{"y": 1, "x": "a"} {"y": 1, "x": "a"}', "no record (Extra data, character 20); a line"),
-        ("[1]", "no record; a line holds one"),
+        ("", "not a record (Expecting value, character 2); each line holds one, such as {"),
+        ('{"y": 1, "x": "a"} {"y": 1, "x": "a"}', "not a record (Extra data, character 20); each"),
+        ("[1]", "not a record; each line holds one"),
         ('{"x": "a"}', "y is None; a label is '0' or '1'"),
     ],
 )
@@ -74,5 +74,5 @@ def test_a_wrong_line_is_named(tmp_path, line, problem):
 def test_an_array_is_no_log(tmp_path):
     path = tmp_path / "log.json"
     path.write_text(json.dumps(ROWS))
-    with pytest.raises(ValueError, match=rf"^{path}: a JSON array; write a record a line, as"):
+    with pytest.raises(ValueError, match=rf"^{path}: a JSON array; write one record per line, as"):
         prepare_click_log(path, name="log", data_dir=tmp_path)

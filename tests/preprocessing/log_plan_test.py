@@ -39,23 +39,24 @@ def test_scales_by_field():
     [
         (
             {"scaling": {"pric": "log"}},
-            "scaling names 'pric', which is no column that becomes a field; did you mean 'price'?",
+            "scaling names 'pric', which is not a column that becomes a field; did you mean "
+            "'price'?",
         ),
         (
             {"scaling": {"user": "log"}, "categorical": ["user"], "numerical": ["price"]},
-            "scaling names 'user', which is no numerical field; there are price",
+            "scaling names 'user', which is not a numerical field; there are price",
         ),
         (
             {"scaling": {"y": "log"}},
-            "scaling names 'y', which is no column that becomes a field; there are user, price",
+            "scaling names 'y', which is not a column that becomes a field; there are user, price",
         ),
         (
             {"scaling": {"price": "lgo"}},
-            "scaling of 'price' is 'lgo', which is no scale; did you mean 'log'?",
+            "scaling of 'price' is 'lgo', which is not a scale; did you mean 'log'?",
         ),
         (
             {"scaling": "sqrt"},
-            "scaling is 'sqrt', which is no scale; there are min-max, log, quantiles, buckets",
+            "scaling is 'sqrt', which is not a scale; there are min-max, log, quantiles, buckets",
         ),
     ],
 )

@@ -125,7 +125,7 @@ def test_a_column_names_the_splits(splits_of):
         with pytest.raises(ValueError) as error:
             splits_of([*names, wrong, *names], "column:x")
         assert str(error.value) == (
-            f"the table:21: x is {wrong!r}; a row's split is train, validation or test, written so"
+            f"the table:21: x is {wrong!r}; a row's split must be exactly train, validation or test"
         )
 
 
@@ -158,7 +158,7 @@ def test_groups_are_eight_to_one_to_one(splits_of, monkeypatch, name):
 
 def test_groups_with_gaps(splits_of):
     assert set(splits_of([None] * 5 + [""] * 5, "group:x")) == {0}
-    with pytest.raises(ValueError, match=r"^the table:2: x is 9007199254740994\.0; a float keeps"):
+    with pytest.raises(ValueError, match=r"^the table:2: x is 9007199254740994\.0; a float is"):
         splits_of([1.0, 2.0**53 + 2], "group:x")
 
 

@@ -71,15 +71,15 @@ class HistoryModel(DeepModel):
         names, model = self.histories, type(self).__name__
         if not names:
             raise SettingError(
-                f"{model} reads a history by its candidate, and the schema has no sequence that "
-                f"shares a categorical field: give it one, as Field('history', 'sequence', size, "
-                f"max_length=50, shares='movie'), or choose another model, such as dnn"
+                f"{model} compares a history with its candidate, and the schema has no sequence "
+                f"that shares a categorical field: add one, such as Field('history', 'sequence', "
+                f"size, max_length=50, shares='movie'), or choose another model, such as dnn"
             )
         given = chosen if isinstance(chosen, Mapping) else {}
         for name in names:
             if given.get(name, TARGET) != TARGET:
                 raise SettingError(
-                    f"pooling names {name!r}, which {model} reads in a way of its own; leave it out"
+                    f"pooling names {name!r}, which {model} reads in its own way; leave it out"
                 )
         found = super()._choose_poolings(chosen)
         fields = zip(self.schema.multivalued, found, strict=True)

@@ -174,7 +174,7 @@ class HistoryContract(DeepContract):
         own = Field("seen", "sequence", 9, max_length=5)
         of_genres = Field("liked", "sequence", 3, max_length=5, shares="genres")
         more = [own, of_genres] if len(fields) == 4 else [own]
-        with pytest.raises(ValueError, match=r"reads a history.*Field\('history'.*such as dnn"):
+        with pytest.raises(ValueError, match=r"compares a history.*Field\('history'.*such as dnn"):
             MODELS[self.name](Schema([*fields, *more]))
 
     def test_another_pooling_of_its_history(self, schema):
