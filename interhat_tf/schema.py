@@ -145,8 +145,8 @@ class Schema:
 
     Raises:
         ValueError: If there is no field, two fields have one name, a field shares what is
-            no other field's own vocabulary or has another size, a cross is
-            there twice, or is of a field that is not there or is numerical.
+            not another field's own vocabulary or has another size, a cross is
+            given twice, or has a field that is missing or numerical.
 
     Example:
 
@@ -330,7 +330,7 @@ class Schema:
 
         Raises:
             ValueError: If an entry is missing or of the wrong width, ids are not
-                integers, an id is outside its field's vocabulary, a value stands behind
+                integers, an id is outside its field's vocabulary, a value comes after
                 padding, or a number is infinite, or missing of a field that may not be.
                 For values, the message names the field and the row.
         """

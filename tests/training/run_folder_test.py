@@ -178,7 +178,7 @@ def test_damaged_files_of_a_run_are_named(rule_data, unbroken, tmp_path, content
         folder = tmp_path / name
         shutil.copytree(unbroken[0], folder)
         (folder / name).write_bytes(content)
-        with pytest.raises(ValueError, match=f"{folder / name} is (no model|damaged)"):
+        with pytest.raises(ValueError, match=f"{folder / name} is (not a model|damaged)"):
             run(rule_data, folder, resume=True)
 
 
