@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from interhat_tf.explanation.explanation import Explanation
 
 FAINT = 0.05
-"""A smaller change of the logit shows neither in its first decimal nor in two decimals of the
-probability."""
+"""A smaller change of the logit rounds to 0.0, and moves the probability by 0.0125 at most."""
 
 SAME_WEIGHT = 0.005
 """Weights that differ by less are the same in two digits."""
