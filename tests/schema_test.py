@@ -271,7 +271,7 @@ def test_a_sequence_survives_a_file():
         (Field("history", "sequence", 9, max_length=4, shares="movie"), "has 3 values at most"),
         (
             Field("history", "sequence", 9, max_length=3),
-            "field 'history': has the vocabulary of 'movie', the other's its own vocabulary",
+            "field 'history' has the vocabulary of 'movie', the other's its own vocabulary",
         ),
     ],
 )

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from interhat_tf.errors import SettingError
+from interhat_tf.errors import DamagedFileError, SettingError
 from interhat_tf.training.early_stopping import BestEpoch
-from interhat_tf.utils.files import atomic_write, naming_damage
+from interhat_tf.utils.files import atomic_write
 from interhat_tf.utils.threads import threads_an_operation
 
 
@@ -71,11 +71,15 @@ class Checkpoint:
             leftover.unlink()
         if not self.path.exists():
             return
-        with naming_damage(self.path, "remove it to start the run again"):
+        try:
             with np.load(self.path) as file:
                 arrays = dict(file)
             state = TrainingState(**json.loads(str(arrays.pop("state"))))
             shapes = _shapes(arrays)
+        except Exception as error:  # there are many ways to be damaged
+            raise DamagedFileError(
+                f"{self.path} is damaged; remove it to start the run again"
+            ) from error
         if shapes != _shapes(self._arrays()):
             raise SettingError(f"{self.path} is a checkpoint of another model; nothing was changed")
         threads = threads_an_operation()

@@ -169,8 +169,8 @@ def test_another_hash_is_another_set(data, log):
     ("options", "message"),
     [
         ({"hash_size": {"usr": 9}}, "hash_size names 'usr', which is not a column that becomes"),
-        ({"hash_size": {"user": 0}}, "hash_size of 'user' is 0; it must be a whole number of at"),
-        ({"hash_size": {"user": 2.5}}, "hash_size of 'user' is 2.5; it must be a whole number"),
+        ({"hash_size": {"user": 0}}, "hash_size of 'user' must be at least 1, got 0"),
+        ({"hash_size": {"user": 2.5}}, "hash_size of 'user' must be a whole number, got 2.5"),
         (
             {"hash_size": {"price": 9}, "numerical": "price", "categorical": "user"},
             "names 'price', which is not a field of text or whole numbers; there are user",

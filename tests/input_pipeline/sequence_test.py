@@ -241,7 +241,7 @@ def test_columns_are_said_in_a_line_each(tmp_path, capsys):
         ({"multivalued": ["history"]}, "column 'history' is named twice; a field has one kind"),
         ({"hash_size": {"history": 9}}, "hash_size of 'history': it uses the vocabulary of 'mov"),
         ({"max_values": {"movie": 9}}, "max_values names 'movie', which is not a field of several"),
-        ({"max_values": {"history": 0}}, "max_values of 'history' is 0; it must be a whole number"),
+        ({"max_values": {"history": 0}}, "max_values of 'history' must be at least 1, got 0"),
         ({"scaling": {"movie": "buckets"}}, "shares of 'history' names 'movie', which is not a"),
     ],
 )
