@@ -113,6 +113,11 @@ def test_the_largest_of_two_equal_ones_is_the_first():
     assert largest(np.array([[1.0, 2.0]]), 5).tolist() == [[0, 1]]
 
 
+def test_numbers_in_double_precision_stay_so():
+    records = {**make_inputs(1), "numerical": np.array([[2.0**24 + 1]])}
+    assert checked(SCHEMA, records)["numerical"].tolist() == [[2.0**24 + 1]]
+
+
 def test_records_are_checked():
     records = checked(SCHEMA, {kind: array.tolist() for kind, array in make_inputs(2).items()})
     assert records["categorical"].shape == (2, 3) and records["numerical"].shape == (2, 1)

@@ -1,10 +1,14 @@
 """Tests of the importance of fields and pairs over many records."""
 
+import types
+
 import numpy as np
 import pytest
 
+from interhat_tf import CrossedField, Field, Schema
 from interhat_tf.explanation import Importance, feature_importance, where
 from interhat_tf.explanation.attributions import occlusion
+from interhat_tf.explanation.importance import _strongest_pairs
 from interhat_tf.explanation.interactions import field_groups, pair_effects
 from interhat_tf.explanation.selection import first_records
 from interhat_tf.models import FM
@@ -32,6 +36,13 @@ def test_exact_strengths_are_means_of_effects(model, rule_data):
     together = pair_effects(model, inputs, compared, [found.groups[4]])
     assert found.strengths[4] == pytest.approx(np.abs(together).mean(), rel=1e-5)
     assert found.about == "Effects are exact, against 5 training records."
+
+
+def test_the_strongest_pairs_are_of_fields_that_records_hold():
+    fields = [Field("a", "categorical", 3), Field("b", "categorical", 3), Field("c", "numerical")]
+    model = types.SimpleNamespace(schema=Schema(fields, [CrossedField(("a", "b"), hash_size=5)]))
+    effects = np.array([[-2.0, 1.0, 0.1, 3.0]])  # of a, b, a x b and c
+    assert _strongest_pairs(model, effects, 2) == [("a", "c")]
 
 
 def test_a_segment_and_all_of_its_records(model, rule_data):

@@ -9,6 +9,7 @@ from interhat_tf.explanation.attributions import occlusion
 from interhat_tf.explanation.interactions import (
     field_groups,
     pair_effects,
+    pair_positions,
     pairs_within,
     triple_effects,
 )
@@ -160,6 +161,12 @@ def test_pairs_within_the_fields_that_count(rng):
     assert len({tuple(of_record.ravel()) for of_record in pairs}) > 1  # records differ in them
     with pytest.raises(ValueError, match="interactions must be at least 2, got 1"):
         pairs_within(model, inputs, background, effects, 1)
+
+
+def test_positions_of_pairs_are_among_the_crosses():
+    schema = Schema(FIELDS, [CROSS])
+    names = np.array(schema.field_names)[pair_positions(schema)]
+    assert [tuple(pair) for pair in names.tolist()] == field_groups(schema, 2)
 
 
 @pytest.mark.parametrize("pair", [("f1", "f1"), ("f1",), ("f1", "f9"), ("f1", "f1 x f3")])

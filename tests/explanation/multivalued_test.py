@@ -1,10 +1,12 @@
 """Explanations that change fields take all values of a list together."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from interhat_tf import Field, Schema
-from interhat_tf.explanation.attributions import occlusion
+from interhat_tf.explanation.attributions import occlusion, value_effects
 from interhat_tf.explanation.effect_targets import EffectTargets
 from interhat_tf.explanation.explanation import explain_records
 from interhat_tf.explanation.orders import order_shares
@@ -41,6 +43,13 @@ def test_occlusion_puts_the_donors_list_in_place_of_the_records():
         [4 - 8, (10 + 200) - 8880, (50000 + 600000) - 80000],
         [2 - 8, 30 - 8880, 70000 - 80000],
     ]
+    np.testing.assert_allclose(effects, expected)
+
+
+def test_a_value_is_left_out_of_its_own_list():
+    effects = value_effects(MadeModel(SCHEMA, digits), INPUTS)
+    first, second = (10 + 200) - 20, 200
+    expected = [[first, second, 0, 650000 - 60000, 600000], [30, 0, 0, 70000, 0]]
     np.testing.assert_allclose(effects, expected)
 
 
@@ -109,6 +118,14 @@ def test_records_have_their_values_as_text_and_one_by_one():
     explanation = explain_records(InterHAt(SCHEMA), none)
     assert explanation.label(1, 1) == "genres unknown" and explanation.value_shares(1, "tags") == []
     assert explanation.unknown.tolist() == [[False, True, False], [False] * 3]
+
+
+def test_a_field_has_its_own_values_the_largest_effect_first():
+    made = np.array([[0.1, -0.5, 0.0, 0.2, -0.3], [0.0] * 5])
+    explanation = explain_records(InterHAt(SCHEMA), INPUTS)
+    explanation = dataclasses.replace(explanation, value_effects=made)
+    assert explanation.value_moves(0, "genres") == [("2", -0.5), ("1", 0.1)]
+    assert explanation.value_moves(0, "tags") == [("6", -0.3), ("5", 0.2)]
 
 
 def test_a_label_has_three_values_at_most():

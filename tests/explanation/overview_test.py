@@ -52,6 +52,7 @@ def test_what_the_page_reads_is_json(model, rule_data):
     strengths = [row["strength"] for row in data["importance"]]
     assert strengths == sorted(strengths, reverse=True) and len(strengths) == 4
     assert len(data["pairs"]) == 6
+    assert data["clicks"] == pytest.approx(rule_data.statistics["splits"]["test"]["positives"])
     assert len(data["reliability"]["low"]) == len(data["reliability"]["predicted"])
 
 

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from interhat_tf.input_pipeline.block_checks import check_blocks
 from interhat_tf.input_pipeline.blocks import (
+    _padded,
     decode_blocks,
     find_blocks,
     find_records,
     read_record,
 )
-from interhat_tf.schema import Schema
+from interhat_tf.schema import Field, Schema
 
 
 def test_found_blocks_hold_the_rows_in_order(several_files, small_windows):
@@ -33,6 +35,26 @@ def test_a_kind_without_fields_is_left_out(several_files):
     schema = Schema(several_files.schema.categorical)
     records = tf.data.TFRecordDataset(several_files.files("test"))
     assert set(decode_blocks(records, schema).element_spec) == {"categorical", "label"}
+
+
+def test_lists_are_padded_to_the_length_of_their_own_field():
+    schema = Schema([Field(f"f{n}", "multivalued", 9, max_length=n) for n in (3, 1)])
+    found = _padded(tf.constant([1, 2, 3, 4, 5]), tf.constant([[3, 1], [0, 1]]), schema)
+    assert found.numpy().tolist() == [[1, 2, 3, 4], [-1, -1, -1, 5]]
+
+
+@pytest.mark.parametrize(
+    ("weights", "rows", "message"),
+    [
+        ([1, -1], 2, "log: weight, row 1: -1.0 is negative or not finite"),
+        ([1, 1], 3, "log: 2 rows found, 3 expected"),
+    ],
+)
+def test_wrong_weights_and_missing_rows_are_refused(weights, rows, message):
+    block = {"categorical": np.array([[1], [2]]), "label": np.array([0, 1])}
+    block["weight"] = np.array(weights, "float32")
+    with pytest.raises(ValueError, match=message):
+        check_blocks([block], Schema([Field("app", "categorical", 3)]), rows, "log")
 
 
 @pytest.mark.parametrize("cut", [3, 12, -1])

@@ -94,6 +94,23 @@ def test_stale_values_are_dropped_and_ids_close_up(tmp_path):
     assert sources[0] == 0
     for value, source in zip(third.vocabularies["user"], sources[1:], strict=True):
         assert source == (sets[1].id_of("user", value) if value in second else -1)
+    days = [training_values(tmp_path / "log" / f"day{day}.csv", "user") for day in "123"]
+    of_values = third.growth.counts["user"], third.growth.unseen["user"]
+    for value, rows, unseen in zip(third.vocabularies["user"], *of_values, strict=True):
+        assert rows == sum(day.count(value) for day in days)
+        assert unseen == (value not in days[2])
+
+
+def test_known_values_are_counted_however_rare_they_are_today(tmp_path):
+    least, options = 27, {"data_dir": tmp_path / "prepared"}
+    days = [write_day(tmp_path / "log", number) for number in (1, 2)]
+    first = prepare_click_log(days[0], name="day1", min_count=least, **options)
+    second = prepare_click_log(days[1], name="day2", grow=first, **options)
+    earlier, today = (training_values(day, "user") for day in days)
+    known = first.vocabularies["user"]
+    assert any(0 < today.count(value) < least for value in known)
+    expected = [(earlier + today).count(value) for value in known]
+    assert second.growth.counts["user"][: len(known)] == expected
 
 
 def test_rare_values_are_dropped(tmp_path):

@@ -234,6 +234,15 @@ def test_a_model_is_trained_explained_and_scored(tmp_path, data):
         score(model, data, log, tmp_path / "scored.csv")
 
 
+def test_a_scored_row_tells_which_share_of_its_values_is_unknown(tmp_path, data):
+    user, tag = data.vocabularies["user"][0], int(data.vocabularies["tags"][0])
+    genres = [["War", "Western"], ["War"]]
+    log = pa.table({"user": ["new", user], "genres": genres, "tags": [[tag], [tag]]})
+    score(LR(data.schema), data, log, tmp_path / "scored.parquet", reasons=0)
+    scored = pq.read_table(tmp_path / "scored.parquet")
+    assert scored["unknown_share"].to_pylist() == [(1 + 1 / 2 + 0) / 3, 0]
+
+
 def test_vocabularies_of_lists_grow(tmp_path, data):
     log = make_log(seed=1)
     log["genres"] = [["Western", *row][:3] for row in log["genres"]]

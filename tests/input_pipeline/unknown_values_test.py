@@ -33,6 +33,14 @@ def test_a_share_of_the_values_is_replaced_and_no_other():
     assert (other["categorical"].numpy() != ids).any()
 
 
+def test_padding_is_never_taken_for_a_value():
+    lists = tf.tile(tf.constant([[5, 6, -1]]), (1_000, 1))
+    nothing, chosen = np.zeros(0, bool), np.array([True, False, True])
+    unknown = UnknownValues(0.5, nothing, nothing, chosen)
+    found = unknown.replace({"multivalued": lists}, tf.constant([3, 4], tf.int64))
+    assert [set(ids) for ids in found["multivalued"].numpy().T] == [{0, 5}, {6}, {-1}]
+
+
 def test_batches_are_the_same_but_for_unknown_values(dataset):
     plain = take(dataset.training_batches(100, seed=5), 64)
     unknown = take(dataset.training_batches(100, seed=5, unknown_share=0.2), 64)

@@ -173,3 +173,14 @@ def test_a_layer_may_pool_by_the_field_that_is_shared():
         np.testing.assert_allclose(layer(inputs)[:, 2], expected, rtol=1e-6)
         np.testing.assert_allclose(layer.value_weights(inputs), weights, rtol=1e-6)
     assert layer.poolings[0] is unit
+
+
+def test_a_number_moves_the_vector_in_its_own_place(rng):
+    names = ("product", "periodic", "periodic", "product")
+    layer = FieldEmbedding((), 4, embedding_dim=3, number_embeddings=names)
+    numbers = rng.normal(size=(5, 4)).astype("float32")
+    vectors = np.asarray(layer({"numerical": numbers}))
+    for place in range(4):
+        moved = numbers + np.eye(4, dtype="float32")[place]
+        changed = (np.asarray(layer({"numerical": moved})) != vectors).any(axis=(0, 2))
+        assert np.flatnonzero(changed).tolist() == [place]

@@ -72,6 +72,18 @@ def test_uniform_attention_is_idle(batches, arguments):
     np.testing.assert_allclose([v for k, v in found.items() if k != "idle"], 0, atol=1e-5)
 
 
+@pytest.mark.parametrize("cost", [{"auc": 0.49}, {"logloss": 0.51}], ids=str)
+def test_attention_that_costs_either_is_not_idle(batches, cost):
+    whole = {"auc": 0.5, "logloss": 0.5}
+    figures = iter([whole, {**whole, **cost}, whole])
+
+    def evaluate(batches, predict):
+        predict(batches[0][0])
+        return next(figures)
+
+    assert not make().diagnose(batches, evaluate)["attention"]["idle"]
+
+
 def test_weights_are_fixed_to_their_means(batches):
     model = make()
     asked = []

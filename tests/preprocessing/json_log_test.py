@@ -37,14 +37,23 @@ def test_every_record_is_read(tmp_path, name):
 
 
 def test_what_the_first_lines_do_not_show(tmp_path, monkeypatch):
-    """A price that is whole at first, a name that comes late."""
+    """A price that is whole at first, a time that has no zone at first, a name that comes late."""
     monkeypatch.setattr(json_log, "SAMPLE_BYTES", 300)
-    lines = [{"y": row % 2, "price": row + 0.5 * (row > 50), "user": "u"} for row in range(100)]
-    lines[70]["late"] = 1
+    lines = [
+        {
+            "y": row % 2,
+            "price": row + (0.5 if row > 50 else 0),
+            "at": f"2024-01-01 {row % 24:02}:30:00",
+        }
+        for row in range(100)
+    ]
+    lines[70] |= {"late": 1, "at": "2024-01-01T05:30:00.5+09:00"}
     path = tmp_path / "log.json"
     path.write_text("\n".join(map(json.dumps, lines)))
-    assert JsonLog([str(path)]).columns == ["y", "price", "user"]
-    data = prepare_click_log(path, name="log", data_dir=tmp_path, numerical=["price"])
+    assert JsonLog([str(path)]).columns == ["y", "price", "at"]
+    scaling = {"price": "min-max"}
+    data = prepare_click_log(path, name="log", data_dir=tmp_path, scaling=scaling)
+    assert data.schema.field_names == ("at_hour", "price")
     assert data.encoding.ranges["price"][1] > 90
 
 

@@ -111,6 +111,11 @@ def test_times_become_hours_and_weekdays():
     assert list(one_hour.reading.sources) == ["t", "a"]
 
 
+def test_a_value_that_two_rows_have_is_a_value():
+    found = plan(a=["x", "y"], user=[*range(ROWS - 1), 0])
+    assert list(found.reading.sources) == ["a", "user"]
+
+
 def test_columns_that_say_nothing_are_left_out():
     found = plan(
         a=["x", "y"], id=list(range(ROWS)), site=["s"], none=[None], gap=["g", ""], price=[2.5]

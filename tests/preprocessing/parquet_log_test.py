@@ -6,6 +6,8 @@ import pytest
 
 from interhat_tf import prepare_click_log
 from interhat_tf.preprocessing import parquet_log
+from interhat_tf.preprocessing.column_forms import Reading
+from interhat_tf.preprocessing.parquet_log import ParquetLog
 
 
 @pytest.mark.parametrize("label", [None, 2, 0.5])
@@ -18,6 +20,19 @@ def test_wrong_label_names_its_row(tmp_path, monkeypatch, label):
     paths = [tmp_path / "1.parquet", tmp_path / "2.parquet"]
     with pytest.raises(ValueError, match=rf"^{paths[1]}:101: y is .*; a label is '0' or '1'"):
         prepare_click_log(paths, name="log", data_dir=tmp_path)
+
+
+def test_row_groups_are_cut_into_chunks(tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet_log, "CHUNK_ROWS", 40)
+    path = tmp_path / "log.parquet"
+    pq.write_table(pa.table({"x": range(120)}), path, row_group_size=100)
+    log = ParquetLog([str(path)] * 2)
+    starts = [0, 40, 80, 100]
+    assert [chunk.first_row for chunk in log.chunks] == [*starts, *(120 + i for i in starts)]
+    assert [chunk.first_line for chunk in log.chunks] == [1 + i for i in starts] * 2
+    found = [log.read(chunk, ["x"], Reading({})) for chunk in log.chunks]
+    assert [len(rows) for rows in found] == [chunk.rows for chunk in log.chunks]
+    assert pa.concat_tables(found)["x"].to_pylist() == [*range(120)] * 2
 
 
 def test_numbers_that_are_text_in_parquet(tmp_path):

@@ -66,6 +66,13 @@ def test_a_log_of_such_records(tmp_path, monkeypatch, chunk_bytes):
     assert sorted(prepared.vocabularies["a"]) == sorted({row[1] for row in table})
 
 
+def test_the_last_record_needs_no_line_end(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_bytes(b'y,a\n0,"a\nb"\n1,"c\nd"')
+    chunks = TextLog([str(path)], ",").chunks
+    assert [chunk.read() for chunk in chunks] == [b'0,"a\nb"\n', b'1,"c\nd"']
+
+
 def test_wrong_values_name_their_line(tmp_path):
     path = tmp_path / "log.csv"
     good = 'y,a,x\n1,"a\nb",1.5\n0,c,\n' + '1,"\n\n",2\n0,d,2.5\n' * 50

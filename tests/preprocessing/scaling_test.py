@@ -120,6 +120,11 @@ def test_a_sample_does_not_depend_on_the_chunks(rng, monkeypatch):
     assert ramp.numbers.mean() == pytest.approx(50_000, rel=0.3)
 
 
+def test_a_sample_is_in_the_order_of_its_keys():
+    sample = NumberSample(np.array([3, 1, 2], np.uint64), np.array([30.0, 10.0, 20.0]))
+    assert sample.in_order().tolist() == [10.0, 20.0, 30.0]
+
+
 @pytest.mark.parametrize(("number", "rows"), [(3.0, 5), (1.5, 800), (2.0**63, 30)])
 def test_a_constant_has_a_deviation_of_one(number, rows):
     scale = fit("log", np.full(rows, number))
@@ -152,6 +157,11 @@ def test_what_the_sample_lacks_counts_for_how_far_numbers_are(rng):
     sample = rng.normal(size=1000)
     scale = SignedLog.fit(sample.min(), 1e9, sample)
     assert scale.apply(np.array([1e9])) == pytest.approx(FARTHEST)
+
+
+def test_quantiles_reach_the_ends_that_the_sample_lacks(rng):
+    scale = Quantiles.fit(-9.0, 1e6, rng.normal(size=1000))
+    assert (scale.knots[0], scale.knots[-1]) == (-9.0, 1e6)
 
 
 def test_numbers_without_a_tail_have_a_standard_deviation_of_one(rng):

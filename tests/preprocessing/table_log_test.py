@@ -59,6 +59,11 @@ def test_chunks_hold_the_rows(monkeypatch):
     assert len(log.sample()) == 70
 
 
+def test_a_last_row_alone_is_a_chunk(monkeypatch):
+    monkeypatch.setattr(table_log, "CHUNK_ROWS", 119)
+    assert [chunk.rows for chunk in TableLog(pa.table(COLUMNS)).chunks] == [119, 1]
+
+
 def test_wrong_tables(tmp_path):
     with pytest.raises(ValueError, match=r"^the table: not to be read as Arrow .*convert the"):
         as_table(Stream(pd.DataFrame({"y": [0, 1], "x": [1, "a"]})))

@@ -10,6 +10,7 @@ from interhat_tf.preprocessing.times import (
     WEEKDAYS,
     days_of,
     hours_of,
+    instants_of,
     is_epoch,
     read_times,
     weekdays_of,
@@ -67,6 +68,18 @@ def test_a_zoned_timestamp_is_read_as_its_clock_shows():
 def test_whole_numbers_that_look_like_dates_are_none():
     times, right = read_times(pa.array(["20240131", "2024"]))
     assert right.all() and times.cast(pa.int64()).to_pylist() == [20240131, 2024]
+
+
+def test_a_moment_is_the_same_however_its_zone_is_written():
+    zones = [" UTC", "Z", "+00:00", "", "-0000"]
+    seconds, right = instants_of(pa.array([f"1970-01-02 00:00:30{zone}" for zone in zones]))
+    assert right.all() and seconds.to_pylist() == [86_430.0] * len(zones)
+
+
+def test_times_before_1970_are_of_the_day_before():
+    times = pa.array([-0.5, -1.0, -86_400.0])
+    assert hours_of(times)[0].to_pylist() == ["23", "23", "0"]
+    assert weekdays_of(times)[0].to_pylist() == ["Wednesday"] * 3
 
 
 @pytest.mark.parametrize("wrong", ["2024-02-31", "31.1.2024", "soon", "2024-01-31 25:00", "9:15"])

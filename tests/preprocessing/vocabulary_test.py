@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from interhat_tf.preprocessing import vocabulary
-from interhat_tf.preprocessing.fields import Bucketed, Categorical, Numerical
+from interhat_tf.preprocessing.fields import Bucketed, Categorical, Multivalued, Numerical
 from interhat_tf.preprocessing.rows import Rows
 from interhat_tf.preprocessing.value_tables import (
     merge_tables,
@@ -119,6 +119,15 @@ def test_counts_of_a_chunk(log):
 def test_range_is_of_training_rows_alone():
     chunk = make_rows({"price": [5.0, -100.0, 3.0, None, 200.0]}, [TRAIN, TEST, TRAIN, TRAIN, 1])
     assert count_rows(chunk, [Numerical("price")]).ranges == {"price": (3.0, 5.0)}
+
+
+def test_lengths_and_missing_numbers_are_of_all_training_rows():
+    fields = [Multivalued("tags"), Numerical("age", may_be_missing=True)]
+    columns = {"tags": [["a"] * 3, ["a"], ["a"] * 9], "age": pa.array([None, None, 7.0])}
+    chunk = make_rows(columns, [TRAIN, TRAIN, TEST])
+    for ends in ([3], [1, 2, 3]):
+        totals, _ = stored(cut(chunk, ends), fields=fields)
+        assert (totals.longest, totals.missing) == ({"tags": 3}, {"age": 2})
 
 
 def test_null_and_the_empty_string_are_one_value():

@@ -54,7 +54,7 @@ def raw_records(rows, seed=1):
         "price": drawn(lambda: random.lognormal(3, 4), lambda: -1e300, lambda: None),
         "age": drawn(lambda: random.normal(40, 30), lambda: 0.0, lambda: None),
         "hits": drawn(lambda: 1e9 + random.integers(-9, 2000), lambda: None),
-        "depth": drawn(lambda: round(random.normal(), 2), lambda: None),
+        "depth": drawn(lambda: round(random.normal(), 2), lambda: -99.0, lambda: None),
         "seen at": drawn(moment, lambda: None),
     }
 

@@ -18,9 +18,10 @@ from interhat_tf.models import FM
 from interhat_tf.preprocessing.column_forms import Reading
 from interhat_tf.preprocessing.encoding import Encoding, encode_values
 from interhat_tf.preprocessing.fields import Bucketed, Numerical
+from interhat_tf.preprocessing.times import UNITS
 from interhat_tf.serving import export_onnx, export_saved_model, input_names
 from interhat_tf.serving import onnx as onnx_file
-from interhat_tf.serving.raw_inputs import RawInputs, bucket_edges
+from interhat_tf.serving.raw_inputs import RawInputs, _seconds, bucket_edges
 from tests.conftest import run_python
 from tests.models.held_effects import with_effects
 from tests.numpy_reference import randomise
@@ -165,6 +166,12 @@ def test_a_server_that_runs_a_session_gives_the_same(exported, model, data):
         outputs = {name: output.name for name, output in signature.outputs.items()}
         found = session.run(outputs, tensors)
     assert_near(found, expected(model, data, records))
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_times_before_1970_are_read_in_any_unit(unit):
+    seconds = np.array([-5e8, 1e9])
+    np.testing.assert_array_equal(_seconds(tf.constant(seconds * unit)), seconds)
 
 
 def test_times_are_read_in_any_unit(exported):

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from interhat_tf.calibration import Calibration
 from interhat_tf.explanation.attributions import attention
 from interhat_tf.models import DNN
 from interhat_tf.training import TrainingSettings, align, align_attention, evaluate, predict_logits
+from tests.models.held_effects import with_effects
 from tests.training.runs import make_model, run
 
 SETTINGS = {"batch_size": 100, "learning_rate": 0.01}
@@ -46,6 +48,14 @@ def test_what_the_model_predicted_before_teaches_it(rule_data, monkeypatch):
     assert teachers[0].labels == 0.5
     align_attention(model, rule_data, epochs=1, alignment_labels=1.0, **SETTINGS)
     assert teachers[1] is None  # no model beside it that nothing asks
+
+
+def test_what_was_fitted_to_the_earlier_weights_is_dropped(rule_data, monkeypatch):
+    monkeypatch.setattr(align, "align_in_epochs", lambda *_: [])
+    model = with_effects(make_model(rule_data.schema))
+    model.calibration = Calibration("platt", records=9, slope=2.0)
+    align_attention(model, rule_data)
+    assert model.calibration is None and model.effect_head is None
 
 
 def test_what_is_refused(rule_data):

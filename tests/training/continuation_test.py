@@ -1,5 +1,8 @@
 """Tests of runs that start from earlier ones: nothing of a training's state is lost."""
 
+import dataclasses
+import types
+
 import keras
 import numpy as np
 import pytest
@@ -56,13 +59,18 @@ def test_rows_of_new_values_join_the_state(days, tmp_path):
     first, second = days
     chosen = {"batch_size": 50, "ema_momentum": 0.9, "max_epochs": 1}
     settings = TrainingSettings(**chosen, input_shards=1, unknown_share=0.0)
-    model = make_model(first.schema, name="model")
+    # A penalty, so that the unknown value has moments as well.
+    model = make_model(first.schema, name="model", embedding_l2=1e-3)
     train(model, first, tmp_path / "first", settings, test=False)
     arrays = np.load(tmp_path / "first" / FILE)
     grown = grow_model(model, second)
     rows = rows_of_tables(grown, first.schema, second.growth)["model/embedding/table"]
     table_loop = loop._Loop(grown, second, settings, tmp_path / "second")
-    EarlierRun(tmp_path / "first").restore(table_loop.trained, second)
+    shares = []
+    head = types.SimpleNamespace(variables=[], follow_learning_rate=shares.append)
+    trained = dataclasses.replace(table_loop.trained, alignments=[head])
+    EarlierRun(tmp_path / "first").restore(trained, second)
+    assert shares == [1.0]  # a head learns at its first rate again
     found = {"weights": 0, "moments": 0, "same": 0}
     for i, entry in enumerate(table_loop.trained.variables()):
         earlier, now = arrays[f"variable_{i}"], np.asarray(entry.variable)

@@ -18,6 +18,7 @@ from interhat_tf.training.effect_alignment import (
 from interhat_tf.training.step import compile_steps
 from tests.conftest import random_batch
 from tests.numpy_reference import randomise
+from tests.training.loop_test import script
 from tests.training.runs import make_model, run
 
 SIZES = {"embedding_dim": 4, "num_heads": 2, "attention_size": 3}
@@ -271,6 +272,17 @@ def test_the_heads_learning_rate_falls_with_the_models(schema):
     _, alignment = make(schema, order=1)
     alignment.follow_learning_rate(0.1)
     assert float(alignment.optimizer.learning_rate) == pytest.approx(3e-4)
+
+
+def test_the_heads_learning_rate_is_the_models_share_at_each_drop(rule_data, tmp_path, monkeypatch):
+    shares = []
+    monkeypatch.setattr(
+        EffectAlignment, "follow_learning_rate", lambda _, share: shares.append(share)
+    )
+    script(monkeypatch, 0.6, 0.5, 0.5)
+    how = {"batch_size": 1600, "max_epochs": 3, "patience": 3, "test": False}
+    run(rule_data, tmp_path, effect_weight=0.05, **how)
+    assert shares == pytest.approx([0.1, 0.01])
 
 
 def test_what_cannot_be_aligned(schema, rule_data, tmp_path):

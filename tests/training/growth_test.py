@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from interhat_tf import Adam, Cross, InterHAt
+from interhat_tf.calibration import Calibration
 from interhat_tf.click_counts import FOLDS
 from interhat_tf.explanation import explain_records
 from interhat_tf.growth import NEW
@@ -57,7 +58,9 @@ def test_predictions_are_those_of_before_bit_for_bit(days, case, monkeypatch):
 def test_presets_keep_their_settings_and_averages(days, preset):
     first, second = days[:2]
     model = randomise(InterHAt.from_preset(preset, first.schema))
+    model.calibration = Calibration("platt", records=9, slope=2.0)
     grown = grow_model(model, second)
+    assert grown.calibration == model.calibration
     assert grown.training_settings == model.training_settings
     known = first.vocabularies["user"]
     explained, earlier = (

@@ -122,6 +122,10 @@ def test_bad_input_raises_instead_of_giving_a_number(metric, labels, logits, mes
         metric(labels, logits)
 
 
+def test_a_score_that_two_groups_share_is_a_place_in_each():
+    assert grouped_auc([0, 1, 0, 1], [0.5, 0.5, 0.5, 0.9], groups=[1, 1, 2, 2]) == 0.75
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 def test_grouped_auc_is_the_mean_of_scikit_learns(weighted):
     rng = np.random.default_rng(3)

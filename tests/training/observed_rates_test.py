@@ -1,6 +1,7 @@
 """Tests of what probabilities say beside what comes of it."""
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -107,6 +108,16 @@ def test_by_value_names_what_is_predicted_worst(rule_data):
     assert row.deviations == pytest.approx((has.sum() * p - labels[has].sum()) / deviation)
     with pytest.raises(ValueError, match="has no categorical field 'f9'"):
         reliability_by_value(model, rule_data, "train", ["f9"])
+
+
+def test_by_value_equal_weights_change_nothing(rule_data, monkeypatch):
+    model = make_model(rule_data.schema)
+    expected = reliability_by_value(model, rule_data, "test")
+    batches = list(rule_data.evaluation_batches("test", 1000))
+    weighted = [(*batch, np.full(len(batch[1]), 3.0)) for batch in batches]
+    monkeypatch.setattr(rule_data, "evaluation_batches", lambda *_: weighted)
+    found = reliability_by_value(model, rule_data, "test")
+    pd.testing.assert_frame_equal(found, expected, rtol=1e-4)
 
 
 def test_a_set_of_numbers_alone_has_no_values(tmp_path):

@@ -46,6 +46,18 @@ def test_vectors_to_train_go_into_the_table_and_others_stay(days, vectors):
     assert len(loaded.weights) == len(model.weights)
 
 
+@pytest.mark.parametrize("trainable", [True, False])
+def test_two_fields_have_the_vectors_that_each_was_given(days, rng, trainable):
+    data, model = days[0], make_model(days[0].schema)
+    records = {name: data.vocabularies[name][:3] for name in ("user", "app")}
+    given = rng.normal(size=(2, 3, 4)).astype("float32")
+    for (field, values), vectors in zip(records.items(), given, strict=True):
+        by_value = dict(zip(values, vectors, strict=True))
+        model = load_vectors(model, data, field, by_value, trainable=trainable)
+    found = model.embedding(data.encode({**records, "price": [0.0] * 3}))
+    np.testing.assert_array_equal(np.swapaxes(found, 0, 1)[:2], given)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "dim"),

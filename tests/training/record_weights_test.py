@@ -1,5 +1,7 @@
 """Tests of training with weights: steps, runs, resuming, and what is reported."""
 
+import types
+
 import keras
 import numpy as np
 import pytest
@@ -124,6 +126,18 @@ def test_a_positive_weight_is_a_weight_of_clicks(schema, rng):
         lambda: InterHAt(schema, order=1), inputs, labels, np.where(labels, 4 * weights, weights)
     )
     assert_same(found, expected)
+
+
+def test_factors_have_a_mean_of_one_over_the_training_records():
+    labels, weights = np.float32([1, 0, 0, 1, 0]), np.float32([1, 10, 10, 3, 10])
+    data = types.SimpleNamespace(
+        weighted=True,
+        negative_sampling_rate=0.1,
+        label_weights=lambda split: (weights[labels == 0].sum(), weights[labels == 1].sum()),
+        num_rows=lambda split: len(labels),
+    )
+    factors = RecordWeights.of_training(data, positive=2.0).factors(labels, weights)
+    assert np.mean(factors) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("how", [{}, {"microbatch_size": 5}, {"self_distillation": 1.0}])

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from interhat_tf import InterHAt
+from interhat_tf import Adam, InterHAt
+from interhat_tf.models import DNN
+from interhat_tf.training.optimizers import table_penalties
 from interhat_tf.training.record_weights import RecordWeights
 from interhat_tf.training.step import compile_steps
 from interhat_tf.training.teacher import Teacher
@@ -47,6 +49,21 @@ def test_a_step_goes_down_the_mean_logloss_and_the_penalties(schema, rng):
     loss_sum = take_step(model, batch, labels, 0.5)
     assert loss_sum == pytest.approx(float(tf.reduce_sum(losses)), rel=1e-6)
     assert_at(model, expected, atol=1e-6)
+
+
+def test_a_tables_penalty_is_added_once_whoever_adds_it(schema, rng):
+    batch, labels = random_batch(schema, rng, 8), np.float32(np.arange(8) % 2)
+    tables = []
+    for by_optimizer in (False, True):
+        keras.utils.set_random_seed(0)
+        model = DNN(schema, embedding_dim=2, mlp_units=(3,), embedding_l2=0.1)
+        penalties = table_penalties(model) if by_optimizer else {}
+        optimizer = Adam(0.1, epsilon=1.0, table_l2=penalties)  # steps as large as gradients
+        optimizer.build(model.trainable_variables)
+        steps = compile_steps(model, optimizer, tf.Variable(0.0, dtype=tf.float64))
+        steps(iter(tf.data.Dataset.from_tensors((batch, labels))), tf.constant(1))
+        tables.append(np.asarray(model.embedding.table))
+    np.testing.assert_allclose(*tables, atol=1e-6)
 
 
 @pytest.mark.parametrize(
