@@ -84,6 +84,11 @@ def _text(value: Any) -> str:
     return MISSING if missing else str(value)
 
 
+def _plain(value: float) -> str:
+    """Returns an id, which is whole, in all its digits, and a number in six."""
+    return MISSING if value != value else str(value) if isinstance(value, int) else f"{value:g}"
+
+
 def plain_values(schema: Schema, inputs: Batch) -> np.ndarray:
     """Returns the ids and numbers of records as text, (B, C + N + V).
 
@@ -100,5 +105,5 @@ def plain_values(schema: Schema, inputs: Batch) -> np.ndarray:
             empty = NOTHING if field.kind == SEQUENCE else MISSING
             columns.append([ValueTexts(list(map(str, row))) if row else empty for row in lists])
         else:
-            columns.append([MISSING if np.isnan(v) else f"{v:g}" for v in ids[:, 0].tolist()])
+            columns.append([_plain(value) for value in ids[:, 0].tolist()])
     return np.array(columns, object).T  # (B, fields)

@@ -16,15 +16,10 @@ from interhat_tf.preprocessing.fields import Column, as_numbers, as_text, parse_
 WEEKDAYS = pa.array(["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"])
 
 TIME_PATTERN = (
-    r"^\d{4}[-/]\d\d[-/]\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?\s*(Z|UTC|[+-]\d\d:?\d\d)?)?$"
+    r"^(?P<date>\d{4}[-/]\d\d[-/]\d\d)(?:[T ](?P<hour>\d\d)(?::(?P<minute>\d\d)(?::(?P<second>\d\d)"
+    r"(?:[.,](?P<fraction>\d{1,6})\d*)?)?)?\s*(?P<zone>Z|UTC|[+-]\d\d:?\d\d)?)?$"
 )
 """A date as it is read, with or without a time."""
-
-PARTS = (
-    r"^(?P<date>\d{4}[-/]\d\d[-/]\d\d)(?:[T ](?P<clock>\d\d:\d\d)(?:(?P<seconds>:\d\d)"
-    r"(?:[.,](?P<fraction>\d{1,6})\d*)?)?\s*(?P<zone>Z|UTC|[+-]\d\d:?\d\d)?)?$"
-)
-"""The same, with names for its parts."""
 
 EPOCHS = (631_152_000, 2_000_000_000)
 """The seconds since 1970 that a whole number is taken for: from 1990 to 2033.
@@ -81,8 +76,8 @@ def read_times(column: Column) -> tuple[Column, np.ndarray]:
         column = pc.local_timestamp(column)
     if pa.types.is_date(column.type) or pa.types.is_timestamp(column.type):
         # Through the smallest unit of both, of which a date or a timestamp may be.
-        times = column.cast(pa.timestamp("us"), safe=False).cast(pa.timestamp("s"), safe=False)
-        return times, np.ones(len(column), bool)
+        times = pc.floor_temporal(column.cast(pa.timestamp("us"), safe=False), unit="second")
+        return times.cast(pa.timestamp("s")), np.ones(len(column), bool)
     if not pa.types.is_primitive(column.type):
         # Most logs write 2024-01-31 or 2024-01-31 07:30:00, which is many times as fast to read.
         with contextlib.suppress(pa.ArrowInvalid):
@@ -140,17 +135,25 @@ def is_epoch(numbers: Column) -> bool:
     )
 
 
+def _written(text):
+    """Returns times as `2024-01-31 07:30:00`, their fractions and zones; null for what is none."""
+    date, hour, minute, second, fraction, zone = pc.extract_regex(text, TIME_PATTERN).flatten()
+    second = pc.if_else(pc.equal(second, "60"), "59", second)  # Arrow knows no leap seconds
+    clock = [pc.if_else(pc.equal(part, ""), "00", part) for part in (hour, minute, second)]
+    date = pc.replace_substring(date, "/", "-")
+    time = pc.binary_join_element_wise(date, pc.binary_join_element_wise(*clock, ":"), " ")
+    return time, fraction, zone
+
+
 def _with_zone(text):
     """Writes times in one way, `2024-01-31 07:30:00.0+02:00`; null for what is none."""
-    date, clock, seconds, fraction, zone = pc.extract_regex(text, PARTS).flatten()
-
-    def default(part, value):
-        return pc.if_else(pc.equal(part, ""), value, part)
-
-    zone = default(pc.replace_substring(zone, "UTC", "Z"), "Z")
-    fraction = pc.binary_join_element_wise(default(seconds, ":00"), default(fraction, "0"), ".")
-    clock = pc.binary_join_element_wise(default(clock, "00:00"), fraction, zone, "")
-    return pc.binary_join_element_wise(pc.replace_substring(date, "/", "-"), clock, " ")
+    time, fraction, zone = _written(text)
+    zone = pc.replace_substring(zone, "UTC", "Z")
+    fraction, zone = (
+        pc.if_else(pc.equal(part, ""), default, part)
+        for part, default in ((fraction, "0"), (zone, "Z"))
+    )
+    return pc.binary_join_element_wise(time, pc.binary_join_element_wise(fraction, zone, ""), ".")
 
 
 def _seconds(times):
@@ -165,12 +168,8 @@ def _from_epochs(numbers):
 
 
 def _from_texts(text):
-    right = pc.match_substring_regex(text, TIME_PATTERN)
-    text = pc.if_else(right, text, pa.scalar(None, pa.string()))
-    date = pc.replace_substring(pc.utf8_slice_codeunits(text, 0, 10), "/", "-")
-    clock = pc.utf8_slice_codeunits(text, 11, 16)
-    clock = pc.if_else(pc.equal(clock, ""), "00:00", clock)
-    written = pc.binary_join_element_wise(date, pc.binary_join_element_wise(clock, "00", ":"), " ")
+    written, _, _ = _written(text)
+    right = written.is_valid()
     try:
         return written.cast(pa.timestamp("s")), np.asarray(right)
     except pa.ArrowInvalid:  # say a 31st of February

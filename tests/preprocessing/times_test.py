@@ -98,3 +98,25 @@ def test_epochs_are_told_from_other_numbers():
         assert not is_epoch(pa.array(numbers, pa.int64()))
     for numbers in ([seconds[0], seconds[0] * 1000],):
         assert not is_epoch(pa.array(numbers, pa.int64()))
+
+
+@pytest.mark.parametrize(
+    "text", ["2024-01-31", "2024-01-31 07", "2024-01-31T07:30", "2024-01-31 12:00:45"]
+)
+def test_a_time_is_read_the_same_whatever_stands_beside_it(text):
+    for beside in ("2024-01-31T07:30Z", "1706684400", "", "soon"):
+        for read in (days_of, instants_of):
+            alone, (right,) = read(pa.array([text]))
+            both, (right_too, _) = read(pa.array([text, beside]))
+            assert right and right_too and both[0] == alone[0]
+
+
+def test_fractions_of_seconds_before_1970_are_of_the_second_before():
+    time = datetime.datetime(1969, 12, 31, 22, 59, 59, 500_000)
+    for column in (pa.array([time]), pa.array([str(time)])):
+        assert hours_of(column)[0].to_pylist() == ["22"]
+
+
+def test_a_leap_second_is_of_its_minute():
+    hours, right = hours_of(pa.array(["2016-12-31 23:59:60", "2016-12-31 23:59:61"]))
+    assert hours.to_pylist() == ["23", ""] and right.tolist() == [True, False]
