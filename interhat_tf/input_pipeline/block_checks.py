@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from interhat_tf.errors import DamagedFileError
+from interhat_tf.errors import DamagedFileError, DataError
 from interhat_tf.input_pipeline.raw_values import names_with_ids, unknown_parts
 from interhat_tf.schema import Schema
 
@@ -40,7 +40,7 @@ def check_blocks(blocks: Blocks, schema: Schema, rows: int, where: str) -> None:
     if row != rows:
         raise DamagedFileError(f"{where}: {row} rows found, {rows} expected; prepare the set again")
     if heaviest == 0:
-        raise DamagedFileError(f"{where}: all weights are 0; prepare the set with others")
+        raise DataError(f"{where}: all weights are 0; prepare the set with others")
 
 
 def sum_weights(blocks: Blocks) -> tuple[float, float]:

@@ -15,6 +15,8 @@ from interhat_tf.input_pipeline.grown_log import (
     check_growing,
     new_log,
     plan_new_log,
+    split_of,
+    warn_of_new_values,
 )
 from interhat_tf.input_pipeline.own_log_builder import OwnLogBuilder
 from interhat_tf.preprocessing.column_forms import NULL_VALUES
@@ -67,7 +69,7 @@ def prepare_click_log(
     hash_size: Mapping[str, int] | None = None,
     delimiter: str | None = None,
     encoding: str | None = None,
-    split: str = "random",
+    split: str | None = None,
     crosses: Iterable[Cross | Sequence[str]] = (),
     grow: PreparedDataset | None = None,
     drop_after: int | None = None,
@@ -177,7 +179,8 @@ def prepare_click_log(
             UTF-8.
         split: How the rows are split into training, validation and test:
 
-            - `"random"`, the default: 8:1:1 at random.
+            - `"random"`: 8:1:1 at random. The default, but for a set that grows, which is
+              split as the one before it.
             - `"position"`: the first 80% of the rows train, the next 10%
               validate, the last 10% test.
             - `"time:COLUMN"`: so, of the rows in the order of a column of dates,
@@ -245,7 +248,7 @@ def prepare_click_log(
     log = find_log(paths, delimiter, encoding)
     _check_runner(paths, download_config)
     weights = _row_weights(weight, negative_sampling_rate)
-    way = parse_split(split)
+    way = parse_split(split or (split_of(grow) if grow else "random"))
     if grow is not None:
         decided = {
             "label": label,
@@ -295,11 +298,14 @@ def prepare_click_log(
         return None
     parent = None if grow is None else ancestor(grow, drop_after, drop_below)
     builder = OwnLogBuilder(name, log, plan, data_dir, parent)
-    if not builder.data_path.exists():
+    is_new = not builder.data_path.exists()
+    if is_new:
         print(plan_markdown(plan), file=sys.stderr)
         warn_of_columns_left_out(plan, growing=parent is not None)
     data = prepare(builder, **download_config)
     builder.check_origin()
+    if is_new and data.growth:
+        warn_of_new_values(data, data.growth)
     return data.with_crosses(crosses)
 
 

@@ -1,14 +1,16 @@
 """A log that is read as that of an earlier set was, whose vocabulary grows with it."""
 
 import dataclasses
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from interhat_tf.errors import SettingError
+from interhat_tf.growth import Growth
 from interhat_tf.input_pipeline.dataset import PreparedDataset
-from interhat_tf.input_pipeline.raw_values import lists_of
+from interhat_tf.input_pipeline.raw_values import MAX_UNKNOWN, lists_of
 from interhat_tf.preprocessing.ancestor import Ancestor
 from interhat_tf.preprocessing.fields import Categorical
 from interhat_tf.preprocessing.labels import Label
@@ -18,7 +20,7 @@ from interhat_tf.preprocessing.log_plan import LogPlan, follow_plan
 from interhat_tf.preprocessing.row_weights import RowWeights
 from interhat_tf.preprocessing.splits import Split
 from interhat_tf.preprocessing.table_log import TableLog
-from interhat_tf.schema import CATEGORICAL, PADDING
+from interhat_tf.schema import CATEGORICAL, OUT_OF_VOCABULARY, PADDING
 
 
 def check_growing(data: PreparedDataset, chosen: Mapping[str, Any]) -> None:
@@ -68,6 +70,56 @@ def plan_new_log(log: Log, data: PreparedDataset, split: Split) -> LogPlan:
     return follow_plan(sample, where, label, fields, data.reading, data.name, weights, split)
 
 
+def split_of(data: PreparedDataset) -> str:
+    """Returns how the rows of a set's log were split, as `prepare_click_log` takes it."""
+    made_from = data.metadata["made_from"]
+    by_position = made_from.get("chronological")  # so said earlier versions
+    return "position" if by_position else made_from.get("split", "random")
+
+
+def warn_of_new_values(data: PreparedDataset, growth: Growth) -> None:
+    """Warns of the fields of which the set that a set grew from lacks most values.
+
+    They may be written in another way, as `13` where it was `0013`: then each has two ids.
+
+    Args:
+        data: The set that grew; its training rows are read once.
+        growth: What it grew from.
+    """
+    shares = _shares_of_new_values(data, growth)
+    if many := [f"{name} {share:.0%}" for name, share in shares.items() if share > MAX_UNKNOWN]:
+        warnings.warn(
+            f"{data.name}: values that {growth.origin} does not have: {', '.join(many)}; see "
+            f"that they are written as in its log",
+            stacklevel=3,
+        )
+
+
+def _shares_of_new_values(data, growth):
+    """Returns the share of a grown set's training values that the earlier one lacks, by field."""
+    fields = (*data.schema.categorical, *data.schema.multivalued)
+    new, counts = np.zeros(len(fields)), np.zeros(len(fields))
+    kept = [
+        np.count_nonzero(growth.sources(field.shares or field.name, field.vocabulary_size) > 0)
+        for field in fields
+    ]
+    for inputs, *_ in data.evaluation_batches("train").as_numpy_iterator():
+        for place, ids in enumerate(_ids_of_fields(inputs, data.schema)):
+            counts[place] += np.count_nonzero(ids != PADDING)
+            known = (ids > OUT_OF_VOCABULARY) & (ids <= kept[place])
+            new[place] += np.count_nonzero((ids != PADDING) & ~known)
+    return {
+        field.name: share
+        for field, share in zip(fields, new / np.maximum(counts, 1), strict=True)
+        if field.hash_size is None
+    }
+
+
+def _ids_of_fields(inputs, schema):
+    """Returns the ids of each field with ids, (B,) or of several values (B, n)."""
+    return [*inputs.get(CATEGORICAL, np.empty((0, 0))).T, *lists_of(inputs, schema)]
+
+
 def ancestor(
     data: PreparedDataset, drop_after: int | None = None, drop_below: int | None = None
 ) -> Ancestor:
@@ -104,8 +156,7 @@ def _count_values(data):
     fields = (*data.schema.categorical, *data.schema.multivalued)
     counts = [np.zeros(field.vocabulary_size, np.int64) for field in fields]
     for inputs, *_ in data.evaluation_batches("train").as_numpy_iterator():
-        columns = [*inputs.get(CATEGORICAL, np.empty((0, 0))).T, *lists_of(inputs, data.schema)]
-        for total, ids in zip(counts, columns, strict=True):
+        for total, ids in zip(counts, _ids_of_fields(inputs, data.schema), strict=True):
             total += np.bincount(ids[ids != PADDING], minlength=len(total))
     return {
         field.name: rows[1:].tolist()

@@ -2,7 +2,8 @@
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -24,6 +25,24 @@ from interhat_tf.schema import (
 )
 
 _MARK = "interhat_tf found a wrong record"
+
+_OF_PROBABILITIES = {"binarycrossentropy", "bce", "binaryfocalcrossentropy", "auc"}
+"""Keras' losses and metrics that take predictions for probabilities unless they are told."""
+
+
+def _of_probabilities(losses_and_metrics: Iterable[Any]) -> list[str]:
+    """Returns the names of those that take predictions for probabilities, as Keras does by default.
+
+    >>> _of_probabilities(["binary_crossentropy", "accuracy", keras.metrics.AUC(from_logits=True)])
+    ['binary_crossentropy']
+    """
+    names = []
+    for one in losses_and_metrics:
+        name = one if isinstance(one, str) else getattr(one, "__name__", type(one).__name__)
+        of_logits = getattr(one, "from_logits", getattr(one, "_from_logits", False))
+        if name.lower().replace("_", "") in _OF_PROBABILITIES and not of_logits:
+            names.append(name)
+    return names
 
 
 class CheckedInputs(keras.Model):
@@ -58,6 +77,17 @@ class CheckedInputs(keras.Model):
         """Calls the model on records that follow the schema."""
         self.check_inputs(inputs)
         return super().__call__(inputs, *args, **kwargs)
+
+    def compile(self, optimizer: Any = "rmsprop", loss: Any = None, **kwargs: Any) -> None:
+        """Compiles as `keras.Model.compile`; warns of what would take logits for probabilities."""
+        super().compile(optimizer, loss, **kwargs)
+        if taken := _of_probabilities([loss, *keras.tree.flatten(kwargs.get("metrics"))]):
+            warnings.warn(
+                f"the model gives logits, which {', '.join(taken)} would take for probabilities: "
+                f"use keras.losses.BinaryCrossentropy(from_logits=True), and "
+                f"keras.metrics.AUC(from_logits=True)",
+                stacklevel=2,
+            )
 
     def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Trains as `keras.Model.fit`; a wrong record is a ValueError."""

@@ -29,7 +29,7 @@ from interhat_tf.preprocessing.value_lists import read_lists
 
 NULL_VALUES = (
     *("NA", "N/A", "n/a", "#N/A", "NaN", "nan"),
-    *("null", "NULL", "Null", "None", "-", "?", "\\N"),
+    *("na", "<NA>", "null", "NULL", "Null", "None", "-", "?", "\\N"),
 )
 """Words that stand for a missing value unless a column is text."""
 

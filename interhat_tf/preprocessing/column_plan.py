@@ -237,9 +237,10 @@ def _note(column, form, null_values):
     numbers = pc.match_substring_regex(values, NUMBER_PATTERN)
     if separator := separator_of(values):
         return f"several values with {separator!r} between them? Then multivalued= splits them"
-    others = values.filter(pc.invert(pc.or_(numbers, pc.equal(values, ""))))
+    known = pc.is_in(values, pa.array([*null_values, ""], pa.string()))
+    others = values.filter(pc.invert(pc.or_(numbers, known)))
     if len(others) and pc.mean(numbers).as_py() > MOSTLY:
-        return f"numbers but for {_shown(others)}; null_values= makes them missing"
+        return f"numbers but for {_shown(others)}; null_values= with these too makes them missing"
     return ""
 
 

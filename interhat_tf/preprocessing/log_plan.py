@@ -49,13 +49,14 @@ from interhat_tf.preprocessing.fields import (
     as_text,
 )
 from interhat_tf.preprocessing.kinds import TIME_PARTS, form_of
-from interhat_tf.preprocessing.labels import Label, find_label_values
+from interhat_tf.preprocessing.labels import Label, find_label_values, plain_texts
 from interhat_tf.preprocessing.row_weights import RowWeights
 from interhat_tf.preprocessing.splits import ColumnSplit, RandomSplit, Split, TimeSplit
 from interhat_tf.preprocessing.value_lists import is_list
 from interhat_tf.schema import CATEGORICAL, MULTIVALUED, NUMERICAL, SEQUENCE
 
 NOT_ASKED_FOR = "not asked for"
+NO_NAME = "no name"
 
 RANDOM = RandomSplit()
 
@@ -184,7 +185,7 @@ def plan_log(
     of_weights = weights.columns if weights else []
     plans |= {column: planner.plan_weight(sample[column], column) for column in of_weights}
     columns = tuple(
-        plans.get(column) or ColumnPlan(column, LEFT_OUT, note=NOT_ASKED_FOR)
+        plans.get(column) or ColumnPlan(column, LEFT_OUT, note=NOT_ASKED_FOR if column else NO_NAME)
         for column in sample.column_names
     )
     columns = _tell_split(columns, planner, sample, split)
@@ -295,7 +296,8 @@ def _asked_kinds(columns, roles, categorical, numerical, exclude, chosen):
     several = [*chosen[MULTIVALUED], *chosen[SEQUENCE]]
     inferred = categorical is None and numerical is None
     if inferred:
-        candidates = [column for column in columns if column not in (*roles, *exclude)]
+        # A column without a name is as a rule the index that pandas wrote.
+        candidates = [column for column in columns if column and column not in (*roles, *exclude)]
         for argument, of_columns in chosen.items():
             check_names(argument, of_columns, candidates, "column that becomes a field")
         numerical = chosen["scaling"]
@@ -360,9 +362,9 @@ def _with_split(plan, planner, sample, split):
 def _check(plans, sources, where):
     """Raises an error if a column cannot become a field, two become the same, or none does."""
     problems = [
-        f"column {column!r} is {plan.note}" if column else "a column has no name"
+        f"column {column!r} is {plan.note}"
         for column, plan in plans.items()
-        if plan.kind == UNKNOWN or not column
+        if plan.kind == UNKNOWN
     ]
     if problems:
         raise DataError(
@@ -385,9 +387,12 @@ def _check(plans, sources, where):
 
 
 def _plan_label(column, label, weights):
-    texts = as_text(column)
+    texts = plain_texts(as_text(column))
+    values = [value for value in pc.unique(texts).to_pylist() if value]
     missing = pc.mean(pc.equal(texts, "")).as_py()
     note = f"{label.positive!r} is a click, {label.negative!r} none"
+    if others := [value for value in values if value not in (label.positive, label.negative)]:
+        note += f"; reading stops at {', '.join(map(repr, others[:3]))}"
     if weights and weights.negative_sampling_rate < 1:
         note += f", of which the log has {weights.negative_sampling_rate:.4g} of all"
-    return ColumnPlan(label.column, LABEL, {}, 2, missing, None, label.positive, note)
+    return ColumnPlan(label.column, LABEL, {}, len(values), missing, None, label.positive, note)

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from interhat_tf.errors import DataError
 from interhat_tf.preprocessing.log_files import is_compressed, open_content
 from interhat_tf.preprocessing.quoted_lines import record_ends, rows_of_more_lines
+from interhat_tf.utils.short_text import shortened
 
 CHUNK_BYTES = 32 << 20
 
@@ -240,6 +241,12 @@ def read_header(
     """
     with open_content(path) as stream:
         names = _column_names(path, _first_line(path, stream), delimiter, quoting, encoding)
+    others = [mark for mark in ";\t|," if mark != delimiter and mark in names[0]]
+    if len(names) == 1 and others:
+        raise DataError(
+            f"{path}:1: the header is one column, {shortened(names[0])!r}; give the character "
+            f"between columns with delimiter={others[0]!r}"
+        )
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise DataError(f"{path}:1: column {twice[0]!r} occurs twice; rename one")

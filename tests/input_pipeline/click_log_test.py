@@ -164,7 +164,7 @@ def test_misspelt_arguments(tmp_path, log):
             "y and Click of the columns y, Click, x may be the label",
         ),
         ("log.csv", "y\n0\n1\n", "LOG: there is no column but the label"),
-        ("log.csv", ",y,x\n0,1,a\n1,0,b\n", "LOG: a column has no name, so that fields cannot"),
+        ("log.csv", "y;x\n0;a\n1;b\n", "LOG:1: the header is one column, 'y;x'; give the"),
         (
             "log.csv",
             "y,x\n0,\n1,\n",
@@ -486,3 +486,19 @@ def test_crosses(tmp_path, log):
     assert crosses_of(opened) == [("user", "city")]
     with pytest.raises(ValueError, match="no field 'shop'"):
         prepare_click_log(log, crosses=[("city", "shop")], **options)
+
+
+def test_an_index_without_a_name_is_left_out_with_a_warning(tmp_path):
+    rows = "".join(f"{row},{row % 2},{'ab'[row % 3 == 0]}\n" for row in range(60))
+    (tmp_path / "log.csv").write_text(",click,app\n" + rows)
+    with pytest.warns(UserWarning, match=r"left out: '' \(no name\)"):
+        data = prepare_click_log(tmp_path / "log.csv", name="indexed", data_dir=tmp_path)
+    assert data.schema.field_names == ("app",)
+
+
+def test_a_dry_run_tells_a_label_of_other_values(tmp_path, capsys):
+    rows = "".join(f"{row % 4},{'ab'[row % 3 == 0]}\n" for row in range(60))
+    (tmp_path / "log.csv").write_text("click,app\n" + rows)
+    prepare_click_log(tmp_path / "log.csv", name="counts", data_dir=tmp_path, dry_run=True)
+    said = "'1' is a click, '0' none; reading stops at '2', '3'"
+    assert said in capsys.readouterr().out

@@ -1,6 +1,7 @@
 """Tests of a log that grows from day to day: ids stay, files are read once, stale values go."""
 
 import csv
+import warnings
 
 import numpy as np
 import pytest
@@ -161,6 +162,29 @@ def test_a_new_column_is_left_out_with_a_warning(days):
     with pytest.warns(UserWarning, match=r"'city' \(not in day1/1.0.0\)"):
         data = prepare_click_log(path, grow=first, **options)
     assert data.schema.field_names == first.schema.field_names
+
+
+def test_values_that_are_written_otherwise_are_warned_of(days):
+    folder, (first, _) = days
+    path = write_day(folder / "written", 1)
+    path.write_text(path.read_text().replace(",u", ",U"))
+    options = {"data_dir": folder / "prepared", "grow": first}
+    with pytest.warns(
+        UserWarning, match=r"^capitals/1.0.0: .* day1/1.0.0 does not have: user 100%"
+    ):
+        prepare_click_log(path, name="capitals", **options)
+    with warnings.catch_warnings(action="error"):  # half of a day's users are of the day before
+        prepare_click_log(folder / "log" / "day2.csv", name="as_before", **options)
+
+
+def test_the_rows_are_split_as_before(tmp_path):
+    first, second = (write_day(tmp_path / "log", number) for number in (1, 2))
+    options = {"data_dir": tmp_path / "prepared"}
+    before = prepare_click_log(first, name="before", split="position", **options)
+    after = prepare_click_log(second, name="after", grow=before, **options)
+    assert after.metadata["made_from"]["split"] == "position"
+    otherwise = prepare_click_log(second, name="other", grow=before, split="random", **options)
+    assert otherwise.metadata["made_from"]["split"] == "random"
 
 
 def test_the_command_grows(tmp_path, capsys):

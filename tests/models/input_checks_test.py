@@ -1,5 +1,7 @@
 """Tests of what a model refuses: ids, numbers and labels that are not its schema's."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -148,3 +150,15 @@ def test_soft_labels_are_labels(model):
 def test_kerass_quantisation_is_refused(schema):
     with pytest.raises(errors.SettingError, match="quantize does not know these layers"):
         LR(schema).quantize("int8")
+
+
+def test_a_loss_of_probabilities_is_warned_of(schema):
+    model = InterHAt(schema)
+    for loss in ("binary_crossentropy", keras.losses.BinaryCrossentropy()):
+        with pytest.warns(UserWarning, match="gives logits, which .*inary_?[cC]rossentropy would"):
+            model.compile("adam", loss)
+    right = keras.losses.BinaryCrossentropy(from_logits=True)
+    with pytest.warns(UserWarning, match="which AUC would take for probabilities"):
+        model.compile("adam", right, metrics=["accuracy", keras.metrics.AUC()])
+    with warnings.catch_warnings(action="error"):
+        model.compile("adam", right, metrics=[keras.metrics.AUC(from_logits=True)])

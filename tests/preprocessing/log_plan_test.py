@@ -179,6 +179,8 @@ def test_columns_that_cannot_be_told():
 def test_a_word_among_numbers_is_mentioned():
     prices = [*(row / 7 for row in range(60)), "free"]
     note = plan(price=list(map(str, prices))).columns[1].note
-    assert note == "numbers but for 'free'; null_values= makes them missing"
+    assert note == "numbers but for 'free'; null_values= with these too makes them missing"
+    both = plan(price=[*map(str, prices), "NA", "null", "None", "-"]).columns[1].note
+    assert both == note  # words that are missing are not to blame
     options = {"null_values": ["free"]}
     assert plan(options, price=list(map(str, prices))).fields == (PRICE,)
