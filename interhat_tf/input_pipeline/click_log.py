@@ -304,7 +304,7 @@ def prepare_click_log(
         warn_of_columns_left_out(plan, growing=parent is not None)
     data = prepare(builder, **download_config)
     builder.check_origin()
-    if is_new and data.growth:
+    if is_new and parent and data.growth:
         warn_of_new_values(data, data.growth)
     return data.with_crosses(crosses)
 

@@ -128,7 +128,6 @@ def test_wrong_values_name_their_place(tmp_path):
         ({"name": "My log"}, "name is 'My log'; a name has lower-case letters, digits"),
         ({"name": "frappe"}, "name is 'frappe', which is a public data set's"),
         ({"label": "clik"}, "there is no column 'clik'; there are click, user, city, paid, price"),
-        ({"delimiter": ";"}, "none of the columns click,user,city,paid,price may be the label"),
         ({"categorical": ["citi"]}, "there is no column 'citi'; there are click"),
         ({"categorical": ["click"]}, "column 'click' is the label and cannot be a field as well"),
         (
