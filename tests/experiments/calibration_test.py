@@ -5,6 +5,7 @@ import pytest
 from absl.testing import flagsaver
 
 from experiments import calibration
+from experiments.report import calibration_page
 from experiments.report.tables import results_page
 from interhat_tf.models.presets import PRESETS
 from interhat_tf.utils.files import read_json
@@ -48,9 +49,15 @@ def test_the_page_says_what_is_fitted_to_and_tested(rng, kept):
         "curves": {name: curve.to_dict() for name, curve in curves.items()},
     }
     text = page_of(summary)
+    assert "its training rows have 60.0% of clicks" in text
+    assert f"those of the test{' split' if kept is None else ''} 30.0%" in text
     assert ("fitted to the validation split" in text) == (kept is None)
     assert ("fitted to the first half of the rest" in text) == (kept is not None)
     assert ("chosen on the first half" in text) == (kept is not None)
+    own = [format(figures["none"][of], ".4f") for of in calibration.FIGURES[:2]]
+    ratio = format(figures["none"]["ratio"], ".3f")
+    table = calibration_page.calibration(summary)["figures"]
+    assert [cell.split(" ±")[0] for cell in table.rows[0]] == ["the model's own", *own, ratio]
     given = " --kept_negatives=0.3" if kept else ""
     assert f"experiments.calibration --dataset=NAME --generate=24000{given}`" in text
 
@@ -94,3 +101,46 @@ def test_too_many_predicted_clicks_are_mended(study_flags, runs_in_process, monk
     assert "the model's own" in text and "`tuned`, 1 seed, at most 6 epochs; its" in text
     flags = "--dataset=NAME --generate=24000 --kept_negatives=0.3 --epochs=6"
     assert f"experiments.calibration {flags}`" in text
+
+
+def test_calibration_knows_nothing_of_the_records_that_test_it(rng):
+    logits = rng.normal(size=4000)
+    labels = (rng.random(4000) < 1 / (1 + np.exp(-logits))).astype(int)
+    # Twice as sure as is right on the one half, and right on the other, which shows it.
+    figures, _ = calibration.measure(
+        (labels[:2000], 2 * logits[:2000]), (labels[2000:], logits[2000:])
+    )
+    assert figures["none"]["expected_calibration_error"] < 0.03
+    assert figures["platt"]["expected_calibration_error"] > 0.06
+    assert figures["chosen"] == figures[figures["method"]] and figures["method"] != "none"
+
+
+def test_what_is_fitted_to_and_tested_on_are_the_splits(study_flags, monkeypatch):
+    monkeypatch.setattr(calibration.studies, "open_data", lambda: "the set")
+    data, flags, records = calibration.open_data()
+    assert (data, flags) == ("the set", {})
+    assert [of.keywords["split"] for of in records] == ["validation", "test"]
+
+
+def test_a_rate_is_the_share_of_rows_with_a_click(fake_data):
+    assert calibration.click_rate(fake_data, "test") == pytest.approx(1 / 9)
+
+
+def test_curves_are_those_of_the_first_seed(study_flags, fake_data, monkeypatch):
+    labels = np.tile([0, 1], 20)
+
+    def explained_runs(runs):  # in any order
+        first, second, third = runs
+        return [(run, run["seed"], {}) for run in (second, first, third)]
+
+    def predict(seed):
+        return labels, np.linspace(-2, 2, 40) + seed
+
+    monkeypatch.setattr(calibration, "open_data", lambda: (fake_data, {}, [predict, predict]))
+    monkeypatch.setattr(calibration, "explained_runs", explained_runs)
+    with flagsaver.flagsaver(seeds=[3, 1, 2]):
+        calibration.main(None)
+    summary = read_json(study_flags / "results/calibration/frappe.json")
+    _, first = calibration.measure(predict(3), predict(3))
+    assert summary["curves"]["before"] == first["before"].to_dict()
+    assert summary["rates"] == {"train": pytest.approx(9 / 288_600), "test": 0.5}

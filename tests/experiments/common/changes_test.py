@@ -71,3 +71,9 @@ def test_an_unknown_change(study_flags, fake_runs, name):
     ):
         try_changes("some", FORM, CHANGES)
     assert not fake_runs.asked
+
+
+def test_what_is_said_of_a_run_stays_with_its_seed(study_flags, fake_runs, fake_data):
+    with flagsaver.flagsaver(seeds=[3, 1, 2], change=["wider"]):
+        try_changes("some", FORM, CHANGES, lambda run: {"looked_at": run["seed"]})
+    assert [run["looked_at"] for run in rows(study_flags)["wider"]["runs"]] == [1, 2, 3]

@@ -1,8 +1,10 @@
 import itertools
 
 import numpy as np
+import pyarrow.compute as pc
 import pytest
 
+from data.synthetic_rules import synthetic_rules_dataset_builder as records
 from experiments.common.planted_rules import PLANTED_RULES, best_auc, condition
 from interhat_tf.training.metrics import auc
 
@@ -43,3 +45,15 @@ def test_rules_and_their_conditions():
     assert condition(PLANTED_RULES["rule_2_dense"]) == "f3=b3,f4=b1"
     assert PLANTED_RULES["rule_3"].interacting() == ((5, 6, 7),)
     assert PLANTED_RULES["mixture"].interacting() == ((1,), (3, 4))
+
+
+@pytest.mark.parametrize("name", PLANTED_RULES)
+def test_the_best_auc_of_a_rule_is_that_of_its_records(name, tmp_path):
+    builder = records.Builder(config=name, data_dir=tmp_path)
+    drawn = builder._read_chunk(records.Records(0, 100_000)).values
+    numbers = [pc.utf8_slice_codeunits(column, 1).cast("int64") for column in drawn.columns]
+    values = np.column_stack(numbers) - 1
+    clicks = records._probabilities(builder.builder_config, values).round(6)
+    probabilities, counts = np.unique(-clicks, return_counts=True)
+    found = best_auc(counts / counts.sum(), -probabilities)
+    assert PLANTED_RULES[name].best_auc == pytest.approx(found, abs=3e-3)

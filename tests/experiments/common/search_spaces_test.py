@@ -121,3 +121,9 @@ def test_interhat_with_target_attention_is_searched_as_interhat_is():
     values = define_flags()
     values(["train", *flag_arguments(run)])
     assert settings(values)[0]["pooling"] == {"history": "target"}
+
+
+def test_on_movielens_searched_models_say_their_auc_within_a_user():
+    for name in (REFERENCE, "fm", *HISTORY_MODELS):
+        assert search_space("movielens_ctr", name)["auc_by"] == ("user",)
+    assert "auc_by" not in search_space("frappe", REFERENCE)

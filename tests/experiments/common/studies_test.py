@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 from absl.testing import flagsaver
 
+from experiments.common.results import write_result
 from experiments.common.studies import (
     best_possible,
     describe,
+    known_summary,
     open_data,
     run_flags,
     runs_of,
@@ -47,6 +49,7 @@ def test_a_generated_log_is_prepared_in_a_folder_of_its_own(study_flags, capsys)
         assert record["data"]["note"] == "a generated log of 5,000 rows"
         best = best_possible(data)["best"]
         assert all(0.5 < of_split["auc"] < 1 for of_split in best.values())
+        assert best["validation"] != best["test"]
     with flagsaver.flagsaver(generate=10), pytest.raises(ValueError, match="logs of criteo, avazu"):
         open_data()
 
@@ -82,3 +85,28 @@ def test_what_attention_is_worth_is_kept():
     report = report_of({"seed": 1})
     assert "attention" not in describe(report)
     assert describe({**report, "attention": {"auc_lost": 0.1}})["attention"] == {"auc_lost": 0.1}
+
+
+def test_a_result_of_another_set_or_question_is_not_known(study_flags):
+    def of(name):
+        return {"data": {"set": name, "statistics": {}}}
+
+    write_result("a.json", {**of("frappe/nfm"), "form": "plain"})
+    assert known_summary("a.json", of("frappe/nfm"), form="plain")
+    assert known_summary("a.json", of("frappe/unseen_pairs"), form="plain") is None
+    assert known_summary("a.json", of("frappe/nfm"), form="aligned") is None
+
+
+@pytest.mark.parametrize(
+    ("dataset", "name"),
+    [
+        ("frappe/nfm", "frappe"),
+        ("frappe/unseen_pairs", "frappe_unseen_pairs"),
+        ("movielens_ctr", "movielens_ctr"),
+    ],
+)
+def test_results_are_named_after_the_set_and_any_config_but_frappes_first(
+    study_flags, dataset, name
+):
+    with flagsaver.flagsaver(dataset=dataset):
+        assert summary_of("figure_3") == f"figure_3/{name}/summary.json"

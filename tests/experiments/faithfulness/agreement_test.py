@@ -1,3 +1,5 @@
+import types
+
 import numpy as np
 import pytest
 from absl.testing import flagsaver
@@ -94,3 +96,12 @@ def test_a_model_is_aligned_once_for_its_settings(model, tmp_path, monkeypatch):
     monkeypatch.setattr(effect_fitting, "STEPS", effect_fitting.STEPS + 1)
     agreement.continued(model, None, str(tmp_path))
     assert len(done) == 3  # other heads than those that the folder has
+
+
+def test_a_models_figures_are_those_of_the_test_split(monkeypatch):
+    effects = {"r2": 0.9, "pair_r2": 0.8, "pair_rank_correlation": 0.7, "steps": 5}
+    diagnosis = {"effects": effects, "attention": {"auc_lost": 0.01}}
+    monkeypatch.setattr(agreement, "evaluate", lambda model, data, split: {"of": split})
+    found = agreement.of_model(types.SimpleNamespace(diagnosis=diagnosis), None)
+    del effects["steps"]
+    assert found == {"of": "test", "auc_lost": 0.01, **effects}

@@ -43,14 +43,13 @@ def test_crosses_of_each_variant(fake_data, study):
 
 def test_penalty_is_the_best_on_validation(study, fake_data):
     row = crosses.study("lr", "suggested 1", fake_data, SUGGESTED)
-    scores = {
-        penalty: sum(
-            crosses.loss_of(report_of(crosses.run_of("lr", penalty, seed, PAIRS[:1])))
-            for seed in (0, 11)
-        )
-        for penalty in crosses.PENALTIES["lr"]
-    }
-    assert row["penalty"] == min(scores, key=scores.get)
+
+    def score(penalty):
+        runs = [crosses.run_of("lr", penalty, seed, PAIRS[:1]) for seed in (0, 11)]
+        found = [report_of(run)["validation"] for run in runs]
+        return sum(figures["auc"] - figures["logloss"] for figures in found)
+
+    assert row["penalty"] == max(crosses.PENALTIES["lr"], key=score)
     assert row["seeds"] == [1, 2, 3]
     assert {run["embedding_l2"] for run in study.asked[-3:]} == {row["penalty"]}
 
@@ -110,3 +109,21 @@ def test_variants_of_other_settings_seeds_or_epochs_do_not_stay(study, study_fla
     assert after("none") == ["none", "random 1"]
     monkeypatch.setitem(crosses.SETTINGS, "lr", {"model": "lr"})
     assert after("none") == ["none"]
+
+
+def test_a_variant_of_clicks_has_counts_of_clicks_and_no_crosses(study, fake_data):
+    crosses.study("lr", "clicks 3", fake_data, SUGGESTED)
+    assert all("crosses" not in run for run in study.asked)
+    assert {tuple(run["click_counts"]) for run in study.asked} == {
+        ("user,item", "item,cost", "user,cost")
+    }
+
+
+def test_the_model_that_suggests_does_not_read_the_test_split(study_flags, monkeypatch):
+    asked = []
+    monkeypatch.setattr(crosses, "train_all", lambda runs: asked.extend(*runs.values()))
+    monkeypatch.setattr(crosses.keras.saving, "load_model", lambda path: path)
+    monkeypatch.setattr(crosses, "suggest_crosses", lambda model, data, top: [model, top])
+    (run,), found = asked, crosses.suggestions(None)
+    assert found == [f"{run['output_dir']}/model.keras", 5]
+    assert run["test"] is False and run["seed"] == 0 and "crosses" not in run

@@ -1,3 +1,6 @@
+import types
+
+import numpy as np
 import pytest
 from absl import flags
 from absl.testing import flagsaver
@@ -40,6 +43,7 @@ def test_from_raw_files_to_the_page(study_flags, runs_in_process, monkeypatch):
     pairs = read_json(folder / "coalitions/frappe/tuned.json")["methods"]
     assert list(pairs) == ["attention", "contributions", "pair_effects", "one_pass", "random"]
     assert pairs["pair_effects"]["tau"]["mean"] > pairs["random"]["tau"]["mean"]
+    assert pairs["random"]["precision"]["mean"] < 1
     added = read_json(folder / "additivity/frappe/summary.json")
     assert 0 < added["records"] <= 10_000 and added["rounds"] == 4
     assert added["largest_error"] < 1e-4
@@ -48,3 +52,15 @@ def test_from_raw_files_to_the_page(study_flags, runs_in_process, monkeypatch):
     assert "## Contributions add up" in text and "| one-pass pair effects |" in text
     assert "## Frappe, `released`: deletion and insertion" in text
     assert (folder / "curves_frappe_released.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_areas_are_held_against_random_ones_seed_by_seed():
+    def explained(area, random):
+        of = {"occlusion": [area, area], "random": [random, random]}
+        curves = {name: {"deletion": np.array(curve)} for name, curve in of.items()}
+        return types.SimpleNamespace(curves=curves)
+
+    found = curves.of_curve([explained(0.2, 0.5), explained(0.4, 0.7)], "occlusion", "deletion")
+    assert found["curve"] == pytest.approx([0.3, 0.3])
+    assert found["area"]["mean"] == pytest.approx(0.3)
+    assert found["against_random"] == pytest.approx({"mean": -0.3, "low": -0.3, "high": -0.3})

@@ -101,3 +101,21 @@ def test_a_method_without_signs_claims_that_fields_support_the_prediction():
 
 def test_a_field_without_effect_has_no_wrong_sign():
     assert wrong_signs(np.array([[1.0, 0.0]]), np.array([[-1.0, 0.0]]), np.zeros((1, 2))) == 0
+
+
+def test_each_question_has_the_records_that_it_is_against(linear):
+    def records(value, rows=2):
+        return {"categorical": np.full((rows, 3), value)}
+
+    def attribute(model, inputs, background, seed):
+        weight = np.asarray(model(records(1))).mean()  # 7 of the trained model
+        value = background["categorical"].mean()
+        return {"attention": np.full((4, 3), [value, seed, weight])}
+
+    backgrounds = field_measures.Backgrounds(own=records(0), other=records(1), exact=records(1, 6))
+    found = field_measures.explain(linear, records(1, 4), backgrounds, 5, attribute)
+    assert found.values["attention"][0].tolist() == [0, 5, 7]
+    assert found.other["attention"][0, 0] == 1 and found.other["attention"][0, 1] != 5
+    assert found.untrained["attention"][0, 0] == 0 and found.untrained["attention"][0, 2] != 7
+    assert (found.effects == 0).all() and (found.side == 1).all()  # they are like the exact ones
+    assert found.curves["attention"]["insertion"][-1] == pytest.approx(1)

@@ -3,8 +3,9 @@ import pytest
 
 from experiments.faithfulness import group_measures
 from experiments.faithfulness.group_measures import against_coalitions, naming
-from interhat_tf import Field, Schema
+from interhat_tf import Field, InterHAt, Schema
 from interhat_tf.explanation import pair_effects
+from interhat_tf.explanation.batches import explain_inputs
 from interhat_tf.models import FM, LR
 
 
@@ -28,6 +29,8 @@ def test_equal_values_name_nothing_for_sure():
 def test_agreement_with_all_coalitions():
     exact = np.array([[1.0, -2.0, 3.0], [0.0, 1.0, -2.0]])
     assert against_coalitions("pair_effects", exact, exact) == {"tau": 1.0, "r2": 1.0}
+    twice = against_coalitions("pair_effects", 2 * exact, exact)
+    assert twice["tau"] == 1 and twice["r2"] == pytest.approx(1 - (19 / 6) / (19 / 6 - 1 / 36))
     found = against_coalitions("attention", exact[:, ::-1], exact)
     assert found == {"tau": pytest.approx(-1.0)}  # it gives no amounts of the logit
 
@@ -53,3 +56,22 @@ def test_exact_interactions_of_pairs_are_pair_effects_where_there_are_no_triples
 def test_orders_of_a_model_without_interactions(records, rng):
     inputs, _, donors = records
     assert group_measures.orders_of(random_model(LR, rng), inputs, donors)["shares"] == [1, 0, 0]
+
+
+def test_alpha_f_is_the_mean_of_the_records(records, rng):
+    inputs, _, donors = records
+    model = random_model(InterHAt, rng)
+    weights = explain_inputs(model, inputs)["order_weights"]
+    found = group_measures.orders_of(model, inputs, donors)
+    assert np.ptp(weights, axis=0).max() > 0.01
+    assert found["alpha_f"] == pytest.approx(weights.mean(axis=0).tolist(), abs=1e-4)
+
+
+def test_a_planted_triple_is_looked_up_by_its_fields_numbers(records, rng, monkeypatch):
+    inputs, background, _ = records
+    # Of abc, abd, acd and bcd.
+    monkeypatch.setattr(group_measures, "triple_effects", lambda *_: np.array([[0.0, 0, 9, 0]]))
+    model = random_model(LR, rng)
+    for group, found in (((1, 3, 4), True), ((1, 2, 3), False), ((2, 3, 4), False)):
+        named = group_measures.triples_found(model, inputs, background, group)
+        assert named["found"] is found

@@ -18,6 +18,9 @@ def test_recovery_by_hand():
     # A signed method's values count in either direction.
     signed = np.array([[-3.0, 1.0, 0.0], [-3.0, 0.0, 1.0]])
     assert planted.recovery("occlusion", signed, np.array([0])) == {"found": True, "share": 1.0}
+    # What is of either direction in equal parts has a mean of nothing.
+    either = np.array([[3.0, 1.0], [-3.0, 1.0]])
+    assert planted.recovery("occlusion", either, np.array([1])) == {"found": True, "share": 0.0}
 
 
 @pytest.fixture

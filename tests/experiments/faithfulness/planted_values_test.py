@@ -56,3 +56,8 @@ def test_methods_are_counted(study_flags, monkeypatch):
         planted_values.main(None)
     written = read_result("faithfulness/planted_values/history.json")
     assert written["methods"]["SHAP"]["of"] == 2
+
+
+def test_a_value_is_found_that_is_first_in_most_records():
+    found = planted_values.figures([0.5, 0.75, 1.0])
+    assert (found["found"], found["of"], found["first"]["mean"]) == (2, 3, 0.75)

@@ -21,9 +21,9 @@ def test_clicks_depend_on_the_user_and_the_app_alone(rng):
 
 
 def test_figures_are_of_all_models():
-    runs = [{"rare": {"weight": w, "logloss": x}} for w, x in ((0.1, 0.5), (0.9, 0.8))]
+    runs = [{"rare": {"weight": w, "logloss": x}} for w, x in ((0.1, 0.5), (0.6, 0.65), (0.9, 0.8))]
     found = figures(runs, "rare")
-    assert found == pytest.approx({"taken": 1, "weight": 0.9, "logloss": 0.65, "worst": 0.8})
+    assert found == pytest.approx({"taken": 2, "weight": 0.9, "logloss": 0.65, "worst": 0.8})
     of_dnn = [{"rare": {"logloss": 0.5}}, {"rare": {"logloss": 0.7}}]
     assert figures(of_dnn, "rare") == pytest.approx({"logloss": 0.6, "worst": 0.7})
 

@@ -146,3 +146,19 @@ def test_a_real_log_stands_beside_the_papers_interhat(study_flags):
     with flagsaver.flagsaver(dataset="avazu/paper"):
         found = criteo_avazu.beside(None, ATTENTIONS)
     assert found == {"paper": {"auc": 0.7582, "logloss": 0.3910}}
+
+
+def test_a_summary_is_of_all_seeds():
+    def report(seed, epochs, auc):
+        config = {"training": {"seed": seed}}
+        training = {"epochs": epochs, "rows_per_second": 100.0 * seed}
+        splits = {"validation": {"auc": auc + 0.1}, "test": {"auc": auc}}
+        return {"config": config, "parameters": 5, "training": training, **splits}
+
+    found = criteo_avazu.summarise([report(1, 3, 0.7), report(2, 4, 0.8)], ATTENTIONS)
+    assert (found["seeds"], found["epochs"], found["parameters"]) == ([1, 2], [3, 4], 5)
+    assert found["order_weights"] == pytest.approx([0.15, 0.85])
+    assert list(found["attention"]) == ["a", "b", "c"]
+    assert found["test"]["auc"]["mean"] == pytest.approx(0.75)
+    assert found["validation"]["auc"]["mean"] == pytest.approx(0.85)
+    assert found["rows_per_second"]["mean"] == 150

@@ -1,3 +1,5 @@
+import types
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -98,6 +100,35 @@ def test_a_movie_without_a_rating_is_named(of_made_up_weights, monkeypatch):
         of_made_up_weights(WEIGHTS)
 
 
+def test_a_picture_hides_the_user_and_its_effects_are_against_training_records(monkeypatch):
+    asked = {}
+
+    def explain_records(model, inputs, **given):
+        asked.update(given, inputs=inputs)
+        return types.SimpleNamespace(to_dict=lambda: {"records": [{"sentence": "of it"}]})
+
+    class Data:
+        schema = Schema(
+            [
+                Field(name, "categorical", 9)
+                for name in (*figures_5_to_7.OF_THE_USER, "movie", "Crime", "Drama")
+            ]
+        )
+
+        def decode(self, inputs):
+            return np.array([["7", "F", "25", "artist", "Fargo", "Crime", "not Drama"]], object)
+
+    monkeypatch.setattr(figures_5_to_7, "explain_records", explain_records)
+    monkeypatch.setattr(figures_5_to_7, "first_records", lambda data, *of: of)
+    ratings = {"categorical": np.arange(21).reshape(3, 7)}
+    found = figures_5_to_7.describe(None, Data(), ratings, 1)
+    shown = [*figures_5_to_7.OF_THE_USER, "Fargo", "Crime", "not Drama"]
+    assert asked["values"].tolist() == [shown]
+    assert asked["inputs"]["categorical"].tolist() == [[7, 8, 9, 10, 11, 12, 13]]
+    assert asked["background"] == ("train", figures_5_to_7.BACKGROUND)
+    assert found["genres"] == ["Crime"] and found["sentence"] == "of it"
+
+
 @pytest.mark.slow
 def test_from_the_files_to_the_pictures(study_flags, runs_in_process):
     raw = small_movielens(study_flags / "ml-1m")
@@ -109,6 +140,7 @@ def test_from_the_files_to_the_pictures(study_flags, runs_in_process):
     summary = read_json(results / "figures_5_to_7/summary.json")
     assert list(summary["models"]) == ["interhat", "fm", "deepfm"]
     assert all(row["seeds"] == [1, 2] for row in summary["models"].values())
+    assert set(summary["differences"]) == {"fm", "deepfm"}
     assert sum(summary["dominated"]) == pytest.approx(1)
     for figure, (title, order) in figures_5_to_7.CASES.items():
         case = summary["cases"][figure]

@@ -6,6 +6,7 @@ from experiments.common import table_3_files
 from experiments.paper import frappe_negatives
 from interhat_tf.utils.files import read_json, write_json
 from tests.commands.train_test import write_raw
+from tests.experiments.conftest import report_of
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_a_damaged_line_is_named(raw):
 
 
 def test_each_draw_is_trained_with_the_chosen_setting(
-    study_flags, sparse_raw, fake_runs, monkeypatch
+    study_flags, sparse_raw, files, fake_runs, monkeypatch
 ):
     setting = {"learning_rate": 0.1}
     write_json(study_flags / "results/table_3/frappe/fm.json", {"setting": setting})
@@ -85,7 +86,11 @@ def test_each_draw_is_trained_with_the_chosen_setting(
     ]
     assert all(setting.items() <= run.items() for run in fake_runs.asked)
     assert len({run["data_dir"] for run in fake_runs.asked}) == 4
-    assert all(0 <= value <= 1 for value in summary["distances"].values())
+    scores = [report_of(run)["test"]["auc"] for run in fake_runs.asked[:3]]
+    assert summary["rows"][0]["auc"]["mean"] == pytest.approx(np.mean(scores))
+    given, validation, test = (frappe_negatives.negative_apps(rows) for rows in files.values())
+    for name, apps in (("as given", given), ("original test", test)):
+        assert summary["distances"][name] == frappe_negatives.distance(apps, validation) > 0
 
 
 def test_a_user_of_all_apps_has_no_negative(raw):
@@ -98,3 +103,13 @@ def test_without_table_3_it_says_what_to_run_first(study_flags, monkeypatch):
     monkeypatch.setattr(table_3_files, "PUBLISHED", "nowhere")
     with pytest.raises(FileNotFoundError, match=r"run experiments\.paper\.table_3 first"):
         frappe_negatives.main(None)
+
+
+def test_popular_apps_are_drawn_more_often(files):
+    positives = np.concatenate([rows[rows[:, 0] == 1] for rows in files.values()])
+    popularity = np.bincount(positives[:, 2])
+    uniform, popular = (
+        popularity[frappe_negatives.redraw(files, 0, by)].mean() for by in (False, True)
+    )
+    assert uniform == pytest.approx(popularity[popularity > 0].mean(), rel=0.1)
+    assert popular > 1.2 * uniform

@@ -384,3 +384,47 @@ def test_the_whole_of_it_stops_and_goes_on(study_flags, runs_in_process, tmp_pat
     tables.main(None)
     text = (tmp_path / "results/README.md").read_text()
     assert "Table 3: Frappe" in text and "memorisation baseline" in text
+
+
+def test_the_first_places_are_those_of_the_first_seeds(rows, monkeypatch):
+    scored(monkeypatch, lambda run: {"fm": 0.9, "dnn": 0.8}[run["model"]] - (run["seed"] > 5) / 2)
+    for _ in range(2):  # with its further seeds FM would be behind
+        found = rows(models=["fm", "dnn"], leaders=1, more_seeds=[6, 7])
+    assert found["fm"]["row"]["seeds"] == [1, 2, 3, 6, 7]
+    assert found["dnn"]["row"]["seeds"] == [1, 2, 3]
+
+
+def test_a_row_of_a_preset_that_has_changed_is_trained_again(rows, fake_runs, monkeypatch):
+    models = ["paper", "released"]
+    rows(models=models)
+    fake_runs.asked.clear()
+    unchanged = table_3.hyperparameters
+
+    def hyperparameters(dataset, preset, model):
+        return {"order": 7} if preset == "paper" else unchanged(dataset, preset, model)
+
+    monkeypatch.setattr(table_3, "hyperparameters", hyperparameters)
+    rows(models=models)
+    assert {run["preset"] for run in fake_runs.asked} == {"paper"}
+
+
+def test_a_row_of_other_data_is_searched_again(rows, fake_runs, fake_data, monkeypatch):
+    rows(models=["fm"])
+    fake_runs.asked.clear()
+    monkeypatch.setattr(fake_data.__class__, "statistics", {"records": 7})
+    assert rows(models=["fm"])["fm"]["data"]["statistics"] == {"records": 7}
+    assert len(trials_asked(fake_runs, "fm")) == 4
+
+
+def test_auc_less_logloss_chooses(rows, monkeypatch):
+    """The larger learning rate ranks a little better, and is far from the clicks' rate."""
+
+    def train_runs(runs, workers, keep_failures=False):
+        for run in runs:
+            auc, logloss = (0.81, 0.5) if run["learning_rate"] > 1e-3 else (0.8, 0.3)
+            yield run, {**report_of(run), "validation": {"auc": auc, "logloss": logloss}}
+
+    monkeypatch.setattr(studies, "train_runs", train_runs)
+    space = {"learning_rate": (1e-3, 2e-3), "embedding_l2": (0.0,)}
+    monkeypatch.setattr(table_3, "search_space", lambda *_: space)
+    assert rows(models=["lr"], trials=2)["lr"]["setting"]["learning_rate"] == 1e-3

@@ -61,6 +61,8 @@ def test_on_criteo_the_paper_does_not_lead_either():
     assert of_table_3("criteo", frappe_summary(**papers))[1] == REPRODUCED
     sixth = {**papers, "released_searched": papers["dcn"] - 0.0001}
     assert of_table_3("criteo", frappe_summary(**sixth))[1] == PARTLY
+    first = {**papers, "released_searched": 0.9}
+    assert of_table_3("criteo", frappe_summary(**first))[1] == REPRODUCED
 
 
 def test_interhat_alone_is_taken_up_where_it_was_run():

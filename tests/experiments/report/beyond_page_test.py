@@ -33,30 +33,31 @@ def test_data(measured, page_of):
         "seconds": 2.25,
         "times": 6,
     }
-    numbers = ("rows_per_second", "peak_gigabytes", "gigabytes_of_imports", "log_gigabytes")
-    row = {"config": "bucketed", "rows": 3000, **dict.fromkeys(numbers, 1.5)}
-    row |= {"prepared_gigabytes": 2.5, "distinct_features": 7000}
+    row = {"config": "bucketed", "rows": 3000, "rows_per_second": 1.5, "distinct_features": 7000}
+    row |= {"peak_gigabytes": 3.5, "gigabytes_of_imports": 0.5}
+    row |= {"log_gigabytes": 1.5, "prepared_gigabytes": 2.5}
     preparation = {**measured, "prepared": [row], "read": [figure]}
     read = {"task": "parse", "reader": "polars", "rows_per_second": 9e5, "seconds": [1.0] * 3}
     readers = {**measured, "rows": 1000, "figures": [{**read, "gigabytes": 1.25}]}
     text = page_of(preparation=preparation, readers=readers)
-    assert "| `bucketed` | 3,000 | 2 | 1.50 | 1.50 | 2.50 | 7,000 |" in text
+    assert "| `bucketed` | 3,000 | 2 | 3.50 | 1.50 | 2.50 | 7,000 |" in text
     assert "| parse | polars | 900,000 | 1.25 |" in text and "Medians of 3" in text
     assert "| bucketed: shuffled batches | 1,000 | 2.25 |" in text and "median of 6" in text
 
 
 def test_devices(measured, page_of):
     run = {"losses": [0.5], "validation": [0.9], "epoch_seconds": [2.0, 4.0]}
+    other = {"losses": [0.25], "validation": [0.8], "epoch_seconds": [5.0]}
     killed = {"epoch": 2, "seconds_until_the_other_ended": 4.6, "equal": True}
     workers = {**measured, "batch_size": 2048, "data": {"set": "frappe", "rows": 1000}}
-    workers |= {"runs": {"one": run, "two": run}, "killed": killed}
+    workers |= {"runs": {"one": run, "two": other}, "killed": killed}
     workers["largest_relative_loss_difference"] = 1.5e-14
     row = {"devices": 2, "table_bytes": [2**20] * 2, "optimizer_bytes": [2**21] * 2}
     row |= {"seconds_per_step": {"mean": 0.5, "std": 0.1}, "loss": 0.25}
     sharded = {**measured, "features": 1000, "rows": [row], "largest_difference_of_loss": 1e-8}
     text = page_of(two_workers=workers, sharded_tables=sharded)
-    assert "| 1 | 0.50000000 | 0.50000000 | 0.90000000 | 0.90000000 |" in text
-    assert "1.5e-14" in text and "3.0 s and 3.0 s" in text and "the same weights as" in text
+    assert "| 1 | 0.50000000 | 0.25000000 | 0.90000000 | 0.80000000 |" in text
+    assert "1.5e-14" in text and "3.0 s and 5.0 s" in text and "the same weights as" in text
     assert "| 2 | 1.0 | 2.0 | 500 ± 100 | 0.2500000 |" in text
     workers["killed"] = {**killed, "equal": False}
     assert "other weights than" in page_of(two_workers=workers)
@@ -104,6 +105,7 @@ def test_days(measured, page_of):
     text = page_of(continued_training=summary)
     assert "Days of 60,000 rows" in text and "in 3 seeds" in text
     assert "| 2 | 0.6800 ± 0.0010 | 0.6700 ± 0.0010 |" in text
+    assert "| +0.0100 [+0.0050, +0.0150] | -0.0200 [-0.0300, +0.0150] |" in text
     assert "| 0.6000 ± 0.0010 | 0.7000 ± 0.0010 | 3.0 | 6.5 |" in text
 
 
@@ -139,3 +141,26 @@ def test_histories(measured, page_of):
     assert "steps of 2,048 records" in text
     assert "| DIN | 6,657 ± 90 | 1.00 ± 0.00 |" in text
     assert "| FuxiCTR's DIN | 2,458 ± 9 |" in text
+
+
+def test_each_preset_has_its_own_ratios_of_aligned_steps(measured, page_of):
+    def case(ratio):
+        return {"ratio": ratio, "low": ratio - 0.1, "high": ratio + 0.2}
+
+    ratios = {"released": 1.5, "tuned": 1.25}
+    cases = {name: {"plain": case(1), "effects": case(ratio)} for name, ratio in ratios.items()}
+    text = page_of(alignment={**measured, "rounds": 12, "batch_size": 1024, "cases": cases})
+    assert "| aligned | released | tuned |" in text and "| plain |" not in text
+    assert "| effects | 1.50 [1.40, 1.70] | 1.25 [1.15, 1.45] |" in text
+
+
+def test_value_lists(measured, page_of):
+    def rates(training, evaluating):
+        found = {"training": training, "evaluating": evaluating}
+        return {way: {"mean": mean, "std": 0.0} for way, mean in found.items()}
+
+    column = {"column": "tags", "longest": 6, "preparing": 0.75, **rates(0.5, 0.25)}
+    summary = {**measured, "rows": 1000, "rounds": 3, "batch": 2048, "columns": [column]}
+    text = page_of(value_lists={**summary, "without": {"preparing": 7000.0, **rates(900, 800)}})
+    assert "| tags | 6 | 0.75 | 0.50 ± 0.00 | 0.25 ± 0.00 |" in text
+    assert "which are 7,000 in preparing, 900 ± 0 in shuffled batches" in text

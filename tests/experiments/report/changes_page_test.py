@@ -5,8 +5,9 @@ import pytest
 
 def row(*aucs, **more):
     mean = {"mean": sum(aucs) / len(aucs), "std": 0.01}
+    scores = {"auc": mean, "logloss": {**mean, "mean": 1 - mean["mean"]}}
     runs = [{"seed": n, "validation": {"auc": auc}, **more} for n, auc in enumerate(aucs)]
-    return {"flags": {}, "validation": {"auc": mean, "logloss": mean}, "runs": runs}
+    return {"flags": {}, "validation": scores, "runs": runs}
 
 
 @pytest.fixture
@@ -18,8 +19,8 @@ def summary(measured):
 def test_each_change_is_a_line(page_of, summary, name):
     rows = {"preset": row(0.98, 0.96, attention={"auc_lost": 0.002}), "deepfm": row(0.99)}
     text = page_of(**{name: {**summary, "changes": rows}})
-    assert "| preset | 0.9700 ± 0.0100 | 0.9700 ± 0.0100 | 0.0020 ± 0.0000 | 0, 1 |" in text
-    assert "| deepfm | 0.9900 ± 0.0100 | 0.9900 ± 0.0100 | – | 0 |" in text
+    assert "| preset | 0.9700 ± 0.0100 | 0.0300 ± 0.0100 | 0.0020 ± 0.0000 | 0, 1 |" in text
+    assert "| deepfm | 0.9900 ± 0.0100 | 0.0100 ± 0.0100 | – | 0 |" in text
     assert "`criteo`, a log" in text and "dead" not in text
 
 
@@ -29,7 +30,7 @@ def test_the_way_from_lr_is_said_where_the_best_is_known(page_of, summary):
         of_row["flags"] = {"model": "lr"} if name.startswith("lr") else {}
     text = page_of(tuned={**summary, "changes": rows, "best": {"validation": {"auc": 0.8}}})
     assert "The best possible AUC here is 0.8000. Written on" in text
-    assert "| preset | 0.7900 ± 0.0100 | 0.7900 ± 0.0100 | – | 0 | 95.0% |" in text
+    assert "| preset | 0.7900 ± 0.0100 | 0.2100 ± 0.0100 | – | 0 | 95.0% |" in text
     assert "| lr, penalty 0.1 | 0.5000 ± 0.0100 | 0.5000 ± 0.0100 | – | 0 | -50.0% |" in text
     text = page_of(
         tuned={

@@ -1,7 +1,7 @@
 import pytest
 
 from experiments.common.results import write_result
-from experiments.report.criteo_avazu_page import compared_models, scores
+from experiments.report.criteo_avazu_page import compared_models, ranks, scores
 
 STATISTICS = {"records": 100}
 
@@ -44,3 +44,21 @@ def test_test_figures_stand_beside_the_best_possible_of_the_test_split():
     assert column({**summary, "best": best}, truth) == ("best possible", "0.8000")
     # An earlier summary has no other, and says so.
     assert column(summary, truth) == ("best possible, of all rows", "0.9000")
+
+
+def test_each_split_has_its_figures():
+    def figures(auc, logloss):
+        return {"auc": {"mean": auc, "std": 0.0}, "logloss": {"mean": logloss, "std": 0.0}}
+
+    summary = {"seeds": [0], "test": figures(0.7, 0.4), "validation": figures(0.75, 0.45)}
+    table = scores("criteo", {**summary, "paper": {"auc": 0.8, "logloss": 0.5}}, None)
+    assert table.header == ["", "test", "paper's InterHAt", "validation"]
+    assert table.rows == [
+        ["AUC", "0.7000", "0.8000", "0.7500"],
+        ["logloss", "0.4000", "0.5000", "0.4500"],
+    ]
+
+
+def test_planted_fields_have_ranks_by_alpha_f_and_in_any_order():
+    term = {"fields": ["b", "a"], "auc": 0.61234, "ranks": [2, 3], "ranks_in_any_order": [3, 1]}
+    assert ranks({"planted": [term]}).rows == [["2", "b, a", "0.6123", "2, 3", "3, 1"]]

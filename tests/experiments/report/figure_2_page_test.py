@@ -1,7 +1,7 @@
 import pytest
 
 from experiments.report.at_a_glance import NOT, NOT_RUN, PARTLY, REPRODUCED, of_figure_2
-from experiments.report.figure_2_page import figure_2
+from experiments.report.figure_2_page import dots_of, figure_2
 from experiments.report.grid_cells import FORMS
 
 SIX = ["wide_deep", "dcn", "ipnn", "deepfm", "xdeepfm", "interhat"]
@@ -45,3 +45,11 @@ def test_each_form_is_judged_by_its_own_seconds(summary):
     assert wide[0] == tuned[0] == NOT_RUN
     avazu["rows"][-1]["seconds"] = 0.9
     assert of_figure_2(summary)[1][1] == REPRODUCED
+
+
+def test_a_dot_stands_at_its_models_seconds(summary):
+    (panel,) = dots_of(summary).axes
+    names = [label.get_text() for label in panel.get_yticklabels()]
+    assert names[:3] == ["InterHAt-S", "DeepFM", "InterHAt, released"]
+    seconds = panel.collections[-1].get_offsets()[:, 0]
+    assert (seconds[:3] / seconds[0]).tolist() == pytest.approx([1, 2, 4])

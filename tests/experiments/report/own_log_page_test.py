@@ -14,32 +14,34 @@ def figures(*names, mean=0.7, **means):
 def test_exports(measured, page_of):
     names = ("unknown_share", "order_weights", "field_weights", "effects")
     row = {"file": "ONNX", "calibration": "platt", **dict.fromkeys(names, 0.0), "effects": 1.3e-7}
+    row |= {"order_weights": 4e-8, "field_weights": 5e-8}
     rows = [{**row, "probability": 2.7e-7}]
     summary = {**measured, "records": 10_000, "missing": 0.098, "unknown": 0.028, "rows": rows}
     text = page_of(exports=summary)
     assert "10,000 made-up records, 10% of whose values are missing and 3% of whose ids" in text
-    assert "| ONNX | Platt scaling | 3e-07 | 0 | 0 | 0 | 1e-07 |" in text
+    assert "| ONNX | Platt scaling | 3e-07 | 0 | 4e-08 | 5e-08 | 1e-07 |" in text
 
 
 def test_new_users(measured, page_of):
-    scores = ("auc_of_new", "logloss_of_new", "auc", "logloss")
-    forms = {"never": figures(*scores, difference=-0.03, difference_of_known=-0.02)}
+    scores = {"auc_of_new": 0.7, "logloss_of_new": 0.6, "auc": 0.8, "logloss": 0.5}
+    forms = {"never": figures(**scores, difference=-0.03, difference_of_known=-0.02)}
     text = page_of(new_users={**measured, "seeds": [0, 1, 2], "forms": forms})
     assert "3 seeds" in text
-    assert "| nothing | -0.0300 ± 0.0100 | -0.0200 ± 0.0100 | 0.7000 ± 0.0100 |" in text
+    assert "| nothing | -0.0300 ± 0.0100 | -0.0200 ± 0.0100 | 0.7000 ± 0.0100 | 0.6000" in text
+    assert "| 0.8000 ± 0.0100 | 0.5000 ± 0.0100 |" in text
 
 
 def test_sampled_negatives(measured, page_of):
     apart = {"mean": 0.002, "low": -0.001, "high": 0.005}
     methods = {
         "offset": figures("auc", "logloss", ratio=1.02),
-        "weights": {**figures("auc", "logloss", ratio=0.98), "logloss_less_offset": apart},
+        "weights": {**figures(auc=0.7, logloss=0.2, ratio=0.98), "logloss_less_offset": apart},
     }
     summary = {**measured, "seeds": [1, 2], "rows": 100_000, "rate": 0.05, "methods": methods}
     text = page_of(sampled_negatives=summary)
     assert "Of a generated log of 100,000 rows, 5% of the rows without a click" in text
     assert "| 0.7000 ± 0.0100 | 1.020 ± 0.010 | – |" in text
-    assert "| weights of 1 / share | 0.7000 ± 0.0100 | 0.7000 ± 0.0100 | 0.980 ± 0.010 |" in text
+    assert "| weights of 1 / share | 0.7000 ± 0.0100 | 0.2000 ± 0.0100 | 0.980 ± 0.010 |" in text
     assert "| +0.0020 [-0.0010, +0.0050] |" in text
 
 
@@ -61,7 +63,10 @@ def test_embeddings_of_numbers(measured, page_of, monkeypatch):
     better = {"mean": 0.8, "std": 0.01, "difference": {"mean": 0.03, "low": 0.02, "high": 0.04}}
     found = {
         "product": {"auc": score, "logloss": score},
-        "autodis": {"auc": better, "logloss": score},
+        "autodis": {
+            "auc": better,
+            "logloss": {**score, "difference": {"mean": -0.05, "low": None}},
+        },
     }
     summary = {**measured, "seeds": [0, 1], "rows": 3000, "numbers": found}
     generated = {**summary, "best": {"auc": 0.81234, "logloss": 0.4}}
@@ -78,6 +83,7 @@ def test_embeddings_of_numbers(measured, page_of, monkeypatch):
     assert "| `paper` | `product` | 0.7700 ± 0.0100 | – | 0.7700 ± 0.0100 | – |" in generated
     assert generated.index("| `tuned` | `autodis` |") < generated.index("| `paper` | `product` |")
     assert "| `paper` | `autodis` | 0.8000 ± 0.0100 | +0.0300 [+0.0200, +0.0400] |" in generated
+    assert "| 0.7700 ± 0.0100 | -0.0500 |" in generated
     assert "on `cars.csv`, whether `price` is above its median, 3,000 rows" in table
     assert "best possible" not in table
     assert "experiments.tuning.numerical_embeddings --table=cars.csv --above=price`" in table

@@ -10,6 +10,8 @@ from experiments.report.planted_tables import (
     orders,
     pairs_at_a_glance,
     pairs_by_rule,
+    seeds_agree,
+    triples,
 )
 
 
@@ -146,3 +148,54 @@ def test_orders_in_short():
     ]
     planted["rule_2_dense", "ordered"] = {"runs": {"1": run(wrong, right, 0.6)}}
     assert "; aligned α_f in 1 of 1" in pairs_and_orders_in_short(planted, [])[0]["sentence"]
+
+
+def cells_of(table):
+    (row,) = table.rows
+    return dict(zip(table.header, row, strict=True))
+
+
+def test_questions_on_fields_have_a_column_each():
+    found = {"found": True, "share": 0.9, "insertion": 0.8, "deletion": 0.3, "effects": 0.7}
+    found |= {"wrong_signs": 0.25, "background": 0.6, "untrained": 0.2, "means": [0.1, 0.9]}
+    planted = {("rule_1", "released"): {"runs": {"1": {"fields": {"occlusion": found}}}}}
+    assert cells_of(fields_at_a_glance(planted)) == {
+        "method": "occlusion",
+        "rules": "1",
+        "planted fields named": counted([True]),
+        "of single records": "90%",
+        "insertion − deletion": "0.50",
+        "ranks as exact effects": "0.70",
+        "wrong sign": "25.0%",
+        "other background": "0.60",
+        "untrained model": "0.20",
+        "seeds agree": "–",
+    }
+
+
+def test_questions_on_pairs_have_a_column_each():
+    found = {"found": True, "precision": 0.9, "rank": 1.5, "tau": 0.6, "r2": 0.4}
+    planted = {("rule_2", "released"): {"runs": {"1": {"pairs": {"pair_effects": found}}}}}
+    assert list(cells_of(pairs_at_a_glance(planted)).values())[2:] == [
+        *(counted([True]), "90%", "1.5", "0.60", "0.40")
+    ]
+
+
+def test_seeds_agree_as_far_as_they_share_the_largest_fields():
+    def run(*means):
+        return {"fields": {"occlusion": {"means": means}}}
+
+    runs = {"1": run(0.0, 0.1, 0.9, 0.8, 0.2), "2": run(0.1, 0.05, 0.8, 0.9, 0.0)}
+    runs["3"] = run(0.9, 0.0, 0.8, 0.1, 0.2)
+    planted = {("rule_2", "released"): {"runs": runs}}  # of two fields
+    assert seeds_agree(planted, "released", "occlusion") == "67%"
+    assert seeds_agree(planted, "aligned", "occlusion") == "–"
+
+
+def test_triples_are_those_of_released():
+    def named(found):
+        return {"runs": {"1": {"triple": {"found": found}}, "2": {}}}
+
+    forms = {"released": True, "aligned": False, "lightgbm": False}
+    planted = {("rule_3_dense", form): named(found) for form, found in forms.items()}
+    assert triples(planted) == counted([True]) and triples({}) == ""

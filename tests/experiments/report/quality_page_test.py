@@ -1,5 +1,17 @@
 """Tests of the page's part on time to quality, on a made-up summary."""
 
+import pytest
+
+from experiments.report.quality_page import draw
+
+
+def test_curves_begin_when_the_log_is_prepared():
+    curve = [{"seconds": 10.0, "logloss": 0.5}, {"seconds": 20.0, "logloss": 0.4}]
+    summary = {"prepared": {"seconds": 12.0}, "models": {"interhat": {"curve": curve}}}
+    line, prepared = draw(summary).axes[0].lines
+    assert line.get_xdata() == pytest.approx([22, 32])
+    assert line.get_ydata() == pytest.approx([0.5, 0.4]) and prepared.get_xdata()[0] == 12
+
 
 def test_seconds_until_each_best(measured, page_of):
     def curve(*points, limit=60.0):

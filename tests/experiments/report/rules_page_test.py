@@ -1,4 +1,4 @@
-from experiments.report.rules_page import each_seed, found
+from experiments.report.rules_page import each_seed, found, log_odds
 
 
 def run(rule, seed, weights, **about):
@@ -23,3 +23,9 @@ def test_runs_that_found_the_fields_are_counted_kind_by_kind():
     runs = [{"found": {"row": seed < 2, "combined": seed < 7}} for seed in range(10)]
     assert found("row")({"runs": runs}) == "2 of 10"
     assert found("combined")({"runs": runs}) == "7 of 10"
+
+
+def test_log_odds_are_of_the_runs_that_know_them():
+    known = [run("rule_1", seed, [], log_odds=value) for seed, value in ((1, 2.0), (2, 3.0))]
+    assert log_odds({"runs": [*known, run("rule_1", 3, [])]}) == "2.50 ± 0.71"
+    assert log_odds({"runs": [run("rule_1", 3, [])]}) == "–"

@@ -19,5 +19,8 @@ def test_what_a_step_grows_with(grid_of, page_of):
     assert "InterHAt-S: 12.3 ms for each order beside 500 ms" in text and "100.0%" in text
     assert "| heads | InterHAt, released | 3 | 1,024 | 2,000.0 ± 100.0 |" in text
     assert "| fields | InterHAt, released | 9 | 512 | 4,000.0 ± 100.0 |" in text
+    of_orders, of_heads, _ = scaling_lines(summary).axes
+    assert of_orders.lines[0].get_ydata()[0] == 512.3 and of_orders.get_ylabel() == "ms a step"
+    assert of_heads.lines[0].get_ydata()[0] == 1024 and of_heads.get_ylabel() == "rows/s"
     pictures = [as_bytes(scaling_lines(summary), "svg") for _ in range(2)]
     assert pictures[0] == pictures[1]

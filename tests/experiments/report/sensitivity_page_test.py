@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from experiments.report.sensitivity_page import leads_over_own, sensitivity_figure
+from experiments.common.results import write_result
+from experiments.report.sensitivity_page import leads_over_own, sensitivity, sensitivity_figure
 
 
 def point(heads, auc):
@@ -43,3 +44,15 @@ def test_leads_are_over_the_presets_own_value_and_paired_by_seed():
     assert first == "+0.0200 [-0.0048, +0.0448]"
     assert (own, last) == ("–", "-0.0100 [-0.0100, -0.0100]")
     assert leads_over_own({**summary, "own": 12}) == ["–"] * 3
+
+
+def test_a_point_has_its_figures_of_test_and_of_validation(study_flags, measured):
+    runs = [{"test": {"auc": 0.7}}] * 2
+    more = {"parameters": 1234, "seconds_per_epoch": {"mean": 1.25}, "runs": runs}
+    one = {**point(1, 0.7), "validation": {"auc": {"mean": 0.75, "std": 0.01}}, **more}
+    about = {**measured, "data": {"set": "frappe"}, "preset": "released"}
+    summary = {**about, "flag": "num_heads", "own": 1, "points": [one]}
+    write_result("figure_3/frappe/summary.json", summary)
+    ((row,),) = [part["scores"].rows for part in sensitivity("figure_3", "heads")]
+    assert row[:4] == ["Frappe", "1", "0.7000 ± 0.0010", "0.3000 ± 0.0020"]
+    assert row[4:] == ["–", "0.7500 ± 0.0100", "1,234", "1.2"]

@@ -5,7 +5,7 @@ import pytest
 from experiments.common.published import TABLE_3
 from experiments.common.results import write_result
 from experiments.common.table_3_files import read_table_3
-from experiments.report.table_3_page import table_3
+from experiments.report.table_3_page import frappe_negatives, table_3
 
 SPACE = {"learning_rate": [0.001, 0.002], "batch_size": [1024]}
 SETTING = {"learning_rate": 0.002, "batch_size": 1024}
@@ -76,7 +76,9 @@ def test_the_page_is_of_the_rows_that_are_there_the_best_first(write):
         "–",
         "+0.1000 [+0.1000, +0.1000]",
     ]
+    assert column(found, "InterHAt's lead, logloss")[2] == "-0.1000 [-0.1000, -0.1000]"
     assert column(found, "paper's")[2] == "0.8625 / 0.4480"
+    assert column(found, "public")[2] == "0.9671 / 0.2065"
     page = table_3(read_table_3("frappe"))
     assert page["more_seeds"] and not page["as_printed"]
     assert "of the way" not in found.header
@@ -98,6 +100,7 @@ def test_a_history_pooled_by_the_item_at_hand_is_held_against_all_others(write):
     found = leads_on(history)
     assert column(found, "less") == ["InterHAt", "InterHAt, without the history"]
     assert [cell[:7] for cell in column(found, "AUC")] == ["+0.1000", "+0.2000"]
+    assert [cell[:7] for cell in column(found, "logloss")] == ["-0.1000", "-0.2000"]
     assert "AUC within a user" not in found.header  # the runs have none
     write("interhat", 0.7, dataset="amazon_reviews")
     write("interhat_target", 0.8, dataset="amazon_reviews")
@@ -168,6 +171,7 @@ def test_a_trial_that_failed_is_on_the_page(write):
     write("fm")
     found = table_3(read_table_3("frappe"))["all_trials"]
     assert column(found, "validation AUC") == ["0.9000", "0.9000", "failed"]
+    assert column(found, "validation logloss") == ["0.1000", "0.1000", "failed"]
     assert column(found, "why") == ["drawn", "wider", "drawn"]
 
 
@@ -200,3 +204,19 @@ def test_auc_within_a_user_has_a_column_where_it_was_measured(write):
     assert column(scores, "AUC within a user") == ["0.7100 ± 0.0200", "–"]
     write("fm")
     assert "AUC within a user" not in table_3(read_table_3("frappe"))["scores"].header
+
+
+def test_how_far_the_public_figures_are(write):
+    for name, auc in (("lr", 0.9356), ("fm", 0.9571), ("dnn", 0.9933)):
+        write(name, auc)
+    assert table_3(read_table_3("frappe"))["gaps"] == (
+        "Within 0.003 of the public AUC: LR. Further off: FM (-0.0100), DNN (+0.0100)."
+    )
+
+
+def test_what_other_negatives_change():
+    scores = {"auc": {"mean": 0.9, "std": 0.01}, "logloss": {"mean": 0.2, "std": 0.02}}
+    row = {"negatives": "as given", "model": "fm", **scores}
+    found = frappe_negatives({"rows": [row], "distances": {"as given": 0.1234, "original": 0.5}})
+    assert found["scores"].rows == [["as given", "FM", "0.9000 ± 0.0100", "0.2000 ± 0.0200"]]
+    assert found["listed_distances"] == "as given: 0.123; original: 0.500"

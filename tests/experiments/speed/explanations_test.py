@@ -67,3 +67,12 @@ def test_contributions_that_miss_the_logit_are_no_explanation():
     check_sums("x", 1.0, 1.0005)
     with pytest.raises(ValueError, match=r"x: contributions miss the logit by 1.0e-02"):
         check_sums("x", 1.0, 1.01)
+
+
+def test_a_rate_is_of_all_calls_of_a_turn(study_flags, monkeypatch):
+    seconds = iter([0.5, 1.5, 1.0, 1.0, 2.0, 2.0])
+    monkeypatch.setattr(explanations, "turn", lambda work: (10, 2))
+    monkeypatch.setattr(explanations, "seconds_of", lambda call, records: next(seconds))
+    with flagsaver.flagsaver(rounds=3):
+        (row,) = explanations.timed([Work("x", "prediction", None)])
+    assert row["of_rounds"] == [10, 10, 5] and row["rows_per_second"] == 10

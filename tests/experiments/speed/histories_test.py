@@ -32,3 +32,14 @@ def test_each_model_is_timed_beside_din(study_flags, monkeypatch):
     assert list(rows) == list(histories.CONTESTANTS)
     assert rows["din"]["times"] == {"mean": 1.0, "std": 0.0}
     assert all(row["rows_per_second"]["mean"] > 0 for row in rows.values())
+
+
+def test_a_model_that_takes_half_of_dins_seconds_is_twice_as_fast(study_flags, monkeypatch):
+    def of_model(name, arrays):
+        return lambda steps: steps * (2.0 if name == "din" else 1.0)
+
+    monkeypatch.setattr(histories, "of_model", of_model)
+    with flagsaver.flagsaver(history_batch=8, rounds=2):
+        histories.main(None)
+    rows = {row["model"]: row for row in read_result("speed/histories.json")["rows"]}
+    assert rows["dnn"]["times"]["mean"] == 2 and rows["din"]["rows_per_second"]["mean"] == 4

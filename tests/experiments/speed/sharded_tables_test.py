@@ -1,3 +1,5 @@
+import types
+
 import pytest
 from absl.testing import flagsaver
 
@@ -24,3 +26,13 @@ def test_two_devices_hold_half_of_the_tables_each(study_flags):
         assert len(row["losses"]) == 2
         assert row["loss"] == row["losses"][-1]
     assert summary["largest_difference_of_loss"] < 1e-5
+
+
+def test_seconds_are_those_of_a_step_and_the_first_round_compiles(monkeypatch):
+    clock = iter([0.0, 90.0, 100.0, 110.0, 120.0, 130.0])
+    now = types.SimpleNamespace(perf_counter=lambda: next(clock))
+    monkeypatch.setattr(sharded_tables, "time", now)
+    monkeypatch.setattr(sharded_tables, "BATCH_SIZE", 8)
+    monkeypatch.setattr(sharded_tables, "bytes_held", lambda variables: [0])
+    found = sharded_tables.train(devices=1, features=15_000, steps=5, rounds=2)
+    assert found["seconds_per_step"] == {"mean": 2.0, "std": 0.0} and len(found["losses"]) == 3

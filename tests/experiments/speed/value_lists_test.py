@@ -37,3 +37,26 @@ def test_the_program_and_its_page(study_flags):
     tables.main(None)
     text = (study_flags / "results/README.md").read_text()
     assert "| history of 100 | 100 |" in text and "1,000 rows" in text
+
+
+def test_shares_are_of_the_rates_without_the_column(study_flags, monkeypatch):
+    def prepared(log, folder, column=None):
+        return column, 2.0 if column is None else 8.0
+
+    def read_in_turn(sets):
+        return {
+            (way, column): [1000.0 if column is None else rate] * 2
+            for way, rate in (("training", 500.0), ("evaluating", 250.0))
+            for column in sets
+        }
+
+    monkeypatch.setattr(value_lists, "prepared", prepared)
+    monkeypatch.setattr(value_lists, "read_in_turn", read_in_turn)
+    with flagsaver.flagsaver(list_rows=1000):
+        value_lists.main(None)
+    found = read_result("speed/value_lists.json")
+    shares = [
+        (r["preparing"], r["training"]["mean"], r["evaluating"]["mean"]) for r in found["columns"]
+    ]
+    assert shares == [(0.25, 0.5, 0.25)] * len(value_lists.LENGTHS)
+    assert found["without"]["preparing"] == 500 and found["without"]["training"]["mean"] == 1000

@@ -1,5 +1,6 @@
 """The program, on a Frappe of some hundred rows."""
 
+import numpy as np
 import pytest
 
 from experiments.trees import train
@@ -62,3 +63,37 @@ def test_an_argument_of_another_model_is_refused(run, capsys):
     with pytest.raises(SystemExit):
         run("lightgbm", "--interactions=3")
     assert capsys.readouterr().err == "error: lightgbm has no argument interactions\n"
+
+
+def test_each_split_is_evaluated_on_its_own_records(monkeypatch):
+    rows = {"train": 3, "validation": 4, "test": 5}
+    fitted = []
+
+    class Trees:
+        best_epoch, epochs = 2, 6
+
+        def fit(self, training, validation, seed):
+            fitted.append((len(training[1]), len(validation[1]), seed))
+
+        def count_params(self):
+            return 9
+
+        def logits(self, fields):
+            return fields[:, 0]
+
+    class Data:
+        def num_rows(self, split):
+            return rows[split]
+
+    def read_records(data, split):  # whose first record alone was clicked on
+        fields = np.zeros((rows[split], 1))
+        return fields, np.eye(rows[split])[0]
+
+    monkeypatch.setattr(train, "read_records", read_records)
+    monkeypatch.setattr(train.metrics, "auc", lambda labels, logits: len(labels))
+    found = train.train(Trees(), Data(), seed=7, test=True)
+    assert (found["validation"]["auc"], found["test"]["auc"]) == (4, 5)
+    assert fitted == [(3, 4, 7)]
+    assert (found["best_epoch"], found["training"]["epochs"], found["parameters"]) == (2, 6, 9)
+    training = found["training"]
+    assert training["rows_per_second"] == pytest.approx(6 * 3 / training["seconds"])
