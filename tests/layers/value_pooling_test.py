@@ -98,5 +98,5 @@ def test_values_that_share_a_maximum_share_it_evenly():
 
 
 def test_there_is_no_such_pooling():
-    with pytest.raises(ValueError, match="one of mean, sum, max, attention, got 'last'"):
+    with pytest.raises(ValueError, match="one of mean, sum, max, attention; got 'last'"):
         ValuePooling("last")

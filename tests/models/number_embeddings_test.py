@@ -167,8 +167,8 @@ def test_products_by_name_are_the_default(schema):
 @pytest.mark.parametrize(
     ("chosen", "message"),
     [
-        ("linear", "there is no embedding 'linear'; there are: product, buckets, piecewise, "),
-        ({"age": "spline"}, "there is no embedding 'spline'"),
+        ("linear", "one of product, buckets, piecewise, periodic, autodis; got 'linear'"),
+        ({"age": "spline"}, "autodis; got 'spline'"),
         ({"app": "buckets"}, "there is no numerical field 'app'; there are: price, age"),
     ],
 )

@@ -91,7 +91,7 @@ def test_a_finished_run_gives_its_models_calibration(rule_data, tmp_path):
 
 
 def test_what_is_refused(rule_data, schema):
-    with pytest.raises(ValueError, match="method must be one of none, platt, isotonic, got 'beta'"):
+    with pytest.raises(ValueError, match="method must be one of none, platt, isotonic; got 'beta'"):
         calibrate(make_model(rule_data.schema), rule_data, "beta")
     with pytest.raises(ValueError, match="schema is not that of the data set"):
         calibrate(make_model(schema), rule_data)

@@ -35,5 +35,5 @@ class TestPNN(ProductContract):
 
 
 def test_rejects_a_product_that_it_does_not_know(schema):
-    with pytest.raises(ValueError, match="one of inner, outer, both, got 'cross'"):
+    with pytest.raises(ValueError, match="one of inner, outer, both; got 'cross'"):
         PNN(schema, product="cross")
