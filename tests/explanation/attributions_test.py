@@ -116,6 +116,19 @@ def test_integrated_gradients_add_up_to_the_difference_from_the_base(inputs, bac
     assert errors[2] < 1e-3 and errors[2] < errors[0]
 
 
+def test_one_step_is_right_where_gradients_are_linear(inputs, background):
+    class Squares:
+        def embedding(self, inputs):
+            return ops.cast(inputs["categorical"], "float32")[..., np.newaxis]  # (B, 3, 1)
+
+        def predict_embedded(self, fields):
+            return ops.sum(ops.square(fields), axis=1)  # (B, 1)
+
+    found = attribution.integrated_gradients(Squares(), inputs, background, steps=1)
+    base = background["categorical"].mean(axis=0)
+    np.testing.assert_allclose(found, inputs["categorical"] ** 2 - base**2, rtol=1e-4, atol=1e-4)
+
+
 def test_what_occlusion_says_of_a_linear_model_is_exact(inputs, background):
     model = LR(SCHEMA)
     rng = np.random.default_rng(1)

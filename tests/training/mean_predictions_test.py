@@ -8,7 +8,7 @@ from interhat_tf import InterHAt
 from interhat_tf.calibration import probability
 from interhat_tf.models import FM
 from interhat_tf.training import TrainingSettings, align_attention, train
-from interhat_tf.training.mean_predictions import correct_means
+from interhat_tf.training.mean_predictions import STEPS, _UnknownVectors, correct_means
 from tests.training.weighted_logs import make_columns, prepare_columns
 
 SIZES = {"embedding_dim": 4, "value_dim": 8, "mlp_units": (8,), "order": 2}
@@ -65,6 +65,36 @@ def test_means_are_the_rate_also_where_a_value_is_unknown(data, kind):
         if len(variable.shape) == 2 and variable.shape[0] == sum(data.schema.vocabulary_sizes):
             moved = np.flatnonzero((np.array(variable) != tables[variable.path]).any(axis=1))
             assert moved.tolist() == unknown.tolist()
+
+
+@pytest.mark.parametrize(
+    ("errors", "measured", "best"), [([0.01, 0.01], STEPS + 1, [1, 2]), ([0.5, 0.5], 1, [0, 0])]
+)
+def test_of_each_field_the_best_is_kept_and_chance_moves_nothing(errors, measured, best):
+    class Scripted(_UnknownVectors):
+        fields, rows = np.arange(2), ["a table"]
+
+        def __init__(self):
+            self.steps, self.vectors = 0, [np.zeros((2, 1))]
+
+        def _measure(self):
+            self.steps += 1
+            too_much = ([0.3, -0.2], [0.1, 0.4], [0.2, 0.02])[min(self.steps, 3) - 1]
+            seen.append(self.vectors[0].copy())
+            return np.array(too_much), np.array(errors), [np.ones((2, 1))]
+
+        def _read(self):
+            return self.vectors
+
+        def _write(self, vectors):
+            self.vectors = vectors
+
+    seen, vectors = [], Scripted()
+    vectors.correct()
+    assert vectors.steps == measured
+    np.testing.assert_array_equal(
+        vectors.vectors[0][:, 0], [seen[b][f, 0] for f, b in enumerate(best)]
+    )
 
 
 def test_weights_count(tmp_path):
