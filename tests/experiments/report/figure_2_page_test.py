@@ -1,7 +1,7 @@
 import pytest
 
 from experiments.report.at_a_glance import NOT, NOT_RUN, PARTLY, REPRODUCED, of_figure_2
-from experiments.report.figure_2_page import dots_of, figure_2
+from experiments.report.figure_2_page import dots_of, figure_2, seconds_per_epoch
 from experiments.report.grid_cells import FORMS
 
 SIX = ["wide_deep", "dcn", "ipnn", "deepfm", "xdeepfm", "interhat"]
@@ -53,3 +53,8 @@ def test_a_dot_stands_at_its_models_seconds(summary):
     assert names[:3] == ["InterHAt-S", "DeepFM", "InterHAt, released"]
     seconds = panel.collections[-1].get_offsets()[:, 0]
     assert (seconds[:3] / seconds[0]).tolist() == pytest.approx([1, 2, 4])
+
+
+def test_an_epoch_is_that_of_the_rows_own_data_set():
+    row = {"size": "avazu", "batch": 1000, "seconds": 0.5, "deviation": 0.1}
+    assert seconds_per_epoch(row) == {"mean": 4840, "std": 968}

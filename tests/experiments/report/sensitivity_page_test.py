@@ -51,7 +51,7 @@ def test_a_point_has_its_figures_of_test_and_of_validation(study_flags, measured
     more = {"parameters": 1234, "seconds_per_epoch": {"mean": 1.25}, "runs": runs}
     one = {**point(1, 0.7), "validation": {"auc": {"mean": 0.75, "std": 0.01}}, **more}
     about = {**measured, "data": {"set": "frappe"}, "preset": "released"}
-    summary = {**about, "flag": "num_heads", "own": 1, "points": [one]}
+    summary = {**about, "flag": "num_heads", "own": 4, "points": [one]}
     write_result("figure_3/frappe/summary.json", summary)
     ((row,),) = [part["scores"].rows for part in sensitivity("figure_3", "heads")]
     assert row[:4] == ["Frappe", "1", "0.7000 ± 0.0010", "0.3000 ± 0.0020"]

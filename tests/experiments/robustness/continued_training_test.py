@@ -23,3 +23,12 @@ def test_each_day_has_what_each_method_says_of_the_next(tmp_path, monkeypatch):
     for line in continued_training.summarise(rows):
         assert line["truth"]["auc"]["mean"] > 0.6
         assert line["difference"]["auc"]["low"] is None  # of a single seed
+
+
+def test_what_was_trained_on_is_less_what_was_trained_from_scratch():
+    aucs = {"truth": 0.8, "continued": 0.7, "scratch": 0.6, "left": 0.5}
+    scores = {name: {"auc": auc, "logloss": 1 - auc} for name, auc in aucs.items()}
+    (line,) = continued_training.summarise([{"day": 2, **scores}] * 2)
+    assert line["difference"]["auc"]["mean"] == pytest.approx(0.1)
+    assert line["difference"]["logloss"]["mean"] == pytest.approx(-0.1)
+    assert (line["day"], line["left"]["auc"]["mean"]) == (2, 0.5)

@@ -1,8 +1,9 @@
 import numpy as np
 
 from experiments.trees.records import categorical_columns, matrix, read_records
+from interhat_tf import Cross
 from interhat_tf.layers import CrossedFields
-from interhat_tf.schema import CATEGORICAL, FOLD, Cross
+from interhat_tf.schema import CATEGORICAL, FOLD
 from tests.input_pipeline.conftest import dataset  # noqa: F401
 
 
