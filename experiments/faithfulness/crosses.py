@@ -29,9 +29,9 @@ from experiments.common.seed_flags import SEEDS
 from experiments.common.studies import (
     METRICS,
     Run,
-    dataset_name,
     known_summary,
     open_data,
+    result_name,
     run_flags,
     study_record,
     summarise,
@@ -102,7 +102,7 @@ def main(_):
 
 def file_name(model: str) -> str:
     """Returns the name of a model's results on the data set."""
-    return f"crosses/{dataset_name()}/{model}.json"
+    return f"crosses/{result_name()}/{model}.json"
 
 
 def known_rows(model: str, about: dict[str, Any]) -> dict[str, Any]:

@@ -178,7 +178,8 @@ def read_numerical_embeddings() -> list[Summary]:
         }[name]
         best = summary.get("best")
         possible = f" The best possible AUC is {best['auc']:.4f}." if best else ""
-        of_log = found.setdefault(name, {**summary, "models": {}})
+        of_log = found.setdefault(name, {**summary, "models": {}, "files": []})
+        of_log["files"].append(summary)
         of_log |= {"log": log, "flag": flag, "possible": possible}
         of_log["models"][model] = summary["numbers"]
     return list(found.values())

@@ -74,6 +74,7 @@ class LightGBM:
             self.max_epochs,
             valid_sets=[train_set.create_valid(*validation)],
             callbacks=[lightgbm.early_stopping(self.patience, verbose=False)],
+            keep_training_booster=True,  # with the trees after the best one, too
         )
 
     @property

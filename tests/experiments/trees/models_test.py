@@ -97,3 +97,15 @@ def test_lightgbm_draws_by_the_seed(schema, records):
         model.fit(records(3000, 1), records(1000, 2), seed)
     fields, _ = records(200, 3)
     assert not np.array_equal(*(model.logits(fields) for model in models))
+
+
+def test_trees_after_the_best_one_were_grown_and_do_not_count(schema, records):
+    model = LightGBM(schema, min_data_in_leaf=5, patience=7)
+    fields, labels = records(500, 2)
+    model.fit(records(2500, 1), (fields, labels), 0)
+    assert model.epochs == model.best_epoch + 7
+    few = LightGBM(schema, min_data_in_leaf=5, max_epochs=model.best_epoch)
+    few.fit(records(2500, 1), (fields, labels), 0)
+    np.testing.assert_array_equal(model.logits(fields), few.logits(fields))
+    np.testing.assert_array_equal(model.contributions(fields), few.contributions(fields))
+    assert model.count_params() == few.count_params()
