@@ -248,7 +248,7 @@ def prepare_click_log(
     log = find_log(paths, delimiter, encoding)
     _check_runner(paths, download_config)
     weights = _row_weights(weight, negative_sampling_rate)
-    way = parse_split(split or (split_of(grow) if grow else "random"))
+    way = parse_split(split or "random")
     if grow is not None:
         decided = {
             "label": label,
@@ -269,7 +269,7 @@ def prepare_click_log(
         }
         check_growing(grow, decided)
         log = new_log(log, grow, delimiter, encoding)
-        plan = plan_new_log(log, grow, way)
+        plan = plan_new_log(log, grow, way if split else parse_split(split_of(grow)))
     elif drop_after is not None or drop_below is not None:
         raise SettingError("drop_after and drop_below need grow=, the set whose values are dropped")
     else:
