@@ -78,21 +78,25 @@ class CheckedInputs(keras.Model):
         self.check_inputs(inputs)
         return super().__call__(inputs, *args, **kwargs)
 
-    def compile(self, optimizer: Any = "rmsprop", loss: Any = None, **kwargs: Any) -> None:
-        """Compiles as `keras.Model.compile`; warns of what would take logits for probabilities."""
-        super().compile(optimizer, loss, **kwargs)
-        if taken := _of_probabilities([loss, *keras.tree.flatten(kwargs.get("metrics"))]):
+    def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Trains as `keras.Model.fit`; a wrong record is a ValueError.
+
+        Warns of a loss or a metric that would take the model's logits for probabilities.
+        """
+        self._warn_of_probabilities()
+        with self._saying_what_is_wrong(x, y):
+            return super().fit(x, y, *args, **kwargs)
+
+    def _warn_of_probabilities(self) -> None:
+        # A `compile` of our own would be left out when Keras loads the model.
+        metrics = getattr(getattr(self, "_compile_metrics", None), "_user_metrics", None)
+        if taken := _of_probabilities([getattr(self, "loss", None), *keras.tree.flatten(metrics)]):
             warnings.warn(
                 f"the model gives logits, which {', '.join(taken)} would take for probabilities: "
                 f"use keras.losses.BinaryCrossentropy(from_logits=True), and "
                 f"keras.metrics.AUC(from_logits=True)",
-                stacklevel=2,
+                stacklevel=3,
             )
-
-    def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """Trains as `keras.Model.fit`; a wrong record is a ValueError."""
-        with self._saying_what_is_wrong(x, y):
-            return super().fit(x, y, *args, **kwargs)
 
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Evaluates as `keras.Model.evaluate`; a wrong record is a ValueError."""

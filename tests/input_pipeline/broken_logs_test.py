@@ -149,8 +149,8 @@ BROKEN_FILES = {
         "csv",
         csv_bytes().replace(b",", b";"),
         {},
-        "none of the columns click;user;city;price;when;fold may be the label; name it with "
-        "label=, or the character between columns with delimiter=",
+        "LOG:1: the header is one column, 'click;user;city;price;when;fold'; give the character "
+        "between columns with delimiter=';'",
     ),
     "UTF-16": (
         "csv",

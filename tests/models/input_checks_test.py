@@ -152,13 +152,17 @@ def test_kerass_quantisation_is_refused(schema):
         LR(schema).quantize("int8")
 
 
-def test_a_loss_of_probabilities_is_warned_of(schema):
-    model = InterHAt(schema)
+def test_a_loss_of_probabilities_is_warned_of(schema, batch):
+    def fit(loss, **metrics):
+        model = LR(schema)
+        model.compile("adam", loss, run_eagerly=True, **metrics)
+        model.fit(batch, np.arange(16) % 2, verbose=0)
+
     for loss in ("binary_crossentropy", keras.losses.BinaryCrossentropy()):
         with pytest.warns(UserWarning, match="gives logits, which .*inary_?[cC]rossentropy would"):
-            model.compile("adam", loss)
+            fit(loss)
     right = keras.losses.BinaryCrossentropy(from_logits=True)
     with pytest.warns(UserWarning, match="which AUC would take for probabilities"):
-        model.compile("adam", right, metrics=["accuracy", keras.metrics.AUC()])
-    with warnings.catch_warnings(action="error"):
-        model.compile("adam", right, metrics=[keras.metrics.AUC(from_logits=True)])
+        fit(right, metrics=["accuracy", keras.metrics.AUC()])
+    with warnings.catch_warnings(action="error", category=UserWarning):
+        fit(right, metrics=[keras.metrics.AUC(from_logits=True)])
