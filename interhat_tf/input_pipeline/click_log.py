@@ -35,6 +35,10 @@ LogData: TypeAlias = Path | Iterable[Path] | Any
 """A file, a folder, a list of them, or a table."""
 
 
+_USUAL = {"max_values": MAX_VALUES, "min_count": 1, "null_values": list(NULL_VALUES)}
+"""Choices that are as they are unless somebody makes them."""
+
+
 @overload
 def prepare_click_log(
     paths: LogData, *, name: str, dry_run: Literal[True], **options: Any
@@ -249,50 +253,33 @@ def prepare_click_log(
     _check_runner(paths, download_config)
     weights = _row_weights(weight, negative_sampling_rate)
     way = parse_split(split or "random")
+    choices: dict[str, Any] = {
+        "positive": positive,
+        "categorical": None if categorical is None else _as_list(categorical),
+        "numerical": None if numerical is None else _as_list(numerical),
+        "multivalued": _separators(multivalued),
+        "sequence": _separators(sequence),
+        "shares": shares,
+        "max_values": max_values,
+        "exclude": _as_list(exclude),
+        "scaling": scaling,
+        "hash_size": hash_size,
+        "min_count": min_count,
+        "null_values": _as_list(null_values),
+    }
     if grow is not None:
-        decided = {
-            "label": label,
-            "positive": positive,
-            "categorical": categorical,
-            "numerical": numerical,
-            "exclude": exclude,
-            "multivalued": multivalued,
-            "sequence": sequence,
-            "shares": shares,
-            "scaling": scaling,
-            "hash_size": hash_size,
-            "weight": weight,
-            "negative_sampling_rate": negative_sampling_rate != 1,
-            "min_count": min_count > 1,
-            "max_values": max_values != MAX_VALUES,
-            "null_values": null_values != NULL_VALUES,
-        }
-        check_growing(grow, decided)
+        changed = {name: value for name, value in choices.items() if value != _USUAL.get(name)}
+        of_rows = {"weight": weight, "negative_sampling_rate": negative_sampling_rate != 1}
+        check_growing(grow, {"label": label, **of_rows, **changed})
         log = new_log(log, grow, delimiter, encoding)
         plan = plan_new_log(log, grow, way if split else parse_split(split_of(grow)))
     elif drop_after is not None or drop_below is not None:
         raise SettingError("drop_after and drop_below need grow=, the set whose values are dropped")
     else:
-        plan = plan_log(
-            log.sample(),
-            log.paths[0],
-            # Before values that a wrong delimiter may damage.
-            find_label(log.columns, label),
-            positive=positive,
-            categorical=None if categorical is None else _as_list(categorical),
-            numerical=None if numerical is None else _as_list(numerical),
-            multivalued=_separators(multivalued),
-            sequence=_separators(sequence),
-            shares=shares,
-            max_values=max_values,
-            exclude=_as_list(exclude),
-            scaling=scaling,
-            hash_size=hash_size,
-            min_count=min_count,
-            null_values=_as_list(null_values),
-            weights=weights,
-            split=way,
-        )
+        # The label before values that a wrong delimiter may damage.
+        column = find_label(log.columns, label)
+        sample, where = log.sample(), log.paths[0]
+        plan = plan_log(sample, where, column, weights=weights, split=way, **choices)
     if dry_run:
         print(plan_markdown(plan))
         return None

@@ -72,18 +72,12 @@ def compile_steps(
             `check_alignment`, if these are asked for; at the first step, if batches
             have weights and there are no `record_weights`.
     """
-    if microbatch_size:
-        check_microbatches(model, jit_compile)
-    if self_distillation:
-        check_self_distillation(model)
-    if alignments:
-        check_alignment(model, self_distillation=self_distillation)
+    _check(model, microbatch_size, jit_compile, self_distillation, alignments)
     strategy = model.distribute_strategy
-    table_l2 = getattr(optimizer, "table_l2", {})
     optimizer.penalty_scale = penalty_scale
     objective = Objective(
         model,
-        table_l2=table_l2,
+        table_l2=getattr(optimizer, "table_l2", {}),
         microbatch_size=microbatch_size,
         self_distillation=self_distillation,
         alignments=alignments,
@@ -128,6 +122,21 @@ def compile_steps(
                 start += alignment.num_sizes
 
     return train_steps
+
+
+def _check(
+    model: keras.Model,
+    microbatch_size: int | None,
+    jit_compile: bool,
+    self_distillation: float,
+    alignments: Sequence[Alignment],
+) -> None:
+    if microbatch_size:
+        check_microbatches(model, jit_compile)
+    if self_distillation:
+        check_self_distillation(model)
+    if alignments:
+        check_alignment(model, self_distillation=self_distillation)
 
 
 def _taking_along(
