@@ -204,6 +204,11 @@ def _columns(table: Records) -> Mapping[str, Any]:
         return dict(zip(table.column_names, table.columns, strict=True))
     if hasattr(table, "to_arrow"):  # polars
         return _columns(table.to_arrow())
+    if not hasattr(table, "columns"):
+        raise DataError(
+            f"records are a dictionary of columns or a table, got {type(table).__name__}; "
+            f"pandas.DataFrame(records) makes one of a list of dictionaries"
+        )
     return {str(name): table[name] for name in table}  # pandas
 
 

@@ -118,6 +118,13 @@ def test_records_without_a_field(dataset, records):
         dataset.encode(records)
 
 
+@pytest.mark.parametrize("records", [[{"price": 1.0, "user": "u1"}], "u1", 7])
+def test_records_that_are_no_columns(dataset, records):
+    message = f"columns or a table, got {type(records).__name__}; pandas.DataFrame"
+    with pytest.raises(ValueError, match=message):
+        dataset.encode(records)
+
+
 def test_records_whose_number_is_none(dataset):
     record = {"app": ["app1"] * 2, "city": ["city1"] * 2}
     for number in (np.nan, np.inf, -np.inf):
