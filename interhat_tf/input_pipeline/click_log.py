@@ -15,7 +15,6 @@ from interhat_tf.input_pipeline.grown_log import (
     check_growing,
     new_log,
     plan_new_log,
-    split_of,
     warn_of_new_values,
 )
 from interhat_tf.input_pipeline.own_log_builder import OwnLogBuilder
@@ -27,7 +26,7 @@ from interhat_tf.preprocessing.log_formats import Path, find_log
 from interhat_tf.preprocessing.log_plan import plan_log
 from interhat_tf.preprocessing.plan_report import plan_markdown, warn_of_columns_left_out
 from interhat_tf.preprocessing.row_weights import RowWeights
-from interhat_tf.preprocessing.splits import parse_split
+from interhat_tf.preprocessing.splits import parse_split, split_of
 from interhat_tf.preprocessing.table_log import is_table
 from interhat_tf.utils.limits import check_limits
 
@@ -272,7 +271,9 @@ def prepare_click_log(
         of_rows = {"weight": weight, "negative_sampling_rate": negative_sampling_rate != 1}
         check_growing(grow, {"label": label, **of_rows, **changed})
         log = new_log(log, grow, delimiter, encoding)
-        plan = plan_new_log(log, grow, way if split else parse_split(split_of(grow)))
+        if not split:
+            way = parse_split(split_of(grow.metadata["made_from"]))
+        plan = plan_new_log(log, grow, way)
     elif drop_after is not None or drop_below is not None:
         raise SettingError("drop_after and drop_below need grow=, the set whose values are dropped")
     else:

@@ -20,7 +20,7 @@ from interhat_tf.preprocessing.log_plan import LogPlan, follow_plan
 from interhat_tf.preprocessing.row_weights import RowWeights
 from interhat_tf.preprocessing.splits import Split
 from interhat_tf.preprocessing.table_log import TableLog
-from interhat_tf.schema import CATEGORICAL, OUT_OF_VOCABULARY, PADDING
+from interhat_tf.schema import CATEGORICAL, PADDING
 
 
 def check_growing(data: PreparedDataset, chosen: Mapping[str, Any]) -> None:
@@ -70,13 +70,6 @@ def plan_new_log(log: Log, data: PreparedDataset, split: Split) -> LogPlan:
     return follow_plan(sample, where, label, fields, data.reading, data.name, weights, split)
 
 
-def split_of(data: PreparedDataset) -> str:
-    """Returns how the rows of a set's log were split, as `prepare_click_log` takes it."""
-    made_from = data.metadata["made_from"]
-    by_position = made_from.get("chronological")  # so said earlier versions
-    return "position" if by_position else made_from.get("split", "random")
-
-
 def warn_of_new_values(data: PreparedDataset, growth: Growth) -> None:
     """Warns of the fields of which the set that a set grew from lacks most values.
 
@@ -97,27 +90,13 @@ def warn_of_new_values(data: PreparedDataset, growth: Growth) -> None:
 
 def _shares_of_new_values(data, growth):
     """Returns the share of a grown set's training values that the earlier one lacks, by field."""
-    fields = (*data.schema.categorical, *data.schema.multivalued)
-    new, counts = np.zeros(len(fields)), np.zeros(len(fields))
-    kept = [
-        np.count_nonzero(growth.sources(field.shares or field.name, field.vocabulary_size) > 0)
-        for field in fields
-    ]
-    for inputs, *_ in data.evaluation_batches("train").as_numpy_iterator():
-        for place, ids in enumerate(_ids_of_fields(inputs, data.schema)):
-            counts[place] += np.count_nonzero(ids != PADDING)
-            known = (ids > OUT_OF_VOCABULARY) & (ids <= kept[place])
-            new[place] += np.count_nonzero((ids != PADDING) & ~known)
-    return {
-        field.name: share
-        for field, share in zip(fields, new / np.maximum(counts, 1), strict=True)
-        if field.hash_size is None
-    }
-
-
-def _ids_of_fields(inputs, schema):
-    """Returns the ids of each field with ids, (B,) or of several values (B, n)."""
-    return [*inputs.get(CATEGORICAL, np.empty((0, 0))).T, *lists_of(inputs, schema)]
+    shares = {}
+    for field, rows in _count_ids(data):
+        sources = growth.sources(field.shares or field.name, field.vocabulary_size)
+        known = np.count_nonzero(sources > 0)  # their ids are 1, 2, …
+        if field.hash_size is None:
+            shares[field.name] = 1 - rows[1 : known + 1].sum() / rows.sum() if rows.any() else 0.0
+    return shares
 
 
 def ancestor(
@@ -153,13 +132,16 @@ def _parts(data):
 
 def _count_values(data):
     """Returns the training rows of each value, in the order of the ids, by field."""
+    counts = _count_ids(data)
+    return {field.name: rows[1:].tolist() for field, rows in counts if field.shares is None}
+
+
+def _count_ids(data):
+    """Returns each field with ids, and the training rows of each id, 0 included."""
     fields = (*data.schema.categorical, *data.schema.multivalued)
     counts = [np.zeros(field.vocabulary_size, np.int64) for field in fields]
     for inputs, *_ in data.evaluation_batches("train").as_numpy_iterator():
-        for total, ids in zip(counts, _ids_of_fields(inputs, data.schema), strict=True):
+        columns = [*inputs.get(CATEGORICAL, np.empty((0, 0))).T, *lists_of(inputs, data.schema)]
+        for total, ids in zip(counts, columns, strict=True):
             total += np.bincount(ids[ids != PADDING], minlength=len(total))
-    return {
-        field.name: rows[1:].tolist()
-        for field, rows in zip(fields, counts, strict=True)
-        if field.shares is None
-    }
+    return list(zip(fields, counts, strict=True))

@@ -29,7 +29,7 @@ from interhat_tf.preprocessing.log_plan import LogPlan
 from interhat_tf.preprocessing.plan_report import write_plan
 from interhat_tf.preprocessing.rows import Rows
 from interhat_tf.preprocessing.scaling import MinMax
-from interhat_tf.preprocessing.splits import ColumnSplit, PositionSplit, RandomSplit
+from interhat_tf.preprocessing.splits import ColumnSplit, split_of
 from interhat_tf.preprocessing.table_log import TableLog
 from interhat_tf.preprocessing.text_log import TextLog
 
@@ -112,9 +112,9 @@ class OwnLogBuilder(ClickLogBuilder, skip_registration=True):
         metadata = open_builder(self.data_path).info.metadata
         unsaid = {"files": [], "grown_from": None, "weights": None, "hash_size": {}}
         found = {**unsaid, **metadata.get("made_from", {})}
-        if "chronological" in found:  # so said earlier versions
-            by_position = found.pop("chronological")
-            found["split"] = str(PositionSplit() if by_position else RandomSplit())
+        if "chronological" in found:
+            found["split"] = split_of(found)
+            del found["chronological"]
         if "reading" in metadata:
             found["reading"] = metadata["reading"]
         expected = {**self.origin["made_from"], "reading": self.origin["reading"]}

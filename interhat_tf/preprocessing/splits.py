@@ -8,7 +8,7 @@ see the log before (`fit`).
 import abc
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -239,6 +239,17 @@ class GroupSplit(Split):
 
 
 BY_COLUMN = {"time": TimeSplit, "column": ColumnSplit, "group": GroupSplit}
+
+
+def split_of(made_from: Mapping[str, Any]) -> str:
+    """Returns how a log was split, as `parse_split` takes it, by what its set was made from.
+
+    >>> split_of({"split": "time:when"}), split_of({"chronological": True})  # of version 0.1
+    ('time:when', 'position')
+    """
+    if "chronological" in made_from:
+        return str(PositionSplit() if made_from["chronological"] else RandomSplit())
+    return made_from.get("split", str(RandomSplit()))
 
 
 def parse_split(text: str) -> Split:
