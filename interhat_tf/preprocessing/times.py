@@ -118,13 +118,8 @@ def instants_of(column: Column) -> tuple[Column, np.ndarray]:
     with contextlib.suppress(pa.ArrowInvalid):  # most logs write no zones
         return _seconds(written.cast(pa.timestamp("us"))), np.ones(len(column), bool)
     written = _with_zone(pc.utf8_trim_whitespace(written))
-    right = pc.or_(written.is_valid(), pc.equal(text, ""))
-    try:
-        return _seconds(written.cast(pa.timestamp("us", "UTC"))), np.asarray(right)
-    except pa.ArrowInvalid:  # say a 31st of February
-        real = pa.array([value is None or _is_time(value) for value in written.to_pylist()])
-        written = pc.if_else(real, written, pa.scalar(None, pa.string()))
-        return _seconds(written.cast(pa.timestamp("us", "UTC"))), np.asarray(pc.and_(right, real))
+    times, real = _cast(written, pa.timestamp("us", "UTC"))
+    return _seconds(times), np.asarray(pc.or_(real, pc.equal(text, "")))
 
 
 def is_epoch(numbers: Column) -> bool:
@@ -169,13 +164,17 @@ def _from_epochs(numbers):
 
 def _from_texts(text):
     written, _, _ = _written(text)
-    right = written.is_valid()
+    times, real = _cast(written, pa.timestamp("s"))
+    return times, np.asarray(real)
+
+
+def _cast(written, dtype):
+    """Returns times, null for what is none, as a 31st of February, and which are some."""
     try:
-        return written.cast(pa.timestamp("s")), np.asarray(right)
-    except pa.ArrowInvalid:  # say a 31st of February
+        return written.cast(dtype), written.is_valid()
+    except pa.ArrowInvalid:
         real = pa.array([_is_time(value) for value in written.to_pylist()])
-        written = pc.if_else(real, written, pa.scalar(None, pa.string()))
-        return written.cast(pa.timestamp("s")), np.asarray(pc.and_(right, real))
+        return pc.if_else(real, written, pa.scalar(None, pa.string())).cast(dtype), real
 
 
 def _is_time(text):
