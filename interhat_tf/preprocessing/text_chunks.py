@@ -372,7 +372,10 @@ def _column_names(path, line, delimiter, quoting, encoding):
     if "\r" in text:
         raise DataError(f"{path}:1: {RETURNS}")
     if quoting and text.count('"') % 2:
-        raise DataError(f"{path}:1: {NOT_CLOSED}")
+        raise DataError(
+            f"{path}:1: the header ends within a double quote; close it, and rename columns whose "
+            f"names hold a line end"
+        )
     return split_line(text, delimiter, quoting)
 
 

@@ -22,7 +22,7 @@ LOGS = {
 PROBLEMS = {
     "old Mac line ends": r"log\.csv:1: .*carriage return",
     "a carriage return in the header": r"log\.csv:1: .*carriage return",
-    "a lone quote in the header": r"log\.csv:1: a double quote is not closed",
+    "a lone quote in the header": r"log\.csv:1: the header ends within a double quote; close it",
     "numbers that are too large": r"log\.csv:62: price is 1e\+308; a number must be finite",
 }
 
