@@ -150,11 +150,11 @@ class PreparedRecords:
 
         Args:
             records: A dictionary of lists, or a pandas, polars or Arrow table, with
-                the log's columns, which are read as the log's were; `None` where a value
-                is missing. A number may be text, and a categorical value a
-                number that is written as in the log. Several values are a list, or a text
-                with what stands between them in the log; of a list that is longer than all of
-                the training rows' the first are kept, of a sequence the latest.
+                the log's columns, which are read as the log's were; `None` or
+                `pandas.NA` where a value is missing. A number may be text, and a categorical
+                value a number that is written as in the log. Several values are a list, or a
+                text with what stands between them in the log; of a list that is longer than
+                all of the training rows' the first are kept, of a sequence the latest.
             max_unknown: Share of a field's values that may be out of vocabulary
                 without a warning. Defaults to 0.5; 1.0 never warns.
 

@@ -217,7 +217,7 @@ def _read_field(values: Any, source: Source, null_values: Sequence[str]) -> Colu
     try:
         if isinstance(values, str):
             raise TypeError("a text is not a list")
-        column = values if isinstance(values, pa.ChunkedArray) else pa.array(values)
+        column = values if isinstance(values, pa.ChunkedArray) else _as_array(values)
         found, right = read_form(column, source.form, null_values, source.separator)
     except (pa.ArrowException, TypeError, OverflowError) as error:
         if source.form in ELEMENTS and not isinstance(values, str):
@@ -245,13 +245,24 @@ def _read_field(values: Any, source: Source, null_values: Sequence[str]) -> Colu
     return found
 
 
+def _as_array(values: Any) -> pa.Array:
+    """Returns values as Arrow's, those of which Arrow knows no kind as pandas would have them.
+
+    So `pandas.NA` is missing, and so is NaN among texts, which a column of floats may not have.
+    """
+    try:
+        return pa.array(values)
+    except (pa.ArrowException, TypeError):
+        return pa.array(values, from_pandas=True)
+
+
 def _first_wrong_list(values: Any, source: Source) -> tuple[int, Any]:
     """Returns the first row that cannot be read as a list, or not with those before, and it."""
     rows = values.to_pylist() if isinstance(values, pa.ChunkedArray) else list(values)
 
     def fails(number: int) -> bool:
         try:
-            read_form(pa.array(rows[:number]), source.form, (), source.separator)
+            read_form(_as_array(rows[:number]), source.form, (), source.separator)
         except (pa.ArrowException, TypeError, OverflowError):
             return True
         return False

@@ -51,6 +51,10 @@ def test_raw_records(tmp_path, log):
     missing = data.vocabularies["city"].index("") + 1
     np.testing.assert_array_equal(data.encode(few)["categorical"], [[0, missing, 0]])
     np.testing.assert_array_equal(data.encode(few)["numerical"], [[np.nan]])
+    texts = {"user": [pd.NA, None], "city": [np.nan, "Rome"], "paid": ["?", pd.NA]}
+    of_pandas = data.encode({**texts, "price": [pd.NA, 1.0]})  # as `frame.to_dict("list")` is
+    assert of_pandas["categorical"][0].tolist() == [0, missing, 0]
+    assert np.isnan(of_pandas["numerical"][:, 0]).tolist() == [True, False]
 
 
 @pytest.mark.parametrize(
