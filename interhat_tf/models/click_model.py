@@ -216,6 +216,15 @@ class ClickModel(CheckedInputs, EffectsModel, ExactNumbers):
         )
 
     @property
+    def losses(self) -> list[Tensor]:
+        """The penalties and the layers' own losses, in the type of the loss given to `compile`.
+
+        Keras adds them to that loss as they are, which fails in `float64` and pure `bfloat16`.
+        """
+        dtype = getattr(getattr(self, "loss", None), "dtype", keras.config.floatx())
+        return [ops.cast(loss, dtype) for loss in super().losses]
+
+    @property
     def logit_dtype(self) -> str:
         """The type of the logits: float32, or float64 if the model computes in that."""
         return "float64" if self.compute_dtype == "float64" else "float32"

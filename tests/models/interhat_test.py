@@ -451,6 +451,25 @@ def test_compile_fit_evaluate_predict(schema, rng, preset, arguments, labels_sha
     np.testing.assert_allclose(predictions, model(batch), rtol=1e-5, atol=1e-4)
 
 
+@pytest.mark.parametrize("dtype", ["float64", "bfloat16"])
+@every_form
+def test_keras_fit_adds_penalties_in_every_type(schema, batch, preset, arguments, dtype):
+    labels = np.arange(16) % 2
+    plain, penalised = (
+        make(schema, preset, dtype=dtype, **{**arguments, "embedding_l2": strength})
+        for strength in (0.0, 0.1)
+    )
+    penalised.set_weights(plain.get_weights())
+    for model in (plain, penalised):
+        compile_eagerly(model)
+    added = sum(float(penalty) for penalty in penalised.losses)
+    assert added > 0.1
+    expected = plain.evaluate(batch, labels, verbose=0) + added
+    assert penalised.evaluate(batch, labels, verbose=0) == pytest.approx(expected, rel=1e-5)
+    history = penalised.fit(batch, labels, epochs=2, verbose=0).history
+    assert history["loss"][1] < history["loss"][0]
+
+
 @pytest.mark.parametrize("arguments", [{}, {**field_aware, "gated_attention": True}], ids=str)
 def test_every_weight_gets_a_gradient(schema, batch, arguments):
     """A weight that training never moves is a weight that the equations do not use."""
