@@ -132,17 +132,22 @@ def search_space(dataset: str, name: str) -> Space:
     if name in _VARIANTS:
         return {**search_space(dataset, REFERENCE), **_VARIANTS[name]}
     if name in _TREES:
-        return _TREES[name]
+        return {**_auc_by(dataset), **_TREES[name]}
     if name in _AS_THEY_COME:
-        return _FORMS[name]
+        return {**_auc_by(dataset), **_FORMS[name]}
     if name in _PUBLISHED.get(dataset, {}):
         return _PUBLISHED[dataset][name]
     if name in _FORMS:
         own = {**_SEARCHED_FORM, **_FORMS[name]}
     else:
         own = {**(_INTERHAT if name == "interhat" else {}), **own_space(name)}
-    space = {**TRAINING, **_DATASETS.get(dataset, _other)(name), **own}
-    return taken(own.get("model", (name,))[0], space)
+    shared = {**TRAINING, **_auc_by(dataset), **_DATASETS.get(dataset, _other)(name)}
+    return taken(own.get("model", (name,))[0], {**shared, **own})
+
+
+def _auc_by(dataset):
+    """Returns the field within whose values AUC is given too, where records are a user's."""
+    return {"auc_by": ("user",)} if dataset == "movielens_ctr" else {}
 
 
 def _frappe(name):
@@ -170,7 +175,7 @@ def _movielens(name):
         deep_l2=(1e-3, 2e-3, 5e-3, 1e-2),
         deep_rates=(1e-3, 2e-3, 4e-3),
     )
-    return {"batch_size": (4096,), "auc_by": ("user",), **space}
+    return {"batch_size": (4096,), **space}
 
 
 def _large_log(name):

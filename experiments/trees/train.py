@@ -25,7 +25,7 @@ from interhat_tf.commands.cross_flags import crosses, define_cross_flags
 from interhat_tf.commands.data_flags import define_data_flags, open_data
 from interhat_tf.commands.signature_flags import arguments_of, define_from_signatures, given
 from interhat_tf.input_pipeline.dataset import PreparedDataset
-from interhat_tf.training import metrics
+from interhat_tf.training.evaluation import categorical_column, scores_of
 from interhat_tf.utils.files import write_json
 from interhat_tf.utils.provenance import versions
 from interhat_tf.utils.threads import number_of_threads
@@ -33,6 +33,9 @@ from interhat_tf.utils.threads import number_of_threads
 MODELS = {"lightgbm": LightGBM, "ebm": EBM}
 LIBRARIES = {"lightgbm": "lightgbm", "ebm": "interpret-core"}
 REQUIRED = ("dataset", "output_dir", "model")
+
+Grouping = tuple[str, int]
+"""A categorical field and its column."""
 
 
 def define_flags() -> flags.FlagValues:
@@ -44,6 +47,7 @@ def define_flags() -> flags.FlagValues:
     flags.DEFINE_integer("seed", 0, "seed of what is drawn", flag_values=values)
     flags.DEFINE_bool("resume", False, "a run that was stopped starts again", values)
     flags.DEFINE_bool("test", True, "evaluate the test split after training", values)
+    flags.DEFINE_string("auc_by", None, "a field within whose values AUC is given too", values)
     define_cross_flags(values)
     define_from_signatures(MODELS.values(), values, skip=["schema"])
     return values
@@ -56,6 +60,7 @@ def main(values: flags.FlagValues) -> None:
     if unknown := set(arguments) - arguments_of([model_class]):
         raise ValueError(f"{values.model} has no argument {', '.join(sorted(unknown))}")
     data = open_data(values, crosses=crosses(values))
+    grouping = categorical_column(data.schema, values.auc_by) if values.auc_by else None
     model = model_class(data.schema, **arguments)
     usual = {p.name: p.default for p in inspect.signature(model_class).parameters.values()}
     del usual["schema"]
@@ -69,7 +74,7 @@ def main(values: flags.FlagValues) -> None:
     report = {
         "config": config,
         "versions": {**versions(), **library_version(values.model)},
-        **train(model, data, values.seed, values.test),
+        **train(model, data, values.seed, values.test, grouping),
     }
     write_json(pathlib.Path(values.output_dir) / "report.json", report)
     for split in ("validation", "test"):
@@ -83,7 +88,13 @@ def library_version(model: str) -> dict[str, str]:
     return {LIBRARIES[model]: importlib.metadata.version(LIBRARIES[model])}
 
 
-def train(model: LightGBM | EBM, data: PreparedDataset, seed: int, test: bool) -> dict[str, Any]:
+def train(
+    model: LightGBM | EBM,
+    data: PreparedDataset,
+    seed: int,
+    test: bool,
+    grouping: Grouping | None = None,
+) -> dict[str, Any]:
     """Trains a model; returns its part of the report."""
     training, validation = (read_records(data, split) for split in ("train", "validation"))
     start = time.monotonic()
@@ -92,8 +103,8 @@ def train(model: LightGBM | EBM, data: PreparedDataset, seed: int, test: bool) -
     return {
         "parameters": model.count_params(),
         "best_epoch": model.best_epoch,
-        "validation": evaluate(model, validation),
-        **({"test": evaluate(model, read_records(data, "test"))} if test else {}),
+        "validation": evaluate(model, validation, grouping),
+        **({"test": evaluate(model, read_records(data, "test"), grouping)} if test else {}),
         "training": {
             "seconds": seconds,
             "epochs": model.epochs,
@@ -102,11 +113,13 @@ def train(model: LightGBM | EBM, data: PreparedDataset, seed: int, test: bool) -
     }
 
 
-def evaluate(model: LightGBM | EBM, records: Records) -> dict[str, float]:
-    """Returns `auc` and `logloss` of a model on records."""
+def evaluate(
+    model: LightGBM | EBM, records: Records, grouping: Grouping | None = None
+) -> dict[str, float]:
+    """Returns `auc` and `logloss` of a model on records, and the AUC within a field's values."""
     fields, labels = records
-    logits = model.logits(fields)
-    return {"auc": metrics.auc(labels, logits), "logloss": metrics.logloss(labels, logits)}
+    groups = (grouping[0], fields[:, grouping[1]]) if grouping else None
+    return scores_of(labels, model.logits(fields), groups=groups)
 
 
 if __name__ == "__main__":

@@ -85,14 +85,45 @@ def evaluate_batches(
             ids.append(np.asarray(batch[0][CATEGORICAL])[:, column])
             yield batch
 
-    found = _predict_batches(noting_ids(grouping[1]) if grouping else batches, predict)
-    scores = {"auc": metrics.auc(*found), "logloss": metrics.logloss(*found)}
-    if grouping:
-        groups = np.concatenate(ids)  # (n,)
-        known = groups != OUT_OF_VOCABULARY
-        labels, logits, *weights = (values[known] for values in found)
-        scores[f"auc_by_{grouping[0]}"] = metrics.grouped_auc(
-            labels, logits, groups[known], *weights
+    read = noting_ids(grouping[1]) if grouping else batches
+    labels, logits, *weights = _predict_batches(read, predict)
+    groups = (grouping[0], np.concatenate(ids)) if grouping else None
+    return scores_of(labels, logits, weights[0] if weights else None, groups)
+
+
+def scores_of(
+    labels: np.ndarray,
+    logits: np.ndarray,
+    weights: np.ndarray | None = None,
+    groups: tuple[str, np.ndarray] | None = None,
+) -> dict[str, float]:
+    """Returns the exact `auc` and `logloss` of predictions.
+
+    Args:
+        labels: 0 or 1, (n,).
+        logits: Predictions, (n,).
+        weights: The records' weights, (n,), by which both are weighted. Defaults to `None`:
+            all are 1.
+        groups: A categorical field and its ids, (n,), which add `auc_by_FIELD`, as for
+            `evaluate`. Defaults to `None`: none.
+
+    Example:
+
+    >>> labels, logits = np.array([0, 1, 1, 0]), np.array([-1.0, 1.0, -0.5, 0.5])
+    >>> scores = scores_of(labels, logits, groups=("user", np.array([1, 1, 2, 2])))
+    >>> scores["auc"], scores["auc_by_user"]
+    (0.75, 0.5)
+    """
+    scores = {
+        "auc": metrics.auc(labels, logits, weights),
+        "logloss": metrics.logloss(labels, logits, weights),
+    }
+    if groups:
+        field, ids = groups
+        known = ids != OUT_OF_VOCABULARY
+        of_known = None if weights is None else weights[known]
+        scores[f"auc_by_{field}"] = metrics.grouped_auc(
+            labels[known], logits[known], ids[known], of_known
         )
     return scores
 

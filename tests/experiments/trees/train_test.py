@@ -6,6 +6,7 @@ import pytest
 from experiments.trees import train
 from interhat_tf.commands import run_command
 from interhat_tf.input_pipeline.catalog import prepared_dataset
+from interhat_tf.training import metrics
 from interhat_tf.utils.files import read_json
 from tests.commands.train_test import write_raw
 
@@ -52,6 +53,30 @@ def test_a_report_has_what_a_study_reads(run, raw, model, capsys):
     assert capsys.readouterr().out.count("auc") == 2
 
 
+@pytest.mark.parametrize("model", SMALL)
+def test_auc_within_a_users_records_is_that_of_the_logits(run, raw, model, monkeypatch):
+    found, evaluate = [], train.evaluate
+
+    def noting(model, records, grouping):
+        found.append((records, model.logits(records[0])))
+        return evaluate(model, records, grouping)
+
+    monkeypatch.setattr(train, "evaluate", noting)
+    report = run(model, "--auc_by=user", "--max_epochs=20", *SMALL[model])
+    for split, ((fields, labels), logits) in zip(("validation", "test"), found, strict=True):
+        known = fields[:, 0] != 0
+        expected = metrics.grouped_auc(labels[known], logits[known], fields[known, 0])
+        assert report[split]["auc_by_user"] == pytest.approx(expected)
+        assert report[split]["auc_by_user"] != report[split]["auc"]
+
+
+def test_a_field_that_is_not_there_is_named_before_training(run, monkeypatch, capsys):
+    monkeypatch.setattr(train, "train", lambda *_: pytest.fail("trained"))
+    with pytest.raises(SystemExit):
+        run("lightgbm", "--auc_by=age", "--max_epochs=2")
+    assert "auc_by: 'age' is no categorical field; those are user, " in capsys.readouterr().err
+
+
 def test_a_trial_does_not_read_the_test_split(run, monkeypatch):
     read, splits = train.read_records, []
     monkeypatch.setattr(train, "read_records", lambda d, s: splits.append(s) or read(d, s))
@@ -90,7 +115,7 @@ def test_each_split_is_evaluated_on_its_own_records(monkeypatch):
         return fields, np.eye(rows[split])[0]
 
     monkeypatch.setattr(train, "read_records", read_records)
-    monkeypatch.setattr(train.metrics, "auc", lambda labels, logits: len(labels))
+    monkeypatch.setattr(train, "scores_of", lambda labels, logits, groups: {"auc": len(labels)})
     found = train.train(Trees(), Data(), seed=7, test=True)
     assert (found["validation"]["auc"], found["test"]["auc"]) == (4, 5)
     assert fitted == [(3, 4, 7)]
