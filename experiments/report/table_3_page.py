@@ -35,6 +35,7 @@ VARIANTS = {
 }
 # Rows beside which the paper's InterHAt stands.
 AS_INTERHAT = dict.fromkeys(set(FORMS) - {"interhat_s"}, REFERENCE)
+LEADS = {"InterHAt's lead, AUC": "auc", "InterHAt's lead, logloss": "logloss"}
 AUC_BY = "auc_by_"
 # The set of the same records without what came before, by the set with it.
 WITHOUT_HISTORY = {"movielens_ctr_history": "movielens_ctr_no_history"}
@@ -72,15 +73,15 @@ def scores(summary: Summary, rows: list[Summary], public: Summary) -> Table:
         **TEST_SCORES,
         **auc_within(rows),
         "seeds": lambda row: str(len(row["seeds"])),
-        "InterHAt's lead, AUC": lead_of(summary, "auc"),
-        "InterHAt's lead, logloss": lead_of(summary, "logloss"),
+        **{title: lead_of(summary, metric) for title, metric in LEADS.items()},
         "attention's worth, AUC": attention_worth,
         "paper's": lambda row: pair(papers.get(AS_INTERHAT.get(row["name"], row["name"]))),
         "public": lambda row: pair(public.get(row["name"])),
         "parameters": "{parameters:,}",
         "s an epoch": seconds_of_an_epoch,
     }
-    known = {"paper's": papers, "public": public}
+    led = dict.fromkeys(LEADS, summary["differences"])
+    known = {"paper's": papers, "public": public, **led}
     columns = {title: cell for title, cell in columns.items() if known.get(title, True)}
     if summary["best"] and "lr" in summary["models"]:
         first = summary["models"]["lr"]["test"]["auc"]["mean"]

@@ -137,7 +137,7 @@ def test_a_sample_is_said_to_be_one(write):
 
 def test_without_interhat_nothing_is_compared(write):
     write("fm")
-    assert column(table_3(read_table_3("frappe"))["scores"], "InterHAt's lead, AUC") == ["–"]
+    assert "lead" not in " ".join(table_3(read_table_3("frappe"))["scores"].header)
 
 
 @pytest.mark.parametrize("name", ["released", "paper", "released_searched", "paper_searched"])
