@@ -1,5 +1,12 @@
+from experiments.common import table_3_files
 from experiments.common.results import write_result
-from experiments.common.table_3_files import file_name, read_table_3, read_tables_3
+from experiments.common.table_3_files import (
+    chosen_setting,
+    file_name,
+    read_table_3,
+    read_tables_3,
+)
+from interhat_tf.utils.files import write_json
 
 
 def write(name, dataset="frappe", **more):
@@ -43,3 +50,12 @@ def test_every_data_set_has_a_table(study_flags):
     write("lr", "frappe")
     write("lr", "criteo_generated")
     assert [table["name"] for table in read_tables_3()] == ["criteo_generated", "frappe"]
+
+
+def test_a_published_setting_serves_until_one_is_chosen_here(study_flags):
+    assert chosen_setting("frappe", "fm") is None
+    published = f"{table_3_files.PUBLISHED}/{file_name('frappe', 'fm')}"
+    write_json(published, {"setting": {"embedding_dim": 8}})
+    assert chosen_setting("frappe", "fm") == {"embedding_dim": 8}
+    write("fm", setting={"embedding_dim": 16})
+    assert chosen_setting("frappe", "fm") == {"embedding_dim": 16}

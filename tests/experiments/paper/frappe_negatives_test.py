@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from absl.testing import flagsaver
 
-from experiments.common import table_3_files
 from experiments.paper import frappe_negatives
 from interhat_tf.utils.files import read_json, write_json
 from tests.commands.train_test import write_raw
@@ -70,9 +69,7 @@ def test_a_damaged_line_is_named(raw):
         frappe_negatives.read_libfm(path)
 
 
-def test_each_draw_is_trained_with_the_chosen_setting(
-    study_flags, sparse_raw, files, fake_runs, monkeypatch
-):
+def test_each_draw_is_trained_with_the_chosen_setting(study_flags, sparse_raw, files, fake_runs):
     setting = {"learning_rate": 0.1}
     write_json(study_flags / "results/table_3/frappe/fm.json", {"setting": setting})
     with flagsaver.flagsaver(raw_dir=str(sparse_raw), draws=2, models=["fm"]):
@@ -99,8 +96,7 @@ def test_a_user_of_all_apps_has_no_negative(raw):
         frappe_negatives.redraw(files, 0, False)
 
 
-def test_without_table_3_it_says_what_to_run_first(study_flags, monkeypatch):
-    monkeypatch.setattr(table_3_files, "PUBLISHED", "nowhere")
+def test_without_table_3_it_says_what_to_run_first(study_flags):
     with pytest.raises(FileNotFoundError, match=r"run experiments\.paper\.table_3 first"):
         frappe_negatives.main(None)
 

@@ -5,7 +5,6 @@ import time
 import pytest
 from absl.testing import flagsaver
 
-from experiments.common import table_3_files
 from experiments.speed import explanations
 from experiments.speed.contestants import Work, check_sums
 from interhat_tf.utils.files import read_json
@@ -14,7 +13,6 @@ from tests.commands.train_test import write_raw
 
 @pytest.mark.slow
 def test_all_contestants_are_timed(study_flags, tmp_path, monkeypatch):
-    monkeypatch.setattr(table_3_files, "PUBLISHED", "nowhere")
     monkeypatch.setitem(explanations.SHORT, "ebm", {"max_epochs": 5})
     given = {"raw_dir": str(write_raw(tmp_path / "raw")), "records": 32}
     models = ["released", "deepfm", "lightgbm", "ebm"]

@@ -8,7 +8,8 @@ from interhat_tf.utils.files import read_json, write_json
 
 def test_the_changes_that_are_tried(study_flags, fake_runs, fake_data):
     setting = {"embedding_dim": 16, "mlp_units": [8]}
-    write_json(study_flags / "results/table_3/frappe/deepfm.json", {"setting": setting})
+    for model in ("deepfm", "lr"):
+        write_json(study_flags / f"results/table_3/frappe/{model}.json", {"setting": setting})
     with flagsaver.flagsaver(seeds=[0]):
         tuned.main(None)
     rows = read_json(study_flags / "results/tuned/frappe/summary.json")["changes"]
