@@ -22,8 +22,15 @@ from experiments.report.blocks import Table
 
 
 def frappe_summary(**aucs):
-    models = {name: {"test": {"auc": {"mean": auc}}} for name, auc in aucs.items()}
+    models = {name: row_of(auc) for name, auc in aucs.items()}
     return {"models": models, "records": {name: {"asked": {"trials": 12}} for name in aucs}}
+
+
+def row_of(auc, spread=0.0):
+    """Returns a row of two seeds whose AUCs lie `spread` on either side of a mean."""
+    aucs = (auc - spread, auc + spread)
+    runs = [{"seed": seed, "test": {"auc": value}} for seed, value in enumerate(aucs)]
+    return {"test": {"auc": {"mean": auc}}, "runs": runs}
 
 
 @pytest.mark.parametrize(
@@ -40,6 +47,22 @@ def test_table_3_comes_back_if_interhat_leads_and_attention_helps(interhat, abla
     forms = {"interhat": 0.999, "released_searched": interhat, "interhat_s": ablation}
     summary = frappe_summary(**others | forms)
     assert of_table_3("frappe", summary)[1] == status
+
+
+@pytest.mark.parametrize(
+    ("ablation", "spread", "status", "effect"),
+    [
+        (0.97, 0.0, "✓ reproduced", "helps: +0.0200 ["),
+        (0.97, 0.01, "◐ in part", "makes no clear difference: +0.0200 [-"),
+        (0.999, 0.0, "✗ **not reproduced**", "costs: -0.0090 ["),
+    ],
+)
+def test_attention_helps_where_the_seeds_say_so(ablation, spread, status, effect):
+    others = {name: 0.98 for name in TABLE_3["frappe"]}
+    summary = frappe_summary(**others, released_searched=0.99)
+    summary["models"]["interhat_s"] = row_of(ablation, spread)
+    _, found, why = of_table_3("frappe", summary)
+    assert found == status and f"Self-attention {effect}" in why
 
 
 @pytest.mark.parametrize("record", [{}, {"asked": {"trials": 4}}])
